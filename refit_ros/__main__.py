@@ -1,0 +1,115 @@
+"""The one command line: `python -m refit_ros COMMAND`.
+
+Only the chosen command's module is imported, so that `--help` costs nothing but Python itself.
+"""
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+
+from refit_ros import __version__
+from refit_ros.commands import COMMANDS, EXIT_BAD_INPUT, EXIT_OK, Command
+
+# What a user can mend is told in one sentence; anything else is a mistake of this program and keeps its traceback.
+EXPECTED_ERRORS = (ValueError, OSError, ModuleNotFoundError)
+TRACEBACK_VARIABLE = "REFIT_TRACEBACK"
+
+
+class DefaultsFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds a default to an option's help where there is one to tell."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, False, []) else super()._get_help_string(action)
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage text before it."""
+
+    def error(self, message: str):
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 well, 1 done but not well, 2 bad input."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGINT, _interrupt)   # a shell that starts us in the background leaves it ignored
+        return _run(arguments)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)   # an impatient second Ctrl-C must not cut off the tidying up
+        return EXIT_OK
+    except EXPECTED_ERRORS as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        print(f"refit_ros: {_sentence(error)}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+
+
+def _run(arguments: list[str]) -> int:
+    parser = OneLineParser(prog="python -m refit_ros", formatter_class=argparse.RawDescriptionHelpFormatter,
+                           description="Live 3D human bodies (SMPL) from one or many cameras.", epilog=_table(),
+                           usage="%(prog)s COMMAND ... | COMMAND --help | --version")
+    parser.add_argument("--version", action="version", version=f"refit_ros {__version__}")
+    parser.add_argument("command", metavar="COMMAND", help="one of the commands below")
+    if not arguments:
+        parser.print_help()
+        return EXIT_BAD_INPUT
+    name = parser.parse_args(arguments[:1]).command
+    if name not in COMMANDS:
+        parser.error(f"there is no command '{name}'; choose from {', '.join(_shown())}")
+    return _run_command(name, COMMANDS[name], arguments[1:])
+
+
+def _run_command(name: str, command: Command, arguments: list[str]) -> int:
+    arguments, ros_arguments = split_ros_arguments(arguments)
+    parser = OneLineParser(prog=f"python -m refit_ros {name}", description=command.help,
+                           formatter_class=DefaultsFormatter)
+    if ros_arguments and not command.uses_ros:
+        parser.error("--ros-args means nothing to this command, it does not use ROS")
+    module = importlib.import_module(f"refit_ros.commands.{name}")
+    module.add_arguments(parser)
+    args = parser.parse_args(arguments)
+    args.ros_arguments = ros_arguments
+    return int(module.run(args) or EXIT_OK)
+
+
+def split_ros_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Part what is the command's own from what stands between `--ros-args` and `--` (or the end), ROS's way."""
+    own, ros, to_ros = [], [], False
+    for argument in arguments:
+        if argument == "--ros-args":
+            to_ros = True
+        (ros if to_ros else own).append(argument)
+        if to_ros and argument == "--":
+            to_ros = False
+    return own, ros
+
+
+def _interrupt(signal_number, frame) -> None:
+    raise KeyboardInterrupt
+
+
+def _shown() -> list[str]:
+    return [name for name, command in COMMANDS.items() if not command.hidden]
+
+
+def _table() -> str:
+    width = max(map(len, _shown()))
+    return "commands:\n" + "\n".join(f"  {name:<{width}}  {COMMANDS[name].help}" for name in _shown())
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        from refit_ros.commands.missing import how_to_get
+        return how_to_get(error.name)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}"
+    return str(error) or type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""The options that several commands share, and the network they describe."""
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from refit_ros.core.refit import Refit
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """--weights, --body, --device, --precision, --iterations; None where the user said nothing."""
+    group = parser.add_argument_group("network")
+    group.add_argument("--weights", metavar="FILE",
+                       help="checkpoint: a published ReFit file (.pt, .pth) or one trained here (.safetensors); "
+                            "without it, the small network that comes with this package")
+    group.add_argument("--body", metavar="PATH",
+                       help="SMPL file (.pkl, .npz) or the folder that holds it; without it, the body of this package")
+    group.add_argument("--device", help="auto (a GPU where there is one), cpu, cuda or cuda:N; without it, auto")
+    group.add_argument("--precision", help="auto, float32, bfloat16 or float16, for the backbone; without it, auto")
+    group.add_argument("--iterations", type=positive_int, metavar="N",
+                       help="updates of the loop for each picture; without it, as many as the network was trained with")
+
+
+def load_network_from(args: argparse.Namespace) -> Refit:
+    """The network that the common options describe, on its device, ready to run.
+
+    Raises ValueError or FileNotFoundError, each with a sentence, where a file or the device cannot be had.
+    """
+    from refit_ros.core.body import load_body
+    from refit_ros.core.checkpoint import load_network
+    body = load_body(args.body) if args.body else None
+    return load_network(args.weights, body=body, device=device_named(args.device))
+
+
+def device_named(name: str | None) -> str:
+    """The torch device for "auto", "cpu", "cuda" or "cuda:N". Raises ValueError where there is no such device."""
+    import torch
+    if name in (None, "auto"):
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"there is no device '{name}': use auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device '{name}' was asked for, and torch {torch.__version__} sees "
+                         f"{torch.cuda.device_count()} CUDA devices: use --device auto or cpu")
+    return name
+
+
+def say_what_weights_mean(network: Refit, real_pictures: bool) -> None:
+    """One line on stderr where the outcome must not be taken for more than it is."""
+    if not network.trained:
+        print("note: these weights are untrained, the poses mean nothing", file=sys.stderr)
+    elif real_pictures and network.embedded:
+        print("note: these are the small embedded weights, trained on synthetic people only; on real pictures expect "
+              "rough poses, and bring SMPL and published ReFit weights for better ones (--body, --weights)", file=sys.stderr)
+
+
+def positive_int(text: str) -> int:
+    """An argparse type."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
+    return number
+
+
+def positive_float(text: str) -> float:
+    """An argparse type."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+    return number
