@@ -1,0 +1,1 @@
+"""From synchronized pictures to people: found, followed, matched across cameras, fused, steady."""
