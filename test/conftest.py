@@ -1,0 +1,31 @@
+"""What every test can rely on: its own corner of ROS, seeded chance, and a little of what several tests share."""
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+# Nothing that a test publishes leaves this machine, nor meets another run of the suite on it.
+os.environ.setdefault("ROS_DOMAIN_ID", str(40 + os.getpid() % 60))
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+os.environ.setdefault("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """The same chance at every run, whatever ran before."""
+    import numpy as np
+    random.seed(0)
+    np.random.seed(0)
+
+
+@pytest.fixture
+def ros_context():
+    """An rclpy context of the test's own, shut down afterwards; the test is skipped where there is no rclpy."""
+    rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed")
+    from rclpy.context import Context
+    context = Context()
+    rclpy.init(context=context)
+    yield context
+    rclpy.try_shutdown(context=context)
