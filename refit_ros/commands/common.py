@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from refit_ros.core.refit import Refit
+    from refit_ros.people.settings import Settings
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,13 @@ def load_network_from(args: argparse.Namespace) -> Refit:
     from refit_ros.core.checkpoint import load_network
     body = load_body(args.body) if args.body else None
     return load_network(args.weights, body=body, device=device_named(args.device))
+
+
+def settings_from(args: argparse.Namespace, **overrides) -> Settings:
+    """The estimator's settings: its own defaults, but for what the user said (None: said nothing)."""
+    from refit_ros.people.settings import Settings
+    said = {"iterations": args.iterations, **overrides}
+    return Settings(**{name: value for name, value in said.items() if value is not None})
 
 
 def device_named(name: str | None) -> str:

@@ -1,0 +1,147 @@
+"""`fit`: bodies from pictures, folders and videos, one .npz and one overlay picture a frame. No ROS."""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
+from refit_ros.commands.common import (add_network_arguments, load_network_from, positive_float, positive_int,
+                                       say_what_weights_mean, settings_from)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from refit_ros.commands.frames import Frame
+    from refit_ros.people.calibration import Calibration
+    from refit_ros.people.estimator import Estimator
+    from refit_ros.people.types import Boxes, People
+
+CAMERA = "camera"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, a folder of them, or a video")
+    parser.add_argument("--output", required=True, metavar="DIR", help="where the .npz files and overlays go")
+    parser.add_argument("--focal", type=positive_float, metavar="PX",
+                        help="focal length; without it, the picture's diagonal sqrt(height^2 + width^2)")
+    parser.add_argument("--principal-point", type=float, nargs=2, metavar=("X", "Y"),
+                        help="in px; without it, the picture's centre")
+    parser.add_argument("--detector", choices=["builtin", "onnx", "full_image"], help="how people are found; without it, builtin")
+    parser.add_argument("--detector-model", metavar="FILE", help="the ONNX file of --detector onnx")
+    parser.add_argument("--box", type=float, nargs=4, action="append", default=[], metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
+                        help="a person's box in px, instead of a detector; may be given several times")
+    parser.add_argument("--max-people", type=positive_int, metavar="N", help="keep the N most certain people")
+    parser.add_argument("--sequence", action="store_true", help="the pictures of a folder follow one another in time")
+    parser.add_argument("--every", type=positive_int, default=1, metavar="N", help="of a video, take one frame in N")
+    parser.add_argument("--no-overlay", action="store_true", help="write no overlay pictures")
+    add_network_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from refit_ros.commands.frames import list_sources, read_frames
+    problems: list[str] = []
+
+    def complain(sentence: str) -> None:
+        problems.append(sentence)
+        print(f"refit_ros: {sentence}", file=sys.stderr, flush=True)
+
+    sources = list_sources(args.paths, args.sequence, complain)
+    if not sources:
+        return EXIT_NOT_WELL
+    output = Path(args.output)
+    output.mkdir(parents=True, exist_ok=True)
+    estimator = make_estimator(args)
+    frames_done = people_found = 0
+    for frame in read_frames(sources, args.every, complain):
+        try:
+            people = fit_frame(estimator, frame, args, output)
+        except ValueError as error:
+            complain(f"{frame.name}: {error}")
+            continue
+        frames_done += 1
+        people_found += len(people.people)
+        print(f"{frame.name}: {len(people.people)} {'person' if len(people.people) == 1 else 'people'}", flush=True)
+    print(f"{frames_done} frames, {people_found} fitted people -> {output}")
+    return EXIT_NOT_WELL if problems else EXIT_OK
+
+
+def make_estimator(args: argparse.Namespace) -> Estimator:
+    from refit_ros.people.estimator import Estimator
+    network = load_network_from(args)
+    say_what_weights_mean(network, real_pictures=True)
+    return Estimator(network, settings_from(
+        args, detector="topic" if args.box else args.detector, detector_model=args.detector_model, max_people=args.max_people))
+
+
+def fit_frame(estimator: Estimator, frame: Frame, args: argparse.Namespace, output: Path) -> People:
+    """Fit one frame and write its files. Raises ValueError with a sentence where that cannot be done."""
+    from refit_ros.people.types import View
+    if frame.starts_sequence:
+        estimator.reset()
+    calibration = pinhole(frame.image.shape[0], frame.image.shape[1], args.focal, args.principal_point)
+    people = estimator.estimate([View(frame.image, calibration, frame.stamp_s, boxes=boxes_from(args.box))])
+    write_people(output / f"{frame.name}.npz", people, calibration, estimator.network.body.name)
+    if not args.no_overlay:
+        write_overlay(output / f"{frame.name}_overlay.jpg", frame.image, calibration, people, estimator.network.body)
+    return people
+
+
+def pinhole(height_px: int, width_px: int, focal_px: float | None, principal_px: tuple[float, float] | None) -> Calibration:
+    """A camera without distortion; the published defaults (picture's diagonal and centre) where nothing is known."""
+    import numpy as np
+
+    from refit_ros.core.camera import default_focal_px
+    from refit_ros.people.calibration import Calibration
+    focal = float(default_focal_px(height_px, width_px)) if focal_px is None else focal_px
+    x, y = (width_px / 2, height_px / 2) if principal_px is None else principal_px
+    K = np.array([[focal, 0, x], [0, focal, y], [0, 0, 1]], dtype=np.float64)
+    return Calibration(CAMERA, CAMERA, width_px, height_px, K, D=np.zeros(0))
+
+
+def boxes_from(boxes: list[list[float]]) -> Boxes | None:
+    """The boxes of --box; None where there are none."""
+    import numpy as np
+
+    from refit_ros.people.types import Boxes
+    return Boxes(np.array(boxes, dtype=np.float64), np.ones(len(boxes))) if boxes else None
+
+
+def write_people(path: Path, people: People, calibration: Calibration, body_model: str) -> None:
+    """One frame's people: P first in every array but the camera's.
+
+    betas (P, 10) - global_orient (P, 3), body_pose (P, 69) rad, axis-angle - transl (P, 3), joints (P, 24, 3),
+    joint_stddev (P, 24) m - boxes (P, 4) px: left, top, right, bottom - id, confidence (P,) - focal () and
+    principal_point (2,) px - body_model: the name of the body that betas belong to. The frame is the camera's
+    optical frame: x right, y down, z forward. Names and conventions are smplx's.
+    """
+    import numpy as np
+
+    def stack(values: list, shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
+        return np.asarray(values, dtype=dtype).reshape(len(values), *shape)
+
+    found = people.people
+    np.savez(path, betas=stack([p.betas for p in found], (10,)),
+             global_orient=stack([p.global_orient for p in found], (3,)),
+             body_pose=stack([p.body_pose for p in found], (69,)),
+             transl=stack([p.transl for p in found], (3,)),
+             joints=stack([p.joints for p in found], (24, 3)),
+             joint_stddev=stack([p.joint_stddev for p in found], (24,)),
+             boxes=stack([p.views[0].box_xyxy_px for p in found], (4,)),
+             id=stack([p.id for p in found], (), np.int32), confidence=stack([p.confidence for p in found], ()),
+             focal=np.float32(calibration.K[0, 0]), principal_point=calibration.K[:2, 2].astype(np.float32),
+             body_model=np.array(body_model))
+
+
+def write_overlay(path: Path, image: np.ndarray, calibration: Calibration, people: People, body) -> None:
+    """The picture with the bodies drawn over it."""
+    import cv2
+    import numpy as np
+
+    from refit_ros.people.overlay import draw_overlay
+    drawn = draw_overlay(image, calibration, np.eye(4), people, body)
+    written, content = cv2.imencode(path.suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+    if not written:
+        raise ValueError(f"the overlay could not be encoded for {path}")
+    path.write_bytes(content.tobytes())

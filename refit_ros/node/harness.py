@@ -1,0 +1,206 @@
+"""The whole system as it would run on a robot, measured from outside: synthetic cameras and the node as processes of
+their own, over real topics, and a listener. The demo and the benchmark of the node are made of this."""
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from refit_ros.node.comparison import Comparison, bodies_from, compare, world_from_message_frame
+from refit_ros.node.processes import Children
+
+NODE, CAMERAS = "node", "cameras"
+OVERLAY_PATIENCE_S = 3.0
+
+
+class NotWell(RuntimeError):
+    """The system ran and did not do what it should; the message says what."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is run, and for how long."""
+    seconds: float                         # measured, after the first message
+    log_folder: Path                       # each program's output
+    camera_options: Mapping[str, object]   # parameters of the synthetic cameras
+    node_parameters: Mapping[str, object]  # parameters of the refit node
+    domain_id: int                         # ROS_DOMAIN_ID
+    start_patience_s: float = 90.0         # for the first message; the first run ever compiles
+    settle_s: float = 1.0                  # after the first message, before anything is counted
+    overlays_at: tuple[float, ...] = ()    # fractions of the time at which pictures are taken
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came out of it."""
+    start_s: float                  # from starting the node to its first message
+    seconds: float                  # the time that counts
+    frames_in: int                  # sets of pictures published
+    frames_out: int                 # messages on /human/smpl that answer one of them
+    latency_ms: np.ndarray          # (frames_out,) capture to publish, as the messages say
+    arrival_ms: np.ndarray          # (frames_out,) capture to arrival at the listener
+    people_seen: float              # estimates a message, mean
+    node_cpu_s: float
+    cameras_cpu_s: float
+    markers: int                    # messages
+    tf: int                         # messages
+    frame_id: str
+    comparison: Comparison
+    diagnostics: Mapping[str, dict]
+    overlays: tuple[Mapping[str, np.ndarray], ...]   # camera -> (H, W, 3) RGB, at each of `overlays_at`
+
+    @property
+    def fps(self) -> float:
+        """Answers a second."""
+        return self.frames_out / self.seconds
+
+
+def own_domain_id() -> int:
+    """A ROS domain that nobody else on this machine is likely to use, below the limit of 101 of DDS's port numbers."""
+    return 40 + os.getpid() % 60
+
+
+def environment_for(setup: Setup) -> dict[str, str]:
+    """The children's: this machine only, their own domain."""
+    environment = {**os.environ, **setup.environment}
+    environment.pop("ROS_LOCALHOST_ONLY", None)   # older than the next one, and overrides it
+    environment |= {"ROS_DOMAIN_ID": str(setup.domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+                    "PYTHONUNBUFFERED": "1"}
+    return environment
+
+
+def run_system(setup: Setup, progress: Callable[[str], None] = lambda line: None) -> Measured:
+    """Start everything, listen, end everything. Call from the main thread.
+
+    `progress` gets a line about each second. Raises ChildEnded when a program ends by itself, NotWell when it runs and
+    does not do its work, and ValueError when what is asked for cannot be done. No child outlives this call.
+    """
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+    setup.log_folder.mkdir(parents=True, exist_ok=True)
+    environment = environment_for(setup)
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = environment["ROS_AUTOMATIC_DISCOVERY_RANGE"]
+    os.environ.pop("ROS_LOCALHOST_ONLY", None)
+    context = rclpy.Context()
+    # Python's own handlers stay: Ctrl-C must come out of here as KeyboardInterrupt, children ended on the way.
+    rclpy.init(context=context, domain_id=setup.domain_id, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        with Children(setup.log_folder, environment) as children:
+            from refit_ros.node.monitor import Monitor
+            monitor = Monitor(context=context)
+            try:
+                return _measure(setup, children, monitor, progress)
+            finally:
+                monitor.close()
+    finally:
+        context.try_shutdown()
+
+
+def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str], None]) -> Measured:
+    from refit_ros.node.synthetic_cameras import camera_names
+    names = camera_names(int(setup.camera_options.get("cameras", 1)))
+    children.start(CAMERAS, ["synthetic_cameras", "--ros-args", *_as_arguments(setup.camera_options)])
+    children.start(NODE, ["node", "--ros-args", *_as_arguments({"cameras": names, **setup.node_parameters})])
+    start_s = _await_first_message(setup, children, monitor, progress)
+    monitor.listen(setup.settle_s)
+    monitor.forget()
+    cpu_before_s = {name: children.cpu_s(name) for name in (NODE, CAMERAS)}
+    began_s = time.monotonic()
+    overlays = _listen(setup, children, monitor, names, began_s, progress)
+    seconds = time.monotonic() - began_s
+    cpu_s = {name: children.cpu_s(name) - before_s for name, before_s in cpu_before_s.items()}
+    heard, frames_in = monitor.heard, len(monitor.heard.truth)
+    monitor.listen(0.3)   # the answers to the last sets are still on their way
+    children.check()
+    return _evaluate(heard, frames_in, start_s=start_s, seconds=seconds, node_cpu_s=cpu_s[NODE], cameras_cpu_s=cpu_s[CAMERAS],
+                     overlays=tuple(overlays))
+
+
+def _as_arguments(parameters: Mapping[str, object]) -> list[str]:
+    import json
+    # JSON is YAML, which is what ROS reads parameters as; and keeps text text.
+    return [part for name, value in parameters.items() for part in ("-p", f"{name}:={json.dumps(value)}")]
+
+
+def _await_first_message(setup: Setup, children: Children, monitor, progress) -> float:
+    began_s = time.monotonic()
+    while not monitor.heard.smpl:
+        waited_s = time.monotonic() - began_s
+        if waited_s > setup.start_patience_s:
+            missing = "the synthetic cameras publish nothing" if not monitor.heard.truth else "pictures arrive, and nothing on /human/smpl"
+            raise NotWell(f"no message within {setup.start_patience_s:.0f} s: {missing} (see {children.log(NODE)})")
+        monitor.listen(1.0)
+        children.check()
+        if not monitor.heard.smpl:
+            progress(f"starting {waited_s + 1:3.0f} s  cameras {'run' if monitor.heard.truth else 'are being prepared'}")
+    return monitor.heard.smpl[0][0] / 1e9 - (time.time() - (time.monotonic() - began_s))
+
+
+def _listen(setup: Setup, children: Children, monitor, names: list[str], began_s: float, progress) -> list[dict]:
+    """Until the time is over; the overlays asked for."""
+    overlays, to_take = [], sorted(setup.overlays_at)
+    while (done_s := time.monotonic() - began_s) < setup.seconds:
+        if to_take and done_s >= to_take[0] * setup.seconds:
+            to_take.pop(0)
+            overlays.append(monitor.take_overlays(names, OVERLAY_PATIENCE_S))
+            continue
+        monitor.listen(min(1.0, setup.seconds - done_s, *(t * setup.seconds - done_s for t in to_take[:1])))
+        children.check()
+        progress(_progress_line(time.monotonic() - began_s, monitor.heard))
+    return overlays
+
+
+def _progress_line(seconds: float, heard) -> str:
+    from refit_ros.node.monitor import read_smpl
+    line = f"{seconds:5.1f} s  in {len(heard.truth):4d}  out {len(heard.smpl):4d}"
+    if heard.smpl:
+        last = read_smpl(heard.smpl[-1][1])
+        line += f"  people {len(last.people)}  {len(heard.smpl) / seconds:5.1f} fps  latency {_duration_ms(last.latency):6.1f} ms"
+    return line
+
+
+def _duration_ms(duration) -> float:
+    return duration.sec * 1e3 + duration.nanosec / 1e6
+
+
+def _stamp_ns(message) -> int:
+    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+
+
+def _evaluate(heard, frames_in: int, **measured) -> Measured:
+    """Read all messages, check them and compare them with the truth of the same stamp."""
+    from refit_ros.node.monitor import read_smpl
+    from refit_ros.node.synthetic_cameras import WORLD
+    truth = {_stamp_ns(message): message for message in map(read_smpl, heard.truth)}
+    answers = [(arrival_ns, message) for arrival_ns, message in ((at, read_smpl(content)) for at, content in heard.smpl)
+               if _stamp_ns(message) in truth]
+    if not answers:
+        raise NotWell(f"{len(heard.smpl)} messages on /human/smpl, and none has the stamp of a picture")
+    check_finite(message for _, message in answers)
+    frame_id = answers[-1][1].header.frame_id
+    world_from_fixed = world_from_message_frame(frame_id, WORLD, heard.world_from_frame)
+    comparison = compare((bodies_from(message, np.eye(4)), bodies_from(truth[_stamp_ns(message)], np.linalg.inv(world_from_fixed)))
+                         for _, message in answers)
+    return Measured(frames_in=frames_in, frames_out=len(answers),
+                    latency_ms=np.array([_duration_ms(message.latency) for _, message in answers]),
+                    arrival_ms=np.array([(arrival_ns - _stamp_ns(message)) / 1e6 for arrival_ns, message in answers]),
+                    people_seen=float(np.mean([len(message.people) for _, message in answers])),
+                    markers=heard.markers, tf=heard.tf, frame_id=frame_id, comparison=comparison,
+                    diagnostics=heard.diagnostics, **measured)
+
+
+def check_finite(messages) -> None:
+    """Raises NotWell on the first number that is none."""
+    for message in messages:
+        for person in message.people:
+            place = person.transl
+            numbers = np.concatenate([person.betas, person.global_orient, person.body_pose, person.joint_stddev,
+                                      [place.x, place.y, place.z, person.confidence],
+                                      *([joint.x, joint.y, joint.z] for joint in person.joints)])
+            if not np.isfinite(numbers).all():
+                raise NotWell(f"person {person.id} at {_stamp_ns(message) / 1e9:.3f} s holds a number that is not finite")

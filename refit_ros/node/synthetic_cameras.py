@@ -1,0 +1,246 @@
+"""A ROS node in place of one to four calibrated cameras that watch synthetic people, and who know the truth.
+
+Publishes, for each camera, `/<camera>/image_raw` (or `/<camera>/image_raw/compressed`) and `/<camera>/camera_info`;
+`/tf_static` from `world` to each camera's optical frame; and on `/synthetic/truth` what the people really look like.
+One camera is called `camera`, several are `camera1`, `camera2` ...
+"""
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, TransformStamped
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
+
+from refit_ros.node.film import Film, FilmCamera, shoot
+
+if TYPE_CHECKING:
+    from refit_ros.people.calibration import Calibration
+    from refit_ros.synthetic.scenes import TruePerson
+
+WORLD = "world"
+TRUTH_TOPIC = "/synthetic/truth"
+
+
+def _option(default, description: str):
+    return field(default=default, metadata={"description": description})
+
+
+@dataclass(frozen=True)
+class CameraOptions:
+    """Every parameter of the node; the command line's options are made from these too."""
+    scene: str = _option("walking", "Scene by name: walking, crossing, three_people, half_out, standing")
+    cameras: int = _option(1, "How many cameras watch it, 1 to 4")
+    people: int = _option(0, "How many people walk there; 0: as many as the scene is made for")
+    width: int = _option(640, "Width of the pictures, px")
+    height: int = _option(480, "Height of the pictures, px")
+    rate: float = _option(30.0, "Sets of pictures a second")
+    seed: int = _option(0, "Another seed, other people")
+    distortion: tuple[float, ...] = _option((0.0,), "plumb_bob coefficients k1 k2 p1 p2 k3 of the lenses; 0: none")
+    compressed: bool = _option(False, "Publish JPEG (sensor_msgs/CompressedImage) instead of raw pictures")
+    length: float = _option(4.0, "Seconds of the scene, played back and forth")
+    patience: float = _option(40.0, "Render no longer than this many seconds beforehand: the scene gets shorter instead")
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("cameras", 1, 4), ("people", 0, 8), ("width", 16, 7680), ("height", 16, 4320),
+                                ("rate", 0.1, 240.0), ("length", 0.0, 60.0), ("patience", 0.0, 3600.0)):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between {low} and {high}")
+
+
+def camera_names(count: int) -> list[str]:
+    return ["camera"] if count == 1 else [f"camera{number}" for number in range(1, count + 1)]
+
+
+def film_for(options: CameraOptions, go_on: Callable[[], bool] = lambda: True) -> Film:
+    """Shoot the scene that the options describe. Raises ValueError on a scene that does not exist."""
+    from refit_ros.synthetic.scenes import named_scene
+    names = camera_names(options.cameras)
+    scene = named_scene(options.scene, cameras=options.cameras, people=options.people or None, seed=options.seed,
+                        width_px=options.width, height_px=options.height, names=names)
+    return shoot(scene, options.rate, options.length, options.patience, options.distortion, go_on)
+
+
+class SyntheticCameras(Node):
+    """Plays a film as cameras would."""
+
+    def __init__(self, overrides: dict | None = None, **node_options) -> None:
+        super().__init__("synthetic_cameras", parameter_overrides=[Parameter(name, value=_plain(value))
+                                                                   for name, value in (overrides or {}).items()], **node_options)
+        self.options = CameraOptions(**{entry.name: self._declare(entry) for entry in fields(CameraOptions)})
+        self.tick = 0
+
+    def _declare(self, entry):
+        descriptor = ParameterDescriptor(description=entry.metadata["description"], read_only=True)
+        return self.declare_parameter(entry.name, _plain(entry.default), descriptor).value
+
+    def play(self, film: Film, body_name: str) -> None:
+        """Begin to publish `film`, over and over, from now on."""
+        from refit_ros.msg import SmplArray
+        from refit_ros.node.compat import tf2_ros
+        self.film = film
+        self._shots = [_Shots(self, camera, pictures, self.options.compressed)
+                       for camera, pictures in zip(film.cameras, film.pictures, strict=True)]
+        self._truth = [truth_message(people, film.cameras, body_name) for people in film.truth]
+        self._truth_publisher = self.create_publisher(SmplArray, TRUTH_TOPIC, 10)
+        self._static = tf2_ros.StaticTransformBroadcaster(self)
+        stamp = self.get_clock().now().to_msg()
+        self._static.sendTransform([transform_message(camera, stamp) for camera in film.cameras])
+        # A steady clock: cameras go on taking pictures when somebody sets the wall clock.
+        self._timer = self.create_timer(1.0 / film.rate_hz, self._take, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _take(self) -> None:
+        stamp = self.get_clock().now().to_msg()
+        index = self.film.index(self.tick)
+        for shots in self._shots:
+            shots.publish(index, stamp)
+        truth = self._truth[index]
+        truth.header.stamp = stamp
+        self._truth_publisher.publish(truth)
+        self.tick += 1
+
+
+class _Shots:
+    """One camera's messages, made beforehand: at its time each only gets its stamp."""
+
+    def __init__(self, node: Node, camera: FilmCamera, pictures: tuple[np.ndarray, ...], compressed: bool) -> None:
+        topic = f"/{camera.calibration.name}/image_raw"
+        if compressed:
+            self._publisher = node.create_publisher(CompressedImage, f"{topic}/compressed", qos_profile_sensor_data)
+        else:
+            self._publisher = node.create_publisher(Image, topic, qos_profile_sensor_data)
+        self._info_publisher = node.create_publisher(CameraInfo, f"/{camera.calibration.name}/camera_info", qos_profile_sensor_data)
+        self._info = camera_info_message(camera.calibration)
+        make = compressed_message if compressed else image_message
+        self._messages = [make(picture, camera.calibration.frame_id) for picture in pictures]
+
+    def publish(self, index: int, stamp: Time) -> None:
+        message = self._messages[index]
+        message.header.stamp = self._info.header.stamp = stamp
+        self._info_publisher.publish(self._info)
+        self._publisher.publish(message)
+
+
+def image_message(picture: np.ndarray, frame_id: str) -> Image:
+    """(H, W, 3) uint8 RGB as `rgb8`."""
+    height, width = picture.shape[:2]
+    message = Image(height=height, width=width, encoding="rgb8", is_bigendian=0, step=3 * width)
+    message.header.frame_id = frame_id
+    content = array("B")
+    content.frombytes(memoryview(np.ascontiguousarray(picture)).cast("B"))   # assigning bytes would be checked one by one
+    message.data = content
+    return message
+
+
+def compressed_message(picture: np.ndarray, frame_id: str) -> CompressedImage:
+    """(H, W, 3) uint8 RGB as JPEG."""
+    import cv2
+    done, content = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    if not done:
+        raise ValueError(f"a picture of {picture.shape} could not be encoded as JPEG")
+    message = CompressedImage(format="rgb8; jpeg compressed bgr8")
+    message.header.frame_id = frame_id
+    message.data = array("B", content.tobytes())
+    return message
+
+
+def camera_info_message(calibration: Calibration) -> CameraInfo:
+    K = calibration.K
+    message = CameraInfo(height=calibration.height_px, width=calibration.width_px,
+                         distortion_model=calibration.distortion_model, d=[float(d) for d in calibration.coefficients],
+                         k=K.reshape(-1).astype(float).tolist(), r=np.eye(3).reshape(-1).tolist(),
+                         p=np.hstack([K, np.zeros((3, 1))]).reshape(-1).astype(float).tolist())
+    message.header.frame_id = calibration.frame_id
+    return message
+
+
+def transform_message(camera: FilmCamera, stamp: Time) -> TransformStamped:
+    from scipy.spatial.transform import Rotation
+    message = TransformStamped(child_frame_id=camera.calibration.frame_id)
+    message.header.frame_id, message.header.stamp = WORLD, stamp
+    place, turn = message.transform.translation, message.transform.rotation
+    place.x, place.y, place.z = camera.world_from_camera[:3, 3].tolist()
+    turn.x, turn.y, turn.z, turn.w = Rotation.from_matrix(camera.world_from_camera[:3, :3]).as_quat().tolist()
+    return message
+
+
+def truth_message(people: tuple[TruePerson, ...], cameras: tuple[FilmCamera, ...], body_name: str):
+    """The people as a refit_ros/SmplArray in the world, without a stamp yet."""
+    from refit_ros.msg import SmplArray
+    message = SmplArray(cameras=[camera.calibration.name for camera in cameras],
+                        people=[_person_message(person, cameras, body_name) for person in people])
+    message.header.frame_id = WORLD
+    return message
+
+
+def _person_message(person: TruePerson, cameras: tuple[FilmCamera, ...], body_name: str):
+    from refit_ros.msg import Smpl
+    message = Smpl(id=int(person.id), confidence=1.0, body_model=body_name)
+    message.betas = np.asarray(person.betas, dtype=np.float32)
+    message.global_orient = np.asarray(person.global_orient, dtype=np.float32).reshape(3)
+    message.body_pose = np.asarray(person.body_pose, dtype=np.float32).reshape(69)
+    joints = np.asarray(person.joints, dtype=np.float64)
+    message.transl.x, message.transl.y, message.transl.z = np.asarray(person.transl, dtype=np.float64).reshape(3).tolist()
+    message.joints = [Point(x=x, y=y, z=z) for x, y, z in joints.tolist()]
+    seen = [in_camera(camera, joints) for camera in cameras]
+    message.joint_in_image = np.any([inside for _, inside in seen], axis=0).tolist()
+    message.views = [_view_message(camera, *at) for camera, at in zip(cameras, seen, strict=True) if at[1].any()]
+    return message
+
+
+def in_camera(camera: FilmCamera, world_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, 3) of the world as raw pixels (N, 2), and whether they lie in the picture (N,)."""
+    points = (world_m - camera.world_from_camera[:3, 3]) @ camera.world_from_camera[:3, :3]
+    return camera.calibration.project(points), camera.calibration.sees(points)
+
+
+def _view_message(camera: FilmCamera, pixels: np.ndarray, inside: np.ndarray):
+    from refit_ros.msg import SmplView
+    calibration = camera.calibration
+    size = np.array([calibration.width_px, calibration.height_px])
+    low = np.clip(pixels[inside].min(0), 0, size - 1).astype(int)
+    high = np.clip(pixels[inside].max(0) + 1, 1, size).astype(int)
+    box = RegionOfInterest(x_offset=int(low[0]), y_offset=int(low[1]), width=int(high[0] - low[0]), height=int(high[1] - low[1]))
+    return SmplView(camera=calibration.name, frame_id=calibration.frame_id, box=box)
+
+
+def _plain(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+def run_synthetic_cameras(overrides: dict, ros_arguments: list[str]) -> int:
+    """The whole program: render, publish until told to stop."""
+    import rclpy
+    from rclpy.executors import ExternalShutdownException
+    rclpy.init(args=ros_arguments)
+    try:
+        node = SyntheticCameras(overrides)
+        began_s = time.monotonic()
+        film = film_for(node.options, go_on=rclpy.ok)
+        node.get_logger().info(f"{len(film)} sets of pictures from {len(film.cameras)} camera(s) ready "
+                               f"after {time.monotonic() - began_s:.1f} s")
+        node.play(film, body_name=body_name())
+        rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except ValueError:
+        if rclpy.ok():   # else it was only told to stop before the first picture
+            raise
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+def body_name() -> str:
+    from refit_ros.core.body import load_body
+    return load_body().name
