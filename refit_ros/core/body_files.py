@@ -1,0 +1,184 @@
+"""Find and read files in SMPL's format: official .pkl and .npz, folders of them, and the embedded body."""
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import logging
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from refit_ros.core.errors import InputError
+from refit_ros.core.joints import JOINT_NAMES, PARENTS
+from refit_ros.core.safe_pickle import as_array, load_arrays
+
+log = logging.getLogger(__name__)
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+EMBEDDED_BODY = DATA / "body.npz"
+_OFFICIAL_VERTICES = 6890
+_LETTER = {"neutral": "neutral", "male": "m", "female": "f"}
+
+
+@dataclass(frozen=True)
+class BodyArrays:
+    """A body's arrays, checked; V vertices, metres."""
+    name: str
+    v_template: np.ndarray    # (V, 3)
+    faces: np.ndarray         # (F, 3) int64
+    shapedirs: np.ndarray     # (V, 3, 10)
+    posedirs: np.ndarray      # (V, 3, 207)
+    J_regressor: np.ndarray   # (24, V)
+    weights: np.ndarray       # (V, 24)
+    markers: np.ndarray       # (M,) int64
+    joint_limits: np.ndarray | None = None
+    shape_names: tuple[str, ...] = ()
+
+    def with_markers(self, markers: Sequence[int]) -> BodyArrays:
+        picked = np.asarray(markers, np.int64)
+        if picked.ndim != 1 or picked.size == 0 or picked.min() < 0 or picked.max() >= len(self.v_template):
+            raise InputError(f"markers must be vertices 0 .. {len(self.v_template) - 1} of the body '{self.name}'.")
+        return dataclasses.replace(self, markers=picked)
+
+
+@lru_cache(maxsize=1)
+def published_markers() -> dict[int, tuple[int, ...]]:
+    """Vertices of SMPL's mesh that the published networks look through, by their number: 67, and 231 (dense)."""
+    lists = json.loads((Path(__file__).with_name("smpl_markers.json")).read_text())
+    return {len(indices): tuple(indices) for indices in lists.values()}
+
+
+def official_names(gender: str) -> tuple[str, ...]:
+    """File names under which SMPL is given out, for "neutral", "male" or "female"."""
+    letter = _LETTER[gender]
+    stems = [f"SMPL_{gender.upper()}", f"SMPL_{gender}"]
+    if gender == "neutral":
+        stems += [f"basicModel_{letter}_lbs_10_207_0_v1.0.0", f"basicmodel_{letter}_lbs_10_207_0_v1.1.0",
+                  f"basicmodel_{letter}_lbs_10_207_0_v1.0.0"]
+    else:
+        stems += [f"basicmodel_{letter}_lbs_10_207_0_v1.1.0", f"basicmodel_{letter}_lbs_10_207_0_v1.0.0",
+                  f"basicModel_{letter}_lbs_10_207_0_v1.0.0"]
+    return tuple(stem + ending for stem in stems for ending in (".pkl", ".npz"))
+
+
+def find_body_file(path: str | Path | None, gender: str = "neutral") -> Path:
+    """The file that `path` means. Raises InputError naming what was tried."""
+    if gender not in _LETTER:
+        raise InputError(f"gender '{gender}' is unknown; there are {', '.join(_LETTER)}.")
+    place = EMBEDDED_BODY if not path else Path(path).expanduser()
+    if place.is_file():
+        return place
+    if place.is_dir():
+        for folder in (place, place / "smpl", place / "models", place / "smpl" / "models"):
+            for name in official_names(gender):
+                if (folder / name).is_file():
+                    return folder / name
+        raise InputError(f"{place} holds no {gender} SMPL body (looked for {official_names(gender)[0]}, "
+                         f"{official_names(gender)[4]} and the like there and in smpl/); give the file itself.")
+    if place == EMBEDDED_BODY:
+        raise InputError(f"the embedded body {place} is missing; reinstall refit_ros.")
+    raise InputError(f"{place} does not exist; give an SMPL file or its folder, from https://smpl.is.tue.mpg.de, "
+                     "or nothing for the embedded body.")
+
+
+def read_body(path: str | Path | None = None, gender: str = "neutral") -> BodyArrays:
+    """The body in `path` (file, folder or None for the embedded one), every array checked. Raises InputError."""
+    file = find_body_file(path, gender)
+    values = _read_values(file)
+    arrays = {key: _array(values, key, file) for key in
+              ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")}
+    count = len(arrays["v_template"])
+    _check_tree(arrays["kintree_table"], file)
+    if arrays["shapedirs"].ndim == 3:
+        arrays["shapedirs"] = arrays["shapedirs"][:, :, :10]
+    for key, shape in {"v_template": (count, 3), "shapedirs": (count, 3, 10), "posedirs": (count, 3, 207),
+                       "J_regressor": (24, count), "weights": (count, 24)}.items():
+        if arrays[key].shape != shape:
+            raise InputError(f"{file} is no SMPL body: {key} has shape {arrays[key].shape}, expected {shape} "
+                             "(SMPL-H and SMPL-X have other dimensions and do not fit).")
+        if not np.isfinite(arrays[key]).all():
+            raise InputError(f"{file} is damaged: {key} holds values that are not finite; download it again.")
+    faces = arrays["f"].astype(np.int64)
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.min() < 0 or faces.max() >= count:
+        raise InputError(f"{file} is damaged: its faces do not fit its {count} vertices; download it again.")
+    name = "refit_ros" if file == EMBEDDED_BODY else file.stem
+    body = BodyArrays(name=name, v_template=arrays["v_template"], faces=faces, shapedirs=arrays["shapedirs"],
+                      posedirs=arrays["posedirs"], J_regressor=arrays["J_regressor"], weights=arrays["weights"],
+                      markers=np.zeros(1, np.int64), joint_limits=_optional(values, "joint_limits"),
+                      shape_names=tuple(str(n) for n in values.get("shape_names", ())))
+    return body.with_markers(_markers(values, body, file))
+
+
+def smplx_layer(arrays: BodyArrays):
+    """The same body as smplx's own SMPLLayer, its words about the number of betas kept back."""
+    from smplx import SMPLLayer
+    from smplx.utils import Struct
+
+    data = Struct(v_template=arrays.v_template, f=arrays.faces.astype(np.uint32), shapedirs=arrays.shapedirs,
+                  posedirs=arrays.posedirs, J_regressor=arrays.J_regressor, weights=arrays.weights,
+                  kintree_table=np.array([(2**32 - 1,) + PARENTS[1:], range(24)], np.int64))
+    with contextlib.redirect_stdout(io.StringIO()):
+        return SMPLLayer(model_path="", data_struct=data)
+
+
+def _read_values(file: Path) -> dict:
+    if file.stat().st_size == 0:
+        raise InputError(f"{file} is empty; download it again.")
+    if file.read_bytes()[:2] != b"PK":
+        return load_arrays(file)
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{file} is damaged or holds pickled objects ({error}); download it again.") from error
+
+
+def _array(values: dict, key: str, file: Path) -> np.ndarray:
+    if key not in values:
+        raise InputError(f"{file} is no SMPL body: '{key}' is missing; take one from https://smpl.is.tue.mpg.de.")
+    try:
+        array = as_array(values[key])
+        return array if key in ("f", "kintree_table") else np.asarray(array, np.float64)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{file} cannot be used: {key}: {error}.") from error
+
+
+def _optional(values: dict, key: str) -> np.ndarray | None:
+    return as_array(values[key]) if key in values else None
+
+
+def _check_tree(table: np.ndarray, file: Path) -> None:
+    expected = np.array(PARENTS[1:])
+    if table.ndim != 2 or table.shape[1] != len(JOINT_NAMES) or not np.array_equal(
+            table[0, 1:].astype(np.int64), expected):
+        raise InputError(f"{file} is no SMPL body: its tree is not that of SMPL's {len(JOINT_NAMES)} joints.")
+
+
+def _markers(values: dict, body: BodyArrays, file: Path) -> Sequence[int]:
+    """The file's own, else the published ones of SMPL's mesh, else the nearest to the embedded body's."""
+    own = _optional(values, "markers")
+    if own is not None:
+        return own.astype(np.int64).ravel()
+    if len(body.v_template) == _OFFICIAL_VERTICES:
+        return published_markers()[67]
+    pattern = read_body(None)
+    places = _aligned(pattern.v_template, body.v_template)[pattern.markers]
+    distances = ((places[:, None] - body.v_template[None]) ** 2).sum(axis=-1)
+    log.warning("%s has no markers: took the vertices nearest to the embedded body's markers.", file)
+    return distances.argmin(axis=1)
+
+
+def _aligned(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
+    """`points` moved and scaled evenly so that the heights and middles of the two bodies agree."""
+    scale = np.ptp(onto[:, 1]) / max(np.ptp(points[:, 1]), 1e-9)
+    return (points - _middle(points)) * scale + _middle(onto)
+
+
+def _middle(points: np.ndarray) -> np.ndarray:
+    return (points.min(axis=0) + points.max(axis=0)) / 2
