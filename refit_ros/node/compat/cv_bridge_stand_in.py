@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
+
 class CvBridgeError(TypeError):
     """An image that cannot be read, or cannot be turned into that encoding."""
 
@@ -67,7 +68,7 @@ def _converted(image: np.ndarray, source: str, target: str) -> np.ndarray:
     if begin.to_rgb is None or end.to_rgb is None:
         if (begin.dtype, begin.channels) == (end.dtype, end.channels):
             return image
-        raise CvBridgeError(f"an image in '{source}' cannot become '{target}': one of them does not say what its channels mean")
+        raise CvBridgeError(f"an image in '{source}' cannot become '{target}': one of them has no colours")
     if end.from_rgb is None:
         raise CvBridgeError(f"an image cannot be converted into '{target}'")
     try:

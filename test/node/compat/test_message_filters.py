@@ -11,8 +11,8 @@ def filters(compat_module):
 
 
 def message(stamp_s: float, name: str = ""):
-    from std_msgs.msg import Header
     from rclpy.time import Time
+    from std_msgs.msg import Header
     stamp = Time(nanoseconds=round(stamp_s * 1e9)).to_msg()
     return SimpleNamespace(header=Header(stamp=stamp, frame_id=name), stamp_s=stamp_s)
 
