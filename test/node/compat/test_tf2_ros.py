@@ -153,7 +153,7 @@ def test_one_single_transform_does_not_hold_at_other_times(tf):
 def test_what_is_older_than_the_cache_is_gone(tf):
     from rclpy.duration import Duration
     buffer = tf.Buffer(cache_time=Duration(seconds=2))
-    for time_s in (1.0, 2.0, 10.0):
+    for time_s in (1.0, 2.0, 10.0, 10.1):  # tf2 clears up as the next transform comes in
         buffer.set_transform(transform("map", "robot", time_s), "test")
     with pytest.raises(tf.ExtrapolationException):
         buffer.lookup_transform("map", "robot", at(2.0))
@@ -180,9 +180,9 @@ def test_clear_forgets_what_moves(tf):
 
 def test_can_transform_says_what_a_lookup_would(tf):
     buffer = tf.Buffer()
-    assert buffer.can_transform("map", "robot", at(0)) is False
+    assert not buffer.can_transform("map", "robot", at(0))  # tf2 says 0 and 1
     buffer.set_transform(transform("map", "robot", 1.0), "test")
-    assert buffer.can_transform("map", "robot", at(0)) is True
+    assert buffer.can_transform("map", "robot", at(0))
 
 
 def test_a_lookup_waits_for_what_comes_within_its_timeout(tf, node):
