@@ -73,6 +73,9 @@ def run(args: argparse.Namespace) -> int:
         import sys
         print(f"refit_ros: {error}", file=sys.stderr)
         return EXIT_NOT_WELL
+    except KeyboardInterrupt:
+        loop.keep()
+        raise
     finally:
         getattr(source, "close", lambda: None)()
     return EXIT_OK

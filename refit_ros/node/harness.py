@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from refit_ros.node.comparison import Comparison, bodies_from, compare, world_from_message_frame
+from refit_ros.node.large_messages import PROFILE_VARIABLES, segment_bytes, write_profile
 from refit_ros.node.processes import Children
 
 NODE, CAMERAS = "node", "cameras"
@@ -71,6 +72,10 @@ def environment_for(setup: Setup) -> dict[str, str]:
     environment.pop("ROS_LOCALHOST_ONLY", None)   # older than the next one, and overrides it
     environment |= {"ROS_DOMAIN_ID": str(setup.domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
                     "PYTHONUNBUFFERED": "1"}
+    if not any(name in environment for name in PROFILE_VARIABLES):   # else the user has one that they want
+        size_bytes = segment_bytes(*(int(setup.camera_options.get(name, least))
+                                     for name, least in (("cameras", 1), ("width", 640), ("height", 480))))
+        environment |= write_profile(setup.log_folder / "fast_dds.xml", size_bytes)
     return environment
 
 
@@ -84,8 +89,8 @@ def run_system(setup: Setup, progress: Callable[[str], None] = lambda line: None
     from rclpy.signals import SignalHandlerOptions
     setup.log_folder.mkdir(parents=True, exist_ok=True)
     environment = environment_for(setup)
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = environment["ROS_AUTOMATIC_DISCOVERY_RANGE"]
     os.environ.pop("ROS_LOCALHOST_ONLY", None)
+    os.environ |= {name: environment[name] for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", *PROFILE_VARIABLES) if name in environment}
     context = rclpy.Context()
     # Python's own handlers stay: Ctrl-C must come out of here as KeyboardInterrupt, children ended on the way.
     rclpy.init(context=context, domain_id=setup.domain_id, signal_handler_options=SignalHandlerOptions.NO)

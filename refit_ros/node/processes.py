@@ -12,6 +12,7 @@ from pathlib import Path
 
 SIGINT_PATIENCE_S = 3.5   # what a program has to end by itself before it is killed
 _PR_SET_PDEATHSIG = 1     # <linux/prctl.h>
+COMMAND_LINE = (sys.executable, "-m", "refit_ros")
 
 
 class ChildEnded(RuntimeError):
@@ -21,7 +22,8 @@ class ChildEnded(RuntimeError):
 class Children:
     """Started by name, each in its own process group with its output in a file; all ended on leaving the `with`."""
 
-    def __init__(self, log_folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, log_folder: Path, environment: dict[str, str], program: Sequence[str] = COMMAND_LINE) -> None:
+        self._program = list(program)
         self._log_folder = log_folder
         self._environment = environment
         self._running: dict[str, subprocess.Popen] = {}
@@ -33,10 +35,10 @@ class Children:
         self.end()
 
     def start(self, name: str, arguments: Sequence[str]) -> None:
-        """`python -m refit_ros ARGUMENTS`, its output in `<log folder>/<name>.log`. Call from the main thread."""
+        """The program with these arguments, its output in `<log folder>/<name>.log`. Call from the main thread."""
         with open(self.log(name), "wb") as log:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", "refit_ros", *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [*self._program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=self._environment, start_new_session=True, preexec_fn=_die_with_parent if sys.platform == "linux" else None)
 
     def log(self, name: str) -> Path:
