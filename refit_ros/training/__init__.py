@@ -1,0 +1,1 @@
+"""Training and measuring: data, losses, the training loop, ablations, evaluation."""

@@ -1,0 +1,55 @@
+"""Files that are either whole or not there: a kill or a full disk leaves the last good one."""
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in path's place in one step.
+
+    Raises OSError where the disk is full or not writable; `path` is then what it was before.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, RuntimeError) and not isinstance(error, OSError):   # how torch.save tells of a full disk
+            raise OSError(f"{path} could not be written ({error}); the one before it is untouched") from error
+        raise
+
+
+def save_state(state: dict, path: Path) -> None:
+    """Write everything that a training needs to go on. Raises OSError, see `write_whole`."""
+    write_whole(path, lambda temporary: torch.save(state, temporary))
+
+
+def load_state(path: Path) -> dict:
+    """Read what `save_state` wrote. Raises ValueError, with the file's name, where it is not such a file."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise
+    except Exception as error:   # torch raises half a dozen kinds for a damaged file
+        raise ValueError(f"{path} is not a training state of refit_ros ({type(error).__name__}): remove it to begin anew, "
+                         "or name another --output") from error
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
