@@ -1,0 +1,31 @@
+# One command from a fresh clone: `make demo` or `make test`. Set-up happens on first use and is kept.
+# ARGS go to what is run: make test ARGS="test/core -k camera"; PYTHON names the interpreter for set-up.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test doctor clean
+in_environment := source scripts/environment.sh &&
+
+help:
+	@echo 'make demo     set up on first use, then run the whole system on synthetic cameras for about 20 s -> demo_output/'
+	@echo 'make test     set up likewise and run the whole test suite'
+	@echo 'make setup    set up only: .venv/ and install/'
+	@echo 'make doctor   what is installed, what is missing and what to do about it'
+	@echo 'make clean    remove everything that set-up and runs have made'
+	@echo 'ARGS="..." goes to what is run; PYTHON=/path/to/python3.11 names the interpreter for set-up.'
+	@echo 'A sourced ROS 2 is used; without one, ROS 2 comes as Python wheels.'
+
+setup:
+	@python=$$(sh scripts/find_python.sh) && "$$python" scripts/set_up.py
+
+demo: setup
+	@$(in_environment) exec python -m refit_ros demo $(ARGS)
+
+test: setup
+	@$(in_environment) REFIT_TEST_ROS=required exec python -m pytest $(ARGS)
+
+doctor: setup
+	@$(in_environment) exec python -m refit_ros doctor $(ARGS)
+
+clean:
+	rm -rf .venv build install log demo_output fit_output .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
