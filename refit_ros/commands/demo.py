@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     for old in ("report.json", *(path.name for path in output.glob("*.png"))):
         (output / old).unlink(missing_ok=True)   # nothing of an earlier run may be taken for this one's
     setup = setup_from(args, output)
-    print(f"{args.cameras} camera(s), {args.people} person(s), {args.seconds:g} s, ROS_DOMAIN_ID={setup.domain_id}", flush=True)
+    print(f"cameras: {args.cameras}, people: {args.people}, {args.seconds:g} s, ROS_DOMAIN_ID={setup.domain_id}", flush=True)
     try:
         measured = run_system(setup, progress=lambda line: print(line, flush=True))
     except (NotWell, ChildEnded) as error:
@@ -80,13 +80,15 @@ def report_from(measured: Measured, args: argparse.Namespace, trained: bool) -> 
     import numpy as np
 
     from refit_ros.commands.machine import machine_and_versions
-    found = measured.comparison
-    figures = {"fps": measured.fps, "latency_ms_p50": np.percentile(measured.latency_ms, 50),
-               "latency_ms_p95": np.percentile(measured.latency_ms, 95), "mpjpe_mm": found.mpjpe_mm, "pa_mpjpe_mm": found.pa_mpjpe_mm,
-               "pelvis_error_mm": found.pelvis_error_mm, "arrival_ms_p50": np.percentile(measured.arrival_ms, 50),
-               "arrival_ms_p95": np.percentile(measured.arrival_ms, 95), "start_s": measured.start_s, "seconds": measured.seconds,
-               "people_seen": measured.people_seen, "node_cpu_s": measured.node_cpu_s, "cameras_cpu_s": measured.cameras_cpu_s}
-    return {"cameras": args.cameras, "people": args.people, "frames_in": measured.frames_in, "frames_out": measured.frames_out,
+    found, latency_ms, arrival_ms = measured.comparison, measured.latency_ms, measured.arrival_ms
+    figures = {"fps": measured.fps,
+               "latency_ms_p50": np.percentile(latency_ms, 50), "latency_ms_p95": np.percentile(latency_ms, 95),
+               "mpjpe_mm": found.mpjpe_mm, "pa_mpjpe_mm": found.pa_mpjpe_mm, "pelvis_error_mm": found.pelvis_error_mm,
+               "arrival_ms_p50": np.percentile(arrival_ms, 50), "arrival_ms_p95": np.percentile(arrival_ms, 95),
+               "start_s": measured.start_s, "seconds": measured.seconds, "people_seen": measured.people_seen,
+               "node_cpu_s": measured.node_cpu_s, "cameras_cpu_s": measured.cameras_cpu_s}
+    return {"cameras": args.cameras, "people": args.people,
+            "frames_in": measured.frames_in, "frames_out": measured.frames_out,
             **{name: round(float(value), 3) if np.isfinite(value) else None for name, value in figures.items()},
             "pairs_compared": found.pairs, "missed": found.missed, "extra": found.extra, "id_switches": found.id_switches,
             "marker_messages": measured.markers, "tf_messages": measured.tf, "frame_id": measured.frame_id,

@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
-from refit_ros.commands.common import (add_network_arguments, load_network_from, positive_float, positive_int,
-                                       say_what_weights_mean, settings_from)
+from refit_ros.commands.common import (
+    add_network_arguments,
+    load_network_from,
+    positive_float,
+    positive_int,
+    say_what_weights_mean,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="focal length; without it, the picture's diagonal sqrt(height^2 + width^2)")
     parser.add_argument("--principal-point", type=float, nargs=2, metavar=("X", "Y"),
                         help="in px; without it, the picture's centre")
-    parser.add_argument("--detector", choices=["builtin", "onnx", "full_image"], help="how people are found; without it, builtin")
+    parser.add_argument("--detector", choices=["builtin", "onnx", "full_image"],
+                        help="how people are found; without it, builtin")
     parser.add_argument("--detector-model", metavar="FILE", help="the ONNX file of --detector onnx")
-    parser.add_argument("--box", type=float, nargs=4, action="append", default=[], metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
-                        help="a person's box in px, instead of a detector; may be given several times")
+    parser.add_argument("--box", type=float, nargs=4, action="append", default=[],
+                        metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"), help="a person's box in px, instead of a detector; may be given several times")
     parser.add_argument("--max-people", type=positive_int, metavar="N", help="keep the N most certain people")
     parser.add_argument("--sequence", action="store_true", help="the pictures of a folder follow one another in time")
     parser.add_argument("--every", type=positive_int, default=1, metavar="N", help="of a video, take one frame in N")
@@ -71,8 +78,10 @@ def make_estimator(args: argparse.Namespace) -> Estimator:
     from refit_ros.people.estimator import Estimator
     network = load_network_from(args)
     say_what_weights_mean(network, real_pictures=True)
-    return Estimator(network, settings_from(
-        args, detector="topic" if args.box else args.detector, detector_model=args.detector_model, max_people=args.max_people))
+    detector = "topic" if args.box else args.detector
+    # A picture stands alone: nobody has to be seen twice before counting as a person.
+    return Estimator(network, settings_from(args, detector=detector, detector_model=args.detector_model,
+                                            max_people=args.max_people, birth_hits=1))
 
 
 def fit_frame(estimator: Estimator, frame: Frame, args: argparse.Namespace, output: Path) -> People:

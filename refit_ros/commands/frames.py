@@ -99,7 +99,8 @@ def _read_video(source: Source, every: int, complain: Callable[[str], None]) -> 
             if not there:
                 break
             if index % every == 0:
-                yield Frame(f"{source.name}_{index:06d}", cv2.cvtColor(image, cv2.COLOR_BGR2RGB), index / rate_hz, index == 0)
+                yield Frame(f"{source.name}_{index:06d}", cv2.cvtColor(image, cv2.COLOR_BGR2RGB), index / rate_hz,
+                            starts_sequence=index == 0)
             index += 1
         if index == 0:
             complain(f"{source.path}: this is not a video that can be read")

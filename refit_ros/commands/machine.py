@@ -17,7 +17,7 @@ def machine_and_versions() -> dict:
                         "python": platform.python_version()},
             "versions": {"refit_ros": __version__, **{name: version for name in PACKAGES if (version := _version(name))},
                          "rmw": os.environ.get("RMW_IMPLEMENTATION", "default")},
-            "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
 
 
 def _processor() -> str:

@@ -32,8 +32,8 @@ class Body:
 def bodies_from(message, into_frame_from_message: np.ndarray) -> list[Body]:
     """The people of a refit_ros/SmplArray, carried over by a (4, 4) transform."""
     turn, place = into_frame_from_message[:3, :3], into_frame_from_message[:3, 3]
-    return [Body(person.id, np.array([[p.x, p.y, p.z] for p in person.joints]) @ turn.T + place, sum(person.joint_in_image) >= 12)
-            for person in message.people]
+    return [Body(person.id, np.array([[joint.x, joint.y, joint.z] for joint in person.joints]) @ turn.T + place,
+                 in_view=sum(person.joint_in_image) >= 12) for person in message.people]
 
 
 def compare(pairs: Iterable[tuple[list[Body], list[Body]]]) -> Comparison:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from refit_ros.node.comparison import Comparison, bodies_from, compare, world_from_message_frame
+from refit_ros.node.conversions import stamp_ns
 from refit_ros.node.large_messages import PROFILE_VARIABLES, segment_bytes, write_profile
 from refit_ros.node.processes import Children
 
@@ -61,6 +62,14 @@ class Measured:
         return self.frames_out / self.seconds
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A message on /human/smpl that answers a set of pictures."""
+    stamp_ns: int
+    arrival_ns: int
+    message: object
+
+
 def own_domain_id() -> int:
     """A ROS domain that nobody else on this machine is likely to use, below the limit of 101 of DDS's port numbers."""
     return 40 + os.getpid() % 60
@@ -90,7 +99,8 @@ def run_system(setup: Setup, progress: Callable[[str], None] = lambda line: None
     setup.log_folder.mkdir(parents=True, exist_ok=True)
     environment = environment_for(setup)
     os.environ.pop("ROS_LOCALHOST_ONLY", None)
-    os.environ |= {name: environment[name] for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", *PROFILE_VARIABLES) if name in environment}
+    os.environ |= {name: environment[name] for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", *PROFILE_VARIABLES)
+                   if name in environment}
     context = rclpy.Context()
     # Python's own handlers stay: Ctrl-C must come out of here as KeyboardInterrupt, children ended on the way.
     rclpy.init(context=context, domain_id=setup.domain_id, signal_handler_options=SignalHandlerOptions.NO)
@@ -122,8 +132,8 @@ def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str]
     heard, frames_in = monitor.heard, len(monitor.heard.truth)
     monitor.listen(0.3)   # the answers to the last sets are still on their way
     children.check()
-    return _evaluate(heard, frames_in, start_s=start_s, seconds=seconds, node_cpu_s=cpu_s[NODE], cameras_cpu_s=cpu_s[CAMERAS],
-                     overlays=tuple(overlays))
+    return _evaluate(heard, frames_in, start_s=start_s, seconds=seconds, node_cpu_s=cpu_s[NODE],
+                     cameras_cpu_s=cpu_s[CAMERAS], overlays=tuple(overlays))
 
 
 def _as_arguments(parameters: Mapping[str, object]) -> list[str]:
@@ -137,8 +147,8 @@ def _await_first_message(setup: Setup, children: Children, monitor, progress) ->
     while not monitor.heard.smpl:
         waited_s = time.monotonic() - began_s
         if waited_s > setup.start_patience_s:
-            missing = "the synthetic cameras publish nothing" if not monitor.heard.truth else "pictures arrive, and nothing on /human/smpl"
-            raise NotWell(f"no message within {setup.start_patience_s:.0f} s: {missing} (see {children.log(NODE)})")
+            raise NotWell(f"nothing came on /human/smpl within {setup.start_patience_s:.0f} s, and the synthetic cameras "
+                          f"{'publish' if monitor.heard.truth else 'are silent'}; see {setup.log_folder}/*.log")
         monitor.listen(1.0)
         children.check()
         if not monitor.heard.smpl:
@@ -165,7 +175,8 @@ def _progress_line(seconds: float, heard) -> str:
     line = f"{seconds:5.1f} s  in {len(heard.truth):4d}  out {len(heard.smpl):4d}"
     if heard.smpl:
         last = read_smpl(heard.smpl[-1][1])
-        line += f"  people {len(last.people)}  {len(heard.smpl) / seconds:5.1f} fps  latency {_duration_ms(last.latency):6.1f} ms"
+        line += (f"  people {len(last.people)}  {len(heard.smpl) / seconds:5.1f} fps"
+                 f"  latency {_duration_ms(last.latency):6.1f} ms")
     return line
 
 
@@ -173,28 +184,25 @@ def _duration_ms(duration) -> float:
     return duration.sec * 1e3 + duration.nanosec / 1e6
 
 
-def _stamp_ns(message) -> int:
-    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-
-
 def _evaluate(heard, frames_in: int, **measured) -> Measured:
     """Read all messages, check them and compare them with the truth of the same stamp."""
     from refit_ros.node.monitor import read_smpl
     from refit_ros.node.synthetic_cameras import WORLD
-    truth = {_stamp_ns(message): message for message in map(read_smpl, heard.truth)}
-    answers = [(arrival_ns, message) for arrival_ns, message in ((at, read_smpl(content)) for at, content in heard.smpl)
-               if _stamp_ns(message) in truth]
+    truth = {stamp_ns(message.header.stamp): message for message in map(read_smpl, heard.truth)}
+    came = [(arrival_ns, read_smpl(content)) for arrival_ns, content in heard.smpl]
+    answers = [Answer(stamp, arrival_ns, message) for arrival_ns, message in came
+               if (stamp := stamp_ns(message.header.stamp)) in truth]
     if not answers:
         raise NotWell(f"{len(heard.smpl)} messages on /human/smpl, and none has the stamp of a picture")
-    check_finite(message for _, message in answers)
-    frame_id = answers[-1][1].header.frame_id
-    world_from_fixed = world_from_message_frame(frame_id, WORLD, heard.world_from_frame)
-    comparison = compare((bodies_from(message, np.eye(4)), bodies_from(truth[_stamp_ns(message)], np.linalg.inv(world_from_fixed)))
-                         for _, message in answers)
+    check_finite(answer.message for answer in answers)
+    frame_id = answers[-1].message.header.frame_id
+    fixed_from_world = np.linalg.inv(world_from_message_frame(frame_id, WORLD, heard.world_from_frame))
+    comparison = compare((bodies_from(answer.message, np.eye(4)), bodies_from(truth[answer.stamp_ns], fixed_from_world))
+                         for answer in answers)
     return Measured(frames_in=frames_in, frames_out=len(answers),
-                    latency_ms=np.array([_duration_ms(message.latency) for _, message in answers]),
-                    arrival_ms=np.array([(arrival_ns - _stamp_ns(message)) / 1e6 for arrival_ns, message in answers]),
-                    people_seen=float(np.mean([len(message.people) for _, message in answers])),
+                    latency_ms=np.array([_duration_ms(answer.message.latency) for answer in answers]),
+                    arrival_ms=np.array([(answer.arrival_ns - answer.stamp_ns) / 1e6 for answer in answers]),
+                    people_seen=float(np.mean([len(answer.message.people) for answer in answers])),
                     markers=heard.markers, tf=heard.tf, frame_id=frame_id, comparison=comparison,
                     diagnostics=heard.diagnostics, **measured)
 
@@ -208,4 +216,5 @@ def check_finite(messages) -> None:
                                       [place.x, place.y, place.z, person.confidence],
                                       *([joint.x, joint.y, joint.z] for joint in person.joints)])
             if not np.isfinite(numbers).all():
-                raise NotWell(f"person {person.id} at {_stamp_ns(message) / 1e9:.3f} s holds a number that is not finite")
+                raise NotWell(f"person {person.id} in the message of {stamp_ns(message.header.stamp) / 1e9:.3f} s "
+                              "holds a number that is not finite")

@@ -13,6 +13,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
+from refit_ros.node.conversions import picture
 from refit_ros.node.synthetic_cameras import TRUTH_TOPIC
 
 QUEUE = 100   # messages that may wait while something else is done
@@ -36,8 +37,9 @@ class Monitor(Node):
     """Its `heard` grows while `listen` runs."""
 
     def __init__(self, **node_options) -> None:
-        from refit_ros.msg import SmplArray
         from tf2_msgs.msg import TFMessage
+
+        from refit_ros.msg import SmplArray
         super().__init__("refit_monitor", **node_options)
         self.heard = Heard()
         self._executor = SingleThreadedExecutor(context=self.context)
@@ -65,8 +67,8 @@ class Monitor(Node):
     def take_overlays(self, cameras: list[str], at_most_s: float) -> dict[str, np.ndarray]:
         """Subscribe to the cameras' overlays until each has come once, and no longer: drawing costs the node time."""
         self.heard.overlays = {}
-        subscriptions = [self.create_subscription(Image, f"/human/{camera}/overlay", self._overlay_of(camera), qos_profile_sensor_data)
-                         for camera in cameras]
+        subscriptions = [self.create_subscription(Image, f"/human/{camera}/overlay", self._overlay_of(camera),
+                                                  qos_profile_sensor_data) for camera in cameras]
         end_s = time.monotonic() + at_most_s
         while len(self.heard.overlays) < len(cameras) and time.monotonic() < end_s:
             self._executor.spin_once(timeout_sec=0.05)
@@ -104,15 +106,8 @@ class Monitor(Node):
 
     def _overlay_of(self, camera: str):
         def keep(message: Image) -> None:
-            self.heard.overlays[camera] = picture_from_message(message)
+            self.heard.overlays[camera] = picture(message).copy()
         return keep
-
-
-def picture_from_message(message: Image) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of an `rgb8` or `bgr8` message."""
-    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-    picture = rows[:, :3 * message.width].reshape(message.height, message.width, 3)
-    return picture[..., ::-1].copy() if message.encoding == "bgr8" else picture.copy()
 
 
 def matrix_from_transform(transform) -> np.ndarray:

@@ -36,10 +36,11 @@ class Children:
 
     def start(self, name: str, arguments: Sequence[str]) -> None:
         """The program with these arguments, its output in `<log folder>/<name>.log`. Call from the main thread."""
+        before_running = _die_with_parent if sys.platform == "linux" else None
         with open(self.log(name), "wb") as log:
             self._running[name] = subprocess.Popen(
                 [*self._program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=self._environment, start_new_session=True, preexec_fn=_die_with_parent if sys.platform == "linux" else None)
+                env=self._environment, start_new_session=True, preexec_fn=before_running)
 
     def log(self, name: str) -> Path:
         return self._log_folder / f"{name}.log"
@@ -48,7 +49,8 @@ class Children:
         """Raises ChildEnded when one of them has ended."""
         for name, process in self._running.items():
             if process.poll() is not None:
-                raise ChildEnded(f"{name} ended with exit code {process.returncode}: {self._last_words(name)} (see {self.log(name)})")
+                raise ChildEnded(f"{name} ended with exit code {process.returncode}: {self._last_words(name)} "
+                                 f"(see {self.log(name)})")
 
     def cpu_s(self, name: str) -> float:
         """Processor time that it has used so far; NaN where the system does not tell."""

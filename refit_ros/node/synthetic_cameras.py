@@ -7,7 +7,6 @@ One camera is called `camera`, several are `camera1`, `camera2` ...
 from __future__ import annotations
 
 import time
-from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
@@ -22,7 +21,9 @@ from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 
+from refit_ros.node.conversions import image_message
 from refit_ros.node.film import Film, FilmCamera, shoot
+from refit_ros.node.message_types import RosTypes
 
 if TYPE_CHECKING:
     from refit_ros.people.calibration import Calibration
@@ -75,8 +76,8 @@ class SyntheticCameras(Node):
     """Plays a film as cameras would."""
 
     def __init__(self, overrides: dict | None = None, **node_options) -> None:
-        super().__init__("synthetic_cameras", parameter_overrides=[Parameter(name, value=_plain(value))
-                                                                   for name, value in (overrides or {}).items()], **node_options)
+        given = [Parameter(name, value=_plain(value)) for name, value in (overrides or {}).items()]
+        super().__init__("synthetic_cameras", parameter_overrides=given, **node_options)
         self.options = CameraOptions(**{entry.name: self._declare(entry) for entry in fields(CameraOptions)})
         self.tick = 0
 
@@ -119,27 +120,18 @@ class _Shots:
             self._publisher = node.create_publisher(CompressedImage, f"{topic}/compressed", qos_profile_sensor_data)
         else:
             self._publisher = node.create_publisher(Image, topic, qos_profile_sensor_data)
-        self._info_publisher = node.create_publisher(CameraInfo, f"/{camera.calibration.name}/camera_info", qos_profile_sensor_data)
+        self._info_publisher = node.create_publisher(CameraInfo, f"/{camera.calibration.name}/camera_info",
+                                                     qos_profile_sensor_data)
         self._info = camera_info_message(camera.calibration)
-        make = compressed_message if compressed else image_message
-        self._messages = [make(picture, camera.calibration.frame_id) for picture in pictures]
+        frame_id, types = camera.calibration.frame_id, RosTypes()
+        self._messages = [compressed_message(picture, frame_id) if compressed else image_message(types, picture, 0, frame_id)
+                          for picture in pictures]
 
     def publish(self, index: int, stamp: Time) -> None:
         message = self._messages[index]
         message.header.stamp = self._info.header.stamp = stamp
         self._info_publisher.publish(self._info)
         self._publisher.publish(message)
-
-
-def image_message(picture: np.ndarray, frame_id: str) -> Image:
-    """(H, W, 3) uint8 RGB as `rgb8`."""
-    height, width = picture.shape[:2]
-    message = Image(height=height, width=width, encoding="rgb8", is_bigendian=0, step=3 * width)
-    message.header.frame_id = frame_id
-    content = array("B")
-    content.frombytes(memoryview(np.ascontiguousarray(picture)).cast("B"))   # assigning bytes would be checked one by one
-    message.data = content
-    return message
 
 
 def compressed_message(picture: np.ndarray, frame_id: str) -> CompressedImage:
@@ -150,7 +142,7 @@ def compressed_message(picture: np.ndarray, frame_id: str) -> CompressedImage:
         raise ValueError(f"a picture of {picture.shape} could not be encoded as JPEG")
     message = CompressedImage(format="rgb8; jpeg compressed bgr8")
     message.header.frame_id = frame_id
-    message.data = array("B", content.tobytes())
+    message.data = RosTypes.octets(content)
     return message
 
 
@@ -210,8 +202,9 @@ def _view_message(camera: FilmCamera, pixels: np.ndarray, inside: np.ndarray):
     size = np.array([calibration.width_px, calibration.height_px])
     low = np.clip(pixels[inside].min(0), 0, size - 1).astype(int)
     high = np.clip(pixels[inside].max(0) + 1, 1, size).astype(int)
-    box = RegionOfInterest(x_offset=int(low[0]), y_offset=int(low[1]), width=int(high[0] - low[0]), height=int(high[1] - low[1]))
-    return SmplView(camera=calibration.name, frame_id=calibration.frame_id, box=box)
+    (left, top), (width, height) = low.tolist(), (high - low).tolist()
+    return SmplView(camera=calibration.name, frame_id=calibration.frame_id,
+                    box=RegionOfInterest(x_offset=left, y_offset=top, width=width, height=height))
 
 
 def _plain(value):

@@ -13,7 +13,8 @@ class Stripes:
 
     def __init__(self, cameras: int = 2, width: int = 64, height: int = 48) -> None:
         K = np.array([[60.0, 0, width / 2], [0, 60.0, height / 2], [0, 0, 1]])
-        self.cameras = [(Calibration(f"camera{n}", f"camera{n}_optical_frame", width, height, K), np.eye(4)) for n in range(cameras)]
+        self.cameras = [(Calibration(f"camera{n}", f"camera{n}_optical_frame", width, height, K), np.eye(4))
+                        for n in range(cameras)]
         self.shape = (height, width, 3)
 
     def render(self, time_s: float, camera_index: int) -> np.ndarray:
