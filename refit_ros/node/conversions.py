@@ -1,0 +1,235 @@
+"""Messages become arrays and arrays become messages, all in this file.
+
+Works on rclpy's messages and on those of a bag reader alike: only the fields' names matter. What cannot be used
+raises `Rejected` with one sentence.
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from refit_ros.node.rejections import Rejected
+from refit_ros.people.calibration import Calibration
+from refit_ros.people.types import Boxes, People, Person, PersonView
+
+if TYPE_CHECKING:
+    from refit_ros.node.message_types import BagTypes, RosTypes
+    from refit_ros.node.sets import FrameSet
+
+    Types = RosTypes | BagTypes
+
+# What OpenCV does to get RGB ("": nothing) and the channels of 8 bits. OpenCV names a Bayer pattern after its second row.
+_EIGHT_BIT = {
+    "rgb8": ("", 3), "8UC3": ("BGR2RGB", 3), "bgr8": ("BGR2RGB", 3), "rgba8": ("RGBA2RGB", 4), "bgra8": ("BGRA2RGB", 4),
+    "8UC4": ("BGRA2RGB", 4), "mono8": ("GRAY2RGB", 1), "8UC1": ("GRAY2RGB", 1),
+    "bayer_rggb8": ("BayerBG2RGB", 1), "bayer_bggr8": ("BayerRG2RGB", 1), "bayer_gbrg8": ("BayerGR2RGB", 1),
+    "bayer_grbg8": ("BayerGB2RGB", 1), "yuv422": ("YUV2RGB_UYVY", 2), "uyvy": ("YUV2RGB_UYVY", 2),
+    "yuv422_yuy2": ("YUV2RGB_YUYV", 2), "yuyv": ("YUV2RGB_YUYV", 2),
+}
+# Left to cv_bridge: channels of 16 bits.
+_SIXTEEN_BIT = {"mono16": 1, "rgb16": 3, "bgr16": 3, "rgba16": 4, "bgra16": 4, "bayer_rggb16": 1, "bayer_bggr16": 1,
+                "bayer_gbrg16": 1, "bayer_grbg16": 1}
+_CORNERS = 2  # points a box has in a PolygonStamped
+
+
+def stamp_ns(stamp: Any) -> int:
+    """builtin_interfaces/Time -> ns."""
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def set_stamp(stamp: Any, nanoseconds: int) -> None:
+    """Fill a builtin_interfaces/Time or Duration."""
+    stamp.sec, stamp.nanosec = divmod(int(nanoseconds), 1_000_000_000)
+
+
+def is_compressed(message: Any) -> bool:
+    return hasattr(message, "format")
+
+
+def check_picture(message: Any) -> None:
+    """What can be told of an Image or CompressedImage without decoding it. Raises Rejected."""
+    if stamp_ns(message.header.stamp) <= 0:
+        raise Rejected("no stamp", "a picture has no capture time (stamp 0): the camera's driver must set header.stamp")
+    if is_compressed(message):
+        if not len(message.data):
+            raise Rejected("zero size", "a compressed picture of 0 bytes")
+        return
+    if message.width == 0 or message.height == 0:
+        raise Rejected("zero size", f"a picture of {message.width} x {message.height} px")
+    row_bytes = message.width * _pixel_bytes(message.encoding)
+    if message.step < row_bytes:
+        raise Rejected("wrong step", f"step is {message.step} bytes, and {message.width} px in '{message.encoding}' "
+                       f"take {row_bytes}")
+    if len(message.data) != message.step * message.height:
+        raise Rejected("wrong data length", f"{message.height} rows of {message.step} bytes were announced, "
+                       f"{len(message.data)} bytes came")
+
+
+def _pixel_bytes(encoding: str) -> int:
+    if encoding in _EIGHT_BIT:
+        return _EIGHT_BIT[encoding][1]
+    if encoding in _SIXTEEN_BIT:
+        return 2 * _SIXTEEN_BIT[encoding]
+    raise Rejected("unknown encoding", f"encoding '{encoding}' is no colour or grey picture; known are "
+                   f"{', '.join([*_EIGHT_BIT, *_SIXTEEN_BIT])}")
+
+
+def picture(message: Any) -> np.ndarray:
+    """Image or CompressedImage -> (H, W, 3) uint8 RGB, possibly the message's own memory. Raises Rejected."""
+    try:
+        return _decompressed(message) if is_compressed(message) else _decoded(message)
+    except cv2.error as error:
+        raise Rejected("cannot be decoded", f"a picture could not be turned into RGB: {error.err}") from error
+
+
+def _decompressed(message: Any) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise Rejected("cannot be decoded", f"{len(message.data)} bytes in format '{message.format}' are no picture")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _decoded(message: Any) -> np.ndarray:
+    check_picture(message)
+    if message.encoding in _SIXTEEN_BIT:
+        return _by_cv_bridge(message)
+    conversion, channels = _EIGHT_BIT[message.encoding]
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+    image = rows[:, :message.width * channels].reshape(message.height, message.width, channels)
+    if not conversion:
+        return image
+    return cv2.cvtColor(image, getattr(cv2, f"COLOR_{conversion}"))
+
+
+def _by_cv_bridge(message: Any) -> np.ndarray:
+    from refit_ros.node.compat import cv_bridge
+    try:
+        return cv_bridge.CvBridge().imgmsg_to_cv2(message, "rgb8")
+    except cv_bridge.CvBridgeError as error:
+        raise Rejected("cannot be decoded", f"cv_bridge: {error}") from error
+
+
+def calibration(camera: str, message: Any) -> Calibration:
+    """CameraInfo -> the camera of its pictures. Raises Rejected on numbers that describe no camera."""
+    roi = message.roi
+    k, d = (message.k, message.d) if hasattr(message, "k") else (message.K, message.D)
+    try:
+        return Calibration.from_camera_info_fields(
+            camera, message.header.frame_id, message.width, message.height, k, d, message.distortion_model,
+            message.binning_x, message.binning_y, roi.x_offset, roi.y_offset, roi.width, roi.height)
+    except ValueError as error:
+        raise Rejected("bad CameraInfo", str(error)) from error
+
+
+def check_size(image_size: tuple[int, int], camera: Calibration) -> None:
+    """(width, height) of a picture against its calibration. Raises Rejected."""
+    if image_size != (camera.width_px, camera.height_px):
+        raise Rejected("size differs from CameraInfo", f"the picture is {image_size[0]} x {image_size[1]} px, its CameraInfo "
+                       f"is for {camera.width_px} x {camera.height_px}")
+
+
+def boxes(message: Any, wanted_class: str = "") -> Boxes:
+    """vision_msgs/Detection2DArray, or geometry_msgs/PolygonStamped with two corners a box -> Boxes.
+
+    In a polygon, point 2 i is the upper left and 2 i + 1 the lower right corner of box i, in px; z of the first is
+    its confidence, 0 counting as 1. Boxes that are no boxes are left to the estimator, which counts them.
+    """
+    if hasattr(message, "polygon"):
+        points = message.polygon.points
+        if len(points) % _CORNERS:
+            raise Rejected("bad boxes", f"{len(points)} corners came, two for each box were expected")
+        corners = np.array([(p.x, p.y, p.z) for p in points], float).reshape(-1, _CORNERS, 3)
+        confidence = np.where(corners[:, 0, 2] == 0, 1.0, corners[:, 0, 2])
+        return Boxes(corners[:, :, :2].reshape(-1, 4), confidence)
+    rows = [row for row in (_detection(each, wanted_class) for each in message.detections) if row is not None]
+    table = np.array(rows, float).reshape(-1, 5)
+    return Boxes(table[:, :4], table[:, 4])
+
+
+def _detection(message: Any, wanted_class: str) -> tuple[float, ...] | None:
+    scores = [result.hypothesis.score for result in message.results
+              if not wanted_class or result.hypothesis.class_id == wanted_class]
+    if message.results and not scores:
+        return None
+    center = message.bbox.center
+    x, y = (center.position.x, center.position.y) if hasattr(center, "position") else (center.x, center.y)
+    half_x, half_y = message.bbox.size_x / 2, message.bbox.size_y / 2
+    return x - half_x, y - half_y, x + half_x, y + half_y, max(scores, default=1.0)
+
+
+def is_finite(person: Person) -> bool:
+    """Whether every number that would be published is one."""
+    numbers = [person.confidence, person.betas, person.global_orient, person.body_pose, person.transl, person.joints,
+               person.joint_rotmats, person.joint_stddev]
+    numbers += [value for view in person.views for value in (view.weak_perspective, view.residual_px, view.box_xyxy_px)]
+    return bool(np.isfinite(np.concatenate([np.ravel(value) for value in numbers])).all())
+
+
+def smpl_array(types: Types, people: People, taken: FrameSet, frame_id: str, body_model: str, latency_ns: int) -> Any:
+    """refit_ros/SmplArray, stamped with the earliest capture time of the set."""
+    message = types.new("refit_ros/msg/SmplArray")
+    message.header.frame_id = frame_id
+    set_stamp(message.header.stamp, taken.stamp_ns)
+    message.cameras = list(people.cameras)
+    stamps = [frame.stamp_ns for frame in taken.frames if frame.camera in people.cameras]
+    set_stamp(message.sync_spread, max(stamps) - min(stamps) if stamps else 0)
+    set_stamp(message.latency, latency_ns)
+    sizes = {frame.camera: (frame.calibration.width_px, frame.calibration.height_px) for frame in taken.frames}
+    message.people = [_smpl(types, person, body_model, sizes) for person in people.people]
+    return message
+
+
+def _smpl(types: Types, person: Person, body_model: str, sizes: dict[str, tuple[int, int]]) -> Any:
+    message = types.new("refit_ros/msg/Smpl")
+    message.id, message.confidence, message.body_model = int(person.id), float(person.confidence), body_model
+    message.betas = _float32(person.betas)
+    message.global_orient = _float32(person.global_orient)
+    message.body_pose = _float32(person.body_pose)
+    set_xyz(message.transl, person.transl)
+    message.joints = points(types, person.joints)
+    message.joint_stddev = _float32(person.joint_stddev)
+    message.joint_in_image = types.bools(person.joint_in_image)
+    message.views = [_smpl_view(types, view, sizes[view.camera]) for view in person.views]
+    return message
+
+
+def _smpl_view(types: Types, view: PersonView, size: tuple[int, int]) -> Any:
+    message = types.new("refit_ros/msg/SmplView")
+    message.camera, message.frame_id = view.camera, view.frame_id
+    left, top, right, bottom = np.clip(np.round(view.box_xyxy_px), 0, [*size, *size]).astype(int).tolist()
+    message.box.x_offset, message.box.y_offset, message.box.width, message.box.height = left, top, right - left, bottom - top
+    message.weak_perspective = _float32(view.weak_perspective)
+    message.residual_px = float(view.residual_px)
+    return message
+
+
+def points(types: Types, values_m: np.ndarray) -> list:
+    """(N, 3) -> geometry_msgs/Point[N]. For a few; thousands are spliced in (see markers)."""
+    result = []
+    for x, y, z in np.asarray(values_m, float).tolist():
+        point = types.new("geometry_msgs/msg/Point")
+        point.x, point.y, point.z = x, y, z
+        result.append(point)
+    return result
+
+
+def set_xyz(message: Any, value: np.ndarray) -> None:
+    """Fill a Point or Vector3."""
+    message.x, message.y, message.z = np.asarray(value, float).tolist()
+
+
+def image_message(types: Types, image: np.ndarray, stamp: int, frame_id: str) -> Any:
+    """(H, W, 3) uint8 RGB -> sensor_msgs/Image in rgb8; `stamp` in ns."""
+    message = types.new("sensor_msgs/msg/Image")
+    message.header.frame_id = frame_id
+    set_stamp(message.header.stamp, stamp)
+    message.height, message.width = image.shape[:2]
+    message.encoding, message.is_bigendian, message.step = "rgb8", 0, 3 * image.shape[1]
+    message.data = types.octets(image)
+    return message
+
+
+def _float32(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, np.float32).reshape(-1)

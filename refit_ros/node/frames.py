@@ -1,0 +1,111 @@
+"""TF in, for where the cameras stand, and TF out, for where the people's joints are."""
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Callable
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from refit_ros.core.joints import JOINT_NAMES, PARENTS
+from refit_ros.node.conversions import set_stamp, set_xyz
+
+if TYPE_CHECKING:
+    from refit_ros.node.message_types import BagTypes, RosTypes
+    from refit_ros.node.sets import FrameSet
+    from refit_ros.people.types import Person
+
+POLL_S = 0.005
+
+
+class NoTransform(Exception):
+    """Why there is no transform at that time."""
+
+
+# (target, source, stamp in ns) -> translation (x, y, z) and quaternion (x, y, z, w); raises NoTransform.
+Lookup = Callable[[str, str, int], tuple[tuple[float, ...], tuple[float, ...]]]
+
+
+def lookup_in(buffer: Any) -> Lookup:
+    """Look up in a tf2_ros.Buffer, without waiting."""
+    from rclpy.time import Time
+
+    from refit_ros.node.compat import tf2_ros
+
+    def lookup(target: str, source: str, stamp_ns: int):
+        try:
+            found = buffer.lookup_transform(target, source, Time(nanoseconds=stamp_ns)).transform
+        except tf2_ros.TransformException as error:
+            raise NoTransform(str(error)) from error
+        place, turn = found.translation, found.rotation
+        return (place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w)
+    return lookup
+
+
+class Extrinsics:
+    """Where each camera of a set stood in the fixed frame when it took its picture.
+
+    A transform may come later than the picture: it is waited for up to `wait_s` a set, but not again for a camera
+    whose transform did not come in time, until it is there again.
+    """
+
+    def __init__(self, lookup: Lookup, fixed_frame: str, wait_s: float) -> None:
+        self._lookup, self._fixed_frame, self._wait_s = lookup, fixed_frame, wait_s
+        self._given_up: set[str] = set()
+
+    def of(self, taken: FrameSet) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """fixed_from_camera (4, 4) by camera, at each picture's own stamp; and why there is none for the others."""
+        found, missing = {}, {}
+        deadline_s = time.monotonic() + self._wait_s
+        for frame in taken.frames:
+            while True:
+                try:
+                    found[frame.camera] = matrix(*self._lookup(self._fixed_frame, frame.frame_id, frame.stamp_ns))
+                    self._given_up.discard(frame.camera)
+                    break
+                except NoTransform as error:
+                    if frame.camera in self._given_up or time.monotonic() >= deadline_s:
+                        self._given_up.add(frame.camera)
+                        missing[frame.camera] = f"no transform from '{frame.frame_id}' to '{self._fixed_frame}': {error}"
+                        break
+                time.sleep(POLL_S)
+        return found, missing
+
+
+def matrix(translation: tuple[float, ...], quaternion: tuple[float, ...]) -> np.ndarray:
+    """(4, 4) from m and x, y, z, w."""
+    result = np.eye(4)
+    result[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
+    result[:3, 3] = translation
+    return result
+
+
+def joint_frame(person_id: int, joint: int) -> str:
+    return f"human_{person_id}/{JOINT_NAMES[joint]}"
+
+
+def transforms(types: RosTypes | BagTypes, people: tuple[Person, ...], stamp_ns: int, fixed_frame: str) -> list:
+    """geometry_msgs/TransformStamped from the fixed frame to each pelvis and on along SMPL's tree, for everybody."""
+    result = []
+    for person in people:
+        places, turns = _relative(person)
+        for joint, parent in enumerate(PARENTS):
+            message = types.new("geometry_msgs/msg/TransformStamped")
+            set_stamp(message.header.stamp, stamp_ns)
+            message.header.frame_id = fixed_frame if parent < 0 else joint_frame(person.id, parent)
+            message.child_frame_id = joint_frame(person.id, joint)
+            set_xyz(message.transform.translation, places[joint])
+            turn = message.transform.rotation
+            turn.x, turn.y, turn.z, turn.w = turns[joint].tolist()
+            result.append(message)
+    return result
+
+
+def _relative(person: Person) -> tuple[np.ndarray, np.ndarray]:
+    """(24, 3) m and (24, 4) x, y, z, w: each joint in its parent's frame, the pelvis in the fixed frame."""
+    joints, rotmats = np.asarray(person.joints, float), np.asarray(person.joint_rotmats, float)
+    parents = np.array(PARENTS[1:])
+    back = rotmats[parents].transpose(0, 2, 1)
+    places = np.concatenate([joints[:1], (back @ (joints[1:] - joints[parents])[..., None])[..., 0]])
+    turns = np.concatenate([rotmats[:1], back @ rotmats[1:]])
+    return places, Rotation.from_matrix(turns).as_quat()

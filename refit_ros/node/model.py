@@ -1,0 +1,47 @@
+"""What `configure` loads: the body, the network and the estimator."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from refit_ros.node.parameters import NodeParameters
+    from refit_ros.people.settings import Settings
+
+
+@dataclass(frozen=True)
+class Model:
+    """An estimator with what the node has to know about it."""
+    estimator: Any            # refit_ros.people.estimator.Estimator
+    body: Any                 # refit_ros.core.body.Body, on the estimator's device
+    device: str
+    weights: str
+    notes: tuple[str, ...] = field(default=())   # said once, at the first picture
+
+
+def load_model(parameters: NodeParameters, settings: Settings) -> Model:
+    """Load everything that the parameters name.
+
+    Raises FileNotFoundError or ValueError with one sentence that names the path or device and the way to mend it.
+    """
+    from refit_ros.core.body import load_body
+    from refit_ros.core.checkpoint import load_network
+    from refit_ros.people.estimator import Estimator
+    device = _device(parameters.device)
+    body = load_body(parameters.body_model or None)
+    network = load_network(parameters.weights or None, body=body, device=device)
+    return Model(Estimator(network, settings), network.body, device, network.weights_name, _notes(network))
+
+
+def _device(name: str) -> str:
+    from refit_ros.commands.common import device_named
+    return device_named(name)
+
+
+def _notes(network: Any) -> tuple[str, ...]:
+    if not network.trained:
+        return ("the weights are untrained: what is published means nothing, though shapes, frames and stamps are right",)
+    if network.embedded:
+        return ("the embedded network was trained on synthetic people only: for real cameras set the parameters `weights` "
+                "and `body_model` to the published ReFit checkpoint and an SMPL file",)
+    return ()

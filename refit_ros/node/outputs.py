@@ -1,0 +1,61 @@
+"""The node's publishers, and who listens to them: what nobody wants is not computed."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from refit_ros.node.message_types import RosTypes
+
+if TYPE_CHECKING:
+    from rclpy.lifecycle import LifecycleNode
+
+DEPTH = 5  # reliable, the last few
+
+
+class Outputs:
+    """Publishers of the lifecycle node; they are silent while it is not active."""
+
+    def __init__(self, node: LifecycleNode, cameras: list[str], publish_mesh: bool, faces: np.ndarray) -> None:
+        from refit_ros.msg import SmplArray
+        from sensor_msgs.msg import Image
+        from visualization_msgs.msg import MarkerArray
+
+        from refit_ros.node.compat import tf2_ros
+        self.types, self.publish_mesh, self.faces = RosTypes(), publish_mesh, np.asarray(faces)
+        self._node = node
+        self._smpl = node.create_lifecycle_publisher(SmplArray, "human/smpl", DEPTH)
+        self._markers = node.create_lifecycle_publisher(MarkerArray, "human/markers", DEPTH)
+        self._overlays = {camera: node.create_lifecycle_publisher(Image, f"human/{camera.strip('/')}/overlay", DEPTH)
+                          for camera in cameras}
+        self._tf = tf2_ros.TransformBroadcaster(node)
+
+    def close(self) -> None:
+        for publisher in (self._smpl, self._markers, *self._overlays.values()):
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._node.destroy_publisher(self._tf.pub_tf)
+
+    def smpl_wanted(self) -> bool:
+        return self._smpl.get_subscription_count() > 0
+
+    def tf_wanted(self) -> bool:
+        return self._tf.pub_tf.get_subscription_count() > 0
+
+    def markers_wanted(self) -> bool:
+        return self._markers.get_subscription_count() > 0
+
+    def overlay_wanted(self, camera: str) -> bool:
+        return self._overlays[camera].get_subscription_count() > 0
+
+    def publish_smpl(self, message: Any) -> None:
+        self._smpl.publish(message)
+
+    def publish_tf(self, transforms: list) -> None:
+        """All of a set in one message."""
+        self._tf.sendTransform(transforms)
+
+    def publish_markers(self, serialized: bytes) -> None:
+        self._markers.publish(serialized)
+
+    def publish_overlay(self, camera: str, message: Any) -> None:
+        self._overlays[camera].publish(message)

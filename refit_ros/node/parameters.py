@@ -1,0 +1,129 @@
+"""The node's parameters, each with a description, a range and its one default.
+
+Those of the estimator are made from the fields of `refit_ros.people.settings.Settings`; those that only the node
+knows are the fields of `NodeParameters`.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import Field, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from refit_ros.people.settings import Settings
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+_NAME = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
+_BIGGEST_INTEGER, _BIGGEST_NUMBER = 2**31 - 1, 1e9
+
+
+def _parameter(default, description: str, minimum=None, maximum=None, choices: tuple = ()):
+    return field(default=default, metadata={"description": description, "minimum": minimum, "maximum": maximum,
+                                            "choices": choices})
+
+
+@dataclass(frozen=True)
+class NodeParameters:
+    """What the node itself can be told. Raises ValueError with a sentence on values that cannot work together."""
+    autostart: bool = _parameter(True, "Configure and activate at the start; false: wait for lifecycle transitions")
+    cameras: tuple[str, ...] = _parameter(("camera",), "Names of the cameras, each once")
+    image_topic: str = _parameter("{camera}/image_raw", "Where a camera's pictures come from; {camera} stands for its name")
+    camera_info_topic: str = _parameter("{camera}/camera_info", "Where its calibration comes from")
+    image_transport: str = _parameter("raw", "raw: sensor_msgs/Image on the image topic; compressed: "
+                                      "sensor_msgs/CompressedImage on <image topic>/compressed", choices=("raw", "compressed"))
+    detection_topic: str = _parameter("{camera}/detections", "Where boxes of people come from, with detector 'topic'")
+    detection_class: str = _parameter("person", "With detector 'topic': only detections of this class id count; empty: all")
+    detection_wait_s: float = _parameter(0.1, "With detector 'topic': how long a picture waits for its boxes", 0.0, 5.0)
+    sync_slop_s: float = _parameter(0.02, "Pictures of one set were taken within this time", 0.0, 1.0)
+    sync_deadline_s: float = _parameter(0.05, "How long an incomplete set waits for the other cameras", 0.0, 5.0)
+    camera_timeout_s: float = _parameter(0.5, "A camera that is silent for this long is not waited for until it returns", 0.05, 60.0)
+    fixed_frame: str = _parameter("", "TF frame of everything that is published; empty: the only camera's optical frame")
+    transform_wait_s: float = _parameter(0.1, "How long a set waits for a camera's transform at its capture time", 0.0, 5.0)
+    weights: str = _parameter("", "Checkpoint: a published ReFit file (.pt, .pth) or a .safetensors; empty: the embedded one")
+    body_model: str = _parameter("", "SMPL file (.pkl, .npz) or the folder that holds it; empty: the embedded body")
+    device: str = _parameter("auto", "auto (a GPU where there is one), cpu, cuda or cuda:N")
+    publish_mesh: bool = _parameter(False, "Put the mesh into /human/markers, besides skeleton and label")
+
+    def __post_init__(self) -> None:
+        _check_cameras(self.cameras)
+        for name in ("image_topic", "camera_info_topic", "detection_topic"):
+            _check_topic(name, getattr(self, name), len(self.cameras))
+        if self.image_transport not in ("raw", "compressed"):
+            raise ValueError(f"image_transport is '{self.image_transport}'; choose raw or compressed")
+        if len(self.cameras) > 1 and not self.fixed_frame:
+            raise ValueError(f"{len(self.cameras)} cameras need a fixed_frame in which people are placed: set it to a TF "
+                             "frame that every camera's optical frame is connected to, such as 'map' or 'base_link'")
+
+
+def _check_cameras(names: tuple[str, ...]) -> None:
+    if not names:
+        raise ValueError("cameras is empty: give at least one name")
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"camera '{name}' is no ROS name: use letters, digits, _ and / (not first a digit)")
+    bare = [name.strip("/") for name in names]
+    twice = sorted({name for name in bare if bare.count(name) > 1})
+    if twice:
+        raise ValueError(f"two cameras are called '{twice[0]}': every camera needs a name of its own")
+
+
+def _check_topic(parameter: str, template: str, count: int) -> None:
+    unknown = set(re.findall(r"\{([^}]*)\}", template)) - {"camera"}
+    if unknown or template.replace("{camera}", "").count("{"):
+        raise ValueError(f"{parameter} is '{template}': only {{camera}} can stand in braces")
+    if count > 1 and "{camera}" not in template:
+        raise ValueError(f"{parameter} is '{template}', the same topic for all {count} cameras: put {{camera}} into it")
+
+
+def table() -> list[Field]:
+    """Every parameter: the node's own, then the estimator's."""
+    return [*fields(NodeParameters), *fields(Settings)]
+
+
+def default_of(entry: Field) -> Any:
+    return list(entry.default) if isinstance(entry.default, tuple) else entry.default
+
+
+def declare(node: Node) -> None:
+    """Declare all of them. rclpy raises on an override of another type or out of range."""
+    from rcl_interfaces.msg import SetParametersResult
+    for entry in table():
+        node.declare_parameter(entry.name, default_of(entry), _descriptor(entry))
+
+    def check_choices(changed) -> SetParametersResult:
+        choices = {entry.name: entry.metadata["choices"] for entry in table()}
+        for parameter in changed:
+            allowed = choices.get(parameter.name)
+            if allowed and parameter.value not in allowed:
+                return SetParametersResult(successful=False, reason=f"{parameter.name}: choose one of {', '.join(allowed)}")
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(check_choices)
+
+
+def read(node: Node) -> tuple[NodeParameters, Settings]:
+    """The values of now. Raises ValueError with a sentence where they cannot work."""
+    def values(kind) -> dict[str, Any]:
+        found = {entry.name: node.get_parameter(entry.name).value for entry in fields(kind)}
+        return {name: tuple(value) if isinstance(value, (list, tuple)) else value for name, value in found.items()}
+    return NodeParameters(**values(NodeParameters)), Settings(**values(Settings))
+
+
+def _descriptor(entry: Field):
+    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+    described = entry.metadata
+    descriptor = ParameterDescriptor(name=entry.name, description=described["description"])
+    if described["choices"]:
+        descriptor.additional_constraints = "one of " + ", ".join(map(str, described["choices"]))
+    low, high = described["minimum"], described["maximum"]
+    if low is None and high is None:
+        return descriptor
+    if isinstance(entry.default, float):
+        descriptor.floating_point_range = [FloatingPointRange(
+            from_value=float(-_BIGGEST_NUMBER if low is None else low), to_value=float(_BIGGEST_NUMBER if high is None else high))]
+    else:
+        descriptor.integer_range = [IntegerRange(
+            from_value=int(-_BIGGEST_INTEGER if low is None else low), to_value=int(_BIGGEST_INTEGER if high is None else high),
+            step=1)]
+    return descriptor

@@ -1,0 +1,129 @@
+"""From a set of pictures to messages: convert, estimate, convert, publish."""
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Callable
+
+import numpy as np
+
+from refit_ros.node import conversions, frames
+from refit_ros.node.markers import Markers
+from refit_ros.node.rejections import Rejected, Rejections
+from refit_ros.people.types import People, View
+
+if TYPE_CHECKING:
+    from refit_ros.node.diagnostics import Tally
+    from refit_ros.node.model import Model
+    from refit_ros.node.outputs import Outputs
+    from refit_ros.node.sets import FrameSet
+
+
+class Pipeline:
+    """Used by the one computing thread; `reset` and `set_shape` may come from another."""
+
+    def __init__(self, model: Model, outputs: Outputs, extrinsics: frames.Extrinsics | None, fixed_frame: str,
+                 tally: Tally, rejections: Rejections, clock_ns: Callable[[], int]) -> None:
+        self._model, self._outputs, self._extrinsics, self._fixed_frame = model, outputs, extrinsics, fixed_frame
+        self._tally, self._rejections, self._clock_ns = tally, rejections, clock_ns
+        self._markers = Markers(outputs.types)
+        self._estimating = threading.Lock()
+        self._last_frame_id = fixed_frame
+
+    def process(self, taken: FrameSet) -> None:
+        """One set, from pictures to published messages."""
+        began_s = time.monotonic()
+        if taken.restarted:
+            self.reset()
+        views, left_out = self._views(taken)
+        people = self._estimate(views, taken)
+        people = self._finite(replace(people, left_out={**left_out, **people.left_out}))
+        self._publish(taken, people, views)
+        self._count(taken, people, began_s)
+
+    def _estimate(self, views: list[View], taken: FrameSet) -> People:
+        if not views:
+            return People(taken.stamp_ns * 1e-9, (), ())
+        with self._estimating:
+            return self._model.estimator.estimate(views)
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        with self._estimating:
+            self._model.estimator.reset()
+
+    def set_shape(self, person_id: int, betas: np.ndarray | None) -> None:
+        """Hold or release a shape. Raises ValueError or KeyError where there is no such person."""
+        with self._estimating:
+            self._model.estimator.set_shape(person_id, betas)
+
+    def clear(self) -> None:
+        """Take down the markers that are shown."""
+        if self._outputs.markers_wanted():
+            self._outputs.publish_markers(self._markers.deletion(self._tally.newest_stamp_ns, self._last_frame_id))
+
+    def _views(self, taken: FrameSet) -> tuple[list[View], dict[str, str]]:
+        """Decoded pictures with their extrinsics; and why a camera's is not among them."""
+        where, left_out = self._extrinsics.of(taken) if self._extrinsics else ({}, {})
+        for camera, reason in left_out.items():
+            self._rejections.add(camera, "no extrinsics", reason)
+        views = []
+        for frame in taken.frames:
+            if frame.camera in left_out:
+                continue
+            try:
+                image = conversions.picture(frame.message)
+                conversions.check_size((image.shape[1], image.shape[0]), frame.calibration)
+            except Rejected as rejected:
+                self._rejections.add(frame.camera, rejected.reason, str(rejected))
+                left_out[frame.camera] = str(rejected)
+                continue
+            calibration = replace(frame.calibration, frame_id=frame.frame_id)
+            views.append(View(image, calibration, frame.stamp_ns * 1e-9, where.get(frame.camera), frame.boxes))
+        return views, left_out
+
+    def _finite(self, people: People) -> People:
+        """The last guard: whoever holds a number that is none is not published, but counted."""
+        finite = tuple(person for person in people.people if conversions.is_finite(person))
+        bad = len(people.people) - len(finite)
+        if bad:
+            self._tally.nonfinite_dropped += bad
+            self._rejections.add("", "not finite", "a person was not published: the estimate holds NaN or infinity")
+        return replace(people, people=finite)
+
+    def _publish(self, taken: FrameSet, people: People, views: list[View]) -> None:
+        frame_id = self._last_frame_id = self._fixed_frame or taken.frames[0].frame_id
+        out, stamp_ns = self._outputs, taken.stamp_ns
+        latency_ns = max(self._clock_ns() - stamp_ns, 0)
+        if out.smpl_wanted():
+            out.publish_smpl(conversions.smpl_array(out.types, people, taken, frame_id, self._model.body.name, latency_ns))
+        if people.people and out.tf_wanted():
+            out.publish_tf(frames.transforms(out.types, people.people, stamp_ns, frame_id))
+        if out.markers_wanted():
+            meshes = self._meshes(people) if out.publish_mesh else {}
+            out.publish_markers(self._markers.serialized(people.people, stamp_ns, frame_id, meshes, out.faces))
+        for frame, view in ((frame, view) for view in views for frame in taken.frames if frame.camera == view.calibration.name):
+            if out.overlay_wanted(frame.camera):
+                picture = self._overlay(view, people)
+                out.publish_overlay(frame.camera, conversions.image_message(out.types, picture, frame.stamp_ns, frame.frame_id))
+        self._tally.latency_ms.add(latency_ns * 1e-6)
+
+    def _meshes(self, people: People) -> dict[int, np.ndarray]:
+        from refit_ros.people.vertices import person_vertices
+        return {person.id: person_vertices(self._model.body, person) for person in people.people}
+
+    def _overlay(self, view: View, people: People) -> np.ndarray:
+        from refit_ros.people.overlay import draw_overlay
+        fixed_from_camera = np.eye(4) if view.fixed_from_camera is None else view.fixed_from_camera
+        return draw_overlay(view.image, view.calibration, np.linalg.inv(fixed_from_camera), people, self._model.body)
+
+    def _count(self, taken: FrameSet, people: People, began_s: float) -> None:
+        tally = self._tally
+        tally.sets += 1
+        tally.people, tally.iterations = len(people.people), people.iterations
+        tally.detector_calls += people.detector_calls
+        tally.boxes_dropped += people.boxes_dropped
+        tally.moved_cameras, tally.left_out = people.moved_cameras, people.left_out
+        tally.newest_stamp_ns = taken.stamp_ns
+        tally.compute_ms.add(1e3 * (time.monotonic() - began_s))

@@ -1,0 +1,192 @@
+"""The lifecycle node `refit`: configure loads, activate opens the streams, deactivate and cleanup undo the two."""
+from __future__ import annotations
+
+import traceback
+from typing import Any, Callable
+
+import numpy as np
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from refit_ros.node import diagnostics, frames, parameters
+from refit_ros.node.cameras import Cameras
+from refit_ros.node.diagnostics import Diagnostics, Tally
+from refit_ros.node.model import Model, load_model
+from refit_ros.node.outputs import Outputs
+from refit_ros.node.pipeline import Pipeline
+from refit_ros.node.rejections import Rejections
+from refit_ros.node.sets import FrameSet
+from refit_ros.node.worker import Worker
+
+NAME = "refit"
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+EVERYBODY = -1
+SHAPE_LIMIT = 10.0   # standard deviations; nobody is further from the mean
+
+
+def explains_failure(transition: Callable) -> Callable:
+    """rclpy turns an exception in a transition into an error state without a word: say it, and fail instead."""
+    def guarded(self: RefitNode, state: LifecycleState) -> TransitionCallbackReturn:
+        name = transition.__name__.removeprefix("on_")
+        try:
+            return transition(self, state)
+        except (ValueError, OSError, ModuleNotFoundError) as error:
+            self.get_logger().error(f"{name} failed: {error}")
+        except Exception:
+            self.get_logger().error(f"{name} failed:\n{traceback.format_exc()}")
+        return FAILURE
+    return guarded
+
+
+class RefitNode(LifecycleNode):
+    """`load` makes the model from (NodeParameters, Settings); tests put their own in its place."""
+
+    def __init__(self, load: Callable[..., Model] = load_model, **node_options: Any) -> None:
+        super().__init__(NAME, **node_options)
+        self._load = load
+        self._model = self._outputs = self._pipeline = self._worker = self._cameras = None
+        self._tf_listener = self._buffer = self._diagnostics_timer = None
+        self._answer_illegal_transitions()
+        parameters.declare(self)
+
+    def start(self) -> bool:
+        """Configure and activate, unless the parameter `autostart` says otherwise. False where one of them failed."""
+        if not self.get_parameter("autostart").value:
+            return True
+        return self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS
+
+    @explains_failure
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._options, settings = parameters.read(self)
+        self._model = self._load(self._options, settings)
+        self._notes = list(self._model.notes)
+        self._detections = settings.detector == "topic"
+        faces = np.asarray(self._model.body.faces)
+        self._outputs = Outputs(self, list(self._options.cameras), self._options.publish_mesh, faces)
+        self.get_logger().info(f"configured: {self._model.weights} weights, body {self._model.body.name}, on {self._model.device}")
+        return super().on_configure(state)
+
+    @explains_failure
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        from diagnostic_msgs.msg import DiagnosticArray
+        self._tally = Tally()
+        self._rejections = Rejections(self.get_logger().warning)
+        self._pipeline = Pipeline(self._model, self._outputs, self._extrinsics(), self._options.fixed_frame, self._tally,
+                                  self._rejections, lambda: self.get_clock().now().nanoseconds)
+        self._worker = Worker(self._pipeline.process, self._count_failure)
+        self._cameras = Cameras(self, self._options, self._detections, self._rejections, self._deliver)
+        self._diagnostics = Diagnostics(self.get_fully_qualified_name(), self._model, self._cameras, self._tally, self._rejections)
+        self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics_timer = self.create_timer(diagnostics.PERIOD_S, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._offer_services()
+        self.get_logger().info(f"active: waiting for {', '.join(self._options.cameras)}")
+        return super().on_activate(state)
+
+    @explains_failure
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._close_streams()
+        return super().on_deactivate(state)
+
+    @explains_failure
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._release()
+        return super().on_cleanup(state)
+
+    @explains_failure
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._close_streams()
+        self._release()
+        return super().on_shutdown(state)
+
+    @explains_failure
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._close_streams()
+        self._release()
+        return SUCCESS
+
+    def close(self) -> None:
+        """Stop all threads and streams, in whatever state, before the node is destroyed."""
+        self._close_streams()
+
+    def _extrinsics(self) -> frames.Extrinsics | None:
+        if not self._options.fixed_frame:
+            return None
+        from refit_ros.node.compat import tf2_ros
+        self._buffer = tf2_ros.Buffer(node=self)
+        self._tf_listener = tf2_ros.TransformListener(self._buffer, self)
+        return frames.Extrinsics(frames.lookup_in(self._buffer), self._options.fixed_frame, self._options.transform_wait_s)
+
+    def _offer_services(self) -> None:
+        from refit_ros.srv import SetShape
+        from std_srvs.srv import Trigger
+        self._offered = [self.create_service(Trigger, "~/reset", self._on_reset),
+                         self.create_service(SetShape, "~/set_shape", self._on_set_shape)]
+
+    def _close_streams(self) -> None:
+        if self._cameras is None:
+            return
+        self._cameras.close()
+        if not self._worker.stop():
+            self.get_logger().warning("the last set is still being computed; it will not be published")
+        self._pipeline.clear()
+        if self._tf_listener is not None:
+            self._tf_listener.unregister()
+        self.destroy_timer(self._diagnostics_timer)
+        self.destroy_publisher(self._diagnostics_publisher)
+        for service in self._offered:
+            self.destroy_service(service)
+        self._model.estimator.reset()
+        self._cameras = self._worker = self._pipeline = self._tf_listener = self._buffer = None
+
+    def _release(self) -> None:
+        if self._outputs is not None:
+            self._outputs.close()
+        self._model = self._outputs = None
+
+    def _deliver(self, taken: FrameSet) -> None:
+        while self._notes:
+            self.get_logger().warning(self._notes.pop(0))
+        self._worker.mailbox.put(taken)
+
+    def _count_failure(self, trace: str) -> None:
+        self._tally.failed += 1
+        self._rejections.add("", "set failed", f"a set of pictures could not be computed:\n{trace}")
+
+    def _diagnose(self) -> None:
+        self._diagnostics_publisher.publish(self._diagnostics.message(self._worker.mailbox.dropped))
+
+    def _on_reset(self, request: Any, response: Any) -> Any:
+        self._pipeline.reset()
+        response.success, response.message = True, "all tracks are forgotten"
+        return response
+
+    def _on_set_shape(self, request: Any, response: Any) -> Any:
+        betas = None if request.release else np.asarray(request.betas, float)
+        try:
+            if betas is not None and not (np.abs(betas) <= SHAPE_LIMIT).all():
+                raise ValueError(f"betas must be finite and within +-{SHAPE_LIMIT:g}")
+            self._pipeline.set_shape(int(request.id), betas)
+        except (ValueError, KeyError) as error:
+            response.success, response.message = False, str(error.args[0] if error.args else error)
+            return response
+        who = "everybody" if request.id == EVERYBODY else f"person {request.id}"
+        response.success = True
+        response.message = f"the shape of {who} is " + ("estimated again" if request.release else "held")
+        return response
+
+    def _answer_illegal_transitions(self) -> None:
+        """rclpy lets the executor die of a change_state request that the present state does not allow."""
+        from rclpy._rclpy_pybind11 import RCLError
+        service = getattr(self, "_service_change_state", None)
+        if service is None:
+            return
+        change = service.callback
+
+        def guarded(request: Any, response: Any) -> Any:
+            try:
+                return change(request, response)
+            except RCLError as error:
+                self.get_logger().warning(f"this transition is not possible now: {error}")
+                response.success = False
+                return response
+        service.callback = guarded
