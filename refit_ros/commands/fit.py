@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from refit_ros.commands.frames import Frame
+    from refit_ros.core.body import Body
+    from refit_ros.core.refit import Refit
     from refit_ros.people.calibration import Calibration
     from refit_ros.people.estimator import Estimator
     from refit_ros.people.types import Boxes, People
@@ -38,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="how people are found; without it, builtin")
     parser.add_argument("--detector-model", metavar="FILE", help="the ONNX file of --detector onnx")
     parser.add_argument("--box", type=float, nargs=4, action="append", default=[],
-                        metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"), help="a person's box in px, instead of a detector; may be given several times")
+                        metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
+                        help="a person's box in px, instead of a detector; may be given several times")
     parser.add_argument("--max-people", type=positive_int, metavar="N", help="keep the N most certain people")
     parser.add_argument("--sequence", action="store_true", help="the pictures of a folder follow one another in time")
     parser.add_argument("--every", type=positive_int, default=1, metavar="N", help="of a video, take one frame in N")
@@ -59,11 +62,13 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_NOT_WELL
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
-    estimator = make_estimator(args)
+    network = load_network_from(args)
+    say_what_weights_mean(network, real_pictures=True)
+    estimator = make_estimator(network, args)
     frames_done = people_found = 0
     for frame in read_frames(sources, args.every, complain):
         try:
-            people = fit_frame(estimator, frame, args, output)
+            people = fit_frame(estimator, network.body, frame, args, output)
         except ValueError as error:
             complain(f"{frame.name}: {error}")
             continue
@@ -74,26 +79,27 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_NOT_WELL if problems else EXIT_OK
 
 
-def make_estimator(args: argparse.Namespace) -> Estimator:
+def make_estimator(network: Refit, args: argparse.Namespace) -> Estimator:
+    """The estimator with what the options say. Raises ValueError or FileNotFoundError where its detector cannot be had."""
     from refit_ros.people.estimator import Estimator
-    network = load_network_from(args)
-    say_what_weights_mean(network, real_pictures=True)
     detector = "topic" if args.box else args.detector
     # A picture stands alone: nobody has to be seen twice before counting as a person.
     return Estimator(network, settings_from(args, detector=detector, detector_model=args.detector_model,
                                             max_people=args.max_people, birth_hits=1))
 
 
-def fit_frame(estimator: Estimator, frame: Frame, args: argparse.Namespace, output: Path) -> People:
+def fit_frame(estimator: Estimator, body: Body, frame: Frame, args: argparse.Namespace, output: Path) -> People:
     """Fit one frame and write its files. Raises ValueError with a sentence where that cannot be done."""
     from refit_ros.people.types import View
     if frame.starts_sequence:
         estimator.reset()
     calibration = pinhole(frame.image.shape[0], frame.image.shape[1], args.focal, args.principal_point)
     people = estimator.estimate([View(frame.image, calibration, frame.stamp_s, boxes=boxes_from(args.box))])
-    write_people(output / f"{frame.name}.npz", people, calibration, estimator.network.body.name)
+    if people.left_out:
+        raise ValueError(people.left_out[CAMERA])
+    write_people(output / f"{frame.name}.npz", people, calibration, body.name)
     if not args.no_overlay:
-        write_overlay(output / f"{frame.name}_overlay.jpg", frame.image, calibration, people, estimator.network.body)
+        write_overlay(output / f"{frame.name}_overlay.jpg", frame.image, calibration, people, body)
     return people
 
 
@@ -143,7 +149,7 @@ def write_people(path: Path, people: People, calibration: Calibration, body_mode
              body_model=np.array(body_model))
 
 
-def write_overlay(path: Path, image: np.ndarray, calibration: Calibration, people: People, body) -> None:
+def write_overlay(path: Path, image: np.ndarray, calibration: Calibration, people: People, body: Body) -> None:
     """The picture with the bodies drawn over it."""
     import cv2
     import numpy as np

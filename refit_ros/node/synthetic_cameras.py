@@ -6,9 +6,12 @@ One camera is called `camera`, several are `camera1`, `camera2` ...
 """
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,12 +26,14 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 
 from refit_ros.node.conversions import image_message
 from refit_ros.node.film import Film, FilmCamera, shoot
+from refit_ros.node.large_messages import PROFILE_VARIABLES, segment_bytes, write_profile
 from refit_ros.node.message_types import RosTypes
 
 if TYPE_CHECKING:
     from refit_ros.people.calibration import Calibration
     from refit_ros.synthetic.scenes import TruePerson
 
+MOST_CAMERAS = 4
 WORLD = "world"
 TRUTH_TOPIC = "/synthetic/truth"
 
@@ -53,7 +58,7 @@ class CameraOptions:
     patience: float = _option(40.0, "Render no longer than this many seconds beforehand: the scene gets shorter instead")
 
     def __post_init__(self) -> None:
-        for name, low, high in (("cameras", 1, 4), ("people", 0, 8), ("width", 16, 7680), ("height", 16, 4320),
+        for name, low, high in (("cameras", 1, MOST_CAMERAS), ("people", 0, 8), ("width", 16, 7680), ("height", 16, 4320),
                                 ("rate", 0.1, 240.0), ("length", 0.0, 60.0), ("patience", 0.0, 3600.0)):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between {low} and {high}")
@@ -215,6 +220,9 @@ def run_synthetic_cameras(overrides: dict, ros_arguments: list[str]) -> int:
     """The whole program: render, publish until told to stop."""
     import rclpy
     from rclpy.executors import ExternalShutdownException
+    if not any(name in os.environ for name in PROFILE_VARIABLES):
+        profile = Path(tempfile.gettempdir(), f"refit_ros_cameras_{os.getpid()}.xml")
+        os.environ |= write_profile(profile, segment_bytes(MOST_CAMERAS, 640, 480))
     rclpy.init(args=ros_arguments)
     try:
         node = SyntheticCameras(overrides)
