@@ -106,7 +106,8 @@ def install_packages(ros: str | None) -> None:
         wanted.append(os.environ["REFIT_TORCH"])
     run_step(title, command + wanted, env, STAMPS / "packages.log")
     if not ros:
-        subprocess.run([str(PYTHON), str(ROOT / "scripts" / "patch_ros_wheels.py")], env=env, check=True, stdout=subprocess.DEVNULL)
+        patch = [str(PYTHON), str(ROOT / "scripts" / "patch_ros_wheels.py")]
+        subprocess.run(patch, env=env, check=True, stdout=subprocess.DEVNULL)
         shutil.copy(ROOT / "scripts" / "local_setup_of_wheels.sh", VENV / "local_setup.sh")
         shutil.copy(ROOT / "scripts" / "local_setup_of_wheels.sh", VENV / "local_setup.bash")
         (VENV / "COLCON_IGNORE").touch()
@@ -120,12 +121,14 @@ def build_messages(ros: str | None) -> None:
     python = sys.executable if ros else str(PYTHON)
     paths = [str(ROOT)]
     if not ros:
-        env |= {"AMENT_PREFIX_PATH": str(VENV), "CMAKE_PREFIX_PATH": str(VENV), "PATH": f"{VENV / 'bin'}:{env.get('PATH', '')}"}
+        env |= {"AMENT_PREFIX_PATH": str(VENV), "CMAKE_PREFIX_PATH": str(VENV),
+                "PATH": f"{VENV / 'bin'}:{env.get('PATH', os.defpath)}"}
         paths.append(str(ROOT / "bare_machine" / "tf2_msgs"))
     colcon = [python, "-m", "colcon"] if not ros else ["colcon"]
     command = [*colcon, "--log-base", str(ROOT / "log"), "build", "--paths", *paths, "--symlink-install",
                "--build-base", str(ROOT / "build"), "--install-base", str(ROOT / "install"),
-               "--event-handlers", "console_direct+", "--cmake-args", f"-DPython3_EXECUTABLE={python}", "-DBUILD_TESTING=OFF"]
+               "--event-handlers", "console_direct+",
+               "--cmake-args", f"-DPython3_EXECUTABLE={python}", "-DBUILD_TESTING=OFF"]
     run_step("[3/3] building the messages with colcon", command, env, STAMPS / "build.log")
 
 
@@ -139,13 +142,14 @@ def outside_environment() -> dict[str, str]:
 def set_up() -> None:
     ros = sourced_ros()
     kind = digest(str(ROOT), sys.version, sys.base_prefix, ros or "wheels")
-    packages = digest(kind, os.environ.get("REFIT_TORCH", ""), files=files_under("constraints.txt", "requirements", "scripts"))
+    packages = digest(kind, os.environ.get("REFIT_TORCH", ""),
+                      files=files_under("constraints.txt", "requirements", "scripts"))
     messages = digest(packages, *(str(path) for path in sorted(files_under("launch", "config"))),
                       files=files_under("msg", "srv", "CMakeLists.txt", "package.xml", "bare_machine"))
     if not all((STAMPS / name).is_file() for name in ("environment", "packages", "messages")):
         missing = missing_tools(ros)
         if missing:
-            raise StepFailed("refit_ros cannot be set up, because this machine lacks\n" + "\n".join(f"  - {each}" for each in missing))
+            raise StepFailed("\n  - ".join(["refit_ros cannot be set up, because this machine lacks", *missing]))
     done = [step("environment", kind, PYTHON, lambda: make_environment(ros)),
             step("packages", packages, PYTHON, lambda: install_packages(ros)),
             step("messages", messages, ROOT / "install" / "refit_ros", lambda: build_messages(ros))]
