@@ -33,7 +33,7 @@ class GraphedLearner:
             for _ in range(WARM_UP_STEPS):
                 self._learner.step(self._batch)
         torch.cuda.current_stream().wait_stream(side)
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):   # a thread may be rendering
             self._outcome = self._learner.step(self._batch)
         self._restore(kept, None if fresh else kept_optimizer)
 

@@ -30,7 +30,7 @@ class HeatmapHead(nn.Module):
         down = _peak(places[..., 1], height)      # (B, M, H)
         wanted = torch.einsum("bmhw,bmw->bmh", logits, across)
         wanted = (wanted * down).sum(-1)
-        inside = ((places >= 0) & (places <= places.new_tensor([width - 1, height - 1]))).all(-1)
+        inside = (places >= 0).all(-1) & (places[..., 0] <= width - 1) & (places[..., 1] <= height - 1)
         loss = torch.logsumexp(logits.flatten(2), -1) - wanted
         return (loss * inside).sum() / inside.sum().clamp(min=1)
 

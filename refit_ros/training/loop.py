@@ -129,13 +129,16 @@ class Loop:
     def _save(self) -> None:
         """A checkpoint that cannot be written is told and left out: the training itself goes on."""
         try:
-            save_state(self._state(), self._state_path)
+            self._write()
         except OSError as error:
             print(f"warning: no checkpoint at step {self.step}: {error}", file=sys.stderr)
 
     def _finish(self, curves: Curves) -> None:
-        save_state(self._state(), self._state_path)
+        self._write()
         curves.close()
+
+    def _write(self) -> None:
+        save_state(self._state(), self._state_path)
         for name, learner in self._learners.items():
             facts = {"variant": name, "steps": str(self.step), "crops": str(self._crops),
                      "seconds": f"{self._spent_s:.0f}", "trained": "true"}

@@ -6,8 +6,9 @@ kill, but does not repeat itself to the bit.
 """
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -52,7 +53,7 @@ class PooledSource:
     def __init__(self, make_samples: Callable[[], object], single: int, sets: int, views: int, size: int, reuse: float):
         self._make, self._single, self._sets, self._views = make_samples, single, sets, views
         self._reuse, self._stop, self._failure = reuse, threading.Event(), None
-        self._lock, self._news = threading.Lock(), threading.Condition()
+        self._lock, self._news, self._at_work = threading.Lock(), threading.Condition(), threading.Lock()
         self._written: torch.cuda.Event | None = None
         self._read: torch.cuda.Event | None = None
         self.rendered = self.drawn = 0
@@ -98,9 +99,10 @@ class PooledSource:
                 continue
             views = min(self._wanted, key=lambda v: given[v] / self._sizes[v])
             count = CHUNK // views
-            batch = batch_of_samples(samples.batch(count, views=views))
-            given[views] += count
-            self._put(batch, views)
+            with self._at_work:
+                batch = batch_of_samples(samples.batch(count, views=views))
+                given[views] += count
+                self._put(batch, views)
             self.rendered += len(batch)
 
     def _put(self, batch: Batch, views: int) -> None:
@@ -122,6 +124,12 @@ class PooledSource:
 
     def load_state_dict(self, state: dict) -> None:
         """Nothing to restore: the pool is rendered anew."""
+
+    @contextlib.contextmanager
+    def resting(self) -> Iterator[None]:
+        """Nothing is rendered within: what records a CUDA graph wants the device for itself."""
+        with self._at_work:
+            yield
 
     def close(self) -> None:
         self._stop.set()

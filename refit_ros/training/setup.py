@@ -1,6 +1,7 @@
 """From options to a loop that can run: network, data, precision, processes."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
@@ -58,7 +59,7 @@ def make_loop(preset: Preset, plan: Plan, options: Options) -> tuple[Loop, Sourc
     source = make_source(preset, options, body, seed=options.seed + 7919 * rank)
     plan = dataclasses.replace(plan, writes=plan.writes and rank == 0)
     measure = HeldOutError(body, preset.image_size, options.held_out, device) if plan.writes else None
-    return Loop(learners, source, preset, plan, measure, _stepper(options)), source
+    return Loop(learners, source, preset, plan, measure, _stepper(options, source)), source
 
 
 def _check(options: Options) -> None:
@@ -100,11 +101,15 @@ def _begin_upright(network: Refit) -> None:
             layer.bias.zero_()
 
 
-def _stepper(options: Options) -> Callable[[Learner, Batch], Callable[[Batch], Outcome]]:
-    if options.graph:
-        torch.backends.cudnn.benchmark = True
-        return lambda learner, batch: GraphedLearner(learner, batch).step
-    return lambda learner, batch: learner.step
+def _stepper(options: Options, source: Source) -> Callable[[Learner, Batch], Callable[[Batch], Outcome]]:
+    if not options.graph:
+        return lambda learner, batch: learner.step
+    torch.backends.cudnn.benchmark = True
+
+    def recorded(learner: Learner, batch: Batch) -> Callable[[Batch], Outcome]:
+        with getattr(source, "resting", contextlib.nullcontext)():
+            return GraphedLearner(learner, batch).step
+    return recorded
 
 
 def make_source(preset: Preset, options: Options, body: Body, seed: int) -> Source:

@@ -25,9 +25,9 @@ class Regression(Refit):
     def __init__(self, config: NetworkConfig, body: Body) -> None:
         super().__init__(config, body)
         inputs = self.backbone.pooled_channels + BOX + POSE + BETAS + CAMERA
-        self.regressor = nn.Sequential(nn.Linear(inputs, 1024), nn.ReLU(), nn.Dropout(), nn.Linear(1024, 1024), nn.ReLU(),
+        self.mlp = nn.Sequential(nn.Linear(inputs, 1024), nn.ReLU(), nn.Dropout(), nn.Linear(1024, 1024), nn.ReLU(),
                                        nn.Dropout(), nn.Linear(1024, POSE + BETAS + CAMERA))
-        nn.init.xavier_uniform_(self.regressor[-1].weight, gain=0.01)
+        nn.init.xavier_uniform_(self.mlp[-1].weight, gain=0.01)
         del self.init_layer, self.update, self.decoder, self.feedback
 
     def fit(self, features: Features, crops: Crops, views: Views | None = None, betas: Tensor | None = None,
@@ -37,7 +37,7 @@ class Regression(Refit):
             pooled, box = features.pooled.float(), box_feature(crops)
             state, history = self._initial(len(crops)), []
             for _ in range(iterations or REGRESSION_ITERATIONS):
-                change = self.regressor(torch.cat((pooled, box, state.pose, state.betas, state.camera), 1))
+                change = self.mlp(torch.cat((pooled, box, state.pose, state.betas, state.camera), 1))
                 state = self._constrain(state + State(*change.split((POSE, BETAS, CAMERA), 1)), views, betas)
                 history.append(self._estimate(state, crops))
             return Fit(history[-1], tuple(history))
@@ -113,3 +113,23 @@ VARIANTS: dict[str, Callable[[NetworkConfig, Body], Refit]] = {
     "shared_gru": SharedGru,
     "no_memory": WithoutMemory,
 }
+
+
+def load_variant(name: str, weights: str, body: Body, device: torch.device | str = "cpu") -> Refit:
+    """A variant's weights as `train --variants` wrote them. Raises ValueError for a variant or a file that is not one."""
+    from safetensors.torch import load_file
+
+    from refit_ros.core.checkpoint import load_network, read_metadata
+    from refit_ros.core.published import own_name
+    if name not in VARIANTS:
+        raise ValueError(f"there is no variant '{name}': choose from {', '.join(VARIANTS)}")
+    if name == "refit":
+        return load_network(weights, body=body, device=device)
+    facts = read_metadata(weights)
+    if facts.get("variant") != name:
+        raise ValueError(f"{weights} holds the variant '{facts.get('variant', 'refit')}', not '{name}'")
+    network = VARIANTS[name](NetworkConfig.from_json(facts["config"]), body)
+    network.load_state_dict({own_name(key): value.float() if value.is_floating_point() else value
+                             for key, value in load_file(weights).items()})
+    network.trained = True
+    return network.to(device).eval()

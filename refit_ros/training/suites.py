@@ -1,0 +1,79 @@
+"""What `evaluate` can measure, by name. A suite takes the command's arguments and returns what goes into its JSON file."""
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from refit_ros.training.checkpoints import write_whole
+
+
+def run_suite(args: argparse.Namespace) -> int:
+    """Measure, print the table, write the JSON. Raises ValueError for an unknown suite or unusable input."""
+    if args.suite not in SUITES:
+        raise ValueError(f"there is no suite '{args.suite}': choose from {', '.join(SUITES)}")
+    return SUITES[args.suite](args)
+
+
+def _synthetic(args: argparse.Namespace) -> int:
+    from refit_ros.core.body import load_body
+    from refit_ros.training.evaluate import evaluate_synthetic, evaluate_variant, synthetic_sets
+    from refit_ros.training.variants import load_variant
+    device, body = _device(args), load_body(args.body)
+    on_device = copy.deepcopy(body).to(device)
+    network, result = _network(args, on_device, device), {}
+    began_s = time.monotonic()
+    singles, sets = synthetic_sets(on_device, network.config.image_size, device, args.crops, args.sets)
+    result["default"] = evaluate_synthetic(network, body, singles, sets, device)
+    for name, path in (pair.split("=", 1) for pair in args.variant or []):
+        print(f"variant {name}", file=sys.stderr)
+        result.setdefault("variants", {})[name] = evaluate_variant(
+            load_variant(name, path, on_device, device), body, singles, sets, device)
+    result["seconds"] = round(time.monotonic() - began_s, 1)
+    return _finish(args, result)
+
+
+def _real(args: argparse.Namespace) -> int:
+    from refit_ros.core.body import load_body
+    from refit_ros.training.real_evaluation import evaluate_real
+    if not args.data:
+        raise ValueError("the suite 'real' needs --data FILE.npz in the published layout")
+    device, body = _device(args), load_body(args.body)
+    network = _network(args, copy.deepcopy(body).to(device), device)
+    return _finish(args, evaluate_real(network, body, args, device))
+
+
+def _people(args: argparse.Namespace) -> int:
+    from refit_ros.people.evaluation import run
+    return run(args)
+
+
+SUITES: dict[str, Callable[[argparse.Namespace], int]] = {"synthetic": _synthetic, "real": _real, "people": _people}
+
+
+def _device(args: argparse.Namespace) -> torch.device:
+    from refit_ros.commands.common import device_named
+    return torch.device(device_named(args.device))
+
+
+def _network(args: argparse.Namespace, body, device: torch.device):
+    from refit_ros.core.checkpoint import load_network
+    network = load_network(args.weights, body=body, device=device)
+    if not network.trained:
+        print("note: these weights are untrained, the figures mean nothing", file=sys.stderr)
+    return network
+
+
+def _finish(args: argparse.Namespace, result: dict) -> int:
+    text = json.dumps(result, indent=1)
+    if args.output:
+        write_whole(Path(args.output), lambda path: path.write_text(text + "\n"))
+    else:
+        print(text)
+    return 0
