@@ -1,6 +1,7 @@
 """What every detector gives, and how its boxes are cleaned before anybody uses them."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,19 +14,18 @@ SAME_OVERLAP = 0.65   # boxes that share more than this are one person
 
 
 class Detector(Protocol):
-    """Finds people in one picture."""
+    """Finds people in pictures."""
 
-    def find(self, image: np.ndarray) -> Boxes:
-        """Boxes of people in a raw picture (H, W, 3) uint8 RGB; may overlap, be many, and reach outside."""
+    def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
+        """Boxes of people in each raw picture (H, W, 3) uint8 RGB; may overlap, be many, and reach outside."""
         ...
 
 
 class FullImage:
     """The whole picture is one person's box."""
 
-    def find(self, image: np.ndarray) -> Boxes:
-        height, width = image.shape[:2]
-        return Boxes(np.array([[0.0, 0.0, width, height]]), np.ones(1))
+    def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
+        return [Boxes(np.array([[0.0, 0.0, image.shape[1], image.shape[0]]]), np.ones(1)) for image in images]
 
 
 def nobody() -> Boxes:

@@ -1,0 +1,113 @@
+"""Where to look in each picture: the boxes followed people should fill, and what the detector says to them."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from refit_ros.people import crops
+from refit_ros.people.geometry import around, clipped, covered, overlap
+from refit_ros.people.solve import Solver
+from refit_ros.people.track import Track, assign
+from refit_ros.people.types import Boxes
+from refit_ros.people.views import Camera
+
+NEAREST_M = 0.3        # no part of a body may be nearer to the camera than this
+LEAST_VISIBLE = 0.25   # share of the expected box that must lie inside the picture
+LEAST_SIDE_PX = 12.0
+HIDDEN = 0.7           # behind somebody who covers this share of the box ...
+HIDDEN_BY_M = 0.3      # ... and stands this much nearer
+EXPLAINED = 0.5        # a detection that overlaps a confirmed person's box by this much is that person again
+MISSES = 2             # a view without a box of the person in so many calls of the detector is not used
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Where one camera should see one body."""
+    square_box: np.ndarray  # (4,) of the square-pixel picture, not cut down to the picture
+    raw_box: np.ndarray     # (4,) of the raw picture
+    depth_m: float
+
+
+@dataclass
+class Attention:
+    """Of one set: for each track and camera what is expected, confirmed and hidden; and what nobody explains."""
+    expected: list[dict[int, Expected]]                # by track: camera -> where
+    hidden: list[set[int]]                             # by track: cameras in which somebody stands before him
+    confirmed: list[set[int]] = field(default_factory=list)  # by track: cameras whose detector saw him
+    confidence: list[float] = field(default_factory=list)    # by track: the best of the boxes that confirm him, else 0
+    unexplained: list[tuple[int, np.ndarray, float]] = field(default_factory=list)  # camera, raw box, confidence
+
+
+def expect(outline_m: np.ndarray, camera: Camera) -> Expected | None:
+    """The box of a body, given by points (N, 3) m of the fixed frame, in a camera; None if it is not to be seen there."""
+    points = camera.to_camera(outline_m)
+    if points[:, 2].min() < NEAREST_M:
+        return None
+    box = around(camera.calibration.project_square(points))
+    raw = around(camera.calibration.project(points)) if not camera.calibration.is_plain else box
+    seen = clipped(raw, camera.calibration.width_px, camera.calibration.height_px)
+    if covered(raw[None], seen[None])[0, 0] < LEAST_VISIBLE or (seen[2:] - seen[:2]).min() < LEAST_SIDE_PX:
+        return None
+    return Expected(box, raw, float(points[:, 2].mean()))
+
+
+def attend(tracks: list[Track], cameras: list[Camera], solver: Solver, stamp_s: float, whole_picture: bool) -> Attention:
+    """Where each followed person should be in each picture; with `whole_picture` the box is always all of it."""
+    expected: list[dict[int, Expected]] = []
+    outlines = solver.outlines([track.predicted(stamp_s) for track in tracks])
+    for number, outline in enumerate(outlines):
+        seen = {}
+        for index, camera in enumerate(cameras):
+            where = expect(outline, camera)
+            if whole_picture:
+                size = np.array([0, 0, camera.calibration.width_px, camera.calibration.height_px], float)
+                where = Expected(crops.box_in_square_pixels(size, camera.calibration), size, 1.0) if number == 0 else None
+            if where is not None:
+                seen[index] = where
+        expected.append(seen)
+    hidden = [{camera for camera in seen if is_hidden(seen[camera], camera, expected, skip=number)}
+              for number, seen in enumerate(expected)]
+    return Attention(expected, hidden, [set() for _ in tracks], [0.0 for _ in tracks])
+
+
+def is_hidden(where: Expected, camera: int, others: list[dict[int, Expected]], skip: int | None = None) -> bool:
+    """Whether somebody else stands before this body in this camera."""
+    for number, seen in enumerate(others):
+        if number == skip or camera not in seen:
+            continue
+        other = seen[camera]
+        if where.depth_m - other.depth_m > HIDDEN_BY_M and covered(where.raw_box[None], other.raw_box[None])[0, 0] > HIDDEN:
+            return True
+    return False
+
+
+def hear(attention: Attention, found: dict[int, Boxes], cameras: list[Camera], tracks: list[Track]) -> None:
+    """Compares what the detector found, {camera: boxes}, with what was expected; fills `attention` and each track's misses."""
+    for index, boxes in found.items():
+        size = cameras[index].calibration.width_px, cameras[index].calibration.height_px
+        here = [number for number, seen in enumerate(attention.expected) if index in seen]
+        expected = np.array([attention.expected[number][index].raw_box for number in here]).reshape(-1, 4)
+        pairs = assign(expected, boxes.xyxy_px, *size)
+        for row, column in pairs.items():
+            attention.confirmed[here[row]].add(index)
+            attention.confidence[here[row]] = max(attention.confidence[here[row]], float(boxes.confidence[column]))
+        for number in here:
+            if index in attention.confirmed[number]:
+                tracks[number].missed[cameras[index].name] = 0
+            elif index not in attention.hidden[number]:
+                missed = tracks[number].missed
+                missed[cameras[index].name] = missed.get(cameras[index].name, 0) + 1
+        confirmed = clipped(expected[list(pairs)], *size) if pairs else np.zeros((0, 4))
+        for column, box in enumerate(boxes.xyxy_px):
+            if column not in pairs.values() and not (overlap(box, confirmed) > EXPLAINED).any():
+                attention.unexplained.append((index, box, float(boxes.confidence[column])))
+
+
+def usable_views(number: int, attention: Attention, track: Track, cameras: list[Camera], moved: tuple[str, ...]) -> list[int]:
+    """The cameras in which this followed person is worth a crop."""
+    views = [index for index in attention.expected[number]
+             if index not in attention.hidden[number]
+             and (index in attention.confirmed[number] or track.missed.get(cameras[index].name, 0) < MISSES)]
+    trusted = [index for index in views if cameras[index].name not in moved]
+    return trusted if len(trusted) >= 2 else views

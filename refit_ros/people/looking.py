@@ -1,0 +1,150 @@
+"""Looking at everybody in one set: which crops, one pass of the network, bodies of the followed and of newcomers."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from refit_ros.people import crops
+from refit_ros.people.attention import Attention, usable_views
+from refit_ros.people.budget import Budget
+from refit_ros.people.match import Candidate, match
+from refit_ros.people.settings import Settings
+from refit_ros.people.solve import Look, Solved, Solver
+from refit_ros.people.track import Track
+from refit_ros.people.views import Camera
+
+WARM_FOR_S = 0.5    # a state older than this is no start any more
+COLD_MISFIT = 0.15  # residual over size in the picture from which a warm start is given up for one set
+
+
+@dataclass
+class Newcomer:
+    """Somebody whom no followed person explains."""
+    solved: Solved
+    confidence: float
+
+
+@dataclass
+class Looked:
+    """What one set showed."""
+    followed: dict[int, Solved] = field(default_factory=dict)   # by track's position
+    newcomers: list[Newcomer] = field(default_factory=list)
+    residual_px: dict[str, list[float]] = field(default_factory=dict)  # camera: of each person seen by others too
+    iterations: int = 0
+    encode_s: float = 0.0
+    loop_s: float = 0.0
+    dropped: int = 0
+
+
+class Looking:
+    """Cuts, encodes and solves a set at a time."""
+
+    def __init__(self, settings: Settings, solver: Solver, budget: Budget, shape: Callable[[Track | None, np.ndarray, int], np.ndarray],
+                 held: Callable[[Track | None], np.ndarray | None]) -> None:
+        """shape(track, betas, views) -> betas to place a body with; held(track) -> betas known beforehand or None."""
+        self._settings, self._solver, self._budget = settings, solver, budget
+        self._shape, self._held = shape, held
+
+    def __call__(self, attention: Attention, tracks: list[Track], cameras: list[Camera], moved: tuple[str, ...],
+                 stamp_s: float) -> Looked:
+        looked = Looked()
+        looks: list[Look] = []
+        groups, probes = self._plan_followed(attention, tracks, cameras, moved, looks)
+        newcomers = self._plan_new(attention, tracks, cameras, looks, looked)
+        started = time.perf_counter()
+        self._solver.look(cameras, looks)
+        encoded = time.perf_counter()
+        self._solve_followed(groups, tracks, stamp_s, looked)
+        self._probe(probes, cameras, looked)
+        self._solve_new(newcomers, looks, cameras, looked)
+        looked.encode_s, looked.loop_s = encoded - started, time.perf_counter() - encoded
+        return looked
+
+    def _plan_followed(self, attention: Attention, tracks: list[Track], cameras: list[Camera], moved: tuple[str, ...],
+                       looks: list[Look]) -> tuple[dict[int, list[int]], list[tuple[int, int]]]:
+        """Adds crops of followed people; returns {track: crops} and (track, crop) of moved cameras, to see if they are back."""
+        groups: dict[int, list[int]] = {}
+        probes = []
+        for number, track in enumerate(tracks):
+            if track.lost:
+                continue
+            expected = attention.expected[number]
+            views = usable_views(number, attention, track, cameras, moved)
+            if not self._settings.fuse_views and views:  # the view in which the person is largest
+                views = [max(views, key=lambda v: cameras[v].calibration.focal_px / expected[v].depth_m)]
+            for view in expected:
+                back = cameras[view].name in moved and view not in attention.hidden[number]
+                if view in views:
+                    groups.setdefault(number, []).append(len(looks))
+                elif back and self._settings.fuse_views:
+                    probes.append((number, len(looks)))
+                else:
+                    continue
+                looks.append(Look(view, crops.square_around(expected[view].square_box)))
+        return groups, probes
+
+    def _plan_new(self, attention: Attention, tracks: list[Track], cameras: list[Camera], looks: list[Look],
+                  looked: Looked) -> list[tuple[int, float]]:
+        """Adds crops of unexplained detections, the most certain first; returns (crop, confidence)."""
+        room = max(0, self._settings.max_people - len(tracks))
+        taken: dict[int, int] = {}
+        newcomers = []
+        for camera, box, confidence in sorted(attention.unexplained, key=lambda entry: -entry[2]):
+            if taken.get(camera, 0) >= room:
+                looked.dropped += 1
+                continue
+            taken[camera] = taken.get(camera, 0) + 1
+            newcomers.append((len(looks), confidence))
+            square = crops.square_around(crops.box_in_square_pixels(box, cameras[camera].calibration))
+            looks.append(Look(camera, square))
+        return newcomers
+
+    def _solve_followed(self, groups: dict[int, list[int]], tracks: list[Track], stamp_s: float, looked: Looked) -> None:
+        settings = self._settings
+        warm = [number for number in groups if settings.warm_start and stamp_s - tracks[number].stamp_s <= WARM_FOR_S
+                and tracks[number].misfit < COLD_MISFIT]
+        cold = [number for number in groups if number not in warm]
+        for numbers, wished in ((warm, settings.tracked_iterations), (cold, settings.iterations)):
+            if not numbers:
+                continue
+            count = self._budget.iterations(wished)
+            starts = [tracks[n].predicted(stamp_s) if numbers is warm else None for n in numbers]
+            solved = self._solver.together([groups[n] for n in numbers], starts, [self._held(tracks[n]) for n in numbers], count,
+                                           lambda i, betas, ns=numbers: self._shape(tracks[ns[i]], betas, len(groups[ns[i]])))
+            looked.followed.update(zip(numbers, solved))
+            looked.iterations = max(looked.iterations, count)
+        for number, person in looked.followed.items():
+            if len(person.own) > 1:
+                for one, residual in zip(person.own, person.fused.residual_px):
+                    looked.residual_px.setdefault(self._solver.cameras[one.look.camera].name, []).append(float(residual))
+
+    def _probe(self, probes: list[tuple[int, int]], cameras: list[Camera], looked: Looked) -> None:
+        """Residuals of cameras that are left out, by their own estimates."""
+        probes = [(number, crop) for number, crop in probes if number in looked.followed]
+        for (number, _), own in zip(probes, self._solver.alone([crop for _, crop in probes], self._settings.iterations)):
+            camera = cameras[own.look.camera]
+            expected = camera.calibration.project_square(camera.to_camera(looked.followed[number].pose.joints))
+            residual = float(np.sqrt(((expected - own.joints_px) ** 2).sum(-1).mean()))
+            looked.residual_px.setdefault(camera.name, []).append(residual)
+
+    def _solve_new(self, newcomers: list[tuple[int, float]], looks: list[Look], cameras: list[Camera], looked: Looked) -> None:
+        if not newcomers:
+            return
+        count = self._budget.iterations(self._settings.iterations)
+        indices = [crop for crop, _ in newcomers]
+        alone = self._solver.alone(indices, count)
+        if self._settings.detector == "full_image":  # every picture shows the one person
+            groups = [list(range(len(indices)))]
+        else:
+            groups = match([Candidate(own.look.camera, own.joints_m) for own in alone], cameras)
+        confidences = [max(newcomers[i][1] for i in group) for group in groups]
+        if not self._settings.fuse_views:  # matched all the same, then seen by the view that shows most
+            groups = [[max(group, key=lambda i: looks[indices[i]].square.side_px)] for group in groups]
+        held = self._held(None)
+        solved = self._solver.together([[indices[i] for i in group] for group in groups], [None] * len(groups), [held] * len(groups),
+                                       count, lambda i, betas: self._shape(None, betas, len(groups[i])))
+        looked.newcomers = [Newcomer(person, confidence) for person, confidence in zip(solved, confidences)]
+        looked.iterations = max(looked.iterations, count)

@@ -1,0 +1,43 @@
+"""Noticing that a camera stands no longer where its extrinsics say."""
+from __future__ import annotations
+
+from refit_ros.people.settings import Settings
+
+GOOD_SHARE = 0.5  # of the threshold: below this the camera is trusted again
+LONGEST_GAP_S = 3.0  # without any evidence for this long, the count starts afresh
+
+
+class MovedCameras:
+    """Watches each camera's residual over seconds.
+
+    A camera is reported when its residual has been above `moved_camera_px` in every set for `moved_camera_s`, while
+    it was not so for others of the same set (with three cameras and more it is then left out of the fusion).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._bad_since: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+        self._reported: set[str] = set()
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        return tuple(sorted(self._reported))
+
+    def judge(self, residual_px: dict[str, float], stamp_s: float) -> None:
+        """Takes each camera's typical residual of one set; cameras without evidence are absent."""
+        worst = max(residual_px.values(), default=0.0)
+        for camera, residual in residual_px.items():
+            if abs(stamp_s - self._last.get(camera, stamp_s)) > LONGEST_GAP_S:
+                self._bad_since.pop(camera, None)
+            self._last[camera] = stamp_s
+            if residual < GOOD_SHARE * self._settings.moved_camera_px:
+                self._bad_since.pop(camera, None)
+                self._reported.discard(camera)
+            # The bad view spoils the others a little; only the worst ones are to blame.
+            elif residual > self._settings.moved_camera_px and residual > 0.7 * worst:
+                since = self._bad_since.setdefault(camera, stamp_s)
+                if stamp_s - since >= self._settings.moved_camera_s:
+                    self._reported.add(camera)
+            else:
+                self._bad_since.pop(camera, None)

@@ -1,0 +1,193 @@
+"""From crops to bodies in the fixed frame: one call of the backbone, the loop for each group of views, one place.
+
+All pictures and all people of a set go through the network as one batch. What leaves here is numpy.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from refit_ros.core.camera import weak_perspective_from_transl
+from refit_ros.core.refit import Refit
+from refit_ros.core.types import Crops, Estimate, Views
+from refit_ros.people import crops as cropping
+from refit_ros.people.crops import Square
+from refit_ros.people.fuse import Fused, fuse
+from refit_ros.people.views import Camera
+
+
+@dataclass(frozen=True)
+class Pose:
+    """A body in the fixed frame."""
+    rotmats: np.ndarray  # (24, 3, 3): global orientation in the fixed frame, then relative to the parents
+    betas: np.ndarray    # (10,)
+    transl: np.ndarray   # (3,) m
+    joints: np.ndarray   # (24, 3) m
+
+    def moved(self, step_m: np.ndarray) -> Pose:
+        return replace(self, transl=self.transl + step_m, joints=self.joints + step_m)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One crop: which camera, and where in its square-pixel picture."""
+    camera: int
+    square: Square
+
+
+@dataclass(frozen=True)
+class Own:
+    """What one crop says by itself, in its camera's frame."""
+    look: Look
+    rotmats: np.ndarray           # (24, 3, 3)
+    betas: np.ndarray             # (10,)
+    joints_m: np.ndarray          # (24, 3) m, by its own translation
+    joints_px: np.ndarray         # (24, 2) px of the square-pixel picture
+    weak_perspective: np.ndarray  # (3,)
+    last_update_m: np.ndarray     # (24,) m: how far the last iteration moved each joint
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A person from all views together."""
+    pose: Pose
+    own: tuple[Own, ...]          # one for each view
+    fused: Fused
+    network_betas: np.ndarray     # (10,) as the network saw them in this set
+
+
+class Solver:
+    """Runs the network on a set's crops; keeps the features so that a crop is looked at once."""
+
+    def __init__(self, network: Refit) -> None:
+        self.network = network
+        self.body = network.body
+        self.device = next(network.parameters()).device
+        self._crops: Crops | None = None
+        self._features = None
+        self._looks: list[Look] = []
+        self.cameras: list[Camera] = []  # of the set that is being solved
+
+    @torch.inference_mode()
+    def look(self, cameras: list[Camera], looks: list[Look]) -> None:
+        """Cuts and encodes all crops of a set; the other methods refer to them by index."""
+        self.cameras, self._looks = cameras, looks
+        if not looks:
+            return
+        views = [cameras[look.camera] for look in looks]
+        self._crops = cropping.cut_all([view.image for view in views], [view.calibration for view in views],
+                                       [look.square for look in looks], self.network.config.image_size, self.device)
+        self._features = self.network.encode(self._crops.images)
+
+    @torch.inference_mode()
+    def alone(self, indices: list[int], iterations: int) -> list[Own]:
+        """Each of these crops by itself."""
+        if not indices:
+            return []
+        return self._own(indices, None, None, None, iterations)
+
+    @torch.inference_mode()
+    def together(self, groups: list[list[int]], starts: list[Pose | None], held: list[np.ndarray | None],
+                 iterations: int, settle) -> list[Solved]:
+        """One body for each group of crops (indices), each group one person.
+
+        starts: where to begin, None: from scratch. held: betas (10,) known beforehand or None.
+        settle(group number, betas) -> betas to place the body with: a shape that was averaged or corrected.
+        """
+        if not groups:
+            return []
+        flat = [index for group in groups for index in group]
+        person = np.concatenate([[number] * len(group) for number, group in enumerate(groups)])
+        rotations = np.stack([self.cameras[self._looks[index].camera].rotation for index in flat])
+        views = Views(torch.tensor(person, dtype=torch.int64, device=self.device), self._tensor(rotations))
+        betas = None
+        if any(value is not None for value in held):
+            rows = [np.full(10, np.nan) if held[p] is None else held[p] for p in person]
+            betas = self._tensor(np.stack(rows))
+        own = self._own(flat, views, betas, self._start(flat, person, starts), iterations)
+        members = [[own[i] for i in np.flatnonzero(person == number)] for number in range(len(groups))]
+        return self._placed(members, settle)
+
+    def _placed(self, members: list[list[Own]], settle) -> list[Solved]:
+        cameras = [[self.cameras[one.look.camera] for one in group] for group in members]
+        rotmats = np.stack([group[0].rotmats for group in members])
+        for number, group in enumerate(members):  # shared by the views, so the first view's will do
+            rotmats[number, 0] = cameras[number][0].fixed_from_camera[:3, :3] @ group[0].rotmats[0]
+        raw = [group[0].betas for group in members]
+        betas = np.stack([settle(number, value) for number, value in enumerate(raw)])
+        joints = self.joints(betas, rotmats)
+        solved = []
+        for number, group in enumerate(members):
+            fused = fuse(joints[number], [one.joints_px for one in group], cameras[number])
+            pose = Pose(rotmats[number], betas[number], fused.transl, joints[number] + fused.transl)
+            solved.append(Solved(pose, tuple(group), fused, raw[number]))
+        return solved
+
+    @torch.inference_mode()
+    def joints(self, betas: np.ndarray, rotmats: np.ndarray) -> np.ndarray:
+        """betas (N, 10), rotmats (N, 24, 3, 3) to joints (N, 24, 3) m without translation."""
+        return self.body.joints(self._tensor(betas), self._tensor(rotmats)).double().cpu().numpy()
+
+    @torch.inference_mode()
+    def outlines(self, poses: list[Pose]) -> np.ndarray:
+        """Markers and joints (N, M + 24, 3) m of poses in the fixed frame: what their boxes must hold."""
+        if not poses:
+            return np.zeros((0, 0, 3))
+        markers, joints = self.body.markers_and_joints(self._tensor(np.stack([pose.betas for pose in poses])),
+                                                       self._tensor(np.stack([pose.rotmats for pose in poses])))
+        return torch.cat([markers, joints], 1).double().cpu().numpy() + np.stack([pose.transl for pose in poses])[:, None]
+
+    @torch.inference_mode()
+    def height_m(self, betas: np.ndarray) -> float:
+        return float(self.body.height_m(self._tensor(betas[None]))[0])
+
+    def _own(self, indices: list[int], views, betas, start, iterations: int) -> list[Own]:
+        rows = torch.tensor(indices, device=self.device)
+        crops = Crops(*(getattr(self._crops, name)[rows] for name in
+                        ("images", "center_px", "side_px", "focal_px", "principal_px")))
+        features = replace(self._features, maps=self._features.maps[rows], pooled=self._features.pooled[rows])
+        fit = self.network.fit(features, crops, views=views, betas=betas, start=start, iterations=iterations)
+        last, previous = fit.estimate, fit.history[max(0, len(fit.history) - 2)]
+        joints = self.body.joints(last.betas, last.rotmats)
+        before = self.body.joints(previous.betas, previous.rotmats)
+        update = (joints - joints[:, :1] - before + before[:, :1]).norm(dim=-1)
+        estimate = [value.double().cpu().numpy() for value in
+                    (last.rotmats, last.betas, joints + last.transl[:, None], last.weak_perspective, update)]
+        if not all(np.isfinite(value).all() for value in estimate):
+            raise FloatingPointError("the network's output is not finite: its weights do not fit this body")
+        own = []
+        for row, index in enumerate(indices):
+            look = self._looks[index]
+            rotmats, betas_, joints_m, weak, moved = (value[row] for value in estimate)
+            pixels = self.cameras[look.camera].calibration.project_square(joints_m)
+            own.append(Own(look, rotmats, betas_, joints_m, pixels, weak, moved))
+        return own
+
+    def _start(self, flat: list[int], person: np.ndarray, starts: list[Pose | None]) -> Estimate | None:
+        """Each person's last pose in the frame of each camera that sees him now, for the crop it is seen in."""
+        if all(start is None for start in starts):
+            return None
+        count = len(flat)
+        rotmats, betas = np.tile(np.eye(3), (count, 24, 1, 1)), np.zeros((count, 10))
+        transl, cold = np.ones((count, 3)), np.ones(count, bool)
+        for row, index in enumerate(flat):
+            pose = starts[person[row]]
+            if pose is None:
+                continue
+            camera = self.cameras[self._looks[index].camera]
+            rotmats[row], betas[row], cold[row] = pose.rotmats, pose.betas, False
+            rotmats[row, 0] = camera.rotation @ pose.rotmats[0]
+            # The pelvis is J0 + transl in every frame, and J0 depends on the shape alone.
+            rest_pelvis = pose.joints[0] - pose.transl
+            transl[row] = camera.to_camera(pose.joints[0]) - rest_pelvis
+        rows = torch.tensor(flat, device=self.device)
+        crops = Crops(*(getattr(self._crops, name)[rows] for name in
+                        ("images", "center_px", "side_px", "focal_px", "principal_px")))
+        weak = weak_perspective_from_transl(self._tensor(transl), crops)
+        weak = torch.where(torch.tensor(cold, device=self.device)[:, None], torch.nan, weak)
+        return Estimate(self._tensor(rotmats), self._tensor(betas), weak, self._tensor(transl))
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.tensor(np.asarray(values), dtype=torch.float32, device=self.device)

@@ -1,0 +1,179 @@
+"""Following people: numbers that stay, births after some hits, deaths after some seconds, and coming back.
+
+A followed person's identity is carried by the prediction: the crop of the next set is cut where the body is expected,
+so boxes never hand an identity over. Detections confirm that somebody is still there; what nobody explains is a
+candidate for somebody new or somebody lost. Every assignment is scipy's linear_sum_assignment.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from refit_ros.people.evidence import Evidence
+from refit_ros.people.geometry import clipped, overlap
+from refit_ros.people.settings import Settings
+from refit_ros.people.smooth import Place, Rotations, Shape
+from refit_ros.people.solve import Pose
+
+SAME_BOX = 0.2            # a detection may belong to a followed person whose box shares more than this with it
+REACH_M = 0.6             # how far from the prediction a lost person may be found again ...
+WALKING_M_S = 2.0         # ... and how much farther with each second
+DEPTH_SIGMA = 0.2         # of somebody seen by one camera alone, relative
+LONGEST_PREDICTION_S = 0.5
+VELOCITY_MEMORY_S = 0.25
+DOUBLE_M = 0.3            # two people nearer than this on average over their joints are one
+
+
+@dataclass
+class Track:
+    """One person over time; `pose` is the raw estimate of the last set in which somebody looked."""
+    pose: Pose
+    stamp_s: float
+    seen_s: float                       # when a detection last confirmed the person
+    born_s: float
+    number: int | None = None           # given with the birth_hits-th hit
+    hits: int = 1
+    confidence: float = 1.0
+    velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    missed: dict[str, int] = field(default_factory=dict)  # camera: calls of the detector without a box of his
+    lost: bool = False                  # no camera confirmed him when the detector last looked
+    fresh: bool = True                  # estimated from pictures in the current set
+    misfit: float = 0.0                 # residual over size, of the last set
+    evidence: Evidence | None = None    # of the last look
+    shape: Shape = field(default_factory=Shape)
+    place: Place | None = None
+    rotations: Rotations | None = None
+    steady: Pose | None = None          # what is published
+    steady_s: float = 0.0
+
+    def predicted(self, stamp_s: float) -> Pose:
+        """Where the person should be at a later time, walking on as before."""
+        return self.pose.moved(self.velocity * np.clip(stamp_s - self.stamp_s, 0.0, LONGEST_PREDICTION_S))
+
+    def take(self, pose: Pose, stamp_s: float) -> None:
+        """A new estimate from pictures."""
+        step = stamp_s - self.stamp_s
+        if 0 < step < 1.0:
+            share = step / (step + VELOCITY_MEMORY_S)
+            velocity = (pose.joints[0] - self.pose.joints[0]) / step
+            speed = np.linalg.norm(velocity)
+            velocity *= min(1.0, 2 * WALKING_M_S / max(speed, 1e-9))
+            self.velocity = self.velocity + share * (velocity - self.velocity)
+        elif step:
+            self.velocity = np.zeros(3)
+        self.pose, self.stamp_s, self.fresh = pose, stamp_s, True
+
+
+class Tracks:
+    """Everybody who is followed, and those who left a short while ago."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.alive: list[Track] = []
+        self._gone: list[Track] = []
+        self._next = 1
+
+    @property
+    def somebody_is_missing(self) -> bool:
+        """Nobody there, somebody not yet sure, or somebody lost: the detector should look."""
+        return not self.alive or any(track.number is None or track.lost for track in self.alive)
+
+    def hit(self, track: Track, stamp_s: float) -> None:
+        """A detection confirmed the person in this set."""
+        if track.seen_s != stamp_s:
+            track.hits += 1
+        track.seen_s, track.lost = stamp_s, False
+        if track.number is None and track.hits >= self._settings.birth_hits:
+            track.number, self._next = self._next, self._next + 1
+
+    def adopt(self, poses: list[Pose], confidences: list[float], single: list[bool], stamp_s: float) -> list[Track]:
+        """New people: those lost or gone who are found again keep their number, the others are born. Returns a track each.
+
+        single[i]: seen by one camera alone, whose depth is known to a fifth only.
+        """
+        known = [track for track in self.alive if track.lost] + self._gone
+        owner: dict[int, Track] = {}
+        if known and poses:
+            cost = np.array([[self._distance(track, pose, one, stamp_s) for pose, one in zip(poses, single)] for track in known])
+            for row, column in zip(*linear_sum_assignment(np.minimum(cost, 1e3))):
+                if cost[row, column] <= 1:
+                    owner[int(column)] = known[row]
+        tracks = []
+        for index, (pose, confidence) in enumerate(zip(poses, confidences)):
+            track = owner.get(index)
+            if track is None:
+                track = Track(pose, stamp_s, stamp_s, stamp_s, confidence=confidence, hits=0)
+            else:
+                track.steady = track.place = track.rotations = None
+                track.velocity = np.zeros(3)
+            track.pose, track.stamp_s, track.fresh, track.missed = pose, stamp_s, True, {}
+            track.confidence = confidence
+            track.seen_s = stamp_s - 1e-9
+            if track in self._gone:
+                self._gone.remove(track)
+            if not any(track is other for other in self.alive):
+                self.alive.append(track)
+            self.hit(track, stamp_s)
+            tracks.append(track)
+        return tracks
+
+    def _distance(self, track: Track, pose: Pose, single: bool, stamp_s: float) -> float:
+        """In units of how far the person may have come: up to 1 he may be the same."""
+        away = max(0.0, stamp_s - track.stamp_s)
+        reach = REACH_M + WALKING_M_S * away
+        if single:
+            reach += DEPTH_SIGMA * 4.0  # a fifth of some four metres, without asking which camera it was
+        return float(np.linalg.norm(track.predicted(stamp_s).joints[0] - pose.joints[0]) / reach)
+
+    def bury(self, stamp_s: float) -> None:
+        """Takes out those unseen for death_s, unsure ones at once, doubles, and forgets those long gone."""
+        for track in list(self.alive):
+            unsure = track.number is None and track.lost
+            if unsure or stamp_s - track.seen_s > self._settings.death_s or stamp_s < track.seen_s - 1.0:
+                self._remove(track)
+        for first, second in self._doubles():
+            if all(any(one is other for other in self.alive) for one in (first, second)):
+                self._remove(min(first, second, key=lambda track: (track.number is not None, track.hits)))
+        self._gone = [track for track in self._gone if abs(stamp_s - track.seen_s) <= self._settings.reentry_s]
+
+    def _doubles(self) -> list[tuple[Track, Track]]:
+        fresh = [track for track in self.alive if track.fresh]
+        pairs = []
+        for index, first in enumerate(fresh):
+            for second in fresh[index + 1:]:
+                if np.linalg.norm(first.pose.joints - second.pose.joints, axis=-1).mean() < DOUBLE_M:
+                    pairs.append((first, second))
+        return pairs
+
+    def _remove(self, track: Track) -> None:
+        self.alive = [other for other in self.alive if other is not track]
+        if track.number is not None:
+            track.lost = True
+            self._gone.append(track)
+
+    def steady(self, track: Track, stamp_s: float) -> Pose:
+        """What is published: the raw pose at smoothing 0, else the filtered one."""
+        smoothing = self._settings.smoothing
+        if smoothing == 0:
+            return track.pose if track.fresh else track.predicted(stamp_s)
+        pose = track.pose if track.fresh else track.predicted(stamp_s)
+        if track.steady is None or not 0 < stamp_s - track.steady_s < 1.0:
+            track.place, track.rotations = Place(smoothing), Rotations(smoothing)
+        step = max(stamp_s - track.steady_s, 1e-3)
+        pelvis = track.place(pose.joints[0], step)
+        rotmats = track.rotations(pose.rotmats, step)
+        # The joints that belong to these rotations are the caller's to compute; the pelvis stands already.
+        track.steady = Pose(rotmats, pose.betas, pose.transl + pelvis - pose.joints[0], pose.joints)
+        track.steady_s = stamp_s
+        return track.steady
+
+
+def assign(expected: np.ndarray, found: np.ndarray, width_px: int, height_px: int) -> dict[int, int]:
+    """Which detection (M, 4) confirms which expected box (N, 4) in one picture: {expected: found}."""
+    if not len(expected) or not len(found):
+        return {}
+    shared = overlap(clipped(expected, width_px, height_px), found)
+    rows, columns = linear_sum_assignment(-np.where(shared > SAME_BOX, shared, 0.0))
+    return {int(r): int(c) for r, c in zip(rows, columns) if shared[r, c] > SAME_BOX}
