@@ -52,6 +52,9 @@ def run(args: argparse.Namespace) -> int:
     print(summary(report, output))
     if not trained:
         print("note: these weights are untrained, the poses mean nothing", file=sys.stderr)
+    for name, code in measured.exit_codes.items():
+        if code != EXIT_OK:
+            print(f"note: {name} ended with exit code {code} when told to stop; see {output / name}.log", file=sys.stderr)
     problem = what_is_not_well(measured, args.cameras)
     if problem:
         print(f"refit_ros: {problem}", file=sys.stderr)
@@ -93,7 +96,8 @@ def report_from(measured: Measured, args: argparse.Namespace, trained: bool) -> 
             "pairs_compared": found.pairs, "missed": found.missed, "extra": found.extra, "id_switches": found.id_switches,
             "marker_messages": measured.markers, "tf_messages": measured.tf, "frame_id": measured.frame_id,
             "weights_trained": trained, "scene": args.scene, "rate": args.rate, "picture_px": [args.width, args.height],
-            "seed": args.seed, **machine_and_versions(), "diagnostics": measured.diagnostics}
+            "seed": args.seed,
+            "exit_codes": measured.exit_codes, **machine_and_versions(), "diagnostics": measured.diagnostics}
 
 
 def weights_are_trained(measured: Measured) -> bool:

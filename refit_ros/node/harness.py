@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,7 @@ class Measured:
     comparison: Comparison
     diagnostics: Mapping[str, dict]
     overlays: tuple[Mapping[str, np.ndarray], ...]   # camera -> (H, W, 3) RGB, at each of `overlays_at`
+    exit_codes: Mapping[str, int] = field(default_factory=dict)   # of each program, told to stop by SIGINT
 
     @property
     def fps(self) -> float:
@@ -109,9 +110,10 @@ def run_system(setup: Setup, progress: Callable[[str], None] = lambda line: None
             from refit_ros.node.monitor import Monitor
             monitor = Monitor(context=context)
             try:
-                return _measure(setup, children, monitor, progress)
+                measured = _measure(setup, children, monitor, progress)
             finally:
                 monitor.close()
+            return replace(measured, exit_codes=children.end())
     finally:
         context.try_shutdown()
 

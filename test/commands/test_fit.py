@@ -1,0 +1,143 @@
+"""`fit` from a photograph on disk to the files it writes."""
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from refit_ros.__main__ import main
+from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
+from refit_ros.commands.frames import list_sources, read_frames
+
+HEIGHT = WIDTH = 512
+BOX = (60, 0, 470, 511)   # the astronaut, as far as the picture shows her
+
+
+@pytest.fixture(scope="module")
+def photograph(tmp_path_factory):
+    """Eileen Collins, NASA, in the public domain; ships with scikit-image."""
+    data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
+    path = tmp_path_factory.mktemp("photograph") / "astronaut.png"
+    cv2.imwrite(str(path), data.astronaut()[..., ::-1])
+    return path
+
+
+@pytest.fixture(scope="module")
+def fitted(photograph, tmp_path_factory):
+    """The folder that comes out, fitted with an untrained network: shapes, frames and units hold all the same."""
+    output = tmp_path_factory.mktemp("fitted")
+    assert main(["fit", str(photograph), "--output", str(output), "--weights", "untrained", "--device", "cpu",
+                 "--box", *map(str, BOX)]) == EXIT_OK
+    return output
+
+
+def test_all_that_is_promised_is_there(fitted):
+    with np.load(fitted / "astronaut.npz", allow_pickle=False) as people:
+        shapes = {name: people[name].shape for name in people.files}
+        assert all(np.isfinite(people[name]).all() for name in people.files if people[name].dtype.kind == "f")
+    assert shapes == {"betas": (1, 10), "global_orient": (1, 3), "body_pose": (1, 69), "transl": (1, 3),
+                      "joints": (1, 24, 3), "joint_stddev": (1, 24), "boxes": (1, 4), "id": (1,), "confidence": (1,),
+                      "focal": (), "principal_point": (2,), "body_model": ()}
+
+
+def test_the_camera_is_the_published_guess(fitted):
+    people = np.load(fitted / "astronaut.npz")
+    assert people["focal"] == pytest.approx(np.hypot(HEIGHT, WIDTH))
+    np.testing.assert_allclose(people["principal_point"], (WIDTH / 2, HEIGHT / 2))
+
+
+def test_parameters_give_the_joints_through_smplx_conventions(fitted):
+    """betas, global_orient, body_pose and transl feed the body and give `joints`, in metres in the camera's frame."""
+    import torch
+
+    from refit_ros.core.body import load_body
+    from refit_ros.core.rotations import rotmat_from_axis_angle
+    people = np.load(fitted / "astronaut.npz")
+    axis_angle = np.concatenate([people["global_orient"], people["body_pose"]], axis=1).reshape(1, 24, 3)
+    joints = load_body().joints(torch.from_numpy(people["betas"]), rotmat_from_axis_angle(torch.from_numpy(axis_angle)),
+                                torch.from_numpy(people["transl"]))
+    np.testing.assert_allclose(joints.numpy(), people["joints"], atol=1e-5)
+    assert (people["joints"][..., 2] > 0.1).all(), "in front of the camera"
+
+
+def test_the_body_projects_into_its_box(fitted):
+    """Even an untrained network begins with a body that fills the box."""
+    people = np.load(fitted / "astronaut.npz")
+    pixels = people["joints"][..., :2] / people["joints"][..., 2:] * people["focal"] + people["principal_point"]
+    left, top, right, bottom = BOX
+    middle = pixels[0].mean(0)
+    assert left < middle[0] < right and top < middle[1] < bottom
+    np.testing.assert_allclose(people["boxes"][0], BOX, atol=1.0)
+
+
+def test_the_overlay_is_the_picture_with_a_body_on_it(fitted, photograph):
+    overlay, picture = cv2.imread(str(fitted / "astronaut_overlay.jpg")), cv2.imread(str(photograph))
+    assert overlay.shape == picture.shape
+    changed = np.abs(overlay.astype(int) - picture).max(-1) > 40
+    assert 0.005 < changed.mean() < 0.9
+
+
+def test_the_users_camera_is_used(photograph, tmp_path):
+    """Principal point and focal length move the body: its box stays where it is in the picture."""
+    places = {}
+    for focal, x in ((800, 256), (800, 0)):
+        output = tmp_path / str(x)
+        main(["fit", str(photograph), "--output", str(output), "--weights", "untrained", "--device", "cpu", "--no-overlay",
+              "--box", *map(str, BOX), "--focal", str(focal), "--principal-point", str(x), "256"])
+        people = np.load(output / "astronaut.npz")
+        assert people["focal"] == focal and people["principal_point"].tolist() == [x, 256]
+        places[x] = people["joints"][0, 0]
+    assert places[0][0] / places[0][2] - places[256][0] / places[256][2] == pytest.approx(256 / 800, abs=0.1)
+
+
+def test_bad_files_are_named_and_the_others_go_on(photograph, tmp_path, capsys):
+    text, empty = tmp_path / "notes.jpg", tmp_path / "empty.mp4"
+    text.write_text("not a picture")
+    empty.write_bytes(b"")
+    code = main(["fit", str(text), str(tmp_path / "missing.png"), str(empty), str(photograph),
+                 "--output", str(tmp_path / "out"), "--weights", "untrained", "--device", "cpu", "--detector", "full_image", "--no-overlay"])
+    said = capsys.readouterr().err.splitlines()
+    assert code == EXIT_NOT_WELL
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["astronaut.npz"]
+    for name in ("notes.jpg", "missing.png", "empty.mp4"):
+        assert sum(name in line for line in said) == 1, said
+    assert sum("untrained" in line for line in said) == 1
+
+
+def make_video(path, count: int) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25.0, (64, 48))
+    for index in range(count):
+        writer.write(np.full((48, 64, 3), 20 * index, np.uint8))
+    writer.release()
+
+
+def test_a_video_is_one_sequence_with_its_own_times(tmp_path):
+    make_video(tmp_path / "walk.avi", 7)
+    frames = list(read_frames(list_sources([tmp_path / "walk.avi"], False, pytest.fail), 2, pytest.fail))
+    assert [frame.name for frame in frames] == ["walk_000000", "walk_000002", "walk_000004", "walk_000006"]
+    np.testing.assert_allclose([frame.stamp_s for frame in frames], [0, 0.08, 0.16, 0.24])
+    assert [frame.starts_sequence for frame in frames] == [True, False, False, False]
+    assert frames[1].image.shape == (48, 64, 3) and abs(int(frames[1].image.mean()) - 40) < 6
+
+
+@pytest.mark.parametrize("is_sequence, starts", [(False, [True, True]), (True, [True, False])])
+def test_a_folder_gives_its_pictures_by_name_and_nothing_else(tmp_path, is_sequence, starts):
+    for name, grey in (("b.png", 200), ("a.png", 100), ("a.txt", 0)):
+        cv2.imwrite(str(tmp_path / name.replace("txt", "png")), np.full((8, 9), grey, np.uint8)) if grey else (
+            tmp_path / name).write_text("")
+    frames = list(read_frames(list_sources([tmp_path], is_sequence, pytest.fail), 1, pytest.fail))
+    assert [(frame.name, frame.image.shape, int(frame.image[0, 0, 0])) for frame in frames] == [
+        ("a", (8, 9, 3), 100), ("b", (8, 9, 3), 200)]
+    assert [frame.starts_sequence for frame in frames] == starts
+
+
+def test_files_of_one_name_do_not_overwrite_each_other(tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    assert [source.name for source in list_sources([tmp_path / "x", tmp_path / "y"], False, pytest.fail)] == ["a", "a_2"]
+
+
+def test_a_folder_without_pictures_is_named(tmp_path):
+    said = []
+    assert list_sources([tmp_path], False, said.append) == [] and str(tmp_path) in said[0]
