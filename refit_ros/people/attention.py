@@ -1,4 +1,5 @@
 """Where to look in each picture: the boxes followed people should fill, and what the detector says to them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -12,30 +13,32 @@ from refit_ros.people.track import Track, assign
 from refit_ros.people.types import Boxes
 from refit_ros.people.views import Camera
 
-NEAREST_M = 0.3        # no part of a body may be nearer to the camera than this
-LEAST_VISIBLE = 0.25   # share of the expected box that must lie inside the picture
+NEAREST_M = 0.3  # no part of a body may be nearer to the camera than this
+LEAST_VISIBLE = 0.25  # share of the expected box that must lie inside the picture
 LEAST_SIDE_PX = 12.0
-HIDDEN = 0.7           # behind somebody who covers this share of the box ...
-HIDDEN_BY_M = 0.3      # ... and stands this much nearer
-EXPLAINED = 0.5        # a detection that overlaps a confirmed person's box by this much is that person again
-MISSES = 2             # a view without a box of the person in so many calls of the detector is not used
+HIDDEN = 0.7  # behind somebody who covers this share of the box ...
+HIDDEN_BY_M = 0.3  # ... and stands this much nearer
+EXPLAINED = 0.5  # a detection that overlaps a confirmed person's box by this much is that person again
+MISSES = 2  # a view without a box of the person in so many calls of the detector is not used
 
 
 @dataclass(frozen=True)
 class Expected:
     """Where one camera should see one body."""
+
     square_box: np.ndarray  # (4,) of the square-pixel picture, not cut down to the picture
-    raw_box: np.ndarray     # (4,) of the raw picture
+    raw_box: np.ndarray  # (4,) of the raw picture
     depth_m: float
 
 
 @dataclass
 class Attention:
     """Of one set: for each track and camera what is expected, confirmed and hidden; and what nobody explains."""
-    expected: list[dict[int, Expected]]                # by track: camera -> where
-    hidden: list[set[int]]                             # by track: cameras in which somebody stands before him
+
+    expected: list[dict[int, Expected]]  # by track: camera -> where
+    hidden: list[set[int]]  # by track: cameras in which somebody stands before him
     confirmed: list[set[int]] = field(default_factory=list)  # by track: cameras whose detector saw him
-    confidence: list[float] = field(default_factory=list)    # by track: the best of the boxes that confirm him, else 0
+    confidence: list[float] = field(default_factory=list)  # by track: the best of the boxes that confirm him, else 0
     unexplained: list[tuple[int, np.ndarray, float]] = field(default_factory=list)  # camera, raw box, confidence
 
 
@@ -66,8 +69,10 @@ def attend(tracks: list[Track], cameras: list[Camera], solver: Solver, stamp_s: 
             if where is not None:
                 seen[index] = where
         expected.append(seen)
-    hidden = [{camera for camera in seen if is_hidden(seen[camera], camera, expected, skip=number)}
-              for number, seen in enumerate(expected)]
+    hidden = [
+        {camera for camera in seen if is_hidden(seen[camera], camera, expected, skip=number)}
+        for number, seen in enumerate(expected)
+    ]
     return Attention(expected, hidden, [set() for _ in tracks], [0.0 for _ in tracks])
 
 
@@ -104,10 +109,15 @@ def hear(attention: Attention, found: dict[int, Boxes], cameras: list[Camera], t
                 attention.unexplained.append((index, box, float(boxes.confidence[column])))
 
 
-def usable_views(number: int, attention: Attention, track: Track, cameras: list[Camera], moved: tuple[str, ...]) -> list[int]:
+def usable_views(
+    number: int, attention: Attention, track: Track, cameras: list[Camera], moved: tuple[str, ...]
+) -> list[int]:
     """The cameras in which this followed person is worth a crop."""
-    views = [index for index in attention.expected[number]
-             if index not in attention.hidden[number]
-             and (index in attention.confirmed[number] or track.missed.get(cameras[index].name, 0) < MISSES)]
+    views = [
+        index
+        for index in attention.expected[number]
+        if index not in attention.hidden[number]
+        and (index in attention.confirmed[number] or track.missed.get(cameras[index].name, 0) < MISSES)
+    ]
     trusted = [index for index in views if cameras[index].name not in moved]
     return trusted if len(trusted) >= 2 else views

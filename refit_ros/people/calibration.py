@@ -1,4 +1,5 @@
 """A camera as CameraInfo describes it: intrinsics, distortion, the picture's size."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -19,19 +20,32 @@ class Calibration:
     square (a pinhole with one focal length and the same principal point: what the network is told of).
     Where fx = fy and D is zero all three are the same.
     """
+
     name: str
-    frame_id: str                    # optical frame, REP 103: x right, y down, z forward
+    frame_id: str  # optical frame, REP 103: x right, y down, z forward
     width_px: int
     height_px: int
-    K: np.ndarray                    # (3, 3)
+    K: np.ndarray  # (3, 3)
     distortion_model: str = "plumb_bob"  # plumb_bob, rational_polynomial, equidistant
-    D: np.ndarray = None             # (0, 4, 5, 8, 12 or 14); None or empty: no distortion
+    D: np.ndarray = None  # (0, 4, 5, 8, 12 or 14); None or empty: no distortion
 
     @classmethod
-    def from_camera_info_fields(cls, name: str, frame_id: str, width: int, height: int, k, d=(),
-                                distortion_model: str = "plumb_bob", binning_x: int = 0, binning_y: int = 0,
-                                roi_x_offset: int = 0, roi_y_offset: int = 0, roi_width: int = 0,
-                                roi_height: int = 0) -> Calibration:
+    def from_camera_info_fields(
+        cls,
+        name: str,
+        frame_id: str,
+        width: int,
+        height: int,
+        k,
+        d=(),
+        distortion_model: str = "plumb_bob",
+        binning_x: int = 0,
+        binning_y: int = 0,
+        roi_x_offset: int = 0,
+        roi_y_offset: int = 0,
+        roi_width: int = 0,
+        roi_height: int = 0,
+    ) -> Calibration:
         """From the fields of a camera's calibration message, ROI and binning applied to K and size.
 
         `width`, `height`, `k` (9 numbers, row by row) and the ROI are those of the full sensor; binning 0 means 1;
@@ -49,8 +63,15 @@ class Calibration:
             K[1, 2] -= roi_y_offset
         K[0] /= bin_x
         K[1] /= bin_y
-        calibration = cls(name, frame_id, int(size[0]) // bin_x, int(size[1]) // bin_y, K,
-                          distortion_model or "plumb_bob", np.asarray(d, np.float64).reshape(-1))
+        calibration = cls(
+            name,
+            frame_id,
+            int(size[0]) // bin_x,
+            int(size[1]) // bin_y,
+            K,
+            distortion_model or "plumb_bob",
+            np.asarray(d, np.float64).reshape(-1),
+        )
         calibration.check()
         return calibration
 
@@ -62,14 +83,20 @@ class Calibration:
         if self.K.shape != (3, 3) or not np.isfinite(self.K).all():
             raise ValueError(f"camera {self.name}: K is not a 3 x 3 matrix of finite numbers; {advice}")
         if not (self.K[0, 0] > 0 and self.K[1, 1] > 0):
-            raise ValueError(f"camera {self.name}: focal length {self.K[0, 0]:g} x {self.K[1, 1]:g} px is not positive; {advice}")
+            raise ValueError(
+                f"camera {self.name}: focal length {self.K[0, 0]:g} x {self.K[1, 1]:g} px is not positive; {advice}"
+            )
         known = COEFFICIENTS.get(self.distortion_model)
         if known is None:
-            raise ValueError(f"camera {self.name}: distortion model {self.distortion_model!r} is unknown; "
-                             f"it can be one of {', '.join(COEFFICIENTS)}")
+            raise ValueError(
+                f"camera {self.name}: distortion model {self.distortion_model!r} is unknown; "
+                f"it can be one of {', '.join(COEFFICIENTS)}"
+            )
         if self.coefficients.size > known[-1] or not np.isfinite(self.coefficients).all():
-            raise ValueError(f"camera {self.name}: {self.distortion_model} takes up to {known[-1]} finite coefficients, "
-                             f"D holds {self.coefficients.size}")
+            raise ValueError(
+                f"camera {self.name}: {self.distortion_model} takes up to {known[-1]} finite coefficients, "
+                f"D holds {self.coefficients.size}"
+            )
 
     @property
     def coefficients(self) -> np.ndarray:

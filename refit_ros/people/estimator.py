@@ -1,4 +1,5 @@
 """From a synchronized set of pictures to the people in it: the one entry to everything in this package."""
+
 from __future__ import annotations
 
 import time
@@ -59,7 +60,9 @@ class Estimator:
         """
         known = [track.number for track in self._tracks.alive if track.number is not None]
         if person_id != -1 and person_id not in known:
-            raise ValueError(f"nobody with number {person_id} is followed; there are: {', '.join(map(str, known)) or 'none'}")
+            raise ValueError(
+                f"nobody with number {person_id} is followed; there are: {', '.join(map(str, known)) or 'none'}"
+            )
         if betas is None:
             for number in list(self._held) if person_id == -1 else [person_id]:
                 self._held.pop(number, None)
@@ -92,9 +95,23 @@ class Estimator:
         people = self._conclude(looked, attention, found, cameras, tracks, stamp_s)
         finished = time.perf_counter()
         self._budget.spent(finished - started, looked.loop_s, looked.iterations)
-        timings = {"detect": detected - started, "encode": looked.encode_s, "loop": looked.loop_s, "total": finished - started}
-        return People(stamp_s, people, tuple(camera.name for camera in cameras), left_out, looked.iterations, calls,
-                      self._moved.reported, dropped + looked.dropped, timings)
+        timings = {
+            "detect": detected - started,
+            "encode": looked.encode_s,
+            "loop": looked.loop_s,
+            "total": finished - started,
+        }
+        return People(
+            stamp_s,
+            people,
+            tuple(camera.name for camera in cameras),
+            left_out,
+            looked.iterations,
+            calls,
+            self._moved.reported,
+            dropped + looked.dropped,
+            timings,
+        )
 
     def _advance(self, stamp_s: float) -> float:
         if stamp_s < self._stamp_s - CLOCK_SET_BACK_S:  # a bag played again
@@ -105,8 +122,11 @@ class Estimator:
     def _detect(self, cameras: list[Camera]) -> tuple[dict[int, Boxes], int, int]:
         """Cleaned boxes of each camera that was asked, boxes dropped, and calls of the detector."""
         settings = self.settings
-        due = (settings.detector == "full_image" or self._tracks.somebody_is_missing
-               or self._sets % settings.detector_interval == 0)
+        due = (
+            settings.detector == "full_image"
+            or self._tracks.somebody_is_missing
+            or self._sets % settings.detector_interval == 0
+        )
         self._sets += 1
         if self._detector is None:
             found, calls = {index: camera.boxes for index, camera in enumerate(cameras) if camera.boxes is not None}, 0
@@ -117,13 +137,15 @@ class Estimator:
         dropped = 0
         for index, boxes in found.items():
             calibration = cameras[index].calibration
-            found[index], gone = cleaned(boxes, calibration.width_px, calibration.height_px, settings.detector_confidence,
-                                         settings.max_people)
+            found[index], gone = cleaned(
+                boxes, calibration.width_px, calibration.height_px, settings.detector_confidence, settings.max_people
+            )
             dropped += gone
         return found, dropped, calls
 
-    def _hear(self, attention: Attention, found: dict[int, Boxes], cameras: list[Camera], tracks: list[Track],
-              stamp_s: float) -> None:
+    def _hear(
+        self, attention: Attention, found: dict[int, Boxes], cameras: list[Camera], tracks: list[Track], stamp_s: float
+    ) -> None:
         hear(attention, found, cameras, tracks)
         for number, track in enumerate(tracks):
             expected = attention.expected[number]
@@ -133,8 +155,15 @@ class Estimator:
             elif not expected or any(index in found and index not in attention.hidden[number] for index in expected):
                 track.lost = True
 
-    def _conclude(self, looked: Looked, attention: Attention, found: dict[int, Boxes], cameras: list[Camera],
-                  tracks: list[Track], stamp_s: float):
+    def _conclude(
+        self,
+        looked: Looked,
+        attention: Attention,
+        found: dict[int, Boxes],
+        cameras: list[Camera],
+        tracks: list[Track],
+        stamp_s: float,
+    ):
         """Tracks brought up to date with what was seen; the people to publish."""
         solved = {}
         for number, track in enumerate(tracks):
@@ -145,13 +174,19 @@ class Estimator:
                 track.seen_s, track.misfit, track.evidence = stamp_s, misfit(person), evidence(person, cameras)
         residual_px = {camera: float(np.median(values)) for camera, values in looked.residual_px.items()}
         newcomers = [new for new in looked.newcomers if not self._spoken_against(new, attention, found, cameras)]
-        adopted = self._tracks.adopt([new.solved.pose for new in newcomers], [new.confidence for new in newcomers],
-                                     [len(new.solved.own) == 1 for new in newcomers], stamp_s)
+        adopted = self._tracks.adopt(
+            [new.solved.pose for new in newcomers],
+            [new.confidence for new in newcomers],
+            [len(new.solved.own) == 1 for new in newcomers],
+            stamp_s,
+        )
         for track, new in zip(adopted, newcomers):
             solved[id(track)], track.misfit, track.evidence = new.solved, misfit(new.solved), evidence(new.solved, cameras)
         self._moved.judge(residual_px, stamp_s)
         self._tracks.bury(stamp_s)
-        numbered = sorted((track for track in self._tracks.alive if track.number is not None), key=lambda track: track.number)
+        numbered = sorted(
+            (track for track in self._tracks.alive if track.number is not None), key=lambda track: track.number
+        )
         steady = [self._tracks.steady(track, stamp_s) for track in numbered]
         return publish(numbered, solved, steady, [track.evidence for track in numbered], self._solver, cameras, stamp_s)
 

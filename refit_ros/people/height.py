@@ -1,4 +1,5 @@
 """A known height fixes the metric scale that a single camera cannot see."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -19,6 +20,8 @@ def with_height(betas: np.ndarray, height_m: float, measure: Callable[[np.ndarra
         missing = height_m - measure(betas)
         if abs(missing) < 1e-4:
             break
-        gradient = np.array([(measure(betas + STEP * axis) - measure(betas - STEP * axis)) / (2 * STEP) for axis in np.eye(10)])
+        gradient = np.array(
+            [(measure(betas + STEP * axis) - measure(betas - STEP * axis)) / (2 * STEP) for axis in np.eye(10)]
+        )
         betas = betas + gradient * missing / max(float(gradient @ gradient), 1e-12)
     return betas

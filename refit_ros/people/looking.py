@@ -1,4 +1,5 @@
 """Looking at everybody in one set: which crops, one pass of the network, bodies of the followed and of newcomers."""
+
 from __future__ import annotations
 
 import time
@@ -16,13 +17,14 @@ from refit_ros.people.solve import Look, Solved, Solver
 from refit_ros.people.track import Track
 from refit_ros.people.views import Camera
 
-WARM_FOR_S = 0.5    # a state older than this is no start any more
+WARM_FOR_S = 0.5  # a state older than this is no start any more
 COLD_MISFIT = 0.15  # residual over size in the picture from which a warm start is given up for one set
 
 
 @dataclass
 class Newcomer:
     """Somebody whom no followed person explains."""
+
     solved: Solved
     confidence: float
 
@@ -30,7 +32,8 @@ class Newcomer:
 @dataclass
 class Looked:
     """What one set showed."""
-    followed: dict[int, Solved] = field(default_factory=dict)   # by track's position
+
+    followed: dict[int, Solved] = field(default_factory=dict)  # by track's position
     newcomers: list[Newcomer] = field(default_factory=list)
     residual_px: dict[str, list[float]] = field(default_factory=dict)  # camera: of each person seen by others too
     iterations: int = 0
@@ -42,14 +45,21 @@ class Looked:
 class Looking:
     """Cuts, encodes and solves a set at a time."""
 
-    def __init__(self, settings: Settings, solver: Solver, budget: Budget, shape: Callable[[Track | None, np.ndarray, int], np.ndarray],
-                 held: Callable[[Track | None], np.ndarray | None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        solver: Solver,
+        budget: Budget,
+        shape: Callable[[Track | None, np.ndarray, int], np.ndarray],
+        held: Callable[[Track | None], np.ndarray | None],
+    ) -> None:
         """shape(track, betas, views) -> betas to place a body with; held(track) -> betas known beforehand or None."""
         self._settings, self._solver, self._budget = settings, solver, budget
         self._shape, self._held = shape, held
 
-    def __call__(self, attention: Attention, tracks: list[Track], cameras: list[Camera], moved: tuple[str, ...],
-                 stamp_s: float) -> Looked:
+    def __call__(
+        self, attention: Attention, tracks: list[Track], cameras: list[Camera], moved: tuple[str, ...], stamp_s: float
+    ) -> Looked:
         looked = Looked()
         looks: list[Look] = []
         groups, probes = self._plan_followed(attention, tracks, cameras, moved, looks)
@@ -63,8 +73,9 @@ class Looking:
         looked.encode_s, looked.loop_s = encoded - started, time.perf_counter() - encoded
         return looked
 
-    def _plan_followed(self, attention: Attention, tracks: list[Track], cameras: list[Camera], moved: tuple[str, ...],
-                       looks: list[Look]) -> tuple[dict[int, list[int]], list[tuple[int, int]]]:
+    def _plan_followed(
+        self, attention: Attention, tracks: list[Track], cameras: list[Camera], moved: tuple[str, ...], looks: list[Look]
+    ) -> tuple[dict[int, list[int]], list[tuple[int, int]]]:
         """Adds crops of followed people; returns {track: crops} and (track, crop) of moved cameras, to see if they are back."""
         groups: dict[int, list[int]] = {}
         probes = []
@@ -86,8 +97,9 @@ class Looking:
                 looks.append(Look(view, crops.square_around(expected[view].square_box)))
         return groups, probes
 
-    def _plan_new(self, attention: Attention, tracks: list[Track], cameras: list[Camera], looks: list[Look],
-                  looked: Looked) -> list[tuple[int, float]]:
+    def _plan_new(
+        self, attention: Attention, tracks: list[Track], cameras: list[Camera], looks: list[Look], looked: Looked
+    ) -> list[tuple[int, float]]:
         """Adds crops of unexplained detections, the most certain first; returns (crop, confidence)."""
         room = max(0, self._settings.max_people - len(tracks))
         taken: dict[int, int] = {}
@@ -104,16 +116,24 @@ class Looking:
 
     def _solve_followed(self, groups: dict[int, list[int]], tracks: list[Track], stamp_s: float, looked: Looked) -> None:
         settings = self._settings
-        warm = [number for number in groups if settings.warm_start and stamp_s - tracks[number].stamp_s <= WARM_FOR_S
-                and tracks[number].misfit < COLD_MISFIT]
+        warm = [
+            number
+            for number in groups
+            if settings.warm_start and stamp_s - tracks[number].stamp_s <= WARM_FOR_S and tracks[number].misfit < COLD_MISFIT
+        ]
         cold = [number for number in groups if number not in warm]
         for numbers, wished in ((warm, settings.tracked_iterations), (cold, settings.iterations)):
             if not numbers:
                 continue
             count = self._budget.iterations(wished)
             starts = [tracks[n].predicted(stamp_s) if numbers is warm else None for n in numbers]
-            solved = self._solver.together([groups[n] for n in numbers], starts, [self._held(tracks[n]) for n in numbers], count,
-                                           lambda i, betas, ns=numbers: self._shape(tracks[ns[i]], betas, len(groups[ns[i]])))
+            solved = self._solver.together(
+                [groups[n] for n in numbers],
+                starts,
+                [self._held(tracks[n]) for n in numbers],
+                count,
+                lambda i, betas, ns=numbers: self._shape(tracks[ns[i]], betas, len(groups[ns[i]])),
+            )
             looked.followed.update(zip(numbers, solved))
             looked.iterations = max(looked.iterations, count)
         for number, person in looked.followed.items():
@@ -130,7 +150,9 @@ class Looking:
             residual = float(np.sqrt(((expected - own.joints_px) ** 2).sum(-1).mean()))
             looked.residual_px.setdefault(camera.name, []).append(residual)
 
-    def _solve_new(self, newcomers: list[tuple[int, float]], looks: list[Look], cameras: list[Camera], looked: Looked) -> None:
+    def _solve_new(
+        self, newcomers: list[tuple[int, float]], looks: list[Look], cameras: list[Camera], looked: Looked
+    ) -> None:
         if not newcomers:
             return
         count = self._budget.iterations(self._settings.iterations)
@@ -144,7 +166,12 @@ class Looking:
         if not self._settings.fuse_views:  # matched all the same, then seen by the view that shows most
             groups = [[max(group, key=lambda i: looks[indices[i]].square.side_px)] for group in groups]
         held = self._held(None)
-        solved = self._solver.together([[indices[i] for i in group] for group in groups], [None] * len(groups), [held] * len(groups),
-                                       count, lambda i, betas: self._shape(None, betas, len(groups[i])))
+        solved = self._solver.together(
+            [[indices[i] for i in group] for group in groups],
+            [None] * len(groups),
+            [held] * len(groups),
+            count,
+            lambda i, betas: self._shape(None, betas, len(groups[i])),
+        )
         looked.newcomers = [Newcomer(person, confidence) for person, confidence in zip(solved, confidences)]
         looked.iterations = max(looked.iterations, count)

@@ -1,4 +1,5 @@
 """The whole mesh of an estimated person."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ def people_vertices(body: Body, people: Sequence[Person]) -> np.ndarray:
     if not people:
         return np.zeros((0, body.vertex_count, 3))
     device = body.v_template.device
-    axis_angle = np.stack([np.concatenate([person.global_orient.reshape(1, 3), person.body_pose.reshape(23, 3)]) for person in people])
+    axis_angle = np.stack(
+        [np.concatenate([person.global_orient.reshape(1, 3), person.body_pose.reshape(23, 3)]) for person in people]
+    )
     betas = torch.tensor(np.stack([person.betas for person in people]), dtype=torch.float32, device=device)
     rotmats = torch.tensor(matrix_from_axis_angle(axis_angle), dtype=torch.float32, device=device)
     # The place is added in double precision: far from the origin single precision would cost fractions of a millimetre.

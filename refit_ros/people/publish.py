@@ -1,4 +1,5 @@
 """From followed people to what the Estimator gives: steadied, with joints, uncertainty and what each view added."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -13,8 +14,15 @@ from refit_ros.people.uncertainty import joint_stddev
 from refit_ros.people.views import Camera
 
 
-def publish(tracks: list[Track], solved: dict[int, Solved], steady: list[Pose], known: list[Evidence], solver: Solver,
-            cameras: list[Camera], stamp_s: float) -> tuple[Person, ...]:
+def publish(
+    tracks: list[Track],
+    solved: dict[int, Solved],
+    steady: list[Pose],
+    known: list[Evidence],
+    solver: Solver,
+    cameras: list[Camera],
+    stamp_s: float,
+) -> tuple[Person, ...]:
     """Everybody who has a number; `solved` by identity of the track, `steady` and `known` one for each track."""
     if not tracks:
         return ()
@@ -27,13 +35,21 @@ def publish(tracks: list[Track], solved: dict[int, Solved], steady: list[Pose], 
             in_image |= camera.calibration.sees(camera.to_camera(joints))
         unseen_s = max(0.0, stamp_s - track.stamp_s)
         mine = solved.get(id(track))
-        people.append(Person(
-            id=track.number, confidence=float(np.clip(track.confidence * facts.confidence * np.exp(-unseen_s), 0, 1)),
-            betas=pose.betas, global_orient=axis_angle_from_matrix(pose.rotmats[0]),
-            body_pose=axis_angle_from_matrix(pose.rotmats[1:]), transl=pose.transl, joints=joints,
-            joint_rotmats=along_the_tree(pose.rotmats),
-            joint_stddev=joint_stddev(facts.views, facts.spread_m, facts.update_m, facts.depth_m, unseen_s),
-            joint_in_image=in_image, views=_views(mine, cameras) if mine else ()))
+        people.append(
+            Person(
+                id=track.number,
+                confidence=float(np.clip(track.confidence * facts.confidence * np.exp(-unseen_s), 0, 1)),
+                betas=pose.betas,
+                global_orient=axis_angle_from_matrix(pose.rotmats[0]),
+                body_pose=axis_angle_from_matrix(pose.rotmats[1:]),
+                transl=pose.transl,
+                joints=joints,
+                joint_rotmats=along_the_tree(pose.rotmats),
+                joint_stddev=joint_stddev(facts.views, facts.spread_m, facts.update_m, facts.depth_m, unseen_s),
+                joint_in_image=in_image,
+                views=_views(mine, cameras) if mine else (),
+            )
+        )
     return tuple(people)
 
 
@@ -42,7 +58,16 @@ def _views(solved: Solved, cameras: list[Camera]) -> tuple[PersonView, ...]:
     for one, residual in zip(solved.own, solved.fused.residual_px):
         calibration = cameras[one.look.camera].calibration
         half = one.look.square.side_px / 2 / crops.BOX_MARGIN
-        box = crops.box_in_raw_pixels(np.concatenate([one.look.square.center_px - half, one.look.square.center_px + half]), calibration)
-        views.append(PersonView(calibration.name, calibration.frame_id, clipped(box, calibration.width_px, calibration.height_px),
-                                one.weak_perspective, float(residual)))
+        box = crops.box_in_raw_pixels(
+            np.concatenate([one.look.square.center_px - half, one.look.square.center_px + half]), calibration
+        )
+        views.append(
+            PersonView(
+                calibration.name,
+                calibration.frame_id,
+                clipped(box, calibration.width_px, calibration.height_px),
+                one.weak_perspective,
+                float(residual),
+            )
+        )
     return tuple(views)

@@ -1,4 +1,5 @@
 """Every tunable of the Estimator, each with its default, meaning and range in this one place."""
+
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, field, fields
@@ -8,8 +9,9 @@ DETECTORS = ("builtin", "topic", "onnx", "full_image")
 
 def _setting(default, description: str, minimum=None, maximum=None, choices: tuple = ()):
     """A dataclass field whose metadata a user interface can turn into a parameter."""
-    return field(default=default, metadata={"description": description, "minimum": minimum,
-                                            "maximum": maximum, "choices": choices})
+    return field(
+        default=default, metadata={"description": description, "minimum": minimum, "maximum": maximum, "choices": choices}
+    )
 
 
 @dataclass(frozen=True)
@@ -19,33 +21,43 @@ class Settings:
     Every field's metadata holds `description`, `minimum`, `maximum` (inclusive, None: open) and `choices`.
     Raises ValueError, naming the field, its value and its range, on a value out of range.
     """
+
     detector: str = _setting("builtin", "Where boxes of people come from", choices=DETECTORS)
     detector_model: str = _setting("", "ONNX file of detector 'onnx': a YOLOX, YOLOv8, YOLO11 or RT-DETR export")
     detector_confidence: float = _setting(0.3, "Boxes less certain than this are ignored", 0.0, 1.0)
-    detector_interval: int = _setting(10, "Look for new people in every n-th set; the followed are boxed by "
-                                      "their own projection in between", 1, 1000)
+    detector_interval: int = _setting(
+        10, "Look for new people in every n-th set; the followed are boxed by their own projection in between", 1, 1000
+    )
     max_people: int = _setting(20, "At most this many people are followed, and as many boxes taken from a picture", 1, 100)
     iterations: int = _setting(5, "Updates of the network for a person seen for the first time", 1, 20)
     tracked_iterations: int = _setting(2, "Updates for a followed person, from the last state (with warm_start)", 1, 20)
     warm_start: bool = _setting(True, "Start a followed person from the last state instead of from scratch")
-    latency_budget_ms: float = _setting(0.0, "Lower and raise the iterations to keep one set within this time; 0: no budget",
-                                        0.0, 10000.0)
+    latency_budget_ms: float = _setting(
+        0.0, "Lower and raise the iterations to keep one set within this time; 0: no budget", 0.0, 10000.0
+    )
     fuse_views: bool = _setting(True, "Solve a person from all cameras together; false: each set uses the best single view")
     smoothing: float = _setting(0.5, "0: raw estimates; 1: the steadiest, with the most lag", 0.0, 1.0)
-    known_height_m: float = _setting(0.0, "Everybody's standing height, which fixes the scale of a single camera; 0: unknown",
-                                     0.0, 3.0)
+    known_height_m: float = _setting(
+        0.0, "Everybody's standing height, which fixes the scale of a single camera; 0: unknown", 0.0, 3.0
+    )
     birth_hits: int = _setting(2, "Sets in which a person must be seen before being published", 1, 100)
     death_s: float = _setting(1.0, "A person not seen for this long is gone", 0.0, 60.0)
-    reentry_s: float = _setting(5.0, "A person who comes back within this time, near where he went, keeps the number", 0.0, 600.0)
-    moved_camera_px: float = _setting(25.0, "A view whose residual stays above this is reported as a moved camera", 1.0, 1000.0)
+    reentry_s: float = _setting(
+        5.0, "A person who comes back within this time, near where he went, keeps the number", 0.0, 600.0
+    )
+    moved_camera_px: float = _setting(
+        25.0, "A view whose residual stays above this is reported as a moved camera", 1.0, 1000.0
+    )
     moved_camera_s: float = _setting(2.0, "... for as long as this", 0.1, 60.0)
 
     def __post_init__(self) -> None:
         for entry in fields(self):
             _check(entry, getattr(self, entry.name))
         if self.detector == "onnx" and not self.detector_model:
-            raise ValueError("detector 'onnx' needs a model: set detector_model to the path of a YOLOX, YOLOv8, YOLO11 "
-                             "or RT-DETR .onnx file")
+            raise ValueError(
+                "detector 'onnx' needs a model: set detector_model to the path of a YOLOX, YOLOv8, YOLO11 "
+                "or RT-DETR .onnx file"
+            )
 
 
 def _check(entry: Field, value) -> None:

@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from refit_ros.core.camera import weak_perspective_from_transl
+from refit_ros.core.camera import transl_from_weak_perspective, weak_perspective_from_transl
 from refit_ros.core.refit import Refit
 from refit_ros.core.types import Crops, Estimate, Views
 from refit_ros.people import crops as cropping
 from refit_ros.people.crops import Square
 from refit_ros.people.fuse import Fused, fuse
 from refit_ros.people.views import Camera
+
+# A person's size in his crop, and his offset from its middle, beyond all sense.
+SMALLEST_SCALE, LARGEST_SCALE, FARTHEST_M = 0.1, 10.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ class Solver:
                         ("images", "center_px", "side_px", "focal_px", "principal_px")))
         features = replace(self._features, maps=self._features.maps[rows], pooled=self._features.pooled[rows])
         fit = self.network.fit(features, crops, views=views, betas=betas, start=start, iterations=iterations)
-        last, previous = fit.estimate, fit.history[max(0, len(fit.history) - 2)]
+        last, previous = _before_the_camera(fit.estimate, crops), fit.history[max(0, len(fit.history) - 2)]
         joints = self.body.joints(last.betas, last.rotmats)
         before = self.body.joints(previous.betas, previous.rotmats)
         update = (joints - joints[:, :1] - before + before[:, :1]).norm(dim=-1)
@@ -191,3 +194,11 @@ class Solver:
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.asarray(values), dtype=torch.float32, device=self.device)
+
+
+def _before_the_camera(estimate: Estimate, crops: Crops) -> Estimate:
+    """The same estimate with its crop camera within reason: an untrained network may put people behind the camera."""
+    weak = estimate.weak_perspective
+    sound = torch.cat([weak[:, :1].clamp(SMALLEST_SCALE, LARGEST_SCALE), weak[:, 1:].clamp(-FARTHEST_M, FARTHEST_M)], 1)
+    transl = torch.where((sound == weak).all(1, keepdim=True), estimate.transl, transl_from_weak_perspective(sound, crops))
+    return replace(estimate, weak_perspective=sound, transl=transl)

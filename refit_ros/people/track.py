@@ -4,6 +4,7 @@ A followed person's identity is carried by the prediction: the crop of the next 
 so boxes never hand an identity over. Detections confirm that somebody is still there; what nobody explains is a
 candidate for somebody new or somebody lost. Every assignment is scipy's linear_sum_assignment.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -17,35 +18,36 @@ from refit_ros.people.settings import Settings
 from refit_ros.people.smooth import Place, Rotations, Shape
 from refit_ros.people.solve import Pose
 
-SAME_BOX = 0.2            # a detection may belong to a followed person whose box shares more than this with it
-REACH_M = 0.6             # how far from the prediction a lost person may be found again ...
-WALKING_M_S = 2.0         # ... and how much farther with each second
-DEPTH_SIGMA = 0.2         # of somebody seen by one camera alone, relative
+SAME_BOX = 0.2  # a detection may belong to a followed person whose box shares more than this with it
+REACH_M = 0.6  # how far from the prediction a lost person may be found again ...
+WALKING_M_S = 2.0  # ... and how much farther with each second
+DEPTH_SIGMA = 0.2  # of somebody seen by one camera alone, relative
 LONGEST_PREDICTION_S = 0.5
 VELOCITY_MEMORY_S = 0.25
-DOUBLE_M = 0.3            # two people nearer than this on average over their joints are one
+DOUBLE_M = 0.3  # two people nearer than this on average over their joints are one
 
 
 @dataclass
 class Track:
     """One person over time; `pose` is the raw estimate of the last set in which somebody looked."""
+
     pose: Pose
     stamp_s: float
-    seen_s: float                       # when a detection last confirmed the person
+    seen_s: float  # when a detection last confirmed the person
     born_s: float
-    number: int | None = None           # given with the birth_hits-th hit
+    number: int | None = None  # given with the birth_hits-th hit
     hits: int = 1
     confidence: float = 1.0
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))
     missed: dict[str, int] = field(default_factory=dict)  # camera: calls of the detector without a box of his
-    lost: bool = False                  # no camera confirmed him when the detector last looked
-    fresh: bool = True                  # estimated from pictures in the current set
-    misfit: float = 0.0                 # residual over size, of the last set
-    evidence: Evidence | None = None    # of the last look
+    lost: bool = False  # no camera confirmed him when the detector last looked
+    fresh: bool = True  # estimated from pictures in the current set
+    misfit: float = 0.0  # residual over size, of the last set
+    evidence: Evidence | None = None  # of the last look
     shape: Shape = field(default_factory=Shape)
     place: Place | None = None
     rotations: Rotations | None = None
-    steady: Pose | None = None          # what is published
+    steady: Pose | None = None  # what is published
     steady_s: float = 0.0
 
     def predicted(self, stamp_s: float) -> Pose:
@@ -74,6 +76,8 @@ class Tracks:
         self.alive: list[Track] = []
         self._gone: list[Track] = []
         self._next = 1
+        # Where the whole picture is the box there is no detector whose first word could be wrong.
+        self._birth_hits = 1 if settings.detector == "full_image" else settings.birth_hits
 
     @property
     def somebody_is_missing(self) -> bool:
@@ -85,7 +89,7 @@ class Tracks:
         if track.seen_s != stamp_s:
             track.hits += 1
         track.seen_s, track.lost = stamp_s, False
-        if track.number is None and track.hits >= self._settings.birth_hits:
+        if track.number is None and track.hits >= self._birth_hits:
             track.number, self._next = self._next, self._next + 1
 
     def adopt(self, poses: list[Pose], confidences: list[float], single: list[bool], stamp_s: float) -> list[Track]:
@@ -96,7 +100,9 @@ class Tracks:
         known = [track for track in self.alive if track.lost] + self._gone
         owner: dict[int, Track] = {}
         if known and poses:
-            cost = np.array([[self._distance(track, pose, one, stamp_s) for pose, one in zip(poses, single)] for track in known])
+            cost = np.array(
+                [[self._distance(track, pose, one, stamp_s) for pose, one in zip(poses, single)] for track in known]
+            )
             for row, column in zip(*linear_sum_assignment(np.minimum(cost, 1e3))):
                 if cost[row, column] <= 1:
                     owner[int(column)] = known[row]
@@ -142,7 +148,7 @@ class Tracks:
         fresh = [track for track in self.alive if track.fresh]
         pairs = []
         for index, first in enumerate(fresh):
-            for second in fresh[index + 1:]:
+            for second in fresh[index + 1 :]:
                 if np.linalg.norm(first.pose.joints - second.pose.joints, axis=-1).mean() < DOUBLE_M:
                     pairs.append((first, second))
         return pairs
