@@ -110,8 +110,9 @@ class Pipeline:
         self._tally.latency_ms.add(latency_ns * 1e-6)
 
     def _meshes(self, people: People) -> dict[int, np.ndarray]:
-        from refit_ros.people.vertices import person_vertices
-        return {person.id: person_vertices(self._model.body, person) for person in people.people}
+        from refit_ros.people.mesh import people_vertices
+        vertices_m = people_vertices(self._model.body, people.people)
+        return {person.id: mesh for person, mesh in zip(people.people, vertices_m)}
 
     def _overlay(self, view: View, people: People) -> np.ndarray:
         from refit_ros.people.overlay import draw_overlay

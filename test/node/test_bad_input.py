@@ -1,0 +1,165 @@
+"""Whatever comes: dropped, counted, said at most once a second, never a crash, and good pictures go on."""
+from __future__ import annotations
+
+import array
+
+import numpy as np
+import pytest
+from node_fakes import fake_model, image_message, info_message, stamp_of
+
+from refit_ros.node import conversions
+from refit_ros.node.rejections import Rejected, Rejections
+
+STAMP_NS = 1_700_000_000_000_000_000
+
+
+def bad_pictures() -> dict:
+    def changed(**fields):
+        message = image_message(STAMP_NS)
+        for name, value in fields.items():
+            setattr(message, name, value)
+        return message
+    whole = image_message(STAMP_NS).data
+    unstamped = changed()
+    unstamped.header.stamp = stamp_of(0)
+    return {
+        "unknown encoding": changed(encoding="rgb9"), "depth": changed(encoding="32FC1"), "no encoding": changed(encoding=""),
+        "step too small": changed(step=64), "step of zero": changed(step=0), "step too large": changed(step=1000),
+        "data too short": changed(data=whole[:-1]), "data too long": changed(data=whole + whole[:1]), "no data": changed(data=array.array("B")),
+        "no width": changed(width=0), "no height": changed(height=0), "nothing": changed(width=0, height=0, step=0, data=array.array("B")),
+        "huge": changed(width=2**32 - 1, height=2**32 - 1), "no stamp": unstamped,
+        "another size": image_message(STAMP_NS, width=32), "no camera": None,
+    }
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ("unknown encoding", "depth", "no encoding", "step too small", "step of zero",
+                                                    "step too large", "data too short", "data too long", "no data", "no width",
+                                                    "no height", "nothing", "huge", "no stamp", "another size")])
+def test_a_bad_picture_is_dropped_and_counted_and_the_next_is_used(bench, kind):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model())
+    bench.connected("/human/smpl")
+    bench.publish("/camera/camera_info", info_message(STAMP_NS))
+    bench.publish("/camera/image_raw", bad_pictures()[kind])
+    bench.wait(lambda: bench.node._rejections.total == 1, "the rejection")
+    bench.camera(STAMP_NS + 50_000_000)
+    assert bench.wait(lambda: messages, "a message")[0].header.stamp == stamp_of(STAMP_NS + 50_000_000)
+    assert bench.node._rejections.total == 1 and bench.node._tally.failed == 0
+
+
+@pytest.mark.parametrize("kind", ["zero focal length", "NaN focal length", "negative focal length", "infinite centre",
+                                  "unknown distortion", "NaN distortion", "no size"])
+def test_bad_camera_info_is_counted_and_a_good_one_mends_it(bench, kind):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model())
+    bench.connected("/human/smpl")
+    focal = {"zero focal length": 0.0, "NaN focal length": float("nan"), "negative focal length": -60.0}.get(kind, 60.0)
+    info = info_message(STAMP_NS, focal_px=focal)
+    if kind == "infinite centre":
+        info.k[2] = float("inf")
+    if kind == "unknown distortion":
+        info.distortion_model = "fun house"
+    if kind == "NaN distortion":
+        info.d = [float("nan")] * 5
+    if kind == "no size":
+        info.width = info.height = 0
+    bench.publish("/camera/camera_info", info)
+    bench.wait(lambda: bench.node._rejections.of("camera").get("bad CameraInfo"), "the rejection")
+    bench.publish("/camera/image_raw", image_message(STAMP_NS))
+    bench.publish("/camera/image_raw", image_message(STAMP_NS + 1))
+    bench.wait(lambda: bench.node._rejections.of("camera").get("no CameraInfo"), "the rejected picture")
+    assert not messages
+    bench.camera(STAMP_NS + 50_000_000)
+    bench.wait(lambda: messages, "a message")
+
+
+def test_the_first_picture_may_come_before_its_camera_info(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model())
+    bench.connected("/human/smpl")
+    bench.publish("/camera/image_raw", image_message(STAMP_NS))
+    bench.publish("/camera/camera_info", info_message(STAMP_NS))
+    assert bench.wait(lambda: messages, "a message")[0].header.stamp == stamp_of(STAMP_NS)
+    assert bench.node._rejections.total == 0
+
+
+def test_a_broken_jpeg_leaves_its_view_out(bench):
+    from refit_ros.msg import SmplArray
+    from sensor_msgs.msg import CompressedImage
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model(), image_transport="compressed")
+    bench.connected("/human/smpl")
+    bench.publish("/camera/camera_info", info_message(STAMP_NS))
+    for index, data in enumerate((b"", b"\xff\xd8 no picture")):
+        message = CompressedImage(format="jpeg", data=data)
+        message.header.stamp = stamp_of(STAMP_NS + index)
+        bench.publish("/camera/image_raw/compressed", message)
+    bench.wait(lambda: bench.node._rejections.total == 2, "two rejections")
+    message = bench.wait(lambda: messages, "a message")[0]
+    assert not message.cameras and not message.people
+
+
+def test_a_set_that_cannot_be_computed_ends_nothing(bench, capfd):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model(fail=True))
+    bench.connected("/human/smpl")
+    bench.camera(STAMP_NS)
+    bench.wait(lambda: bench.node._tally.failed == 1, "the failure")
+    assert "told to fail" in capfd.readouterr().err
+    bench.model.estimator.fail = False
+    bench.camera(STAMP_NS + 50_000_000)
+    bench.wait(lambda: messages, "a message")
+
+
+def test_warned_at_most_once_a_second_of_each_kind():
+    now, said = [0.0], []
+    rejections = Rejections(said.append, lambda: now[0])
+    for tick in range(30):
+        now[0] = tick / 10
+        rejections.add("left", "wrong step", "step is 3")
+        rejections.add("left", "zero size", "0 x 0")
+    assert len(said) == 6 and rejections.of("left") == {"wrong step": 30, "zero size": 30}
+    assert said[-1] == "left: 0 x 0 (zero size: 21 so far)"
+
+
+ENCODINGS = {"rgb8": [10, 100, 200], "bgr8": [200, 100, 10], "8UC3": [200, 100, 10], "rgba8": [10, 100, 200, 255],
+             "bgra8": [200, 100, 10, 255], "8UC4": [200, 100, 10, 255], "mono8": [77], "8UC1": [77]}
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_encodings_become_rgb(encoding, padding):
+    pytest.importorskip("sensor_msgs")
+    pixel = ENCODINGS[encoding]
+    rows = np.full((6, 8 * len(pixel) + padding), 9, np.uint8)
+    rows[:, :8 * len(pixel)] = pixel * 8
+    message = image_message(STAMP_NS, 8, 6)
+    message.encoding, message.step, message.data = encoding, rows.shape[1], array.array("B", rows.tobytes())
+    image = conversions.picture(message)
+    assert image.dtype == np.uint8 and image.shape == (6, 8, 3)
+    assert (image == ([77] * 3 if len(pixel) == 1 else [10, 100, 200])).all()
+
+
+@pytest.mark.parametrize("encoding", ["mono16", "rgb16", "bgr16", "bayer_rggb8", "bayer_grbg16", "yuv422", "yuv422_yuy2", "uyvy"])
+def test_other_encodings_are_grey_where_all_is_grey(encoding):
+    pytest.importorskip("sensor_msgs")
+    wide = "16" in encoding
+    values = {"mono": 1, "rgb1": 3, "bgr1": 3, "baye": 1}.get(encoding[:4], 2)
+    message = image_message(STAMP_NS, 8, 6)
+    level = 128 * 257 if wide else 128
+    message.encoding, message.step = encoding, 8 * values * (2 if wide else 1)
+    message.data = array.array("B", np.full(6 * 8 * values, level, "<u2" if wide else np.uint8).tobytes())
+    image = conversions.picture(message)
+    assert image.shape == (6, 8, 3) and np.abs(image.astype(int) - 128).max() <= 3
+
+
+def test_boxes_of_a_polygon_need_two_corners_each():
+    geometry_msgs = pytest.importorskip("geometry_msgs.msg")
+    with pytest.raises(Rejected, match="two for each box"):
+        message = geometry_msgs.PolygonStamped()
+        message.polygon.points = [geometry_msgs.Point32()] * 3
+        conversions.boxes(message)
