@@ -153,6 +153,9 @@ def _await_first_message(setup: Setup, children: Children, monitor, progress) ->
                           f"{'publish' if monitor.heard.truth else 'are silent'}; see {setup.log_folder}/*.log")
         monitor.listen(1.0)
         children.check()
+        for transition in ("configure failed", "activate failed"):   # the node stays alive then, and silent
+            if reason := children.complaint(NODE, transition):
+                raise NotWell(reason)
         if not monitor.heard.smpl:
             progress(f"starting {waited_s + 1:3.0f} s  cameras {'run' if monitor.heard.truth else 'are being prepared'}")
     return monitor.heard.smpl[0][0] / 1e9 - (time.time() - (time.monotonic() - began_s))

@@ -76,6 +76,11 @@ class Children:
         self._running = {}
         return codes
 
+    def complaint(self, name: str, wanted: str) -> str | None:
+        """The latest line of its output that holds `wanted`, without what ROS puts before it."""
+        lines = [line for line in self.log(name).read_text(errors="replace").splitlines() if wanted in line]
+        return lines[-1][lines[-1].index(wanted):] if lines else None
+
     def _last_words(self, name: str) -> str:
         lines = self.log(name).read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"

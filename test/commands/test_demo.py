@@ -22,8 +22,8 @@ LIMIT_S = 100   # also on a busy machine that compiles for the first time
 
 
 def demo(output: Path, *arguments: str) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", "refit_ros", "demo", "--output", str(output), "--device", "cpu", *arguments],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "refit_ros", "demo", "--output", str(output), "--device", "cpu", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def finish(process: subprocess.Popen, within_s: float = LIMIT_S) -> tuple[str, str]:

@@ -8,8 +8,10 @@ import pytest
 from refit_ros.__main__ import main
 from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
 from refit_ros.commands.frames import list_sources, read_frames
+from refit_ros.core.checkpoint import EMBEDDED_WEIGHTS
 
 HEIGHT = WIDTH = 512
+needs_weights = pytest.mark.skipif(not EMBEDDED_WEIGHTS.is_file(), reason="there are no embedded weights: poses mean nothing")
 BOX = (60, 0, 470, 511)   # the astronaut, as far as the picture shows her
 
 
@@ -24,10 +26,9 @@ def photograph(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def fitted(photograph, tmp_path_factory):
-    """The folder that comes out, fitted with an untrained network: shapes, frames and units hold all the same."""
+    """The folder that comes out of the embedded default."""
     output = tmp_path_factory.mktemp("fitted")
-    assert main(["fit", str(photograph), "--output", str(output), "--weights", "untrained", "--device", "cpu",
-                 "--box", *map(str, BOX)]) == EXIT_OK
+    assert main(["fit", str(photograph), "--output", str(output), "--device", "cpu", "--box", *map(str, BOX)]) == EXIT_OK
     return output
 
 
@@ -57,19 +58,19 @@ def test_parameters_give_the_joints_through_smplx_conventions(fitted):
     joints = load_body().joints(torch.from_numpy(people["betas"]), rotmat_from_axis_angle(torch.from_numpy(axis_angle)),
                                 torch.from_numpy(people["transl"]))
     np.testing.assert_allclose(joints.numpy(), people["joints"], atol=1e-5)
-    assert (people["joints"][..., 2] > 0.1).all(), "in front of the camera"
 
 
-def test_the_body_projects_into_its_box(fitted):
-    """Even an untrained network begins with a body that fills the box."""
+@needs_weights
+def test_the_body_stands_in_front_of_the_camera_and_projects_into_its_box(fitted):
     people = np.load(fitted / "astronaut.npz")
     pixels = people["joints"][..., :2] / people["joints"][..., 2:] * people["focal"] + people["principal_point"]
     left, top, right, bottom = BOX
     middle = pixels[0].mean(0)
+    assert (people["joints"][..., 2] > 0.1).all()
     assert left < middle[0] < right and top < middle[1] < bottom
-    np.testing.assert_allclose(people["boxes"][0], BOX, atol=1.0)
 
 
+@needs_weights
 def test_the_overlay_is_the_picture_with_a_body_on_it(fitted, photograph):
     overlay, picture = cv2.imread(str(fitted / "astronaut_overlay.jpg")), cv2.imread(str(photograph))
     assert overlay.shape == picture.shape
@@ -77,12 +78,13 @@ def test_the_overlay_is_the_picture_with_a_body_on_it(fitted, photograph):
     assert 0.005 < changed.mean() < 0.9
 
 
+@needs_weights
 def test_the_users_camera_is_used(photograph, tmp_path):
     """Principal point and focal length move the body: its box stays where it is in the picture."""
     places = {}
     for focal, x in ((800, 256), (800, 0)):
         output = tmp_path / str(x)
-        main(["fit", str(photograph), "--output", str(output), "--weights", "untrained", "--device", "cpu", "--no-overlay",
+        main(["fit", str(photograph), "--output", str(output), "--device", "cpu", "--no-overlay",
               "--box", *map(str, BOX), "--focal", str(focal), "--principal-point", str(x), "256"])
         people = np.load(output / "astronaut.npz")
         assert people["focal"] == focal and people["principal_point"].tolist() == [x, 256]
@@ -95,7 +97,8 @@ def test_bad_files_are_named_and_the_others_go_on(photograph, tmp_path, capsys):
     text.write_text("not a picture")
     empty.write_bytes(b"")
     code = main(["fit", str(text), str(tmp_path / "missing.png"), str(empty), str(photograph),
-                 "--output", str(tmp_path / "out"), "--weights", "untrained", "--device", "cpu", "--detector", "full_image", "--no-overlay"])
+                 "--output", str(tmp_path / "out"), "--weights", "untrained", "--device", "cpu", "--no-overlay",
+                 "--detector", "full_image"])
     said = capsys.readouterr().err.splitlines()
     assert code == EXIT_NOT_WELL
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["astronaut.npz"]
