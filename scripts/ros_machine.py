@@ -9,6 +9,10 @@ from pathlib import Path
 # Distributions whose module Debian packages without the distribution's own metadata.
 MODULES = {"opencv-python-headless": "cv2"}
 
+# What the compiled half of ROS 2 (cv_bridge, the messages) was built against. Anything else that is older than
+# something here needs, as Ubuntu's setuptools is for torch, comes anew into .venv, and the machine's own stays as it is.
+BUILT_AGAINST = ("numpy",)
+
 _ASK = """
 import importlib.metadata, importlib.util, json, sys
 names, modules = json.load(sys.stdin)
@@ -24,7 +28,11 @@ print(json.dumps(have))
 
 
 def packages_to_install(python: Path, root: Path, requirements: tuple[str, ...], constraints: Path) -> list[str]:
-    """pip's arguments. Writes `constraints`: what the machine has stays at its version, the rest is pinned as everywhere."""
+    """pip's arguments. Writes `constraints`: what is asked for and lacking is pinned as everywhere.
+
+    What the machine has is not named, so that pip takes it wherever it is new enough; what those need in turn is
+    left to pip as well, since the pinned version may want another NumPy than the machine's.
+    """
     pinned = dict(line.split("==") for line in lines_of(root / "constraints.txt"))
     asked = {}
     for file in requirements:
@@ -34,7 +42,8 @@ def packages_to_install(python: Path, root: Path, requirements: tuple[str, ...],
     answer = subprocess.run([str(python), "-c", _ASK], input=json.dumps([names, MODULES]), capture_output=True, text=True,
                             check=True)
     have = json.loads(answer.stdout)
-    kept = {name: version for name, version in {**pinned, **have}.items() if version}
+    kept = {name: pinned[name] for name in asked if name in pinned and name not in have}
+    kept |= {name: have[name] for name in BUILT_AGAINST if have.get(name)}
     constraints.parent.mkdir(parents=True, exist_ok=True)
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in sorted(kept.items())))
     return ["-c", str(constraints), *(line for name, line in asked.items() if name not in have), "pip"]
