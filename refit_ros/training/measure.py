@@ -64,8 +64,10 @@ def _errors_of(estimate: Estimate, batch: Batch, body: Body, surface: bool, regr
     measured["depth_error"] = (depth_m / true_depth_m - 1).abs()
     measured["flips"] = metrics.flipped(estimate.rotmats, batch.rotmats)
     if regressor is not None:
-        joints_m, truth_m = regressor @ vertices, regressor @ true_vertices
-    measured["mpjpe_mm"] = 1000 * metrics.joint_error(joints_m, truth_m)
+        joints_m, truth_m = metrics.fourteen_joints(regressor, vertices), metrics.fourteen_joints(regressor, true_vertices)
+        measured["mpjpe_mm"] = 1000 * (joints_m - truth_m).norm(dim=-1).mean(1)
+    else:
+        measured["mpjpe_mm"] = 1000 * metrics.joint_error(joints_m, truth_m)
     measured["pa_mpjpe_mm"] = 1000 * metrics.aligned_joint_error(joints_m, truth_m)
     return measured
 

@@ -5,6 +5,19 @@ import torch
 from torch import Tensor
 
 
+# Of Human3.6M's 17 joints those that the 14-joint protocol counts, as in SPIN (Kolotouros et al., ICCV 2019).
+FOURTEEN_OF_SEVENTEEN = (6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10)
+
+
+def fourteen_joints(regressor: Tensor, vertices: Tensor) -> Tensor:
+    """(B, 14, 3) joints of a mesh, the pelvis at the origin. regressor (17, V): Human3.6M's joints, the pelvis first; or
+    (14, V): LSP's, whose pelvis is the middle of rows 2 and 3, the hips."""
+    joints = regressor @ vertices
+    if len(regressor) == 17:
+        return (joints - joints[:, :1])[:, FOURTEEN_OF_SEVENTEEN]
+    return joints - joints[:, 2:4].mean(1, keepdim=True)
+
+
 def joint_error(joints: Tensor, truth: Tensor, root: int = 0) -> Tensor:
     """MPJPE: mean distance of joints (B, J, 3) after moving joint `root` onto the origin -> (B,)."""
     return distances(joints, truth, root).mean(1)
