@@ -11,7 +11,7 @@ from refit_ros.commands.frames import list_sources, read_frames
 from refit_ros.core.checkpoint import EMBEDDED_WEIGHTS
 
 HEIGHT = WIDTH = 512
-needs_weights = pytest.mark.skipif(not EMBEDDED_WEIGHTS.is_file(), reason="there are no embedded weights: poses mean nothing")
+needs_weights = pytest.mark.skipif(not EMBEDDED_WEIGHTS.is_file(), reason="without embedded weights poses mean nothing")
 BOX = (60, 0, 470, 511)   # the astronaut, as far as the picture shows her
 
 
