@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from smplx.lbs import blend_shapes
+import torch.nn.functional as F
+from smplx.lbs import blend_shapes, vertices2joints
 from torch import Tensor, nn
 
 from refit_ros.core.body_files import BodyArrays, read_body, smplx_layer
@@ -34,6 +35,9 @@ class Body(nn.Module):
     def __init__(self, arrays: BodyArrays) -> None:
         super().__init__()
         self.arrays = arrays
+        # Rest joints from the shaped mesh, rounded as the published code rounds them. Off (and in training), from
+        # products made once: equal to 1e-6 m, and quicker.
+        self.exact_joints = True
         self.name = arrays.name
         self.markers: tuple[int, ...] = tuple(int(i) for i in arrays.markers)
         self.faces = arrays.faces
@@ -44,13 +48,11 @@ class Body(nn.Module):
         joint_template = (layer.J_regressor.double() @ layer.v_template.double()).float()
         joint_shapes = torch.einsum("jv,vcb->jcb", layer.J_regressor.double(), layer.shapedirs.double()).float()
         for name, value in {
-            "v_template": layer.v_template, "shapedirs": layer.shapedirs, "posedirs": layer.posedirs,
+            "v_template": layer.v_template, "shapedirs": layer.shapedirs, "posedirs": layer.posedirs.T,
             "J_regressor": layer.J_regressor, "lbs_weights": layer.lbs_weights,
             "joint_template": joint_template, "joint_shapes": joint_shapes,
-            # Shape and pose displace the markers by one product: 10 + 207 coefficients.
-            "marker_template": layer.v_template[picked].reshape(-1),
-            "marker_dirs": torch.cat((layer.shapedirs[picked].reshape(-1, layer.shapedirs.shape[-1]).T,
-                                      layer.posedirs.reshape(-1, self.vertex_count, 3)[:, picked].flatten(1))),
+            "marker_template": layer.v_template[picked], "marker_shapedirs": layer.shapedirs[picked],
+            "marker_posedirs": layer.posedirs.T.reshape(self.vertex_count, 3, -1)[picked].flatten(0, 1),
             "marker_weights": layer.lbs_weights[picked],
             **_tree_indices(),
         }.items():
@@ -59,6 +61,8 @@ class Body(nn.Module):
     @in_float32
     def rest_joints(self, betas: Tensor) -> Tensor:
         """betas (B, 10) -> joints of the rest pose (B, 24, 3) m; J0 = [:, 0] is what the body turns about."""
+        if self.exact_joints and not self.training:
+            return vertices2joints(self.J_regressor, self.v_template + blend_shapes(betas, self.shapedirs))
         return self.joint_template + blend_shapes(betas, self.joint_shapes)
 
     @in_float32
@@ -72,8 +76,7 @@ class Body(nn.Module):
                            transl: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """As `joints`, and the markers alone of all vertices: (B, M, 3) m, (B, 24, 3) m."""
         transforms, rest = self._pose(betas, rotmats)
-        coefficients = torch.cat((betas, _pose_feature(rotmats)), dim=1)
-        points = torch.addmm(self.marker_template, coefficients, self.marker_dirs).reshape(len(betas), -1, 3)
+        points = _blended(self.marker_template, self.marker_shapedirs, self.marker_posedirs, betas, rotmats)
         markers = _skin(points, self.marker_weights, transforms, rest)
         return _moved(markers, transl), _moved(transforms[..., :3, 3], transl)
 
@@ -81,8 +84,7 @@ class Body(nn.Module):
     def vertices(self, betas: Tensor, rotmats: Tensor, transl: Tensor | None = None) -> Tensor:
         """As `joints`, the whole mesh: (B, V, 3) m."""
         transforms, rest = self._pose(betas, rotmats)
-        shaped = self.v_template + blend_shapes(betas, self.shapedirs)
-        points = shaped + (_pose_feature(rotmats) @ self.posedirs).reshape(len(betas), -1, 3)
+        points = _blended(self.v_template, self.shapedirs, self.posedirs, betas, rotmats)
         return _moved(_skin(points, self.lbs_weights, transforms, rest), transl)
 
     @in_float32
@@ -124,19 +126,20 @@ def _tree_indices() -> dict[str, Tensor]:
     return indices
 
 
-def _pose_feature(rotmats: Tensor) -> Tensor:
-    """What the 23 joints' rotations add to the identity, (B, 207): the pose blend shapes are linear in it."""
+def _blended(template: Tensor, shapedirs: Tensor, posedirs: Tensor, betas: Tensor, rotmats: Tensor) -> Tensor:
+    """Points of the rest pose, displaced by shape and by pose: (N, 3), (N, 3, 10), (3 N, 207) -> (B, N, 3)."""
     identity = torch.eye(3, dtype=rotmats.dtype, device=rotmats.device)
-    return (rotmats[:, 1:] - identity).flatten(1)
+    pose_feature = (rotmats[:, 1:] - identity).reshape(len(betas), -1)
+    offsets = torch.matmul(pose_feature, posedirs.T).reshape(len(betas), -1, 3)
+    return offsets + (template + blend_shapes(betas, shapedirs))
 
 
 def _skin(points: Tensor, weights: Tensor, transforms: Tensor, rest: Tensor) -> Tensor:
     """Linear blend skinning: points (B, N, 3) of the rest pose, weights (N, 24) -> (B, N, 3)."""
-    rotations = transforms[..., :3, :3]
-    shifts = transforms[..., :3, 3] - (rotations @ rest[..., None]).squeeze(-1)
-    affine = torch.cat((rotations, shifts[..., None]), dim=-1).flatten(2)  # (B, 24, 12)
-    blended = (weights @ affine).unflatten(2, (3, 4))
-    return (blended[..., :3] * points[..., None, :]).sum(dim=-1) + blended[..., 3]
+    shifts = torch.matmul(transforms, F.pad(rest, (0, 1))[..., None])  # where each joint carries its rest place
+    relative = transforms - F.pad(shifts, (3, 0))
+    blended = torch.matmul(weights.expand(len(points), -1, -1), relative.flatten(2)).unflatten(2, (4, 4))
+    return torch.matmul(blended, F.pad(points, (0, 1), value=1.0)[..., None])[:, :, :3, 0]
 
 
 def _moved(points: Tensor, transl: Tensor | None) -> Tensor:

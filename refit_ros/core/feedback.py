@@ -47,8 +47,7 @@ class Feedback(nn.Module):
         batch, count, height, width = maps.shape
         places = markers_px.reshape(-1, 1, 1, 2) / MAP_STRIDE + self.offsets
         # grid_sample with align_corners: -1 and 1 are the middles of the outermost pixels.
-        # Divided by numbers, not by a tensor of them: copying one to a GPU cannot be recorded in a CUDA graph.
-        grid = torch.stack((2 * places[..., 0] / (width - 1), 2 * places[..., 1] / (height - 1)), dim=-1) - 1
+        grid = 2 * places / (width - 1) - 1  # the map is square
         seen = F.grid_sample(maps.reshape(batch * count, 1, height, width), grid, align_corners=True)
         return seen.reshape(batch, count, -1)
 

@@ -17,5 +17,4 @@ class MultiLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(streams, outputs).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
-        product = torch.bmm(x.transpose(0, 1), self.weight.transpose(1, 2))
-        return product.transpose(0, 1) + self.bias
+        return torch.einsum("koi,bki->bko", self.weight, x) + self.bias

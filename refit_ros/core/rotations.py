@@ -93,9 +93,7 @@ so3_log = axis_angle_from_rotmat
 def geodesic_angle(first: Tensor, second: Tensor) -> Tensor:
     """Angle (rad, 0 .. pi) of the rotation from `first` to `second`, both (..., 3, 3) -> (...)."""
     relative = first.transpose(-1, -2) @ second
-    sine = torch.stack((relative[..., 2, 1] - relative[..., 1, 2],
-                        relative[..., 0, 2] - relative[..., 2, 0],
-                        relative[..., 1, 0] - relative[..., 0, 1]), dim=-1).norm(dim=-1)
+    sine = _antisymmetric_part(relative).norm(dim=-1)
     trace = relative.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
     return torch.atan2(sine, trace - 1)
 
@@ -103,36 +101,68 @@ def geodesic_angle(first: Tensor, second: Tensor) -> Tensor:
 class _Nearest(torch.autograd.Function):
     """Projection on SO(3) with the gradient written out.
 
-    Through U and V apart the gradient would divide by differences of singular values, which are
-    all equal where the views agree; through the projection it divides by their sums.
+    Through U and V apart the gradient would divide by differences of singular values, which are all equal where
+    the views agree. With P = R^T M: dR = R [w], (tr(P) 1 - P) w = vee(R^T dM - dM^T R).
     """
 
     @staticmethod
     def forward(ctx, matrix: Tensor) -> Tensor:
-        u, s, vh = torch.linalg.svd(matrix)
-        sign = torch.linalg.det(u @ vh).sign()
-        flip = torch.stack((torch.ones_like(sign), torch.ones_like(sign), sign), dim=-1)
-        u = u * flip[..., None, :]
-        ctx.save_for_backward(u, s * flip, vh)
-        return u @ vh
+        rotmat = _nearest_by_eigenvector(matrix) if matrix.is_cuda else _nearest_by_svd(matrix)
+        ctx.save_for_backward(matrix, rotmat)
+        return rotmat
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
-        # With M = U S V^T and R = U V^T: dR = U W V^T, W_ij = (A_ij - A_ji) / (s_i + s_j), A = U^T dM V.
-        u, s, vh = ctx.saved_tensors
-        inner = u.transpose(-1, -2) @ gradient @ vh.transpose(-1, -2)
-        sums = s[..., :, None] + s[..., None, :]
-        skewed = (inner - inner.transpose(-1, -2)) / sums.clamp_min(1e-6)
-        return u @ skewed @ vh
+        matrix, rotmat = ctx.saved_tensors
+        stretch = rotmat.transpose(-1, -2) @ matrix
+        trace = stretch.diagonal(dim1=-2, dim2=-1).sum(dim=-1)[..., None, None]
+        system = trace * torch.eye(3, dtype=matrix.dtype, device=matrix.device) - stretch
+        rows = system.unbind(dim=-2)
+        adjugate = torch.stack([torch.linalg.cross(rows[i], rows[j], dim=-1) for i, j in ((1, 2), (2, 0), (0, 1))], dim=-1)
+        determinant = (rows[0] * adjugate[..., 0]).sum(dim=-1)
+        inner = rotmat.transpose(-1, -2) @ gradient
+        turn = (adjugate @ _antisymmetric_part(inner)[..., None]).squeeze(-1) / determinant.clamp_min(1e-6)[..., None]
+        return rotmat @ skew(turn)
+
+
+def _antisymmetric_part(matrix: Tensor) -> Tensor:
+    """(..., 3, 3) -> (..., 3): v with matrix - matrix^T = skew(v)."""
+    return torch.stack((matrix[..., 2, 1] - matrix[..., 1, 2], matrix[..., 0, 2] - matrix[..., 2, 0],
+                        matrix[..., 1, 0] - matrix[..., 0, 1]), dim=-1)
+
+
+def _nearest_by_svd(matrix: Tensor) -> Tensor:
+    """The sign of the last direction is chosen for a determinant of +1 (Kabsch, 1976; Umeyama, 1991)."""
+    u, _, vh = torch.linalg.svd(matrix)
+    rotmat = u @ vh
+    flipped = torch.cat((u[..., :2], -u[..., 2:]), dim=-1) @ vh
+    return torch.where(torch.linalg.det(rotmat)[..., None, None] < 0, flipped, rotmat)
+
+
+def _nearest_by_eigenvector(matrix: Tensor, squarings: int = 16) -> Tensor:
+    """The same by Davenport's q-method: the unit quaternion that maximises tr(R^T M) is an eigenvector.
+
+    The power method, by squaring: small products only. A GPU's SVD would wait for the processor at each call
+    and could not be recorded in a CUDA graph.
+    """
+    m00, m01, m02, m10, m11, m12, m20, m21, m22 = matrix.flatten(-2).unbind(dim=-1)
+    form = torch.stack((  # of the quaternion x, y, z, w
+        m00 - m11 - m22, m01 + m10, m02 + m20, m21 - m12,
+        m01 + m10, m11 - m00 - m22, m12 + m21, m02 - m20,
+        m02 + m20, m12 + m21, m22 - m00 - m11, m10 - m01,
+        m21 - m12, m02 - m20, m10 - m01, m00 + m11 + m22), dim=-1).unflatten(-1, (4, 4))
+    shift = form.abs().sum(dim=-1).amax(dim=-1)[..., None, None] + 1e-12  # makes every eigenvalue positive
+    power = form + shift * torch.eye(4, dtype=form.dtype, device=form.device)
+    for _ in range(squarings):
+        power = power / power.diagonal(dim1=-2, dim2=-1).sum(dim=-1)[..., None, None]
+        power = power @ power
+    longest = power.diagonal(dim1=-2, dim2=-1).argmax(dim=-1)[..., None, None].expand(*power.shape[:-2], 1, 4)
+    return rotmat_from_quaternion(power.gather(-2, longest).squeeze(-2))
 
 
 @in_float32
 def nearest_rotmat(matrix: Tensor) -> Tensor:
-    """(..., 3, 3) any matrix -> (..., 3, 3) the rotation nearest to it (Frobenius), determinant +1.
-
-    Singular value decomposition with the sign of the last direction chosen for a determinant of +1
-    (Kabsch, 1976; Umeyama, 1991).
-    """
+    """(..., 3, 3) any matrix -> (..., 3, 3) the rotation nearest to it (Frobenius norm), determinant +1."""
     return _Nearest.apply(matrix)
 
 

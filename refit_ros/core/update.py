@@ -95,7 +95,6 @@ class Decoder(nn.Module):
         self.deccam = nn.Linear(inputs, CAMERA)
 
     def forward(self, hidden: Tensor, box: Tensor) -> State:
-        joined = torch.cat((hidden, box[:, None].expand(-1, STREAMS, -1)), dim=-1)
-        return State(self.decpose(self.p(joined[:, :JOINTS])).flatten(1),
-                     self.decshape(self.s(joined[:, JOINTS])),
-                     self.deccam(self.c(joined[:, JOINTS + 1])))
+        joints = torch.cat((hidden[:, :JOINTS], box[:, None].expand(-1, JOINTS, -1)), dim=-1)
+        shape, camera = (torch.cat((hidden[:, i], box), dim=-1) for i in (JOINTS, JOINTS + 1))
+        return State(self.decpose(self.p(joints)).flatten(1), self.decshape(self.s(shape)), self.deccam(self.c(camera)))
