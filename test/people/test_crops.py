@@ -11,7 +11,7 @@ import pytest
 from refit_ros.people import crops
 from refit_ros.people.calibration import Calibration
 
-PARITY = Path(os.environ.get("REFIT_PARITY_DIR", Path(__file__).parents[1] / "parity"))
+PARITY = Path(os.environ.get("REFIT_PARITY_DIR", Path(__file__).parents[1] / "core" / "parity"))
 
 
 def waves(height: int = 480, width: int = 640) -> np.ndarray:

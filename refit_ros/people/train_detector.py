@@ -1,0 +1,139 @@
+"""Trains the builtin detector on synthetic pictures: python -m refit_ros.people.train_detector --device cuda --minutes 2 --output DIR
+
+Time-boxed; the same command again resumes where the last one stopped. Leaves DIR/detector_small.safetensors.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from refit_ros.core.camera import IMAGENET_MEAN, IMAGENET_STD
+from refit_ros.people.detector_network import DetectorNetwork, boxes_from_maps, loss
+
+RATE = 2e-3
+WARM_UP = 100
+NORM = 5.0
+AVERAGE_MEMORY = 0.999
+WIDTH_PX, HEIGHT_PX = 320, 256  # 320 x 240 and its margin
+CONFIDENT = 0.3
+HIT = 0.5  # overlap from which a box found counts as the true one
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, required=True, help="folder for the weights and the checkpoint")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    parser.add_argument("--minutes", type=float, default=2.0, help="time for training (default: 2)")
+    parser.add_argument("--batch", type=int, default=64, help="pictures in a step (default: 64)")
+    parser.add_argument("--seed", type=int, default=0, help="of the pictures (default: 0)")
+    parser.add_argument("--steps", type=int, default=0, help="stop after so many steps (default: time alone)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trains, writes the weights, prints what they find on held-out pictures; returns the exit code."""
+    from refit_ros.people.detector_data import make_source
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    device = torch.device(args.device)
+    source = make_source(device, "train", args.seed)
+    network = DetectorNetwork().to(device, memory_format=torch.channels_last)
+    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_MEMORY),
+                                                  use_buffers=True)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-2)
+    checkpoint = args.output / "detector_checkpoint.pt"
+    step = _resumed(checkpoint, network, average, optimizer)
+    started, seconds, report_s = time.monotonic(), args.minutes * 60, time.monotonic()
+    pictures = _batches(source, args.batch)
+    while (share := (time.monotonic() - started) / max(seconds, 1e-3)) < 1 and not (args.steps and step >= args.steps):
+        rate = RATE * min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * share))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        value = _step(network, optimizer, *next(pictures), device)
+        average.update_parameters(network)
+        step += 1
+        if time.monotonic() - report_s > 5:
+            report_s = time.monotonic()
+            print(f"detector: step {step}, {share:.0%} of the time, loss {value.item():.3f}", flush=True)
+    state = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+    torch.save(state, checkpoint)
+    # An average over fewer steps than it remembers is still mostly the start.
+    final = average.module if step > 3 / (1 - AVERAGE_MEMORY) else network
+    found = measure(final.eval(), make_source(device, "test", 1), device)
+    metadata = {"trained": "on synthetic people", "steps": str(step), "measured": json.dumps(found)}
+    weights = {name: tensor.detach().float().cpu().contiguous() for name, tensor in final.state_dict().items()}
+    save_file(weights, args.output / "detector_small.safetensors", metadata)
+    print(f"detector: {step} steps; held-out pictures: {json.dumps(found)}", flush=True)
+    return 0
+
+
+def _resumed(checkpoint: Path, network, average, optimizer) -> int:
+    if not checkpoint.is_file():
+        return 0
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    network.load_state_dict(state["network"])
+    average.load_state_dict(state["average"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
+
+
+def _batches(source, count: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    while True:
+        yield source.batch(count)
+
+
+def _step(network, optimizer, images: Tensor, boxes: Tensor, valid: Tensor, device: torch.device) -> Tensor:
+    images = normalised(images).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        heat, sides = network(images)
+    value = loss(heat, sides, boxes, valid)
+    optimizer.zero_grad(set_to_none=True)
+    value.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), NORM)
+    optimizer.step()
+    return value.detach()
+
+
+def normalised(images: Tensor) -> Tensor:
+    """(B, 3, H, W) uint8 to float with ImageNet's mean and deviation removed."""
+    mean = torch.tensor(IMAGENET_MEAN, device=images.device)[:, None, None] * 255
+    deviation = torch.tensor(IMAGENET_STD, device=images.device)[:, None, None] * 255
+    return (images.float() - mean) / deviation
+
+
+@torch.inference_mode()
+def measure(network: DetectorNetwork, source, device: torch.device, pictures: int = 256) -> dict[str, float]:
+    """Recall and precision at overlap 0.5 and the settings' usual confidence, and the mean overlap of the hits."""
+    people = found = right = 0
+    shared = 0.0
+    for _ in range(max(1, pictures // 32)):
+        images, boxes, valid = source.batch(32)
+        best, confidence = boxes_from_maps(*network(normalised(images)))
+        for row in range(len(images)):
+            true, sure = boxes[row][valid[row] > 0], best[row][confidence[row] > CONFIDENT]
+            people, found = people + len(true), found + len(sure)
+            overlap = _overlap(true, sure)
+            while overlap.numel() and overlap.max() > HIT:
+                i, j = divmod(int(overlap.argmax()), overlap.shape[1])
+                right, shared = right + 1, shared + float(overlap[i, j])
+                overlap[i], overlap[:, j] = 0, 0
+    return {"recall": round(right / max(people, 1), 4), "precision": round(right / max(found, 1), 4),
+            "overlap": round(shared / max(right, 1), 4)}
+
+
+def _overlap(a: Tensor, b: Tensor) -> Tensor:
+    low, high = torch.maximum(a[:, None, :2], b[None, :, :2]), torch.minimum(a[:, None, 2:], b[None, :, 2:])
+    both = (high - low).clamp(min=0).prod(-1)
+    return both / ((a[:, 2:] - a[:, :2]).prod(-1)[:, None] + (b[:, 2:] - b[:, :2]).prod(-1)[None] - both).clamp(min=1e-6)
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    add_arguments(options)
+    raise SystemExit(run(options.parse_args()))
