@@ -88,6 +88,7 @@ def default_of(entry: Field) -> Any:
 def declare(node: Node) -> None:
     """Declare all of them. rclpy raises on an override of another type or out of range."""
     from rcl_interfaces.msg import SetParametersResult
+    _widen_integers(node)
     for entry in table():
         node.declare_parameter(entry.name, default_of(entry), _descriptor(entry))
 
@@ -100,6 +101,16 @@ def declare(node: Node) -> None:
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(check_choices)
+
+
+def _widen_integers(node: Node) -> None:
+    """Let `-p sync_slop_s:=1` mean 1.0: rclpy refuses a whole number for a parameter with a point."""
+    from rclpy.parameter import Parameter
+    overrides = getattr(node, "_parameter_overrides", {})
+    for entry in table():
+        given = overrides.get(entry.name)
+        if isinstance(entry.default, float) and given is not None and given.type_ == Parameter.Type.INTEGER:
+            overrides[entry.name] = Parameter(entry.name, value=float(given.value))
 
 
 def read(node: Node) -> tuple[NodeParameters, Settings]:

@@ -1,64 +1,98 @@
 """The node as a program: start, spin, end well."""
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
+import traceback
+from typing import TYPE_CHECKING
 
-EXIT_BAD_INPUT = 2
+if TYPE_CHECKING:
+    from rclpy.executors import Executor
+
+    from refit_ros.node.refit_node import RefitNode
+
+LOOK_S = 0.5        # how often the main thread looks whether the spinning one has ended
+END_WAIT_S = 1.0    # for a callback that is still at work when all ends
 
 
 def run_node(ros_arguments: list[str]) -> int:
-    """Run the node until SIGINT or SIGTERM, or until its context is shut down. Returns the exit code."""
+    """Run the node until KeyboardInterrupt (the command line makes one of SIGINT and of SIGTERM). Returns the exit code.
+
+    rclpy's own signal handlers would take the context away before the node could tidy up: the markers on show
+    could not be taken down. Raises ValueError with a sentence on arguments and parameters that cannot be used.
+    """
     import rclpy
-    # Before anything heavy is imported, so that a signal finds somebody who listens.
-    rclpy.init(args=ros_arguments)
-    try:
-        return _run()
-    finally:
-        _ignore_signals()
-        rclpy.try_shutdown()
-
-
-def _run() -> int:
     from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-
-    from refit_ros.node.refit_node import RefitNode
-    node = None
+    from rclpy.impl.implementation_singleton import rclpy_implementation
+    from rclpy.signals import SignalHandlerOptions
+    program = _Program()
     try:
-        node = RefitNode()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        node.start()
-        _spin(executor, node)
+        rclpy.init(args=ros_arguments, signal_handler_options=SignalHandlerOptions.NO)
+        program.run()
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        raise ValueError(str(error).strip()) from None
+    except (rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError) as error:
         raise ValueError(str(error)) from None
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         pass
     finally:
         _ignore_signals()
-        if node is not None:
-            node.close()
+        at_work = program.end()
+        rclpy.try_shutdown()
+    if at_work:
+        # A thread is deep in a computation: waiting for it could take longer than anybody waits for a Ctrl-C.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 
-def _spin(executor, node) -> None:
-    """Like `executor.spin()`, but a callback that raises ends neither the node nor the others."""
-    import traceback
+class _Program:
+    """The main thread waits for signals, another one spins."""
 
-    from rclpy.executors import ExternalShutdownException
-    while executor.context.ok():
-        try:
-            executor.spin_once()
-        except ExternalShutdownException:
-            return
-        except Exception:
-            if executor.context.ok():
-                node.get_logger().error(f"a callback failed:\n{traceback.format_exc()}")
+    def __init__(self) -> None:
+        self._node: RefitNode | None = None
+        self._executor: Executor | None = None
+        self._thread: threading.Thread | None = None
+        self._ending = threading.Event()
+
+    def run(self) -> None:
+        from rclpy.executors import SingleThreadedExecutor
+
+        from refit_ros.node.refit_node import RefitNode
+        self._node = RefitNode()
+        self._node.start()
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name="refit spin", daemon=True)
+        self._thread.start()
+        while self._thread.is_alive():
+            self._thread.join(LOOK_S)
+
+    def end(self) -> bool:
+        """Close everything. True where a thread is still at work."""
+        self._ending.set()
+        if self._thread is not None:
+            self._executor.shutdown()
+            self._thread.join(END_WAIT_S)
+        at_work = self._thread is not None and self._thread.is_alive()
+        if self._node is not None and not at_work:
+            at_work = not self._node.close()
+        return at_work
+
+    def _spin(self) -> None:
+        """Like `executor.spin()`, but a callback that raises ends neither the node nor the others."""
+        while self._executor.context.ok() and not self._ending.is_set():
+            try:
+                self._executor.spin_once()
+            except Exception:
+                if self._executor.context.ok() and not self._ending.is_set():
+                    self._node.get_logger().error(f"a callback failed:\n{traceback.format_exc()}")
 
 
 def _ignore_signals() -> None:
     """The tidying up is short and must not be cut off by an impatient second Ctrl-C."""
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

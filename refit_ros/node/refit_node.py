@@ -104,9 +104,9 @@ class RefitNode(LifecycleNode):
         self._release()
         return SUCCESS
 
-    def close(self) -> None:
-        """Stop all threads and streams, in whatever state, before the node is destroyed."""
-        self._close_streams()
+    def close(self) -> bool:
+        """Stop all threads and streams, in whatever state, before the node is destroyed. False: a set is still computed."""
+        return self._close_streams()
 
     def _extrinsics(self) -> frames.Extrinsics | None:
         if not self._options.fixed_frame:
@@ -122,21 +122,25 @@ class RefitNode(LifecycleNode):
         self._offered = [self.create_service(Trigger, "~/reset", self._on_reset),
                          self.create_service(SetShape, "~/set_shape", self._on_set_shape)]
 
-    def _close_streams(self) -> None:
+    def _close_streams(self) -> bool:
+        """Undo what `activate` opened. False where the last set is still being computed."""
         if self._cameras is None:
-            return
+            return True
         self._cameras.close()
-        if not self._worker.stop():
-            self.get_logger().warning("the last set is still being computed; it will not be published")
-        self._pipeline.clear()
+        self._diagnostics_timer.cancel()
+        finished = self._worker.stop()
+        if finished and self.context.ok():
+            self._pipeline.clear()
         if self._tf_listener is not None:
             self._tf_listener.unregister()
         self.destroy_timer(self._diagnostics_timer)
         self.destroy_publisher(self._diagnostics_publisher)
         for service in self._offered:
             self.destroy_service(service)
-        self._model.estimator.reset()
+        if finished:
+            self._pipeline.reset()
         self._cameras = self._worker = self._pipeline = self._tf_listener = self._buffer = None
+        return finished
 
     def _release(self) -> None:
         if self._outputs is not None:
@@ -149,6 +153,8 @@ class RefitNode(LifecycleNode):
         self._worker.mailbox.put(taken)
 
     def _count_failure(self, trace: str) -> None:
+        if not self.context.ok():   # it could not publish because all is ending
+            return
         self._tally.failed += 1
         self._rejections.add("", "set failed", f"a set of pictures could not be computed:\n{trace}")
 
@@ -176,7 +182,7 @@ class RefitNode(LifecycleNode):
 
     def _answer_illegal_transitions(self) -> None:
         """rclpy lets the executor die of a change_state request that the present state does not allow."""
-        from rclpy._rclpy_pybind11 import RCLError
+        from rclpy.impl.implementation_singleton import rclpy_implementation
         service = getattr(self, "_service_change_state", None)
         if service is None:
             return
@@ -185,7 +191,7 @@ class RefitNode(LifecycleNode):
         def guarded(request: Any, response: Any) -> Any:
             try:
                 return change(request, response)
-            except RCLError as error:
+            except rclpy_implementation.RCLError as error:
                 self.get_logger().warning(f"this transition is not possible now: {error}")
                 response.success = False
                 return response

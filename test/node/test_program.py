@@ -1,0 +1,109 @@
+"""The node as a process: it ends when told, at once and well, whatever it is doing."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+pytest.importorskip("refit_ros.msg", reason="the messages of refit_ros are not built")
+
+HERE = Path(__file__).parent
+ACTIVE = f"""
+import sys
+sys.path.insert(0, {str(HERE)!r})
+from node_fakes import fake_model
+from refit_ros.node import refit_node
+refit_node.RefitNode.__init__.__defaults__ = (lambda *_: fake_model(delay_s=0.2),)
+from refit_ros.__main__ import main
+sys.exit(main(["node"]))
+"""
+
+
+class Process:
+    """A child whose words go to a file."""
+
+    def __init__(self, tmp_path: Path, *arguments: str) -> None:
+        self.log = tmp_path / "log"
+        with self.log.open("w") as log:
+            self.child = subprocess.Popen([sys.executable, *arguments], stdout=log, stderr=subprocess.STDOUT,
+                                          env=dict(os.environ, PYTHONUNBUFFERED="1"))
+
+    def wait_for(self, words: str, timeout_s: float = 60.0) -> None:
+        end_s = time.monotonic() + timeout_s
+        while words not in self.log.read_text():
+            assert self.child.poll() is None, f"ended too early:\n{self.log.read_text()}"
+            assert time.monotonic() < end_s, f"no '{words}' in:\n{self.log.read_text()}"
+            time.sleep(0.05)
+
+    def end(self, number: signal.Signals) -> tuple[int, str]:
+        """Its exit code and words, after a signal; fails where it takes longer than 5 s."""
+        self.child.send_signal(number)
+        try:
+            return self.child.wait(5), self.log.read_text()
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            pytest.fail(f"still running 5 s after {number.name}:\n{self.log.read_text()}")
+
+
+@pytest.fixture
+def process(tmp_path):
+    started = []
+
+    def start(*arguments: str) -> Process:
+        started.append(Process(tmp_path, *arguments))
+        return started[-1]
+    yield start
+    for each in started:
+        if each.child.poll() is None:
+            each.child.kill()
+            each.child.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_ends_the_active_node(process, number):
+    node = process("-c", ACTIVE)
+    node.wait_for("active")
+    code, said = node.end(number)
+    assert code == 0 and "Traceback" not in said and "rror" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_while_it_starts(process, number):
+    node = process("-c", ACTIVE)
+    time.sleep(1.5)   # somewhere between the first import and being active
+    code, said = node.end(number)
+    assert (code == 0 or code == -number) and "Traceback" not in said
+
+
+def test_configure_fails_and_the_node_stays_alive(process):
+    node = process("-m", "refit_ros", "node", "--ros-args", "-p", "device:=toaster")
+    node.wait_for("configure failed: there is no device 'toaster'")
+    time.sleep(0.5)
+    assert node.child.poll() is None
+    code, said = node.end(signal.SIGINT)
+    assert code == 0 and "Traceback" not in said
+
+
+@pytest.mark.parametrize("argument, says", [("sync_slop_s:=7.0", "sync_slop_s"), ("cameras:=7", "cameras"), ("warm_start:=maybe", "warm_start")])
+def test_a_parameter_of_another_type_or_out_of_range_is_one_sentence(process, argument, says):
+    node = process("-m", "refit_ros", "node", "--ros-args", "-p", argument)
+    assert node.child.wait(60) == 2
+    said = node.log.read_text()
+    assert says in said and "Traceback" not in said
+
+
+def test_arguments_that_ros_cannot_read_are_one_sentence(process):
+    node = process("-m", "refit_ros", "node", "--ros-args", "-p", "no value")
+    assert node.child.wait(60) == 2
+    assert "Traceback" not in node.log.read_text()
+
+
+def test_whole_numbers_do_for_parameters_with_a_point(process):
+    node = process("-m", "refit_ros", "node", "--ros-args", "-p", "sync_slop_s:=1", "-p", "device:=toaster")
+    node.wait_for("toaster")
