@@ -88,7 +88,7 @@ def is_hidden(where: Expected, camera: int, others: list[dict[int, Expected]], s
 
 
 def hear(attention: Attention, found: dict[int, Boxes], cameras: list[Camera], tracks: list[Track]) -> None:
-    """Compares what the detector found, {camera: boxes}, with what was expected; fills `attention` and each track's misses."""
+    """Compares what was found, {camera: boxes}, with what was expected; fills `attention` and each track's misses."""
     for index, boxes in found.items():
         size = cameras[index].calibration.width_px, cameras[index].calibration.height_px
         here = [number for number, seen in enumerate(attention.expected) if index in seen]

@@ -1,4 +1,5 @@
 """The detector that comes with the package: small, and trained on synthetic people."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -29,7 +30,9 @@ class BuiltinDetector:
         """Raises FileNotFoundError naming the path tried, ValueError where the file holds another network."""
         path = weights or embedded_weights()
         if not path.is_file():
-            raise FileNotFoundError(f"no detector at {path}; train one: python -m refit_ros.people.train_detector --output {path.parent}")
+            raise FileNotFoundError(
+                f"no detector at {path}; train one: python -m refit_ros.people.train_detector --output {path.parent}"
+            )
         self._network = DetectorNetwork()
         try:
             self._network.load_state_dict(load_file(path))
@@ -63,5 +66,5 @@ def _shrunk(images: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
     canvas = np.full((len(images), -(-size[1] // DEEPEST) * DEEPEST, -(-size[0] // DEEPEST) * DEEPEST, 3), 114, np.uint8)
     for index, image in enumerate(images):
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        canvas[index, :size[1], :size[0]] = cv2.resize(image, size, interpolation=way)
+        canvas[index, : size[1], : size[0]] = cv2.resize(image, size, interpolation=way)
     return scale, canvas

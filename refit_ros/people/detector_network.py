@@ -3,6 +3,7 @@
 After CenterNet (Zhou, Wang and Kraehenbuehl, "Objects as Points", 2019): no anchors, no non-maximum suppression inside;
 a middle is a local maximum of the heatmap. The sides are read at that point, as distances (FCOS, Tian et al., 2019).
 """
+
 from __future__ import annotations
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 STRIDE = 4
-DEEPEST = 32          # pictures must be multiples of this
+DEEPEST = 32  # pictures must be multiples of this
 LONGER_SIDE_PX = 320  # pictures are shrunk to this
 WIDTHS = (24, 32, 48, 80, 112)
 NECK = 48
@@ -31,7 +32,9 @@ class Block(nn.Module):
 
 
 def _down(incoming: int, outgoing: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(outgoing), nn.ReLU())
+    return nn.Sequential(
+        nn.Conv2d(incoming, outgoing, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(outgoing), nn.ReLU()
+    )
 
 
 class DetectorNetwork(nn.Module):
@@ -44,7 +47,9 @@ class DetectorNetwork(nn.Module):
         super().__init__()
         steps = zip((3, *WIDTHS), WIDTHS)
         depth = (0, 1, 2, 3, 2)
-        self.stages = nn.ModuleList(nn.Sequential(_down(a, b), *(Block(b) for _ in range(n))) for (a, b), n in zip(steps, depth))
+        self.stages = nn.ModuleList(
+            nn.Sequential(_down(a, b), *(Block(b) for _ in range(n))) for (a, b), n in zip(steps, depth)
+        )
         self.laterals = nn.ModuleList(nn.Conv2d(width, NECK, 1) for width in WIDTHS[1:])
         self.smooth = nn.Sequential(Block(NECK), Block(NECK))
         self.heat = nn.Sequential(nn.Conv2d(NECK, NECK, 3, padding=1), nn.ReLU(), nn.Conv2d(NECK, 1, 1))
@@ -67,7 +72,7 @@ class DetectorNetwork(nn.Module):
 
 
 def boxes_from_maps(heat: Tensor, sides: Tensor, most: int = 100) -> tuple[Tensor, Tensor]:
-    """Heat (B, h, w) logits and sides (B, 4, h, w) to the `most` best boxes (B, K, 4) in input px, and confidences (B, K)."""
+    """Heat (B, h, w) logits and sides (B, 4, h, w) to the `most` best boxes (B, K, 4) in input px and (B, K) confidences."""
     score = heat.sigmoid()
     peak = functional.max_pool2d(score[:, None], 3, stride=1, padding=1)[:, 0]
     score = torch.where(score == peak, score, torch.zeros_like(score))
@@ -79,13 +84,16 @@ def boxes_from_maps(heat: Tensor, sides: Tensor, most: int = 100) -> tuple[Tenso
 
 
 def maps_from_boxes(boxes: Tensor, valid: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """What the network should say of boxes (B, N, 4) in input px, valid (B, N): heat (B, h, w) 0 .. 1, sides (B, 4, h, w) and
-    where the sides count (B, h, w), h = height / 4.
+    """What the network should say of boxes (B, N, 4) in input px, valid (B, N).
+
+    Returns heat (B, h, w) 0 .. 1, sides (B, 4, h, w) and where the sides count (B, h, w), h = height / 4.
 
     Each middle is a Gaussian whose width grows with the box; where two overlap the larger value holds.
     """
     h, w = height // STRIDE, width // STRIDE
-    y, x = torch.meshgrid(torch.arange(h, device=boxes.device) + 0.5, torch.arange(w, device=boxes.device) + 0.5, indexing="ij")
+    y, x = torch.meshgrid(
+        torch.arange(h, device=boxes.device) + 0.5, torch.arange(w, device=boxes.device) + 0.5, indexing="ij"
+    )
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2 / STRIDE
     # The peak lies exactly on a pixel, so that its target is exactly 1.
     pixel = middle.floor() + 0.5
@@ -106,7 +114,7 @@ def loss(heat: Tensor, sides: Tensor, boxes: Tensor, valid: Tensor) -> Tensor:
     probability = heat.sigmoid().clamp(1e-5, 1 - 1e-5)
     positive = (wanted > 0.999).float()
     missed = positive * (1 - probability) ** 2 * probability.log()
-    false = (1 - positive) * (1 - wanted) ** 4 * probability ** 2 * (1 - probability).log()
+    false = (1 - positive) * (1 - wanted) ** 4 * probability**2 * (1 - probability).log()
     people = positive.sum().clamp(min=1)
     side = ((sides.log() - far.log()).abs().mean(1) * counted).sum() / counted.sum().clamp(min=1)
     return -(missed + false).sum() / people + 2.0 * side

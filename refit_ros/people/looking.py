@@ -76,7 +76,7 @@ class Looking:
     def _plan_followed(
         self, attention: Attention, tracks: list[Track], cameras: list[Camera], moved: tuple[str, ...], looks: list[Look]
     ) -> tuple[dict[int, list[int]], list[tuple[int, int]]]:
-        """Adds crops of followed people; returns {track: crops} and (track, crop) of moved cameras, to see if they are back."""
+        """Adds crops of followed people; returns {track: crops}, and (track, crop) of moved cameras to see if they are back."""
         groups: dict[int, list[int]] = {}
         probes = []
         for number, track in enumerate(tracks):
@@ -136,7 +136,7 @@ class Looking:
             )
             looked.followed.update(zip(numbers, solved))
             looked.iterations = max(looked.iterations, count)
-        for number, person in looked.followed.items():
+        for person in looked.followed.values():
             if len(person.own) > 1:
                 for one, residual in zip(person.own, person.fused.residual_px):
                     looked.residual_px.setdefault(self._solver.cameras[one.look.camera].name, []).append(float(residual))

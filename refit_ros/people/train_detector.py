@@ -1,7 +1,10 @@
-"""Trains the builtin detector on synthetic pictures: python -m refit_ros.people.train_detector --device cuda --minutes 2 --output DIR
+"""Trains the builtin detector on synthetic pictures.
+
+    python -m refit_ros.people.train_detector --device cuda --minutes 2 --output DIR
 
 Time-boxed; the same command again resumes where the last one stopped. Leaves DIR/detector_small.safetensors.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -44,8 +47,9 @@ def run(args: argparse.Namespace) -> int:
     device = torch.device(args.device)
     source = make_source(device, "train", args.seed)
     network = DetectorNetwork().to(device, memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_MEMORY),
-                                                  use_buffers=True)
+    average = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_MEMORY), use_buffers=True
+    )
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-2)
     checkpoint = args.output / "detector_checkpoint.pt"
     step = _resumed(checkpoint, network, average, optimizer)
@@ -61,7 +65,12 @@ def run(args: argparse.Namespace) -> int:
         if time.monotonic() - report_s > 5:
             report_s = time.monotonic()
             print(f"detector: step {step}, {share:.0%} of the time, loss {value.item():.3f}", flush=True)
-    state = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+    state = {
+        "network": network.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+    }
     torch.save(state, checkpoint)
     # An average over fewer steps than it remembers is still mostly the start.
     final = average.module if step > 3 / (1 - AVERAGE_MEMORY) else network
@@ -123,8 +132,11 @@ def measure(network: DetectorNetwork, source, device: torch.device, pictures: in
                 i, j = divmod(int(overlap.argmax()), overlap.shape[1])
                 right, shared = right + 1, shared + float(overlap[i, j])
                 overlap[i], overlap[:, j] = 0, 0
-    return {"recall": round(right / max(people, 1), 4), "precision": round(right / max(found, 1), 4),
-            "overlap": round(shared / max(right, 1), 4)}
+    return {
+        "recall": round(right / max(people, 1), 4),
+        "precision": round(right / max(found, 1), 4),
+        "overlap": round(shared / max(right, 1), 4),
+    }
 
 
 def _overlap(a: Tensor, b: Tensor) -> Tensor:

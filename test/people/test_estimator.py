@@ -1,4 +1,5 @@
 """The whole estimator over a network that knows the truth: what is left is finding, following, matching, fusing."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -130,8 +131,17 @@ def test_a_bumped_camera_is_reported_and_does_not_spoil_the_rest():
     assert max(errors) < 0.3 and np.mean(errors[-10:]) < 0.12
 
 
-@pytest.mark.parametrize("boxes", [np.full((3, 4), np.nan), [[5, 5, 5, 5]], [[-900, -900, -10, -10]], [[9e9, 0, 1e10, 5]],
-                                   [[300, 200, 100, 50]], np.zeros((0, 4))])
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        np.full((3, 4), np.nan),
+        [[5, 5, 5, 5]],
+        [[-900, -900, -10, -10]],
+        [[9e9, 0, 1e10, 5]],
+        [[300, 200, 100, 50]],
+        np.zeros((0, 4)),
+    ],
+)
 def test_bad_boxes_are_counted_and_nothing_else(boxes):
     stage = Stage([Actor((0, 0), seed=1)], ring(1))
     view = stage.views(0.0)[0]
@@ -188,10 +198,13 @@ def test_a_known_height_fixes_the_depth_of_a_single_camera():
     stage = Stage([Actor((0, 0), seed=1)], ring(1))
     stage.actors[0].betas = np.zeros(10)
     import torch
+
     height = float(stage.body.height_m(torch.zeros(1, 10))[0])
     for factor in (0.9, 1.1):
         settings = Settings(detector="topic", known_height_m=factor * height, smoothing=0.0)
-        person = [people for _, people in following(stage, settings, depth=0.0, pixels=0.0, angle_rad=0.0, sets=5)][-1].people[0]
+        person = [people for _, people in following(stage, settings, depth=0.0, pixels=0.0, angle_rad=0.0, sets=5)][
+            -1
+        ].people[0]
         betas = torch.tensor(person.betas[None], dtype=torch.float32)
         assert abs(float(stage.body.height_m(betas)[0]) - factor * height) < 0.005
         camera = stage.cameras[0][1]
@@ -215,9 +228,11 @@ def test_what_is_published_is_one_body():
 def test_pictures_that_do_not_fit_are_left_out_with_the_reason():
     stage = Stage([Actor((0, 0), seed=1)], ring(3))
     views = stage.views(0.0)
-    bad = [View(views[0].image[:100], views[0].calibration, 0.0, views[0].fixed_from_camera),
-           View(views[1].image.astype(float), views[1].calibration, 0.0, views[1].fixed_from_camera),
-           View(views[2].image, views[2].calibration, 0.0, np.full((4, 4), np.nan))]
+    bad = [
+        View(views[0].image[:100], views[0].calibration, 0.0, views[0].fixed_from_camera),
+        View(views[1].image.astype(float), views[1].calibration, 0.0, views[1].fixed_from_camera),
+        View(views[2].image, views[2].calibration, 0.0, np.full((4, 4), np.nan)),
+    ]
     people = Estimator(Oracle(stage), Settings(detector="topic")).estimate(bad)
     assert people.people == () and set(people.left_out) == {"cam0", "cam1", "cam2"}
     assert "640 x 100" in people.left_out["cam0"] and "finite" in people.left_out["cam2"]
