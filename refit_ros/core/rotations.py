@@ -102,7 +102,9 @@ class _Nearest(torch.autograd.Function):
     """Projection on SO(3) with the gradient written out.
 
     Through U and V apart the gradient would divide by differences of singular values, which are all equal where
-    the views agree. With P = R^T M: dR = R [w], (tr(P) 1 - P) w = vee(R^T dM - dM^T R).
+    the views agree. With P = R^T M: dR = R [w], (tr(P) 1 - P) w = vee(R^T dM - dM^T R). The system's determinant is
+    8 where views agree and 0 where they contradict each other; kept above 0.1, so that one such person does not rule
+    a whole training step.
     """
 
     @staticmethod
@@ -121,7 +123,7 @@ class _Nearest(torch.autograd.Function):
         adjugate = torch.stack([torch.linalg.cross(rows[i], rows[j], dim=-1) for i, j in ((1, 2), (2, 0), (0, 1))], dim=-1)
         determinant = (rows[0] * adjugate[..., 0]).sum(dim=-1)
         inner = rotmat.transpose(-1, -2) @ gradient
-        turn = (adjugate @ _antisymmetric_part(inner)[..., None]).squeeze(-1) / determinant.clamp_min(1e-6)[..., None]
+        turn = (adjugate @ _antisymmetric_part(inner)[..., None]).squeeze(-1) / determinant.clamp_min(0.1)[..., None]
         return rotmat @ skew(turn)
 
 

@@ -3,9 +3,7 @@ from __future__ import annotations
 
 import torch
 
-from refit_ros.core import views
 from refit_ros.training.data import Batch
-from refit_ros.training.graph_rotations import nearest_rotmat_recorded
 from refit_ros.training.learner import Learner, Outcome
 
 WARM_UP_STEPS = 3   # so that cuDNN has chosen its algorithms and the optimizer has made its state
@@ -22,7 +20,6 @@ class GraphedLearner:
         self._record()
 
     def _record(self) -> None:
-        views.nearest_rotmat = nearest_rotmat_recorded   # a decomposition cannot be recorded; in this process only
         before = self._learner.state_dict()
         fresh = not before["optimizer"]["state"]
         kept = {name: {key: value.clone() for key, value in before[name].items()} for name in ("lesson", "average")}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
@@ -92,7 +93,10 @@ class Loop:
         rate, outcomes = learning_rate(self._preset, done), {}
         for name, learner in self._learners.items():
             learner.set_progress(rate, self.step, done)
-            outcomes[name] = steppers[name](batch)
+            try:
+                outcomes[name] = steppers[name](batch)
+            except torch.linalg.LinAlgError:   # what a decomposition says of a NaN on the CPU
+                self._stop(batch, f"the loss of {name} is not finite")
         self.step += 1
         self._crops += len(batch)
         return outcomes
@@ -104,12 +108,15 @@ class Loop:
         bad = [name for name, loss in losses.items() if not math.isfinite(loss)]
         self._skipped = self._skipped + 1 if any(not math.isfinite(norm) for _, norm in numbers) else 0
         if bad or self._skipped > SKIPS_ALLOWED:
-            path = self._plan.output / BAD_BATCH_FILE
-            save_state({name: value.cpu() for name, value in batch.tensors().items()} | {"step": self.step}, path)
-            what = f"the loss of {bad[0]} is not finite" if bad else f"{self._skipped} gradients in a row were not finite"
-            raise NotFinite(f"{what} at step {self.step}: its batch is in {path}, the last good state in "
-                            f"{self._state_path}; look at the batch, or go on from there with a lower --learning-rate")
+            self._stop(batch, f"the loss of {bad[0]} is not finite" if bad else
+                       f"{self._skipped} gradients in a row were not finite")
         return losses
+
+    def _stop(self, batch: Batch, why: str) -> NoReturn:
+        path = self._plan.output / BAD_BATCH_FILE
+        save_state({name: value.cpu() for name, value in batch.tensors().items()} | {"step": self.step}, path)
+        raise NotFinite(f"{why} at step {self.step}: its batch is in {path}, the last good state in {self._state_path}; "
+                        "look at the batch, or go on from there with a lower --learning-rate")
 
     def _tell(self, curves: Curves, line: Progress, outcomes: dict[str, Outcome], losses: dict[str, float], crops: int) -> None:
         last = self.progress(self._spent_s) >= 1

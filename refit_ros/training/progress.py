@@ -43,6 +43,7 @@ class Curves:
 
     def __init__(self, folder: Path, step: int):
         """step: where the training stands; lines of later steps, from before a kill, are dropped."""
+        folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "curve.jsonl"
         kept = [line for line in self._lines() if json.loads(line)["step"] <= step]
         self._path.write_text("".join(kept))

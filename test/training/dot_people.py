@@ -51,25 +51,27 @@ class DotSource:
     """Stands in for `refit_ros.synthetic.samples.SampleSource`: every joint is a dot of its own colour."""
 
     def __init__(self, body: Body, image_size: int, split: str, seed: int, device: torch.device | str = "cpu"):
-        self.body, self.size = body, image_size
+        self.body, self.size, self.device = body, image_size, torch.device(device)
         self.generator = torch.Generator().manual_seed(seed + (10_000 if split == "test" else 0))
-        self._colours = torch.rand(24, 3, generator=torch.Generator().manual_seed(1))
+        self._colours = torch.rand(24, 3, generator=torch.Generator().manual_seed(1)).to(device)
 
     def _random(self, *shape: int) -> Tensor:
-        return torch.rand(shape, generator=self.generator)
+        return torch.rand(shape, generator=self.generator).to(self.device)
 
     @torch.no_grad()
     def batch(self, count: int, views: int = 1) -> DotSamples:
-        person = torch.arange(count).repeat_interleave(views)
+        person = torch.arange(count, device=self.device).repeat_interleave(views)
         pose = (0.3 * (self._random(count, 24, 3) - 0.5))[person]
         rotmats = rotmat_from_axis_angle(pose)
-        yaw = torch.stack((torch.zeros(len(person)), 2 * np.pi * self._random(len(person)), torch.zeros(len(person))), 1)
-        camera_from_world = torch.diag(torch.tensor([1.0, -1.0, -1.0])) @ rotmat_from_axis_angle(yaw)
+        yaw = 2 * np.pi * self._random(len(person), 1) * torch.tensor([0.0, 1.0, 0.0], device=self.device)
+        upright = torch.diag(torch.tensor([1.0, -1.0, -1.0], device=self.device))
+        camera_from_world = upright @ rotmat_from_axis_angle(yaw)
         rotmats[:, 0] = camera_from_world @ rotmats[:, 0]
         betas = (self._random(count, 10) - 0.5)[person]
         transl = torch.cat((0.2 * self._random(len(person), 2), 4 + self._random(len(person), 1)), 1)
         joints_m = self.body.joints(betas, rotmats, transl)
-        focal_px, principal_px = torch.full((len(person),), 500.0), torch.full((len(person), 2), 256.0)
+        focal_px = torch.full((len(person),), 500.0, device=self.device)
+        principal_px = torch.full((len(person), 2), 256.0, device=self.device)
         joints_px = project(joints_m, focal_px, principal_px)
         low, high = joints_px.amin(1), joints_px.amax(1)
         center_px, side_px = (low + high) / 2, 1.2 * (high - low).amax(1)
@@ -80,7 +82,7 @@ class DotSource:
 
     def _picture(self, places: Tensor) -> Tensor:
         """places (B, 24, 2) in 0 .. 1 -> images (B, 3, S, S)."""
-        cells = torch.arange(self.size) / self.size
+        cells = torch.arange(self.size, device=self.device) / self.size
         across = torch.exp(-((cells - places[..., :1]) * 25) ** 2)
         down = torch.exp(-((cells - places[..., 1:]) * 25) ** 2)
         return torch.einsum("bjy,bjx,jc->bcyx", down, across, self._colours)
