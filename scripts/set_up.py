@@ -69,10 +69,10 @@ def files_under(*names: str) -> list[Path]:
             if path.is_file() and "__pycache__" not in path.parts]
 
 
-def step(name: str, made_from: str, product: Path, make: Callable[[], None]) -> bool:
+def step(name: str, made_from: str, products: list[Path], make: Callable[[], None]) -> bool:
     """True where there was something to do."""
     stamp = STAMPS / name
-    if stamp.is_file() and stamp.read_text() == made_from and product.exists():
+    if stamp.is_file() and stamp.read_text() == made_from and all(product.exists() for product in products):
         return False
     stamp.unlink(missing_ok=True)
     make()
@@ -88,6 +88,7 @@ def make_environment(ros: str | None) -> None:
     options = ["--system-site-packages"] if ros else []
     run_step(f"[1/3] making .venv with Python {sys.version.split()[0]}", [sys.executable, "-m", "venv", *options, str(VENV)],
              outside_environment(), STAMPS / "environment.log")
+    (STAMPS / "python").write_text(sys.version)
 
 
 def install_packages(ros: str | None) -> None:
@@ -98,7 +99,7 @@ def install_packages(ros: str | None) -> None:
         wanted = packages_to_install(PYTHON, ROOT, REQUIREMENTS, STAMPS / "constraints.txt")
         title = f"[2/3] installing the Python packages that ROS 2 {ros} lacks"
     else:
-        wanted = ["-c", str(ROOT / "constraints.txt")]
+        wanted = ["-c", str(constraints())]
         for name in (*REQUIREMENTS, "ros_wheels"):
             wanted += ["-r", str(ROOT / "requirements" / f"{name}.txt")]
         title = "[2/3] installing torch, ROS 2 Jazzy and the other Python packages (some minutes)"
@@ -111,6 +112,16 @@ def install_packages(ros: str | None) -> None:
         shutil.copy(ROOT / "scripts" / "local_setup_of_wheels.sh", VENV / "local_setup.sh")
         shutil.copy(ROOT / "scripts" / "local_setup_of_wheels.sh", VENV / "local_setup.bash")
         (VENV / "COLCON_IGNORE").touch()
+
+
+def constraints() -> Path:
+    """The pinned versions, without torch's where REFIT_TORCH names another."""
+    pinned = ROOT / "constraints.txt"
+    if not os.environ.get("REFIT_TORCH"):
+        return pinned
+    rest = STAMPS / "constraints.txt"
+    rest.write_text("".join(line for line in pinned.read_text().splitlines(True) if not line.startswith("torch==")))
+    return rest
 
 
 def build_messages(ros: str | None) -> None:
@@ -139,9 +150,17 @@ def outside_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in others}
 
 
+def python_version() -> str:
+    """This interpreter's; that of .venv where it exists and nobody names another: what is found first may differ by shell."""
+    recorded = STAMPS / "python"
+    if recorded.is_file() and not os.environ.get("PYTHON"):
+        return recorded.read_text()
+    return sys.version
+
+
 def set_up() -> None:
     ros = sourced_ros()
-    kind = digest(str(ROOT), sys.version, sys.base_prefix, ros or "wheels")
+    kind = digest(str(ROOT), python_version(), ros or "wheels")
     packages = digest(kind, os.environ.get("REFIT_TORCH", ""),
                       files=files_under("constraints.txt", "requirements", "scripts"))
     messages = digest(packages, *(str(path) for path in sorted(files_under("launch", "config"))),
@@ -150,9 +169,10 @@ def set_up() -> None:
         missing = missing_tools(ros)
         if missing:
             raise StepFailed("\n  - ".join(["refit_ros cannot be set up, because this machine lacks", *missing]))
-    done = [step("environment", kind, PYTHON, lambda: make_environment(ros)),
-            step("packages", packages, PYTHON, lambda: install_packages(ros)),
-            step("messages", messages, ROOT / "install" / "refit_ros", lambda: build_messages(ros))]
+    built = [ROOT / "install" / name for name in (("refit_ros",) if ros else ("refit_ros", "tf2_msgs"))]
+    done = [step("environment", kind, [PYTHON], lambda: make_environment(ros)),
+            step("packages", packages, [PYTHON], lambda: install_packages(ros)),
+            step("messages", messages, built, lambda: build_messages(ros))]
     if any(done):
         print(f"set up; {f'ROS 2 {ros} is used' if ros else 'ROS 2 Jazzy comes from wheels in .venv'}", flush=True)
 

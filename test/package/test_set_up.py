@@ -35,21 +35,21 @@ def test_a_step_is_done_once_and_again_when_what_it_is_made_from_changes(stamps)
     def make():
         calls.append(1)
         product.touch()
-    assert set_up.step("build", "one", product, make)
-    assert not set_up.step("build", "one", product, make)
-    assert set_up.step("build", "two", product, make)
+    assert set_up.step("build", "one", [product], make)
+    assert not set_up.step("build", "one", [product], make)
+    assert set_up.step("build", "two", [product], make)
     product.unlink()
-    assert set_up.step("build", "two", product, make)
+    assert set_up.step("build", "two", [product], make)
     assert len(calls) == 3
 
 
 def test_a_step_that_failed_is_not_taken_for_done(stamps):
     def fail():
         raise progress.StepFailed("on purpose")
-    set_up.step("build", "one", stamps, lambda: None)
+    set_up.step("build", "one", [stamps], lambda: None)
     with pytest.raises(progress.StepFailed):
-        set_up.step("build", "two", stamps, fail)
-    assert set_up.step("build", "one", stamps, lambda: None), "the old stamp must be gone too"
+        set_up.step("build", "two", [stamps], fail)
+    assert set_up.step("build", "one", [stamps], lambda: None), "the old stamp must be gone too"
 
 
 def test_digest_follows_the_content_of_files(monkeypatch, tmp_path):
