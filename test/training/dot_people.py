@@ -85,4 +85,4 @@ class DotSource:
         cells = torch.arange(self.size, device=self.device) / self.size
         across = torch.exp(-((cells - places[..., :1]) * 25) ** 2)
         down = torch.exp(-((cells - places[..., 1:]) * 25) ** 2)
-        return torch.einsum("bjy,bjx,jc->bcyx", down, across, self._colours)
+        return torch.einsum("bjy,bjx,jc->bcyx", down, across, self._colours).clamp(max=2)
