@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from dataclasses import replace
 from types import ModuleType
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import smplx
 import torch
-from node_fakes import fake_model, stamp_of
+from node_fakes import fake_model, image_message, stamp_of
 from scipy.spatial.transform import Rotation
 
 from refit_ros.core.joints import JOINT_NAMES, PARENTS
@@ -285,3 +286,120 @@ def test_compressed_pictures(bench):
     bench.wait(lambda: messages, "a message")
     seen = bench.model.estimator.seen[0][0].image
     assert seen.shape == (48, 64, 3) and (seen == [200, 0, 0]).all()
+
+
+def test_a_camera_is_lost_and_comes_back(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map", camera_timeout_s=0.3, sync_deadline_s=0.1)
+    bench.connected("/human/smpl")
+    for camera in ("left", "right"):
+        bench.stand(f"{camera}_optical", np.eye(4), "map")
+    tick = 0
+
+    def both(alive: tuple[str, ...], until: list[str]) -> None:
+        """Picture after picture until a message is about these cameras."""
+        nonlocal tick
+        messages.clear()
+        for _ in range(100):
+            tick += 1
+            for camera in alive:
+                bench.camera(STAMP_NS + tick * 50_000_000, camera)
+            time.sleep(0.05)
+            if messages and list(messages[-1].cameras) == until:
+                return
+        pytest.fail(f"never a message about {until}: {[list(m.cameras) for m in messages]}")
+    both(("left", "right"), ["left", "right"])
+    both(("left",), ["left"])
+    bench.wait(lambda: bench.node._cameras.builder.state("right", time.monotonic()) == "silent", "right to be given up")
+    both(("left", "right"), ["left", "right"])
+
+
+def test_an_incomplete_set_goes_on_by_itself_at_the_deadline(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map", camera_timeout_s=30.0, sync_deadline_s=0.2)
+    bench.connected("/human/smpl")
+    for camera in ("left", "right"):
+        bench.stand(f"{camera}_optical", np.eye(4), "map")
+        bench.camera(STAMP_NS, camera)
+    bench.wait(lambda: messages, "the first message")
+    bench.camera(STAMP_NS + 10**9, "left")   # and nothing else: only the timer can send it on
+    bench.wait(lambda: messages[-1].header.stamp == stamp_of(STAMP_NS + 10**9), "the incomplete set")
+    assert list(messages[-1].cameras) == ["left"]
+
+
+def test_services(bench):
+    from refit_ros.msg import SmplArray
+    from refit_ros.srv import SetShape
+    from std_srvs.srv import Trigger
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model())
+    bench.connected("/human/smpl")
+    bench.camera(STAMP_NS)
+    bench.wait(lambda: messages, "a message")
+    betas = np.linspace(-1, 1, 10).astype(np.float32)
+    estimator = bench.model.estimator
+
+    def ask(**fields):
+        return bench.call(SetShape, "/refit/set_shape", SetShape.Request(**fields))
+    assert ask(id=1, betas=betas).success
+    np.testing.assert_allclose(estimator.shapes[1], betas)
+    assert ask(id=-1, release=True).success and estimator.shapes[-1] is None
+    unknown = ask(id=77, betas=betas)
+    assert not unknown.success and "77" in unknown.message
+    for nonsense in (float("nan"), float("inf"), 1e6):
+        assert not ask(id=1, betas=np.full(10, nonsense, np.float32)).success
+    assert bench.call(Trigger, "/refit/reset", Trigger.Request()).success and estimator.resets == 1
+
+
+def test_diagnostics_once_a_second_with_simulated_time_and_no_clock(bench):
+    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+    arrays = bench.listen(DiagnosticArray, "/diagnostics")
+    bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map", use_sim_time=True)
+    for camera in ("left", "right"):
+        bench.stand(f"{camera}_optical", np.eye(4), "map")
+    bench.camera(STAMP_NS, "left")
+    bench.publish("/left/image_raw", image_message(STAMP_NS + 50_000_000, encoding="rgb9"))
+    found = bench.wait(lambda: [a for a in arrays if a.header.stamp == stamp_of(STAMP_NS)], "a diagnosis of the set")[-1]
+    status = {each.name: each for each in found.status}
+    assert set(status) == {"/refit: pipeline", "/refit: camera left", "/refit: camera right"}
+    values = {pair.key: pair.value for pair in status["/refit: pipeline"].values}
+    assert values["sets computed"] == "1" and values["device"] == "cpu" and values["weights"] == "fake" and values["iterations"] == "5"
+    assert status["/refit: camera right"].level == DiagnosticStatus.WARN
+    left = bench.wait(lambda: [pair.value for a in arrays for each in a.status if each.name == "/refit: camera left"
+                               for pair in each.values if pair.key == "rejected: unknown encoding"], "the rejection")
+    assert left[-1] == "1"
+
+
+def test_a_clock_set_back_makes_it_forget_everybody_once(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model())
+    bench.connected("/human/smpl")
+    for stamp_ns in (STAMP_NS, STAMP_NS - 10**11, STAMP_NS - 10**11 + 10**8):
+        count = len(messages)
+        bench.camera(stamp_ns)
+        bench.wait(lambda count=count: len(messages) > count, "a message")
+    assert bench.model.estimator.resets == 1
+    assert messages[-1].header.stamp == stamp_of(STAMP_NS - 10**11 + 10**8)
+
+
+def test_what_the_weights_mean_is_said_once(bench, capfd):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model())
+    bench.connected("/human/smpl")
+    for tick in range(3):
+        bench.camera(STAMP_NS + tick * 10**8)
+        bench.wait(lambda tick=tick: len(messages) > tick, "a message")
+    assert capfd.readouterr().err.count("these numbers mean nothing") == 1
+
+
+def test_topics_lie_in_the_nodes_namespace(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/robot/human/smpl")
+    bench.start(fake_model(), arguments=("-r", "__ns:=/robot"), cameras=["front"])
+    bench.connected("/robot/human/smpl")
+    bench.camera(STAMP_NS, "robot/front", frame_id="front_optical")
+    assert bench.wait(lambda: messages, "a message")[0].header.frame_id == "front_optical"
