@@ -151,7 +151,7 @@ def outside_environment() -> dict[str, str]:
 
 
 def python_version() -> str:
-    """This interpreter's; that of .venv where it exists and nobody names another: what is found first may differ by shell."""
+    """This interpreter's; that of .venv where it exists and nobody names another: shells differ in what they find first."""
     recorded = STAMPS / "python"
     if recorded.is_file() and not os.environ.get("PYTHON"):
         return recorded.read_text()
