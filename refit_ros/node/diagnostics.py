@@ -2,53 +2,35 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from refit_ros.node.conversions import set_stamp
-from refit_ros.node.rates import Percentiles, Rate
+from refit_ros.node.tally import Rate
 
 if TYPE_CHECKING:
-    from refit_ros.node.cameras import Cameras
+    from refit_ros.node.intake import Intake
     from refit_ros.node.model import Model
-    from refit_ros.node.rejections import Rejections
+    from refit_ros.node.tally import Tally
 
 PERIOD_S = 1.0
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
-@dataclass
-class Tally:
-    """What the pipeline has done so far; it writes, the diagnostics read."""
-    sets: int = 0
-    people: int = 0             # in the last set
-    iterations: int = 0         # in the last set
-    detector_calls: int = 0
-    boxes_dropped: int = 0
-    nonfinite_dropped: int = 0  # people who were not published because a number was none
-    failed: int = 0             # sets that ended in an exception
-    newest_stamp_ns: int = 0
-    moved_cameras: tuple[str, ...] = ()
-    left_out: dict[str, str] = field(default_factory=dict)  # of the last set: camera -> why
-    latency_ms: Percentiles = field(default_factory=Percentiles)
-    compute_ms: Percentiles = field(default_factory=Percentiles)
-
-
 class Diagnostics:
     """Makes the messages; every stamp is the capture time of the newest set."""
 
-    def __init__(self, name: str, model: Model, cameras: Cameras, tally: Tally, rejections: Rejections) -> None:
-        self._name, self._model, self._cameras, self._tally, self._rejections = name, model, cameras, tally, rejections
+    def __init__(self, name: str, model: Model, intake: Intake, tally: Tally) -> None:
+        self._name, self._model, self._intake, self._tally = name, model, intake, tally
         self._sets_rate = Rate()
-        self._picture_rates = {camera: Rate() for camera in cameras.names}
+        self._picture_rates = {camera: Rate() for camera in intake.cameras}
 
     def message(self, replaced: int) -> DiagnosticArray:
         """`replaced`: sets that were overtaken by a newer one before they were computed."""
         message = DiagnosticArray()
         set_stamp(message.header.stamp, self._tally.newest_stamp_ns)
-        message.status = [self._pipeline(replaced), *map(self._camera, self._cameras.names)]
+        message.status = [self._pipeline(replaced), *map(self._camera, self._intake.cameras)]
         return message
 
     def _pipeline(self, replaced: int) -> DiagnosticStatus:
@@ -61,7 +43,7 @@ class Diagnostics:
         values = {"sets computed": tally.sets, "sets per second": f"{rate:.2f}", "sets replaced by newer ones": replaced,
                   "sets failed": tally.failed, "people": tally.people, "people not finite": tally.nonfinite_dropped,
                   "iterations": tally.iterations, "detector calls": tally.detector_calls,
-                  "boxes dropped": tally.boxes_dropped, "clock set back": self._cameras.builder.restarts}
+                  "boxes dropped": tally.boxes_dropped, "clock set back": self._intake.builder.restarts}
         for title, percentiles in (("latency", tally.latency_ms), ("computing", tally.compute_ms)):
             found = percentiles.at(0.5, 0.95)
             if found:
@@ -70,10 +52,10 @@ class Diagnostics:
         return self._status("pipeline", level, text, values)
 
     def _camera(self, camera: str) -> DiagnosticStatus:
-        builder, now_s = self._cameras.builder, time.monotonic()
-        pictures = self._cameras.pictures[camera]
+        builder, now_s = self._intake.builder, time.monotonic()
+        pictures = self._intake.pictures[camera]
         state, rate = builder.state(camera, now_s), self._picture_rates[camera].of(pictures)
-        rejected = self._rejections.of(camera)
+        rejected = self._intake.rejections.of(camera)
         level, text = self._judge(camera, state, rate, now_s)
         values = {"state": state, "pictures": pictures, "pictures per second": f"{rate:.2f}", "rejected": sum(rejected.values())}
         values |= {f"rejected: {reason}": count for reason, count in sorted(rejected.items())}
@@ -83,7 +65,7 @@ class Diagnostics:
         if state == "waiting":
             return WARN, "no usable picture has come yet"
         if state == "silent":
-            return ERROR, f"silent for {self._cameras.builder.silent_s(camera, now_s):.1f} s, left out until it returns"
+            return ERROR, f"silent for {self._intake.builder.silent_s(camera, now_s):.1f} s, left out until it returns"
         if state == "out of step":
             return WARN, "its pictures fit into no set: stamps too far from the others' (clocks? sync_slop_s?)"
         if camera in self._tally.left_out:

@@ -14,10 +14,10 @@ from refit_ros.node.rejections import Rejected, Rejections
 from refit_ros.people.types import People, View
 
 if TYPE_CHECKING:
-    from refit_ros.node.diagnostics import Tally
     from refit_ros.node.model import Model
     from refit_ros.node.outputs import Outputs
     from refit_ros.node.sets import FrameSet
+    from refit_ros.node.tally import Tally
 
 
 class Pipeline:

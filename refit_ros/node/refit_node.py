@@ -10,12 +10,14 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from refit_ros.node import diagnostics, frames, parameters
 from refit_ros.node.cameras import Cameras
-from refit_ros.node.diagnostics import Diagnostics, Tally
+from refit_ros.node.diagnostics import Diagnostics
+from refit_ros.node.intake import Intake
 from refit_ros.node.model import Model, load_model
 from refit_ros.node.outputs import Outputs
 from refit_ros.node.pipeline import Pipeline
 from refit_ros.node.rejections import Rejections
 from refit_ros.node.sets import FrameSet
+from refit_ros.node.tally import Tally
 from refit_ros.node.worker import Worker
 
 NAME = "refit"
@@ -71,11 +73,12 @@ class RefitNode(LifecycleNode):
         from diagnostic_msgs.msg import DiagnosticArray
         self._tally = Tally()
         self._rejections = Rejections(self.get_logger().warning)
+        self._intake = Intake(self._options, self._detections, self._rejections)
         self._pipeline = Pipeline(self._model, self._outputs, self._extrinsics(), self._options.fixed_frame, self._tally,
                                   self._rejections, lambda: self.get_clock().now().nanoseconds)
         self._worker = Worker(self._pipeline.process, self._count_failure)
-        self._cameras = Cameras(self, self._options, self._detections, self._rejections, self._deliver)
-        self._diagnostics = Diagnostics(self.get_fully_qualified_name(), self._model, self._cameras, self._tally, self._rejections)
+        self._cameras = Cameras(self, self._options, self._intake, self._detections, self._deliver)
+        self._diagnostics = Diagnostics(self.get_fully_qualified_name(), self._model, self._intake, self._tally)
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._diagnostics_timer = self.create_timer(diagnostics.PERIOD_S, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._offer_services()

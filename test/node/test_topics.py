@@ -198,7 +198,7 @@ def test_the_latest_set_wins_and_what_it_replaced_is_counted(bench):
     bench.connected("/human/smpl")
     for index in range(6):
         bench.camera(STAMP_NS + index * 100_000_000)
-        bench.wait(lambda index=index: bench.node._cameras.pictures["camera"] == index + 1, "the picture to arrive")
+        bench.wait(lambda index=index: bench.node._intake.pictures["camera"] == index + 1, "the picture to arrive")
         if index == 0:
             bench.wait(lambda: bench.node._worker.mailbox._item is None, "the first set to be taken")
     gate.set()
@@ -311,7 +311,7 @@ def test_a_camera_is_lost_and_comes_back(bench):
         pytest.fail(f"never a message about {until}: {[list(m.cameras) for m in messages]}")
     both(("left", "right"), ["left", "right"])
     both(("left",), ["left"])
-    bench.wait(lambda: bench.node._cameras.builder.state("right", time.monotonic()) == "silent", "right to be given up")
+    bench.wait(lambda: bench.node._intake.builder.state("right", time.monotonic()) == "silent", "right to be given up")
     both(("left", "right"), ["left", "right"])
 
 

@@ -1,9 +1,10 @@
-"""How often and how late: counters that the diagnostics read."""
+"""How often, how late, how many: what the pipeline counts and the diagnostics read."""
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass, field
 from typing import Callable
 
 WINDOW = 150  # sets that a percentile looks back over
@@ -41,3 +42,20 @@ class Percentiles:
         with self._lock:
             values = sorted(self._values)
         return [values[min(int(share * len(values)), len(values) - 1)] for share in shares] if values else None
+
+
+@dataclass
+class Tally:
+    """What the pipeline has done so far; it writes, the diagnostics read."""
+    sets: int = 0
+    people: int = 0             # in the last set
+    iterations: int = 0         # in the last set
+    detector_calls: int = 0
+    boxes_dropped: int = 0
+    nonfinite_dropped: int = 0  # people who were not published because a number was none
+    failed: int = 0             # sets that ended in an exception
+    newest_stamp_ns: int = 0
+    moved_cameras: tuple[str, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)  # of the last set: camera -> why
+    latency_ms: Percentiles = field(default_factory=Percentiles)
+    compute_ms: Percentiles = field(default_factory=Percentiles)

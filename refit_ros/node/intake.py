@@ -1,0 +1,104 @@
+"""What comes from the cameras is checked, counted, joined with its calibration and boxes, and put into sets.
+
+No subscriptions and no clock in here: the live node and a recorded bag use it alike.
+"""
+from __future__ import annotations
+
+import functools
+import traceback
+from typing import TYPE_CHECKING, Any, Callable
+
+from refit_ros.node import conversions
+from refit_ros.node.boxes import BoxJoin
+from refit_ros.node.rejections import Rejected, Rejections
+from refit_ros.node.sets import Frame, FrameSet, SetBuilder
+
+if TYPE_CHECKING:
+    from refit_ros.node.parameters import NodeParameters
+    from refit_ros.people.calibration import Calibration
+
+
+def never_raises(take: Callable) -> Callable:
+    """For methods `(self, camera, message, now_s) -> sets`: what is rejected is counted, a mistake of this program too."""
+    @functools.wraps(take)
+    def guarded(self: Intake, camera: str, *rest: Any) -> list[FrameSet]:
+        try:
+            return take(self, camera, *rest)
+        except Rejected as rejected:
+            self.rejections.add(camera, rejected.reason, str(rejected))
+        except Exception:
+            self.rejections.add(camera, "internal error", traceback.format_exc())
+        return []
+    return guarded
+
+
+class Intake:
+    """Every method gives the sets that are ready now; `now_s` is a steady clock's."""
+
+    def __init__(self, parameters: NodeParameters, detections: bool, rejections: Rejections) -> None:
+        self.cameras = list(parameters.cameras)
+        self.rejections = rejections
+        self.pictures = {name: 0 for name in self.cameras}   # usable ones that came
+        self.builder = SetBuilder(self.cameras, round(parameters.sync_slop_s * 1e9), parameters.sync_deadline_s,
+                                  parameters.camera_timeout_s)
+        self._class = parameters.detection_class
+        self._joins = {name: BoxJoin(parameters.detection_wait_s) for name in self.cameras} if detections else {}
+        self._calibrations: dict[str, tuple[tuple, Calibration]] = {}
+        self._uncalibrated: dict[str, Any] = {}
+
+    @never_raises
+    def camera_info(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
+        key = _calibration_key(message)
+        known = self._calibrations.get(camera)
+        if known is not None and known[0] == key:
+            return []
+        self._calibrations.pop(camera, None)   # pictures of a camera that now claims nonsense are of no use
+        self._calibrations[camera] = key, conversions.calibration(camera, message)
+        waiting = self._uncalibrated.pop(camera, None)
+        return [] if waiting is None else self._picture(camera, waiting, now_s)
+
+    @never_raises
+    def image(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
+        conversions.check_picture(message)
+        if camera in self._calibrations:
+            return self._picture(camera, message, now_s)
+        # The very first picture may arrive before the calibration that was sent with it: the last one is kept.
+        previous, self._uncalibrated[camera] = self._uncalibrated.get(camera), message
+        if previous is not None:
+            raise Rejected("no CameraInfo", "pictures come, but no usable CameraInfo")
+        return []
+
+    @never_raises
+    def boxes(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
+        found = conversions.boxes(message, self._class)
+        return self._hand_on(self._joins[camera].add_boxes(conversions.stamp_ns(message.header.stamp), found, now_s), now_s)
+
+    def poll(self, now_s: float) -> list[FrameSet]:
+        """What has waited long enough."""
+        return self._hand_on([frame for join in self._joins.values() for frame in join.poll(now_s)], now_s)
+
+    def next_deadline_s(self) -> float | None:
+        """When `poll` should be called next; None: nothing waits."""
+        due = [self.builder.next_deadline_s(), *(join.next_deadline_s() for join in self._joins.values())]
+        return min((at for at in due if at is not None), default=None)
+
+    def _picture(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
+        calibration = self._calibrations[camera][1]
+        if not conversions.is_compressed(message):
+            conversions.check_size((message.width, message.height), calibration)
+        self.pictures[camera] += 1
+        frame = Frame(camera, conversions.stamp_ns(message.header.stamp),
+                      message.header.frame_id or calibration.frame_id or camera, message, calibration)
+        return self._hand_on(self._joins[camera].add_frame(frame, now_s) if self._joins else [frame], now_s)
+
+    def _hand_on(self, frames: list[Frame], now_s: float) -> list[FrameSet]:
+        ready = [self.builder.add(frame, now_s) for frame in frames]
+        while (overdue := self.builder.poll(now_s)) is not None:
+            ready.append(overdue)
+        return [found for found in ready if found is not None]
+
+
+def _calibration_key(message: Any) -> tuple:
+    roi = message.roi
+    return (message.width, message.height, message.k.tobytes(), tuple(message.d), message.distortion_model,
+            message.binning_x, message.binning_y, roi.x_offset, roi.y_offset, roi.width, roi.height, message.header.frame_id)
