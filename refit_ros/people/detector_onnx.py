@@ -150,7 +150,7 @@ def recognise(outputs: list[np.ndarray], height: int, width: int, path: Path | s
 def read(
     outputs: list[np.ndarray], layout: Layout, height: int, width: int, picture: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """People's boxes (N, 4) in input px, left top right bottom (RT-DETR of its authors: in picture px), and (N,) confidences."""
+    """People's boxes (N, 4), left top right bottom in input px (RT-DETR of its authors: picture px); confidences (N,)."""
     outputs = [np.asarray(output, np.float32) for output in outputs]
     if layout.name == "rt_detr_authors":
         boxes = next(output for output in outputs if output.ndim == 3 and output.shape[-1] == 4)[0]

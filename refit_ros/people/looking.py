@@ -76,7 +76,7 @@ class Looking:
     def _plan_followed(
         self, attention: Attention, tracks: list[Track], cameras: list[Camera], moved: tuple[str, ...], looks: list[Look]
     ) -> tuple[dict[int, list[int]], list[tuple[int, int]]]:
-        """Adds crops of followed people; returns {track: crops}, and (track, crop) of moved cameras to see if they are back."""
+        """Adds crops of followed people; returns {track: crops}, and (track, crop) of moved cameras to probe."""
         groups: dict[int, list[int]] = {}
         probes = []
         for number, track in enumerate(tracks):

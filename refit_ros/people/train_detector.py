@@ -24,7 +24,7 @@ from refit_ros.people.detector_network import DetectorNetwork, boxes_from_maps, 
 RATE = 2e-3
 WARM_UP = 100
 NORM = 5.0
-AVERAGE_MEMORY = 0.999
+AVERAGE_MEMORY = 0.998
 WIDTH_PX, HEIGHT_PX = 320, 256  # 320 x 240 and its margin
 CONFIDENT = 0.3
 HIT = 0.5  # overlap from which a box found counts as the true one
