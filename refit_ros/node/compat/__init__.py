@@ -48,7 +48,12 @@ def _choose(name: str) -> ModuleType:
 
 NAMES = ("cv_bridge", "message_filters", "tf2_ros")
 
-cv_bridge, message_filters, tf2_ros = (_choose(name) for name in NAMES)
 
-STAND_INS = tuple(name for name, module in zip(NAMES, (cv_bridge, message_filters, tf2_ros))
-                  if module.__name__.endswith("_stand_in"))
+def __getattr__(name: str):
+    """Choose when first asked for: a bag is read without any of the three, and without ROS."""
+    if name in NAMES:
+        globals()[name] = _choose(name)
+        return globals()[name]
+    if name == "STAND_INS":
+        return tuple(each for each in NAMES if __getattr__(each).__name__.endswith("_stand_in"))
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
