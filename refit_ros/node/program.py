@@ -57,6 +57,7 @@ class _Program:
         self._executor: Executor | None = None
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
+        self._spun = threading.Event()
 
     def run(self) -> None:
         from rclpy.executors import SingleThreadedExecutor
@@ -68,8 +69,10 @@ class _Program:
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name="refit spin", daemon=True)
         self._thread.start()
-        while self._thread.is_alive():
-            self._thread.join(LOOK_S)
+        # Not by `join`: interrupted by a signal, it takes the thread for ended (CPython before 3.13), and the
+        # interpreter would then go away under it.
+        while not self._spun.wait(LOOK_S):
+            pass
 
     def end(self) -> bool:
         """Close everything. True where a thread is still at work."""
@@ -90,6 +93,7 @@ class _Program:
             except Exception:
                 if self._executor.context.ok() and not self._ending.is_set():
                     self._node.get_logger().error(f"a callback failed:\n{traceback.format_exc()}")
+        self._spun.set()
 
 
 def _ignore_signals() -> None:
