@@ -35,7 +35,7 @@ def run_step(title: str, command: list[str], env: dict[str, str], log: Path) -> 
                 now = time.monotonic()
                 if now - shown >= (TERMINAL_EVERY_S if on_terminal else LOG_EVERY_S):
                     shown = now
-                    line = f"{title} ... {now - begun:.0f} s  {last[0]}"[:WIDTH]
+                    line = f"{title.split()[0]} {now - begun:4.0f} s  {last[0]}"[:WIDTH]
                     print(f"\r{line:<{WIDTH}}" if on_terminal else line, end="" if on_terminal else "\n", flush=True)
         except KeyboardInterrupt:
             process.terminate()
