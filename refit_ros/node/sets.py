@@ -64,12 +64,15 @@ class SetBuilder:
     def __init__(self, cameras: list[str], slop_ns: int, deadline_s: float, camera_timeout_s: float) -> None:
         self._cameras = {name: _Camera(name) for name in cameras}
         self._slop_ns, self._deadline_s, self._timeout_s = slop_ns, deadline_s, camera_timeout_s
+        self._first_arrival_s: float | None = None
         self._last_stamp_ns: int | None = None
         self.restarts = 0
 
     def add(self, frame: Frame, now_s: float) -> FrameSet | None:
         """Take a picture; the set that it completes, if it does."""
         camera = self._cameras[frame.camera]
+        if self._first_arrival_s is None:
+            self._first_arrival_s = now_s
         if 0 <= camera.stamp_ns - frame.stamp_ns < JUMP_NS:
             camera.late += 1
             return None
@@ -128,9 +131,10 @@ class SetBuilder:
         return set(max(groups, key=len, default=[]))
 
     def _expected(self, now_s: float) -> set[str]:
-        """Which cameras a complete set must hold."""
-        agreeing = self._agreeing(now_s)
-        return {name for name in agreeing if self._cameras[name].misses % RETRY < MISSES}
+        """Which cameras a complete set must hold; in the beginning also those that have not been heard of yet."""
+        beginning = now_s - self._first_arrival_s <= self._timeout_s
+        unheard = {name for name, camera in self._cameras.items() if camera.stamp_ns < 0} if beginning else set()
+        return unheard | {name for name in self._agreeing(now_s) if self._cameras[name].misses % RETRY < MISSES}
 
     def _too_late(self, frame: Frame) -> bool:
         """Its set has gone out without it."""

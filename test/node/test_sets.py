@@ -101,10 +101,16 @@ def test_a_camera_that_stays_away_is_not_waited_for_and_taken_back_at_once():
     assert rig.builder.state("b", 0.54) == "live"
 
 
-def test_a_camera_that_never_came_is_not_waited_for():
-    rig = Rig("ab")
-    assert rig.add("a", 0) == ["a"]
-    assert rig.builder.state("b", 0.1) == "waiting"
+def test_a_camera_that_never_came_is_waited_for_in_the_beginning_only():
+    rig = Rig("ab", timeout_ms=500)
+    assert rig.add("a", 0) is None and rig.poll(60) == ["a"]
+    assert rig.add("a", 600) == ["a"]
+    assert rig.builder.state("b", 0.6) == "waiting"
+
+
+def test_the_very_first_set_is_complete():
+    rig = Rig("abc")
+    assert rig.add("b", 0) is None and rig.add("a", 1) is None and rig.add("c", 2) == ["a", "b", "c"]
 
 
 def test_a_picture_that_comes_after_its_set_is_late():

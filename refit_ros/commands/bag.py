@@ -1,0 +1,85 @@
+"""`bag`: a recorded ROS 2 bag in, its people as another bag out. No ROS needed."""
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from refit_ros.commands.common import add_network_arguments
+
+SAY_EVERY_S = 2.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bag", type=Path, metavar="IN", help="the bag's folder, or its .mcap or .db3 file")
+    parser.add_argument("--output", type=Path, required=True, metavar="OUT", help="folder of the new bag, which must not exist yet")
+    parser.add_argument("--cameras", nargs="+", metavar="NAME", help="which cameras; without it, all that are found")
+    parser.add_argument("--image-topic", metavar="TOPIC", help="with {camera} for a camera's name; without it, as in the node")
+    parser.add_argument("--camera-info-topic", metavar="TOPIC", help="likewise")
+    parser.add_argument("--fixed-frame", metavar="FRAME", help="TF frame of the outcome; not needed with one camera")
+    parser.add_argument("--sync-slop", type=float, metavar="S", help="pictures of one set were taken within this time")
+    parser.add_argument("--detector", choices=["builtin", "onnx", "full_image", "topic"], help="how people are found; without it, builtin")
+    parser.add_argument("--detector-model", metavar="FILE", help="the ONNX file of --detector onnx")
+    parser.add_argument("--detection-topic", metavar="TOPIC", help="where the boxes of --detector topic are, with {camera}")
+    parser.add_argument("--max-people", type=int, metavar="N")
+    parser.add_argument("--smoothing", type=float, metavar="S", help="0 (raw) to 1 (the steadiest)")
+    parser.add_argument("--mesh", action="store_true", help="put the meshes into /human/markers")
+    parser.add_argument("--storage", choices=["sqlite3", "mcap"], help="format of the new bag; without it, that of IN")
+    add_network_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from refit_ros.commands.common import settings_from
+    from refit_ros.node.model import load_model
+    from refit_ros.node.recording import fit_bag, open_bag
+    if args.output.exists():
+        raise FileExistsError(f"'{args.output}' exists already: remove it, or give another --output")
+    with open_bag(args.bag) as reader:
+        parameters = _parameters(args, reader)
+        settings = settings_from(args, detector=args.detector, detector_model=args.detector_model, max_people=args.max_people,
+                                 smoothing=args.smoothing)
+        model = load_model(parameters, settings)
+        for note in model.notes:
+            _say(note)
+        print(f"{args.bag}: {reader.duration * 1e-9:.1f} s, cameras {', '.join(parameters.cameras)}", flush=True)
+        mcap = args.storage == "mcap" if args.storage else _is_mcap(args.bag)
+        outcome = fit_bag(reader, args.output, model, parameters, settings.detector == "topic", mcap, _say, _Progress(reader.duration * 1e-9))
+    print(f"{outcome.sets} sets of pictures, {outcome.with_people} with people, {outcome.rejected} messages rejected -> {args.output}")
+    return 0 if outcome.sets else 1
+
+
+def _parameters(args: argparse.Namespace, reader):
+    from refit_ros.node.parameters import NodeParameters
+    from refit_ros.node.recording import cameras_in
+    said = {"image_topic": args.image_topic, "camera_info_topic": args.camera_info_topic, "fixed_frame": args.fixed_frame,
+            "sync_slop_s": args.sync_slop, "detection_topic": args.detection_topic, "weights": args.weights,
+            "body_model": args.body, "device": args.device, "publish_mesh": args.mesh or None}
+    said = {name: value for name, value in said.items() if value is not None}
+    templates = NodeParameters(**{name: said[name] for name in ("image_topic", "camera_info_topic") if name in said})
+    found, transport = cameras_in(reader, templates.image_topic, templates.camera_info_topic)
+    cameras = args.cameras or found
+    unknown = sorted(set(cameras) - set(found))
+    if unknown:
+        raise ValueError(f"there is no camera '{unknown[0]}' in this bag; there are {', '.join(found)}")
+    return NodeParameters(cameras=tuple(cameras), image_transport=transport, **said)
+
+
+def _is_mcap(path: Path) -> bool:
+    return path.suffix == ".mcap" or (path.is_dir() and any(path.glob("*.mcap")))
+
+
+def _say(sentence: str) -> None:
+    print(f"refit_ros: {sentence}", file=sys.stderr, flush=True)
+
+
+class _Progress:
+    """A line now and then."""
+
+    def __init__(self, length_s: float) -> None:
+        self._length_s, self._said_s = length_s, time.monotonic()
+
+    def __call__(self, sets: int, at_s: float) -> None:
+        if time.monotonic() - self._said_s >= SAY_EVERY_S:
+            self._said_s = time.monotonic()
+            print(f"{sets} sets, {at_s:.1f} of {self._length_s:.1f} s", flush=True)

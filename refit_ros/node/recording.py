@@ -1,0 +1,191 @@
+"""A recorded bag goes through the node's own intake and pipeline, and what comes out goes into another bag.
+
+No ROS runtime, no clock but the bag's, no picture dropped: the same bag gives the same bytes every time.
+"""
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from refit_ros.node.bag_types import make_store
+from refit_ros.node.compat.transform_tree import Pose, TransformException, TransformTree
+from refit_ros.node.conversions import stamp_ns
+from refit_ros.node.frames import Extrinsics, Lookup, NoTransform
+from refit_ros.node.intake import Intake
+from refit_ros.node.message_types import BagTypes
+from refit_ros.node.pipeline import Pipeline
+from refit_ros.node.rejections import Rejections
+from refit_ros.node.tally import Tally
+
+if TYPE_CHECKING:
+    from rosbags.highlevel import AnyReader
+
+    from refit_ros.node.model import Model
+    from refit_ros.node.parameters import NodeParameters
+
+IMAGE_TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
+CAMERA_INFO, TF = "sensor_msgs/msg/CameraInfo", "tf2_msgs/msg/TFMessage"
+DETECTIONS = ("vision_msgs/msg/Detection2DArray", "geometry_msgs/msg/PolygonStamped")
+FILE_NAME = "refit"       # of the file in the new bag, whatever the folder is called
+FOREVER_NS = 2**62
+
+
+@dataclass(frozen=True)
+class Outcome:
+    sets: int
+    with_people: int
+    rejected: int
+
+
+@contextmanager
+def open_bag(path: Path) -> Iterator[AnyReader]:
+    """A reader, open. Raises FileNotFoundError or ValueError with a sentence."""
+    from rosbags.highlevel import AnyReader, AnyReaderError
+    advice = "give the folder that `ros2 bag record` made, or its .mcap or .db3 file"
+    if not path.exists():
+        raise FileNotFoundError(f"there is no bag '{path}': {advice}")
+    try:
+        reader = AnyReader([path], default_typestore=make_store())
+        reader.open()
+    except (AnyReaderError, OSError, ValueError, KeyError, AssertionError) as error:
+        raise ValueError(f"'{path}' cannot be read as a ROS 2 bag ({error}): {advice}") from error
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def cameras_in(reader: AnyReader, image_topic: str, camera_info_topic: str) -> tuple[list[str], str]:
+    """Names of the cameras whose topics follow the templates, and "raw" or "compressed". Raises ValueError without any."""
+    topics = {connection.topic: connection.msgtype for connection in reader.connections}
+    for transport, ending in (("raw", ""), ("compressed", "/compressed")):
+        before, _, after = ("/" + image_topic.lstrip("/") + ending).partition("{camera}")
+        names = sorted(topic[len(before):len(topic) - len(after)] for topic, kind in topics.items()
+                       if kind == IMAGE_TYPES[transport] and topic.startswith(before) and topic.endswith(after)
+                       and len(topic) > len(before) + len(after))
+        names = [name for name in names if "/" + camera_info_topic.lstrip("/").format(camera=name) in topics]
+        if names:
+            return names, transport
+    raise ValueError(f"no camera in this bag: pictures on {image_topic} with calibrations on {camera_info_topic} were looked for, "
+                     f"and there are {', '.join(f'{topic} ({kind})' for topic, kind in sorted(topics.items())) or 'no topics'}")
+
+
+def transforms_in(reader: AnyReader) -> Lookup:
+    """Every transform of the bag, read beforehand: one that was recorded after its picture counts too."""
+    tree = TransformTree(FOREVER_NS)
+    for connection, _, raw in reader.messages([each for each in reader.connections if each.msgtype == TF]):
+        for each in reader.deserialize(raw, connection.msgtype).transforms:
+            place, turn = each.transform.translation, each.transform.rotation
+            tree.set(each.header.frame_id, each.child_frame_id, stamp_ns(each.header.stamp),
+                     Pose((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w)), connection.topic.endswith("tf_static"))
+
+    def lookup(target: str, source: str, time_ns: int):
+        try:
+            pose, _ = tree.lookup(target, source, time_ns)
+        except TransformException as error:
+            raise NoTransform(str(error)) from error
+        return pose.translation, pose.rotation
+    return lookup
+
+
+class BagOutputs:
+    """In place of the node's publishers: everything is wanted but overlays, and goes into the bag."""
+
+    def __init__(self, writer: Any, store: Any, publish_mesh: bool, faces: np.ndarray) -> None:
+        self.types, self.publish_mesh, self.faces = BagTypes(store), publish_mesh, np.asarray(faces)
+        self.time_ns = 0    # when the bag says that the set was complete
+        self._writer = writer
+        self._connections = {topic: writer.add_connection(topic, kind, typestore=store) for topic, kind in (
+            ("/human/smpl", "refit_ros/msg/SmplArray"), ("/human/markers", "visualization_msgs/msg/MarkerArray"), ("/tf", TF))}
+
+    def smpl_wanted(self) -> bool:
+        return True
+
+    tf_wanted = markers_wanted = smpl_wanted
+
+    def overlay_wanted(self, camera: str) -> bool:
+        return False
+
+    def publish_smpl(self, message: Any) -> None:
+        self._write("/human/smpl", self.types.serialize(message))
+
+    def publish_markers(self, serialized: bytes) -> None:
+        self._write("/human/markers", serialized)
+
+    def publish_tf(self, transforms: list) -> None:
+        message = self.types.new(TF)
+        message.transforms = transforms
+        self._write("/tf", self.types.serialize(message))
+
+    def _write(self, topic: str, data: bytes) -> None:
+        self._writer.write(self._connections[topic], self.time_ns, data)
+
+
+def fit_bag(reader: AnyReader, output: Path, model: Model, parameters: NodeParameters, detections: bool, mcap: bool,
+            warn: Callable[[str], None], progress: Callable[[int, float], None]) -> Outcome:
+    """Write the bag `output`, whole or not at all. `progress` gets the sets done and the seconds of the bag behind them.
+
+    Raises FileExistsError where `output` exists.
+    """
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    if output.exists():
+        raise FileExistsError(f"'{output}' exists already: remove it, or give another --output")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    rejections, tally = Rejections(warn), Tally()
+    extrinsics = Extrinsics(transforms_in(reader), parameters.fixed_frame, wait_s=0.0) if parameters.fixed_frame else None
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".refit_") as folder:
+        part = Path(folder) / FILE_NAME
+        with Writer(part, version=9, storage_plugin=StoragePlugin.MCAP if mcap else StoragePlugin.SQLITE3) as writer:
+            outputs = BagOutputs(writer, make_store(), parameters.publish_mesh, model.body.faces)
+            # There is no time between capture and publishing here: the latency is told as 0, as every run must write the same.
+            pipeline = Pipeline(model, outputs, extrinsics, parameters.fixed_frame, tally, rejections, clock_ns=lambda: 0)
+            with_people = 0
+            for time_ns, found in _sets(reader, parameters, Intake(parameters, detections, rejections)):
+                outputs.time_ns = time_ns
+                pipeline.process(found)
+                with_people += tally.people > 0
+                progress(tally.sets, (time_ns - reader.start_time) * 1e-9)
+        shutil.move(part, output)
+    return Outcome(tally.sets, with_people, rejections.total)
+
+
+def _sets(reader: AnyReader, parameters: NodeParameters, intake: Intake) -> Iterator[tuple[int, Any]]:
+    """(time in the bag, set), as the node would have got them had it been fast enough."""
+    take = _takers(parameters, intake)
+    wanted = [connection for connection in reader.connections if (connection.topic, connection.msgtype) in take]
+    time_ns = reader.start_time
+    for connection, time_ns, raw in reader.messages(wanted):
+        yield from _overdue(intake, time_ns * 1e-9)
+        camera, method = take[connection.topic, connection.msgtype]
+        try:
+            message = reader.deserialize(raw, connection.msgtype)
+        except Exception as error:   # whatever rosbags makes of broken bytes
+            intake.rejections.add(camera, "cannot be read", f"a message on {connection.topic} is broken: {error}")
+            continue
+        for found in method(camera, message, time_ns * 1e-9):
+            yield time_ns, found
+    yield from _overdue(intake, float("inf"))
+
+
+def _overdue(intake: Intake, until_s: float) -> Iterator[tuple[int, Any]]:
+    """The sets whose deadline lies before `until_s`, each at its own."""
+    while (due_s := intake.next_deadline_s()) is not None and due_s <= until_s:
+        for found in intake.poll(due_s):
+            yield round(due_s * 1e9), found
+
+
+def _takers(parameters: NodeParameters, intake: Intake) -> dict[tuple[str, str], tuple[str, Callable]]:
+    """What is done with the messages of a (topic, type)."""
+    compressed = parameters.image_transport == "compressed"
+    templates = [(parameters.image_topic + ("/compressed" if compressed else ""), [IMAGE_TYPES[parameters.image_transport]], intake.image),
+                 (parameters.camera_info_topic, [CAMERA_INFO], intake.camera_info),
+                 (parameters.detection_topic, DETECTIONS, intake.boxes)]
+    return {("/" + template.format(camera=name).lstrip("/"), kind): (name, method)
+            for name in intake.cameras for template, kinds, method in templates for kind in kinds}
