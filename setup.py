@@ -25,8 +25,8 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=find_namespace_packages(include=["refit_ros", "refit_ros.*"]),
-    package_data={"refit_ros": ["data/*"]},
+    packages=find_namespace_packages(include=["refit_ros", "refit_ros.*"], exclude=["*.__pycache__"]),
+    package_data={"": ["*"]},  # body, weights, tables: whatever lies in the package
     install_requires=requirements("core"),
     extras_require={name: requirements(name) for name in ("train", "onnx", "openvino", "bag", "test")},
     entry_points={"console_scripts": ["refit_ros = refit_ros.__main__:main"]},
