@@ -1,6 +1,7 @@
 """What describes the package agrees with itself and with the code."""
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,22 @@ def test_versions_are_pinned_once_and_in_one_place():
         for requirement in requirements:
             assert "==" not in requirement, f"{file}.txt pins {requirement}; versions stand in constraints.txt"
             assert name_of(requirement) in pins, f"{requirement} of {file}.txt has no version in constraints.txt"
+
+
+def test_pip_installs_every_file_of_the_package(tmp_path):
+    """The wheel holds what lies in refit_ros/, data files too, and nothing else."""
+    pytest.importorskip("setuptools", reason="setuptools is not installed")
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.rst", "package.xml"):
+        if (ROOT / name).is_file():
+            shutil.copy(ROOT / name, source)
+    for name in ("refit_ros", "requirements"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run([sys.executable, "setup.py", "-q", "build", "--build-lib", str(tmp_path / "built")], cwd=source,
+                   check=True, capture_output=True)
+    expected = {path.relative_to(source) for path in (source / "refit_ros").rglob("*") if path.is_file()}
+    assert {path.relative_to(tmp_path / "built") for path in (tmp_path / "built").rglob("*") if path.is_file()} == expected
 
 
 def test_cmake_builds_every_interface():
