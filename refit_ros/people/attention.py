@@ -40,6 +40,9 @@ class Attention:
     confirmed: list[set[int]] = field(default_factory=list)  # by track: cameras whose detector saw him
     confidence: list[float] = field(default_factory=list)  # by track: the best of the boxes that confirm him, else 0
     unexplained: list[tuple[int, np.ndarray, float]] = field(default_factory=list)  # camera, raw box, confidence
+    astray_px: dict[int, float] = field(
+        default_factory=dict
+    )  # camera: how far from the expected box the nearest other one is
 
 
 def expect(outline_m: np.ndarray, camera: Camera) -> Expected | None:
@@ -104,6 +107,13 @@ def hear(attention: Attention, found: dict[int, Boxes], cameras: list[Camera], t
                 missed = tracks[number].missed
                 missed[cameras[index].name] = missed.get(cameras[index].name, 0) + 1
         confirmed = clipped(expected[list(pairs)], *size) if pairs else np.zeros((0, 4))
+        others = np.array([box for column, box in enumerate(boxes.xyxy_px) if column not in pairs.values()]).reshape(-1, 4)
+        missing = np.array(
+            [row for row, number in enumerate(here) if row not in pairs and index not in attention.hidden[number]], int
+        )
+        if len(others) and len(missing):
+            between = _middle(clipped(expected[missing], *size))[:, None] - _middle(others)[None]
+            attention.astray_px[index] = float(np.median(np.linalg.norm(between, axis=-1).min(1)))
         for column, box in enumerate(boxes.xyxy_px):
             if column not in pairs.values() and not (overlap(box, confirmed) > EXPLAINED).any():
                 attention.unexplained.append((index, box, float(boxes.confidence[column])))
@@ -121,3 +131,7 @@ def usable_views(
     ]
     trusted = [index for index in views if cameras[index].name not in moved]
     return trusted if len(trusted) >= 2 else views
+
+
+def _middle(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, :2] + boxes[:, 2:]) / 2

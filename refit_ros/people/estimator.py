@@ -91,7 +91,7 @@ class Estimator:
         found, dropped, calls = self._detect(cameras)
         self._hear(attention, found, cameras, tracks, stamp_s)
         detected = time.perf_counter()
-        looked = self._looking(attention, tracks, cameras, self._moved.reported, stamp_s)
+        looked = self._looking(attention, tracks, cameras, self._moved.reported, self._moved.suspected, stamp_s)
         people = self._conclude(looked, attention, found, cameras, tracks, stamp_s)
         finished = time.perf_counter()
         self._budget.spent(finished - started, looked.loop_s, looked.iterations)
@@ -182,6 +182,10 @@ class Estimator:
         )
         for track, new in zip(adopted, newcomers):
             solved[id(track)], track.misfit, track.evidence = new.solved, misfit(new.solved), evidence(new.solved, cameras)
+        # Where a camera's boxes are no longer where its people should be, how far off they are is as good as a residual.
+        witnessed = any(len(cameras_) >= 2 for cameras_ in attention.confirmed)
+        for index, astray in attention.astray_px.items() if witnessed else ():
+            residual_px.setdefault(cameras[index].name, astray)
         self._moved.judge(residual_px, stamp_s)
         self._tracks.bury(stamp_s)
         numbered = sorted(

@@ -4,7 +4,7 @@ The network gives each view its own camera, so each view would put the person so
 world orientation are shared already; what is left is one translation. It minimises the reprojection error of the
 joints in every view: linear in the translation once each row is multiplied by its depth (direct linear transform,
 Hartley and Zisserman, Multiple View Geometry, 12.2), repeated with the new depths and with robust weights
-(Geman-McClure) so that one bad view cannot pull the person away.
+(Cauchy) so that one bad view cannot pull the person away.
 """
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import numpy as np
 from refit_ros.people.views import Camera
 
 ROUNDS = 8
-# Residuals of this share of the person's size in the picture count as unremarkable.
-TOLERANCE = 0.05
+# Residuals of this share of the person's size in the picture are what honest views differ by.
+TOLERANCE = 0.08
 NEAREST_M = 0.2
 
 
@@ -63,7 +63,7 @@ def fuse(joints_m: np.ndarray, seen_px: list[np.ndarray], cameras: list[Camera],
         if count > 2:  # two views cannot tell which of them is wrong
             # The scale shrinks to the tolerance as the bad view loses its say, not before.
             scale = np.maximum(tolerance_px, np.median(residual / size_px) * size_px)
-            trust = prior / (1 + (residual / scale) ** 2) ** 2
+            trust = prior / (1 + (residual / scale) ** 2)
         if np.abs(transl - previous).max() < 1e-5:
             break
     metres = residual * depth.mean(1) / focal

@@ -13,10 +13,11 @@ from refit_ros.people.attention import Attention, usable_views
 from refit_ros.people.budget import Budget
 from refit_ros.people.match import Candidate, match
 from refit_ros.people.settings import Settings
-from refit_ros.people.solve import Look, Solved, Solver
+from refit_ros.people.solve import Look, Own, Pose, Solved, Solver
 from refit_ros.people.track import Track
 from refit_ros.people.views import Camera
 
+EXPLAINED = 0.2  # of the size in the picture: joints this near to those of a followed person are his
 WARM_FOR_S = 0.5  # a state older than this is no start any more
 COLD_MISFIT = 0.15  # residual over size in the picture from which a warm start is given up for one set
 
@@ -58,18 +59,25 @@ class Looking:
         self._shape, self._held = shape, held
 
     def __call__(
-        self, attention: Attention, tracks: list[Track], cameras: list[Camera], moved: tuple[str, ...], stamp_s: float
+        self,
+        attention: Attention,
+        tracks: list[Track],
+        cameras: list[Camera],
+        moved: tuple[str, ...],
+        suspected: tuple[str, ...],
+        stamp_s: float,
     ) -> Looked:
         looked = Looked()
         looks: list[Look] = []
         groups, probes = self._plan_followed(attention, tracks, cameras, moved, looks)
-        newcomers = self._plan_new(attention, tracks, cameras, looks, looked)
+        newcomers = self._plan_new(attention, tracks, cameras, suspected, looks, looked)
         started = time.perf_counter()
         self._solver.look(cameras, looks)
         encoded = time.perf_counter()
         self._solve_followed(groups, tracks, stamp_s, looked)
         self._probe(probes, cameras, looked)
-        self._solve_new(newcomers, looks, cameras, looked)
+        known = [track.predicted(stamp_s) for track in tracks if not track.lost]
+        self._solve_new(newcomers, looks, cameras, known, looked)
         looked.encode_s, looked.loop_s = encoded - started, time.perf_counter() - encoded
         return looked
 
@@ -98,13 +106,22 @@ class Looking:
         return groups, probes
 
     def _plan_new(
-        self, attention: Attention, tracks: list[Track], cameras: list[Camera], looks: list[Look], looked: Looked
+        self,
+        attention: Attention,
+        tracks: list[Track],
+        cameras: list[Camera],
+        suspected: tuple[str, ...],
+        looks: list[Look],
+        looked: Looked,
     ) -> list[tuple[int, float]]:
         """Adds crops of unexplained detections, the most certain first; returns (crop, confidence)."""
         room = max(0, self._settings.max_people - len(tracks))
         taken: dict[int, int] = {}
         newcomers = []
+        trusted = sum(camera.name not in suspected for camera in cameras)
         for camera, box, confidence in sorted(attention.unexplained, key=lambda entry: -entry[2]):
+            if cameras[camera].name in suspected and trusted >= 2:
+                continue
             if taken.get(camera, 0) >= room:
                 looked.dropped += 1
                 continue
@@ -151,13 +168,17 @@ class Looking:
             looked.residual_px.setdefault(camera.name, []).append(residual)
 
     def _solve_new(
-        self, newcomers: list[tuple[int, float]], looks: list[Look], cameras: list[Camera], looked: Looked
+        self, newcomers: list[tuple[int, float]], looks: list[Look], cameras: list[Camera], known: list[Pose], looked: Looked
     ) -> None:
         if not newcomers:
             return
         count = self._budget.iterations(self._settings.iterations)
+        alone = self._solver.alone([crop for crop, _ in newcomers], count)
+        strange = [i for i, own in enumerate(alone) if not _is_one_of(own, known, cameras[own.look.camera])]
+        alone, newcomers = [alone[i] for i in strange], [newcomers[i] for i in strange]
+        if not alone:
+            return
         indices = [crop for crop, _ in newcomers]
-        alone = self._solver.alone(indices, count)
         if self._settings.detector == "full_image":  # every picture shows the one person
             groups = [list(range(len(indices)))]
         else:
@@ -175,3 +196,15 @@ class Looking:
         )
         looked.newcomers = [Newcomer(person, confidence) for person, confidence in zip(solved, confidences)]
         looked.iterations = max(looked.iterations, count)
+
+
+def _is_one_of(own: Own, known: list[Pose], camera: Camera) -> bool:
+    """Whether somebody who is followed stands in this camera where this estimate of a stranger does."""
+    size = max(float(np.ptp(own.joints_px, axis=0).max()), 8.0)
+    for pose in known:
+        points = camera.to_camera(pose.joints)
+        if points[:, 2].min() > 0:
+            distance = np.linalg.norm(camera.calibration.project_square(points) - own.joints_px, axis=-1).mean()
+            if distance < EXPLAINED * size:
+                return True
+    return False

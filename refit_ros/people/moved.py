@@ -24,6 +24,11 @@ class MovedCameras:
     def reported(self) -> tuple[str, ...]:
         return tuple(sorted(self._reported))
 
+    @property
+    def suspected(self) -> tuple[str, ...]:
+        """Those reported and those that are on the way to it: nobody new is believed on their word."""
+        return tuple(sorted(self._reported | set(self._bad_since)))
+
     def judge(self, residual_px: dict[str, float], stamp_s: float) -> None:
         """Takes each camera's typical residual of one set; cameras without evidence are absent."""
         worst = max(residual_px.values(), default=0.0)
