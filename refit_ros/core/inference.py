@@ -1,0 +1,187 @@
+"""A network made ready to run fast: the same calls and the same results as `Refit`, to the precision asked for."""
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import fields, replace
+
+import torch
+from torch import Tensor
+
+from refit_ros.core.config import NetworkConfig
+from refit_ros.core.errors import InputError
+from refit_ros.core.fused_convolutions import fused_encoder
+from refit_ros.core.fused_update import FusedDecoder, FusedUpdate
+from refit_ros.core.graphs import GraphedFit
+from refit_ros.core.refit import Features, Refit
+from refit_ros.core.types import Crops, Estimate, Fit, Views
+
+log = logging.getLogger(__name__)
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+ENGINES = ("torch", "openvino", "onnxruntime")
+MAX_BATCH = 32  # crops that go through the convolutions at once
+
+
+class Prepared:
+    """Called like `Refit`. Weights are copied: training the network further does not change it."""
+
+    def __init__(self, network: Refit, encoder, precision: str, engine: str, max_batch: int, graphs: bool) -> None:
+        self.network = network  # the loop: fused update, quick body; its backbone is gone
+        self.encoder = encoder  # images (b, 3, S, S) float32 -> maps, pooled
+        self.precision, self.engine, self.max_batch = precision, engine, max_batch
+        self.config: NetworkConfig = network.config
+        self.body = network.body
+        self.trained, self.embedded, self.weights_name = network.trained, network.embedded, network.weights_name
+        self.device = network.init_pose.device
+        self._graphed = GraphedFit(self._compute) if graphs else None
+
+    def __call__(self, crops: Crops, views: Views | None = None, betas: Tensor | None = None,
+                 start: Estimate | None = None, iterations: int | None = None) -> Fit:
+        """As `Refit.forward`, without gradients. More than `max_batch` crops go through in several parts."""
+        with torch.inference_mode():
+            if len(crops) <= self.max_batch:
+                return self._at_once(crops, views, betas, start, iterations)
+            if views is not None:
+                return self.network.fit(self.encode(crops.images), crops, views, betas, start, iterations)
+            parts = [self._at_once(_rows(crops, part), None, betas if betas is None else betas[part],
+                                   _rows(start, part), iterations) for part in self._parts(len(crops))]
+            history = tuple(_joined(estimates) for estimates in zip(*(part.history for part in parts)))
+            return Fit(history[-1], history)
+
+    forward = __call__
+
+    def encode(self, images: Tensor) -> Features:
+        """images (B, 3, S, S) -> features, `max_batch` at a time; fewer where a GPU's memory does not hold them."""
+        with torch.inference_mode():
+            parts, begin = [], 0
+            while begin < len(images):
+                try:
+                    parts.append(self.encoder(images[begin:begin + self.max_batch]))
+                    begin += self.max_batch
+                except torch.OutOfMemoryError:
+                    self._halve()
+            return Features(*(torch.cat(values) if len(parts) > 1 else values[0] for values in zip(*parts)))
+
+    def fit(self, features: Features, crops: Crops, views: Views | None = None, betas: Tensor | None = None,
+            start: Estimate | None = None, iterations: int | None = None) -> Fit:
+        with torch.inference_mode():
+            return self.network.fit(features, crops, views, betas, start, iterations)
+
+    def eval(self) -> Prepared:
+        return self
+
+    def describe(self) -> str:
+        return f"{self.network.describe()}, {self.precision} with {self.engine} on {self.device}"
+
+    def _at_once(self, crops, views, betas, start, iterations) -> Fit:
+        iterations = self.config.iterations if iterations is None else iterations
+        if self._graphed is not None:
+            try:
+                return self._graphed(crops, views, betas, start, iterations)
+            except torch.OutOfMemoryError:
+                self._graphed.forget()
+                self._halve()
+                return self(crops, views, betas, start, iterations)
+        return self._compute(crops, views, betas, start, iterations)
+
+    def _compute(self, crops, views, betas, start, iterations) -> Fit:
+        return self.network.fit(self.encode(crops.images), crops, views, betas, start, iterations)
+
+    def _parts(self, count: int) -> list[slice]:
+        return [slice(begin, begin + self.max_batch) for begin in range(0, count, self.max_batch)]
+
+    def _halve(self) -> None:
+        """Raises InputError where not even one crop fits."""
+        if self.max_batch == 1:
+            raise InputError(f"{self.device} has not enough memory for a single crop; free some or use device cpu")
+        torch.cuda.empty_cache()
+        self.max_batch //= 2
+        log.warning("%s is out of memory: going on with at most %d crops at once", self.device, self.max_batch)
+
+
+def prepare(network: Refit, precision: str = "auto", engine: str = "torch", max_batch: int = MAX_BATCH,
+            graphs: bool = True) -> Prepared:
+    """`network`, on its device, for inference.
+
+    precision: of the convolutions; the loop and all geometry stay float32. "auto" takes what `choose_precision`
+    says. engine: what computes the convolutions; openvino and onnxruntime are extras for CPUs.
+    graphs: record the whole call as a CUDA graph for each number of crops (only on a GPU).
+    Raises InputError where precision or engine is unknown or cannot be had here.
+    """
+    device = network.init_pose.device
+    if precision not in PRECISIONS:
+        raise InputError(f"precision '{precision}' is unknown; there are {', '.join(PRECISIONS)}")
+    if engine not in ENGINES:
+        raise InputError(f"engine '{engine}' is unknown; there are {', '.join(ENGINES)}")
+    if max_batch < 1:
+        raise InputError(f"max_batch {max_batch} is not positive")
+    if precision == "auto":
+        precision = choose_precision(network.config, device, engine)
+    loop = _loop_of(network)
+    if engine == "torch":
+        encoder = _torch_encoder(network, getattr(torch, precision), device)
+    else:
+        from refit_ros.core.engines import make_encoder
+        encoder = make_encoder(engine, network, precision)
+    return Prepared(loop, encoder, precision, engine, max_batch, graphs and device.type == "cuda" and engine == "torch")
+
+
+def choose_precision(config: NetworkConfig, device: torch.device, engine: str = "torch") -> str:
+    """What "auto" means: half precision where it is quicker and moves the mean vertex by less than 2 mm.
+
+    The figures behind it are in benchmarks/README.md.
+    """
+    if device.type == "cuda":
+        return "float16"
+    half = torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
+    return "bfloat16" if half and config.backbone != "small" and engine != "onnxruntime" else "float32"
+
+
+def _loop_of(network: Refit) -> Refit:
+    """A copy without the convolutions, its update fused and its body quick."""
+    backbone, head = network.backbone, network.head
+    network.backbone = network.head = None
+    try:
+        loop = copy.deepcopy(network)
+    finally:
+        network.backbone, network.head = backbone, head
+    loop.update, loop.decoder = FusedUpdate(network.update), FusedDecoder(network.decoder)
+    loop.body.exact_joints = False
+    return loop.eval().requires_grad_(False).to(network.init_pose.device)
+
+
+def _torch_encoder(network: Refit, dtype: torch.dtype, device: torch.device):
+    kinds = {"cuda": ("cudnn", "plain"), "cpu": ("onednn", "plain")}.get(device.type, ("plain",))
+    size = network.config.image_size
+    for kind in kinds:
+        try:
+            encoder = _InPrecision(fused_encoder(network.backbone, network.head, kind, dtype, device, size), dtype)
+            with torch.inference_mode():
+                encoder(torch.zeros(1, 3, size, size, device=device))
+            return encoder
+        except (RuntimeError, AttributeError, NotImplementedError) as error:
+            if kind == "plain":
+                raise InputError(f"precision {str(dtype).removeprefix('torch.')} cannot be had on {device}: "
+                                 f"{str(error).splitlines()[0]}") from error
+            log.info("convolutions are not fused: %s", str(error).splitlines()[0])
+    raise AssertionError("unreachable")
+
+
+class _InPrecision:
+    """Images come in float32 in any layout, features go out in float32."""
+
+    def __init__(self, encoder, dtype: torch.dtype) -> None:
+        self.encoder, self.dtype = encoder, dtype
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        maps, pooled = self.encoder(images.to(dtype=self.dtype, memory_format=torch.channels_last))
+        return maps.float().contiguous(), pooled.float()
+
+
+def _rows(value, part: slice):
+    return None if value is None else replace(value, **{f.name: getattr(value, f.name)[part] for f in fields(value)})
+
+
+def _joined(estimates) -> Estimate:
+    return Estimate(*(torch.cat([getattr(e, f.name) for e in estimates]) for f in fields(Estimate)))
