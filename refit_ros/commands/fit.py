@@ -143,7 +143,7 @@ def write_people(path: Path, people: People, calibration: Calibration, body_mode
              transl=stack([p.transl for p in found], (3,)),
              joints=stack([p.joints for p in found], (24, 3)),
              joint_stddev=stack([p.joint_stddev for p in found], (24,)),
-             boxes=stack([p.views[0].box_xyxy_px for p in found], (4,)),
+             boxes=stack([p.views[0].box_xyxy_px if p.views else np.zeros(4) for p in found], (4,)),
              id=stack([p.id for p in found], (), np.int32), confidence=stack([p.confidence for p in found], ()),
              focal=np.float32(calibration.K[0, 0]), principal_point=calibration.K[:2, 2].astype(np.float32),
              body_model=np.array(body_model))

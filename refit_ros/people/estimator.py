@@ -12,7 +12,7 @@ from refit_ros.people.attention import Attention, attend, expect, hear, is_hidde
 from refit_ros.people.budget import Budget
 from refit_ros.people.detection import cleaned
 from refit_ros.people.detectors import make_detector
-from refit_ros.people.evidence import evidence, misfit
+from refit_ros.people.evidence import Evidence, evidence, misfit
 from refit_ros.people.height import with_height
 from refit_ros.people.looking import Looked, Looking, Newcomer
 from refit_ros.people.mesh import person_vertices
@@ -73,6 +73,11 @@ class Estimator:
         if person_id == -1:
             self._held.clear()
         self._held[person_id] = betas
+
+    @property
+    def evidence(self) -> dict[int, Evidence]:
+        """By number: what the last look at each followed person gave. Only people who were seen in the last set."""
+        return {track.number: track.evidence for track in self._tracks.alive if track.number is not None and track.fresh}
 
     def estimate(self, views: Sequence[View]) -> People:
         """Everybody in one synchronized set, in the fixed frame; nobody in it when nobody is seen.

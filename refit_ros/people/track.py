@@ -27,7 +27,7 @@ VELOCITY_MEMORY_S = 0.25
 DOUBLE_M = 0.3  # two people nearer than this on average over their joints are one
 
 
-@dataclass
+@dataclass(eq=False)  # a person is himself, whatever his pose
 class Track:
     """One person over time; `pose` is the raw estimate of the last set in which somebody looked."""
 

@@ -1,0 +1,33 @@
+"""Sigma means what it says once it is fitted, and grows where less is known."""
+from __future__ import annotations
+
+import numpy as np
+from oracle import Actor, Oracle
+from test_evaluation import staged
+
+from refit_ros.people.calibrate_uncertainty import Samples, collect, coverage, fit
+from refit_ros.people.settings import Settings
+from refit_ros.people.uncertainty import LARGEST_M, joint_stddev
+
+
+def test_fitted_on_some_people_it_holds_for_others():
+    settings = Settings(detector="topic")
+    groups: list[dict[int, Samples]] = [{}, {}]
+    for seed in range(4):
+        rehearsal = staged((Actor((-1, 0.3 * seed - 0.5), (0.6, 0.1), seed),), sets=25)
+        for cameras in ([0], [1, 2], [0, 1, 2, 3]):
+            network = Oracle(rehearsal.stage, seed=seed)
+            collect(network, settings, rehearsal, cameras, groups[seed % 2])
+    share, gains = fit(groups[0])
+    assert set(gains) == {1, 2, 3}
+    one, two = np.mean([coverage(group, share, gains[views]) for views, group in groups[1].items()], axis=0)
+    assert 0.5 < one < 0.86 and 0.85 < two <= 1.0
+
+
+def test_grows_with_what_is_not_known():
+    update = np.full(24, 0.01)
+    base = joint_stddev(3, 0.02, update, 4.0)
+    assert base.shape == (24,) and (base > 0).all()
+    assert (joint_stddev(3, 0.10, update, 4.0) >= base).all()
+    assert (joint_stddev(3, 0.02, update, 4.0, unseen_s=0.5) > base).all()
+    assert joint_stddev(1, 1e9, update, 1e9).max() <= LARGEST_M
