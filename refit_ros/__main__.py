@@ -7,10 +7,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import signal
 import sys
 
-from refit_ros import __version__
+from refit_ros import __version__, interrupt
 from refit_ros.commands import COMMANDS, EXIT_BAD_INPUT, EXIT_OK, Command
 
 # What a user can mend is told in one sentence; anything else is a mistake of this program and keeps its traceback.
@@ -36,11 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 well, 1 done but not well, 2 bad input."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        signal.signal(signal.SIGTERM, _interrupt)
-        signal.signal(signal.SIGINT, _interrupt)   # a shell that starts us in the background leaves it ignored
+        interrupt.listen()
         return _run(arguments)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)   # an impatient second Ctrl-C must not cut off the tidying up
+        interrupt.ignore()
         return EXIT_OK
     except EXPECTED_ERRORS as error:
         if os.environ.get(TRACEBACK_VARIABLE):
@@ -74,6 +72,7 @@ def _run_command(name: str, command: Command, arguments: list[str]) -> int:
     module.add_arguments(parser)
     args = parser.parse_args(arguments)
     args.ros_arguments = ros_arguments
+    interrupt.check()
     return int(module.run(args) or EXIT_OK)
 
 
@@ -87,10 +86,6 @@ def split_ros_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
         if to_ros and argument == "--":
             to_ros = False
     return own, ros
-
-
-def _interrupt(signal_number, frame) -> None:
-    raise KeyboardInterrupt
 
 
 def _shown() -> list[str]:

@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import traceback
 from typing import TYPE_CHECKING
+
+from refit_ros import interrupt
 
 if TYPE_CHECKING:
     from rclpy.executors import Executor
@@ -27,6 +28,9 @@ def run_node(ros_arguments: list[str]) -> int:
     from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
     from rclpy.impl.implementation_singleton import rclpy_implementation
     from rclpy.signals import SignalHandlerOptions
+
+    from refit_ros.node.memory import keep_freed_memory
+    keep_freed_memory()
     program = _Program()
     try:
         rclpy.init(args=ros_arguments, signal_handler_options=SignalHandlerOptions.NO)
@@ -38,7 +42,7 @@ def run_node(ros_arguments: list[str]) -> int:
     except KeyboardInterrupt:
         pass
     finally:
-        _ignore_signals()
+        interrupt.ignore()
         at_work = program.end()
         rclpy.try_shutdown()
     if at_work:
@@ -60,10 +64,13 @@ class _Program:
         self._spun = threading.Event()
 
     def run(self) -> None:
+        import cv2
         from rclpy.executors import SingleThreadedExecutor
 
         from refit_ros.node.refit_node import RefitNode
+        cv2.setNumThreads(1)   # its pool spins between two pictures and takes more than it gives
         self._node = RefitNode()
+        interrupt.check()
         self._node.start()
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
@@ -72,7 +79,7 @@ class _Program:
         # Not by `join`: interrupted by a signal, it takes the thread for ended (CPython before 3.13), and the
         # interpreter would then go away under it.
         while not self._spun.wait(LOOK_S):
-            pass
+            interrupt.check()
 
     def end(self) -> bool:
         """Close everything. True where a thread is still at work."""
@@ -94,9 +101,3 @@ class _Program:
                 if self._executor.context.ok() and not self._ending.is_set():
                     self._node.get_logger().error(f"a callback failed:\n{traceback.format_exc()}")
         self._spun.set()
-
-
-def _ignore_signals() -> None:
-    """The tidying up is short and must not be cut off by an impatient second Ctrl-C."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)

@@ -24,6 +24,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 
+from refit_ros import interrupt
 from refit_ros.node.conversions import image_message
 from refit_ros.node.film import Film, FilmCamera, shoot
 from refit_ros.node.large_messages import PROFILE_VARIABLES, segment_bytes, write_profile
@@ -225,6 +226,7 @@ def run_synthetic_cameras(overrides: dict, ros_arguments: list[str]) -> int:
         os.environ |= write_profile(profile, segment_bytes(MOST_CAMERAS, 640, 480))
     rclpy.init(args=ros_arguments)
     try:
+        interrupt.check()   # from here on, rclpy shuts down on a signal
         node = SyntheticCameras(overrides)
         began_s = time.monotonic()
         film = film_for(node.options, go_on=rclpy.ok)
