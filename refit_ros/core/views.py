@@ -19,10 +19,13 @@ def agree(state: State, views: Views) -> State:
     """The views of each person brought to one opinion.
 
     Shape and each joint's six numbers are averaged as they are. The global rotation is carried to the world,
-    R_w = R^T G, averaged on SO(3) and carried back, G = R mean(R_w).
+    R_w = R^T G, averaged on SO(3) and carried back, G = R mean(R_w). Who is seen by one view only keeps the state
+    untouched, its global six numbers not made orthonormal either: one view gives the same with and without `views`.
     """
     mean = averaging(views)
+    alone = mean.diagonal()[:, None] == 1
     world = views.camera_from_world.transpose(1, 2) @ rotmat_from_6d(state.pose[:, :6])
     world = nearest_rotmat((mean @ world.flatten(1)).unflatten(1, (3, 3)))
     root = sixd_from_rotmat(views.camera_from_world @ world)
-    return State(torch.cat((root, mean @ state.pose[:, 6:]), dim=1), mean @ state.betas, state.camera)
+    pose = torch.where(alone, state.pose, torch.cat((root, mean @ state.pose[:, 6:]), dim=1))
+    return State(pose, mean @ state.betas, state.camera)
