@@ -119,12 +119,16 @@ def smplx_layer(arrays: BodyArrays):
     """The same body as smplx's own SMPLLayer, its words about the number of betas kept back."""
     from smplx import SMPLLayer
     from smplx.utils import Struct
+    from smplx.vertex_ids import vertex_ids
 
     data = Struct(v_template=arrays.v_template, f=arrays.faces.astype(np.uint32), shapedirs=arrays.shapedirs,
                   posedirs=arrays.posedirs, J_regressor=arrays.J_regressor, weights=arrays.weights,
                   kintree_table=np.array([(2**32 - 1,) + PARENTS[1:], range(24)], np.int64))
+    # smplx reads its extra joints (nose, toes, ...) off SMPL's mesh; on another mesh they mean nothing, but must exist.
+    last = len(arrays.v_template) - 1
+    extra = {name: min(vertex, last) for name, vertex in vertex_ids["smplh"].items()}
     with contextlib.redirect_stdout(io.StringIO()):
-        return SMPLLayer(model_path="", data_struct=data)
+        return SMPLLayer(model_path="", data_struct=data, vertex_ids=extra)
 
 
 def _read_values(file: Path) -> dict:

@@ -56,10 +56,11 @@ class FusedDecoder(nn.Module):
         # The last layers have 6, 10 and 3 outputs: all are filled up to 10 with zeros.
         last = torch.zeros(STREAMS, BETAS, decoder.decpose.weight.shape[2])
         offset = torch.zeros(STREAMS, 1, BETAS)
-        for rows, outputs, layer in ((slice(JOINTS), 6, decoder.decpose), (JOINTS, BETAS, decoder.decshape),
-                                     (JOINTS + 1, CAMERA, decoder.deccam)):
+        for rows, layer in ((slice(JOINTS), decoder.decpose), (slice(JOINTS, JOINTS + 1), decoder.decshape),
+                            (slice(JOINTS + 1, STREAMS), decoder.deccam)):
+            outputs = layer.weight.shape[-2]
             last[rows, :outputs] = layer.weight.detach().cpu()
-            offset[rows, ..., :outputs] = layer.bias.detach().cpu()[:, None] if rows == slice(JOINTS) else layer.bias.detach().cpu()
+            offset[rows, 0, :outputs] = layer.bias.detach().cpu()
         self.register_buffer("last", last.transpose(1, 2).contiguous())
         self.register_buffer("offset", offset)
 

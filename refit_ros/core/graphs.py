@@ -76,7 +76,7 @@ class _Recording:
                 compute(*arguments)
         torch.cuda.current_stream().wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             fit = compute(*arguments)
             # One tensor for each quantity, all iterations together: four copies hand the result over.
             self._outputs = [torch.stack([getattr(e, f.name) for e in fit.history]) for f in fields(Estimate)]

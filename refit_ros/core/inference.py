@@ -83,6 +83,9 @@ class Prepared:
                 self._graphed.forget()
                 self._halve()
                 return self(crops, views, betas, start, iterations)
+            except RuntimeError as error:
+                log.warning("goes on without CUDA graphs: %s", str(error).splitlines()[0])
+                self._graphed = None
         return self._compute(crops, views, betas, start, iterations)
 
     def _compute(self, crops, views, betas, start, iterations) -> Fit:
@@ -101,12 +104,13 @@ class Prepared:
 
 
 def prepare(network: Refit, precision: str = "auto", engine: str = "torch", max_batch: int = MAX_BATCH,
-            graphs: bool = True) -> Prepared:
+            graphs: bool = True, fused: bool = True) -> Prepared:
     """`network`, on its device, for inference.
 
     precision: of the convolutions; the loop and all geometry stay float32. "auto" takes what `choose_precision`
     says. engine: what computes the convolutions; openvino and onnxruntime are extras for CPUs.
     graphs: record the whole call as a CUDA graph for each number of crops (only on a GPU).
+    fused: let convolutions do the sums and ReLUs after them, where torch can.
     Raises InputError where precision or engine is unknown or cannot be had here.
     """
     device = network.init_pose.device
@@ -120,7 +124,7 @@ def prepare(network: Refit, precision: str = "auto", engine: str = "torch", max_
         precision = choose_precision(network.config, device, engine)
     loop = _loop_of(network)
     if engine == "torch":
-        encoder = _torch_encoder(network, getattr(torch, precision), device)
+        encoder = _torch_encoder(network, getattr(torch, precision), device, fused)
     else:
         from refit_ros.core.engines import make_encoder
         encoder = make_encoder(engine, network, precision)
@@ -151,12 +155,13 @@ def _loop_of(network: Refit) -> Refit:
     return loop.eval().requires_grad_(False).to(network.init_pose.device)
 
 
-def _torch_encoder(network: Refit, dtype: torch.dtype, device: torch.device):
-    kinds = {"cuda": ("cudnn", "plain"), "cpu": ("onednn", "plain")}.get(device.type, ("plain",))
+def _torch_encoder(network: Refit, dtype: torch.dtype, device: torch.device, fused: bool):
+    kinds = {"cuda": ("cudnn", "plain"), "cpu": ("onednn", "plain")}.get(device.type, ("plain",)) if fused else ("plain",)
     size = network.config.image_size
     for kind in kinds:
         try:
-            encoder = _InPrecision(fused_encoder(network.backbone, network.head, kind, dtype, device, size), dtype)
+            convolutions = fused_encoder(network.backbone, network.head, kind, dtype, device, size)
+            encoder = _InPrecision(convolutions, dtype, kind)
             with torch.inference_mode():
                 encoder(torch.zeros(1, 3, size, size, device=device))
             return encoder
@@ -171,11 +176,13 @@ def _torch_encoder(network: Refit, dtype: torch.dtype, device: torch.device):
 class _InPrecision:
     """Images come in float32 in any layout, features go out in float32."""
 
-    def __init__(self, encoder, dtype: torch.dtype) -> None:
-        self.encoder, self.dtype = encoder, dtype
+    def __init__(self, encoder, dtype: torch.dtype, kind: str) -> None:
+        self.encoder, self.dtype, self.kind = encoder, dtype, kind
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        maps, pooled = self.encoder(images.to(dtype=self.dtype, memory_format=torch.channels_last))
+        # On a GPU the quickest way of each convolution is tried out once; float32 is float32, not TF32.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
+            maps, pooled = self.encoder(images.to(dtype=self.dtype, memory_format=torch.channels_last))
         return maps.float().contiguous(), pooled.float()
 
 

@@ -1,0 +1,1 @@
+"""How fast, beside the published way of computing and beside the machine's own limit."""

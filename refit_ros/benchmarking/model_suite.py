@@ -1,0 +1,159 @@
+"""`--suite model`: one crop and many, each way of computing beside the published one and the machine's limit."""
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from refit_ros.benchmarking.rates import copy_rate, encoder_cost, matrix_rate
+from refit_ros.benchmarking.reference import ReferenceRefit
+from refit_ros.benchmarking.scenes import full_size_body, random_crops
+from refit_ros.benchmarking.timing import alternately
+from refit_ros.core.checkpoint import load_network
+from refit_ros.core.inference import Prepared, prepare
+from refit_ros.core.picture_crops import PictureCrops
+from refit_ros.core.refit import Refit
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def run_model_suite(device: torch.device, backbones: list[str], engines: list[str], rounds: int, batches: list[int],
+                    weights: str | None, most_s: float, say: Callable[[str], None]) -> dict:
+    """Everything about the network alone. `most_s` bounds the time of each comparison."""
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32
+    say("the machine's own rates")
+    precisions = ["float32", "bfloat16"] + (["float16"] if device.type == "cuda" else [])
+    rates = {"matrix_flops_per_s": {p: matrix_rate(device, getattr(torch, p)) for p in precisions},
+             "copy_bytes_per_s": copy_rate(device)}
+    networks, body = {}, full_size_body()
+    for backbone in backbones:
+        name = weights if weights and backbone == "given" else None if backbone == "small" else f"untrained:{backbone}"
+        network = load_network(name, body, device)
+        networks[backbone] = _one_network(network, device, precisions, engines, rounds, batches, rates, most_s,
+                                          lambda text, backbone=backbone: say(f"{backbone}: {text}"))
+        gc.collect()
+    return {"rates": rates, "networks": networks, "crops": _crops(device, rounds)}
+
+
+def _crops(device: torch.device, rounds: int) -> dict:
+    """A picture sent to the device and crops of 256 px cut out of it there."""
+    import numpy as np
+
+    result = {}
+    for name, (width, height) in {"640 x 480": (640, 480), "1920 x 1080": (1920, 1080)}.items():
+        picture = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+        cutter = PictureCrops(256, device)
+        calls = {}
+        for count in (1, 32):
+            center = np.random.default_rng(1).uniform(100, 400, (count, 2))
+            calls[f"{name}, {count} crops"] = lambda c=center, n=count, cut=cutter, p=picture: cut.cut(
+                cut.upload(p), c, np.full(n, 300.0))
+        result.update(alternately(calls, device, rounds, seconds_each=0.02, most_s=5))
+    return result
+
+
+def _one_network(network: Refit, device, precisions, engines, rounds, batches, rates, most_s, say) -> dict:
+    flops, numbers = encoder_cost(network.config)
+    entries: dict[str, Prepared] = {}
+    absent = {}
+    for engine in engines:
+        for precision in precisions if engine == "torch" else precisions[:2]:
+            label = f"{engine} {precision}"
+            try:
+                say(f"prepares {label}")
+                entries[label] = prepare(network, precision, engine, max_batch=max(batches))
+            except Exception as error:  # noqa: BLE001 - one way that fails must not hide the others
+                absent[label] = str(error).splitlines()[0]
+    if device.type == "cuda":
+        entries["torch float16, unfused"] = prepare(network, "float16", max_batch=max(batches), fused=False)
+        entries["torch float16, no graphs"] = prepare(network, "float16", max_batch=max(batches), graphs=False)
+    say("first calls")
+    for label in list(entries):
+        try:
+            entries[label](random_crops(1, network.config.image_size, device))
+        except Exception as error:  # noqa: BLE001
+            absent[label] = str(error).splitlines()[0]
+            del entries[label]
+    limit_s = {p: max(flops / rates["matrix_flops_per_s"][p], numbers * BYTES[p] / rates["copy_bytes_per_s"])
+               for p in precisions}
+    result = {"encoder_gflop_per_crop": flops / 1e9, "not_measured": absent,
+              "limit_ms": {precision: 1e3 * limit for precision, limit in limit_s.items()}}
+    with torch.inference_mode():
+        result["one_crop"] = _one_crop(network, entries, device, rounds, most_s, say)
+        result["batches"] = _batches(network, entries, device, rounds, batches, most_s, say)
+        result["difference"] = _difference(network, entries, device)
+        result["kernels"] = {label: type(entry.encoder).__name__ + " " + getattr(entry.encoder, "kind", "")
+                             for label, entry in entries.items()}
+    return result
+
+
+def _one_crop(network: Refit, entries, device, rounds, most_s, say) -> dict:
+    """The whole call, and its two parts: the convolutions (backbone and head) and the loop."""
+    crops = random_crops(1, network.config.image_size, device)
+    reference = ReferenceRefit.of(network)
+    features = network.encode(crops.images)
+    calls = {"reference": lambda: reference(crops),
+             "reference, backbone": lambda: network.backbone(crops.images),
+             "reference, backbone and head": lambda: network.encode(crops.images),
+             "reference, loop": lambda: _loop(reference, features, crops)}
+    for label, entry in entries.items():
+        calls[label] = lambda entry=entry: entry(crops)
+        calls[f"{label}, backbone and head"] = lambda entry=entry: entry.encode(crops.images)
+    quick = next(iter(entries.values()), None)
+    if quick is not None:
+        calls["prepared, loop"] = lambda: quick.fit(features, crops)
+    say("one crop")
+    times = alternately(calls, device, rounds, seconds_each=0.05, most_s=most_s)
+    base = times["reference"]["median_ms"]
+    return {name: {**time, "of_reference": round(time["median_ms"] / base, 3)} for name, time in times.items()}
+
+
+def _loop(reference: ReferenceRefit, features, crops) -> None:
+    fit = reference.fit(features, crops)
+    reference._mesh(fit.estimate)
+    reference._mesh(fit.estimate)
+
+
+def _batches(network: Refit, entries, device, rounds, batches, most_s, say) -> dict:
+    table: dict[str, dict] = {}
+    reference = ReferenceRefit.of(network)
+    for count in batches:
+        say(f"{count} crops")
+        crops = random_crops(count, network.config.image_size, device)
+        calls = {label: partial(entry, crops) for label, entry in entries.items()
+                 if device.type == "cpu" or entry.precision != "float32"}
+        if count <= 8 or device.type == "cuda":
+            calls["reference"] = partial(reference, crops)
+        times = alternately(calls, device, max(3, rounds // 2), seconds_each=0.05, most_s=most_s)
+        for label, time in times.items():
+            table.setdefault(label, {})[str(count)] = {
+                **time, "crops_per_s": round(count / time["median_ms"] * 1e3, 1),
+                "ms_per_crop": round(time["median_ms"] / count, 3)}
+        if device.type == "cuda":
+            table.setdefault("most memory, MB", {})[str(count)] = round(torch.cuda.max_memory_allocated() / 1e6)
+    return table
+
+
+def _difference(network: Refit, entries, device) -> dict:
+    """Mean distance of the vertices from eager float32, mm; people where the weights are trained, else noise."""
+    crops, shown = _people(network, device)
+    truth = network(crops).estimate
+    expected = network.body.vertices(truth.betas, truth.rotmats)
+    result = {"crops": len(crops), "shown": shown}
+    for label, entry in entries.items():
+        found = entry(crops).estimate
+        vertices = network.body.vertices(found.betas, found.rotmats)
+        result[label] = round(1e3 * (vertices - expected).norm(dim=-1).mean().item(), 4)
+    return result
+
+
+def _people(network: Refit, device):
+    count = 32 if network.config.backbone == "small" or device.type == "cuda" else 2
+    try:
+        from refit_ros.synthetic.samples import SampleSource
+        source = SampleSource(network.body, network.config.image_size, "test", 5, "cpu")
+        return source.batch(count).crops.to(device), "held-out synthetic people"
+    except Exception:  # noqa: BLE001 - no samples, then noise
+        return random_crops(count, network.config.image_size, device), "noise"

@@ -1,0 +1,89 @@
+"""The figures of a run as Markdown, and the document that keeps the tables of the last run of each kind."""
+from __future__ import annotations
+
+from pathlib import Path
+
+_BEGIN, _END = "<!-- begin: {} -->", "<!-- end: {} -->"
+
+
+def tables_of(result: dict) -> str:
+    """Markdown of one run: what it was measured with, then its tables."""
+    machine = result["machine"]
+    where = machine.get("gpu") or machine["processor"]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    lines = [f"## Suite `{result['suite']}` on {where}", "",
+             f"{result['date'][:10]}, {machine['cores']} cores, {result['threads']} threads, {machine['system']}, "
+             f"Python {machine['python']}, {versions}. Took {result['took_s']} s.", "", f"    {result['command']}", ""]
+    make = {"model": _model, "scale": _scale, "node": _node}[result["suite"]]
+    return "\n".join(lines + make(result["results"])) + "\n"
+
+
+def update_document(path: Path, name: str, tables: str) -> None:
+    """Put `tables` between the marks of `name` in the document, at its end where there are none yet."""
+    begin, end = _BEGIN.format(name), _END.format(name)
+    text = path.read_text() if path.is_file() else "# Benchmarks\n\n"
+    block = f"{begin}\n{tables}{end}\n"
+    if begin in text and end in text:
+        before, after = text.split(begin)[0], text.split(end, 1)[1].lstrip("\n")
+        text = before + block + ("\n" + after if after else "")
+    else:
+        text = text.rstrip("\n") + "\n\n" + block
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def table(header: list[str], rows: list[list[object]]) -> list[str]:
+    return ["| " + " | ".join(header) + " |", "|" + "---|" * len(header),
+            *("| " + " | ".join(_cell(value) for value in row) + " |" for row in rows), ""]
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _time(entry: dict) -> str:
+    low, high = entry["quartiles_ms"]
+    return f"{entry['median_ms']:.3g} ({low:.3g} - {high:.3g})"
+
+
+def _model(results: dict) -> list[str]:
+    rates = results["rates"]
+    lines = ["Measured limits: " + ", ".join(f"{p} products {rate / 1e12:.3g} TFLOP/s"
+                                             for p, rate in rates["matrix_flops_per_s"].items())
+             + f", copies {rates['copy_bytes_per_s'] / 1e9:.3g} GB/s.", ""]
+    for name, network in results["networks"].items():
+        limit = ", ".join(f"{p} {ms:.3g} ms" for p, ms in network["limit_ms"].items())
+        gflop = network["encoder_gflop_per_crop"]
+        lines += [f"### {name}, {gflop:.3g} GFLOP a crop (backbone and head); limit: {limit}", ""]
+        lines += table(["one crop", "ms, median (quartiles)", "of reference"],
+                       [[label, _time(entry), entry["of_reference"]] for label, entry in network["one_crop"].items()])
+        batches = network["batches"]
+        counts = list(next(iter(batches.values())))
+        lines += table(["crops/s (ms a crop)", *counts],
+                       [[label, *(_throughput(entries.get(n)) for n in counts)] for label, entries in batches.items()])
+        difference = dict(network["difference"])
+        shown = f"{difference.pop('crops')} crops of {difference.pop('shown')}"
+        lines += table(["mean vertex difference from eager float32", f"mm, {shown}"],
+                       [[label, value] for label, value in difference.items()])
+        lines += [f"Not measured: {label}: {why}." for label, why in network["not_measured"].items()]
+        lines += [""] if network["not_measured"] else []
+    lines += table(["picture sent to the device, crops of 256 px cut there", "ms, median (quartiles)"],
+                   [[label, _time(entry)] for label, entry in results["crops"].items()])
+    return lines
+
+
+def _throughput(entry) -> str:
+    if isinstance(entry, dict):
+        return f"{entry['crops_per_s']:.4g} ({entry['ms_per_crop']:.3g})"
+    return "" if entry is None else str(entry)
+
+
+def _scale(results: dict) -> list[str]:
+    lines = []
+    for title, rows in results["tables"].items():
+        lines += [f"### {title}", "", *table(list(rows[0]), [list(row.values()) for row in rows])]
+    return [*lines, *(f"- {text}" for text in results["fits"]), ""]
+
+
+def _node(results: dict) -> list[str]:
+    return table(["figure", "value"], [[name, value] for name, value in results.items()])

@@ -1,0 +1,71 @@
+"""`benchmark`: how fast the network and the whole chain are here, beside the published way of computing."""
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from refit_ros.commands.common import positive_float, positive_int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite", choices=("model", "scale", "node"), default="model",
+                        help="model: the network alone; scale: growth with people, cameras and picture size; "
+                             "node: the running node, picture in, message out")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--output", type=Path, metavar="FILE.json", default=Path("benchmark.json"),
+                        help="where the figures go")
+    parser.add_argument("--table", type=Path, metavar="FILE.md",
+                        help="put the tables into this document too, in place of those of the same suite and device")
+    parser.add_argument("--backbones", default="small,hrnet_w48", help="comma-separated: small, hrnet_w32, hrnet_w48")
+    parser.add_argument("--engines", default="torch", help="comma-separated: torch, openvino, onnxruntime")
+    parser.add_argument("--batches", help="comma-separated numbers of crops; without it 1,2,4,8 (CPU) or 1,8,32,64 (GPU)")
+    parser.add_argument("--rounds", type=positive_int, default=11, help="turns that each way of computing gets")
+    parser.add_argument("--seconds", type=positive_float, default=20.0, help="at most so long for each comparison")
+    parser.add_argument("--threads", type=positive_int, help="processor threads; without it, torch's own choice")
+
+
+def run(args: argparse.Namespace) -> int:
+    import torch
+
+    from refit_ros.benchmarking.tables import tables_of, update_document
+    from refit_ros.commands.common import device_named
+    from refit_ros.commands.machine import machine_and_versions
+
+    device = torch.device(device_named(args.device))
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    begin = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - begin:5.0f} s] {text}", file=sys.stderr, flush=True)
+
+    result = {"suite": args.suite, "command": "python -m refit_ros " + " ".join(sys.argv[1:]), "device": str(device),
+              **machine_and_versions(), "threads": torch.get_num_threads()}
+    if device.type == "cuda":
+        result["machine"]["gpu"] = torch.cuda.get_device_name(device)
+    result["results"] = _measure(args, device, say)
+    result["took_s"] = round(time.monotonic() - begin, 1)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(json.dumps(result, indent=1) + "\n")
+    tables = tables_of(result)
+    print(tables)
+    if args.table:
+        update_document(args.table, f"{args.suite} on {device.type}", tables)
+    say(f"figures in {args.output}")
+    return 0
+
+
+def _measure(args: argparse.Namespace, device, say) -> dict:
+    if args.suite == "model":
+        from refit_ros.benchmarking.model_suite import run_model_suite
+        batches = args.batches or ("1,8,32,64" if device.type == "cuda" else "1,2,4,8")
+        return run_model_suite(device, args.backbones.split(","), args.engines.split(","), args.rounds,
+                               [int(n) for n in batches.split(",")], None, args.seconds, say)
+    if args.suite == "scale":
+        from refit_ros.benchmarking.scale_suite import run_scale_suite
+        return run_scale_suite(device, args.backbones.split(",")[0], args.rounds, args.seconds, say)
+    from refit_ros.benchmarking.node_suite import run_node_suite
+    return run_node_suite(device, args.seconds, say)
