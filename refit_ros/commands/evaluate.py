@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="FILE", help=".npz in the published layout (real)")
     parser.add_argument("--images", metavar="DIR", help="the folder that its image names are in (real)")
     parser.add_argument("--joint-regressor", metavar="FILE",
-                        help=".npy (17 or 14 joints x vertices) for the 14-joint protocol; without it, the body's 24 joints (real)")
+                        help=".npy (17 or 14 joints x vertices) for the 14-joint protocol; without it, the body's 24 "
+                             "joints (real)")
     add_network_arguments(parser)
 
 

@@ -49,6 +49,10 @@ class Batch:
         """Another batch, every tensor changed the same way."""
         return Batch(**{name: change(value) for name, value in self.tensors().items()})
 
+    def rows(self, which: slice | Tensor) -> Batch:
+        """Some of the crops."""
+        return self.map(lambda value: value[which])
+
     def tensors(self) -> dict[str, Tensor]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 

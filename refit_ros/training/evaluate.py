@@ -31,7 +31,8 @@ def evaluate_synthetic(network: Refit, body: Body, singles: Batch, sets: Batch, 
     result = {
         "crops": len(singles), "sets": len(sets) // 4, "iterations": usual,
         "trivial": errors(trivial(singles, body, network.config.image_size), singles, body),
-        "single": {str(step): _told(f"single view, iteration {step}", errors(history[step], singles, body)) for step in steps},
+        "single": {str(step): _told(f"single view, iteration {step}", errors(history[step], singles, body))
+                   for step in steps},
         "single_joints_mm": error_of_each_joint(history[usual], singles, body),
         "single_known_shape": errors(estimates(network, singles, device, known_shape=True)[-1], singles, body),
     }
@@ -54,7 +55,8 @@ def _views(network: Refit, batch: Batch, body: Body, device: torch.device) -> di
     alone = estimates(network, batch, device)[-1]
     together = estimates(network, batch, device, 2 * usual, multi_view=True)
     return {"single": errors(alone, batch, body), "averaged": errors(averaged(alone, batch), batch, body),
-            "multi_view": errors(together[usual], batch, body), "multi_view_twice_the_iterations": errors(together[-1], batch, body)}
+            "multi_view": errors(together[usual], batch, body),
+            "multi_view_twice_the_iterations": errors(together[-1], batch, body)}
 
 
 def trivial(batch: Batch, body: Body, image_size: int) -> Estimate:

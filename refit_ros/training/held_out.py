@@ -21,7 +21,7 @@ def held_out(body: Body, image_size: int, count: int, views: int, device: torch.
     parts: list[Batch] = []
     for start in range(0, count, CHUNK):
         batch = batch_of_samples(source.batch(CHUNK, views=views)).to("cpu")
-        parts.append(batch.map(lambda value: value[:views * (count - start)]))
+        parts.append(batch.rows(slice(0, views * (count - start))))
     joined = {name: torch.cat([getattr(part, name) for part in parts]) for name in parts[0].tensors()}
     joined["person"] = torch.arange(count).repeat_interleave(views)
     return Batch(**joined)
@@ -38,7 +38,7 @@ class HeldOutError:
     def __call__(self, learner: Learner) -> dict[str, float]:
         network, errors = learner.average.eval(), []
         for start in range(0, len(self._batch), 256):
-            part = self._batch.map(lambda value: value[start:start + 256])
+            part = self._batch.rows(slice(start, start + 256))
             fit = network(part.crops)
             errors.append(torch.stack([self._errors(estimate.betas, estimate.rotmats, part.joints_m)
                                        for estimate in (fit.history[0], fit.estimate)]))

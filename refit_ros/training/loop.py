@@ -43,7 +43,8 @@ class Loop:
     """Feeds the same batches to one or more learners (several: an ablation) and keeps what they become."""
 
     def __init__(self, learners: dict[str, Learner], source: Source, preset: Preset, plan: Plan,
-                 measure: Callable[[Learner], dict[str, float]], step_of: Callable[[Learner, Batch], Callable[[Batch], Outcome]]):
+                 measure: Callable[[Learner], dict[str, float]] | None,
+                 step_of: Callable[[Learner, Batch], Callable[[Batch], Outcome]]):
         """measure: errors of a learner's average on held-out crops. step_of: what steps a learner (a graph, or itself)."""
         self._learners, self._source, self._preset, self._plan = learners, source, preset, plan
         self._measure, self._step_of = measure, step_of
@@ -118,7 +119,8 @@ class Loop:
         raise NotFinite(f"{why} at step {self.step}: its batch is in {path}, the last good state in {self._state_path}; "
                         "look at the batch, or go on from there with a lower --learning-rate")
 
-    def _tell(self, curves: Curves, line: Progress, outcomes: dict[str, Outcome], losses: dict[str, float], crops: int) -> None:
+    def _tell(self, curves: Curves, line: Progress, outcomes: dict[str, Outcome], losses: dict[str, float],
+              crops: int) -> None:
         last = self.progress(self._spent_s) >= 1
         values: dict[str, float] = {}
         if self.step % self._plan.log_every == 0 or last:

@@ -16,8 +16,8 @@ from refit_ros.training.data import Batch
 CHUNK = 200
 
 
-def estimates(network: Refit, batch: Batch, device: torch.device | str, iterations: int | None = None, multi_view: bool = False,
-              known_shape: bool = False, start: Estimate | None = None) -> list[Estimate]:
+def estimates(network: Refit, batch: Batch, device: torch.device | str, iterations: int | None = None,
+              multi_view: bool = False, known_shape: bool = False, start: Estimate | None = None) -> list[Estimate]:
     """Every iteration's estimates of all crops, on the CPU. With multi_view, sets must not straddle chunks: see `chunks`."""
     histories: list[Fit] = []
     for rows, part in chunks(batch):
@@ -35,7 +35,7 @@ def chunks(batch: Batch) -> Iterator[tuple[slice, Batch]]:
     size = CHUNK // per_person * per_person
     for start in range(0, len(batch), size):
         rows = slice(start, start + size)
-        yield rows, batch.map(lambda value, rows=rows: value[rows])
+        yield rows, batch.rows(rows)
 
 
 def errors(estimate: Estimate, batch: Batch, body: Body, surface: bool = True,
@@ -47,7 +47,7 @@ def errors(estimate: Estimate, batch: Batch, body: Body, surface: bool = True,
     collected: dict[str, list[Tensor]] = {}
     for start in range(0, len(batch), CHUNK):
         rows = slice(start, start + CHUNK)
-        part = _errors_of(_rows(estimate, rows), batch.map(lambda value, rows=rows: value[rows]), body, surface, regressor)
+        part = _errors_of(_rows(estimate, rows), batch.rows(rows), body, surface, regressor)
         for name, value in part.items():
             collected.setdefault(name, []).append(value)
     return {name: round(float(torch.cat(values).float().mean()), 4) for name, values in collected.items()}
@@ -94,7 +94,7 @@ def some_views(batch: Batch, views: int) -> Batch:
     """The first `views` views of each person of a batch whose people have as many each."""
     per_person = int((batch.person == batch.person[0]).sum())
     kept = torch.arange(len(batch)) % per_person < views
-    return batch.map(lambda value: value[kept])
+    return batch.rows(kept)
 
 
 def _rows(estimate: Estimate, rows: slice) -> Estimate:
@@ -102,7 +102,8 @@ def _rows(estimate: Estimate, rows: slice) -> Estimate:
 
 
 def _mapped(estimate: Estimate, change: Callable[[Tensor], Tensor]) -> Estimate:
-    return Estimate(change(estimate.rotmats), change(estimate.betas), change(estimate.weak_perspective), change(estimate.transl))
+    return Estimate(change(estimate.rotmats), change(estimate.betas), change(estimate.weak_perspective),
+                    change(estimate.transl))
 
 
 def _joined(parts: list[Estimate]) -> Estimate:

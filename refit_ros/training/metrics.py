@@ -4,7 +4,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
 # Of Human3.6M's 17 joints those that the 14-joint protocol counts, as in SPIN (Kolotouros et al., ICCV 2019).
 FOURTEEN_OF_SEVENTEEN = (6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10)
 

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
 
 from refit_ros.training.data import Batch, batch_of_samples, join
 
@@ -74,7 +73,8 @@ class PooledSource:
         with self._lock:
             stream = torch.cuda.current_stream()
             stream.wait_event(self._written)
-            parts = [self._rings[views].draw(count) for views, count in ((self._views, self._sets), (1, self._single)) if count]
+            wanted = ((self._views, self._sets), (1, self._single))
+            parts = [self._rings[views].draw(count) for views, count in wanted if count]
             self._read = stream.record_event()
         self.drawn += self._single + self._sets * self._views
         return join(parts)

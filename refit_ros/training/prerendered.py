@@ -92,7 +92,8 @@ class PrerenderedSource:
         return self._loaded[1]
 
     def state_dict(self) -> dict:
-        return {"generator": self._generator.get_state(), "files": self._files_left, "rows": self._rows_left, "file": self._file}
+        return {"generator": self._generator.get_state(), "files": self._files_left, "rows": self._rows_left,
+                "file": self._file}
 
     def load_state_dict(self, state: dict) -> None:
         self._generator.set_state(state["generator"])

@@ -66,9 +66,10 @@ def _check_keys(path: Path, arrays: dict[str, np.ndarray], need: tuple[str, ...]
     for first, second in TOGETHER:
         missing += [b for a, b in ((first, second), (second, first)) if a in arrays and b not in arrays]
     if missing:
-        raise ValueError(f"{path}: '{missing[0]}' is missing (it holds {', '.join(sorted(arrays)) or 'no key of the layout'})")
+        held = ", ".join(sorted(arrays)) or "no key of the layout"
+        raise ValueError(f"{path}: '{missing[0]}' is missing (it holds {held})")
     if not {"pose", "part", "S"} & set(arrays):
-        raise ValueError(f"{path}: 'pose' is missing, and so are 'part' and 'S': there is nothing to learn or to compare with")
+        raise ValueError(f"{path}: 'pose' is missing, and so are 'part' and 'S': there is nothing to learn from")
 
 
 def _checked(path: Path, key: str, array: np.ndarray, count: int) -> np.ndarray:
@@ -142,7 +143,8 @@ def real_batch(data: RealSet, folder: Path, rows: list[int], body: Body, image_s
     return Batch(
         images=normalised(np.stack(pictures)), center_px=torch.from_numpy(center_px), side_px=torch.from_numpy(side_px),
         focal_px=torch.tensor(focal_px, dtype=torch.float32), principal_px=torch.from_numpy(np.stack(principal_px)),
-        person=torch.arange(len(rows)), camera_from_world=_rows_or(data, "cam_R", rows, torch.eye(3)), **_truth(data, rows, body))
+        person=torch.arange(len(rows)), camera_from_world=_rows_or(data, "cam_R", rows, torch.eye(3)),
+        **_truth(data, rows, body))
 
 
 def _truth(data: RealSet, rows: list[int], body: Body) -> dict[str, torch.Tensor]:
@@ -166,7 +168,8 @@ def _truth(data: RealSet, rows: list[int], body: Body) -> dict[str, torch.Tensor
         given = torch.from_numpy(data.arrays["part"][rows])
         joints_px[:, joints] = given[:, keypoints, :2]
         joints_px_weight[:, joints] = given[:, keypoints, 2] if given.shape[2] == 3 else torch.ones(count, len(joints))
-    return {"rotmats": rotmats, "betas": betas, "transl": torch.zeros(count, 3), "joints_m": joints_m, "joints_px": joints_px,
+    return {"rotmats": rotmats, "betas": betas, "transl": torch.zeros(count, 3),
+            "joints_m": joints_m, "joints_px": joints_px,
             "body_weight": torch.full((count,), float(has_body)), "transl_weight": torch.zeros(count),
             "joints_m_weight": joints_m_weight, "joints_px_weight": joints_px_weight}
 
@@ -189,7 +192,7 @@ def _picture(data: RealSet, folder: Path, row: int) -> np.ndarray:
 
 def _cut(data: RealSet, row: int, image: np.ndarray, center_px: np.ndarray, side_px: float,
          image_size: int) -> tuple[np.ndarray, float, np.ndarray]:
-    """The crop as published, its focal length and principal point (the picture's diagonal and middle where none is given)."""
+    """The crop as published, focal length and principal point (the picture's diagonal and middle where none is given)."""
     from refit_ros.people.calibration import Calibration
     from refit_ros.people.crops import Square, cut
     height, width = image.shape[:2]

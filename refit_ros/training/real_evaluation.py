@@ -16,7 +16,7 @@ CHUNK = 64
 
 
 def evaluate_real(network: Refit, body: Body, args: argparse.Namespace, device: torch.device) -> dict:
-    """MPJPE, PA-MPJPE and PVE after each iteration over every row that --data holds. Raises ValueError for unusable files."""
+    """MPJPE, PA-MPJPE and PVE after each iteration over every row of --data. Raises ValueError for unusable files."""
     data = read_set(Path(args.data), need=("pose", "shape"))
     regressor = read_regressor(args.joint_regressor, body) if args.joint_regressor else None
     source = RealSource(Path(args.data), args.images, body, CHUNK, network.config.image_size, 0, "cpu", augment=False)
@@ -43,6 +43,8 @@ def read_regressor(path: str, body: Body) -> torch.Tensor:
         matrix = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise ValueError(f"{path} cannot be read as a joint regressor: {error}") from error
-    if matrix.ndim != 2 or matrix.shape != (len(matrix), body.vertex_count) or len(matrix) not in (14, 17) or not np.isfinite(matrix).all():
-        raise ValueError(f"{path} has shape {matrix.shape}, expected 14 or 17 joints x {body.vertex_count} vertices of this body, all finite")
+    fits = matrix.ndim == 2 and matrix.shape[0] in (14, 17) and matrix.shape[1] == body.vertex_count
+    if not fits or not np.isfinite(matrix).all():
+        raise ValueError(f"{path} has shape {matrix.shape}, expected 14 or 17 joints x {body.vertex_count} vertices of "
+                         "this body, all finite")
     return torch.from_numpy(matrix.astype(np.float32))

@@ -25,7 +25,7 @@ NAMES = {"refit": "ReFit", "regression": "regression from the global feature (HM
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read MEASURED/{results.json,main_curve.jsonl,ablation_curve.jsonl}, write OUTPUT/results.md and OUTPUT/images/*.png."""
+    """Read the three files of --measured, write results.md and its picture into --output. Returns an exit code."""
     parser = argparse.ArgumentParser(prog="python -m refit_ros.training.report", description=__doc__.splitlines()[0])
     parser.add_argument("--measured", type=Path, required=True, metavar="DIR")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
@@ -112,8 +112,8 @@ def _views(default: dict) -> str:
     for count, errors in default["views"].items():
         alone, mean, together, twice = (errors[key]["mpjpe_mm"] for key in
                                         ("single", "averaged", "multi_view", "multi_view_twice_the_iterations"))
-        rows.append([count, f"{alone:.1f}", f"{mean:.1f}", f"{together:.1f}", f"{twice:.1f}", f"{100 * (1 - together / mean):.1f} %",
-                     "" if count == "1" else verdict(together < mean)])
+        rows.append([count, f"{alone:.1f}", f"{mean:.1f}", f"{together:.1f}", f"{twice:.1f}",
+                     f"{100 * (1 - together / mean):.1f} %", "" if count == "1" else verdict(together < mean)])
     return table(["views", "each alone", "averaged afterwards", "multi-view ReFit, 5 iterations", "10 iterations",
                   "multi-view below averaging", "multi-view is better"], rows) + "\n\nMPJPE in mm."
 
@@ -131,8 +131,8 @@ def _warm(warm: dict) -> str:
     rows = [[step, f"{warm['cold'][step]['mpjpe_mm']:.1f}", f"{warm['warm'][step]['mpjpe_mm']:.1f}",
              verdict(warm["warm"][step]["mpjpe_mm"] < warm["cold"][step]["mpjpe_mm"])] for step in warm["cold"]]
     return (table(["iterations", "cold, MPJPE mm", "warm, MPJPE mm", "warm is better"], rows)
-            + f"\n\nOn {warm['pairs']} held-out people seen twice, {1000 * warm['apart_s']:.0f} ms apart; warm starts from what "
-              "five cold iterations found in the earlier picture.")
+            + f"\n\nOn {warm['pairs']} held-out people seen twice, {1000 * warm['apart_s']:.0f} ms apart; warm starts from "
+              "what five cold iterations found in the earlier picture.")
 
 
 def _ablation(variants: dict, curve: list[dict]) -> str:
@@ -147,8 +147,8 @@ def _ablation(variants: dict, curve: list[dict]) -> str:
         rows.append([NAMES[name], f"{errors['mpjpe_mm']:.1f}", f"{errors['pa_mpjpe_mm']:.1f}",
                      f"{measured['four_views']['mpjpe_mm']:.1f}", claim])
     return (table(["", "single view, MPJPE mm", "PA-MPJPE mm", "four views together, MPJPE mm", "ReFit is better"], rows)
-            + f"\n\nAll five trained side by side on the same {curve[-1]['crops'] / 1e6:.2f} M crops in {curve[-1]['step']} steps, with the "
-              "same backbone, losses and rate, from one seed; differences of a millimetre may be chance.")
+            + f"\n\nAll five trained side by side on the same {curve[-1]['crops'] / 1e6:.2f} M crops in {curve[-1]['step']} "
+              "steps, with the same backbone, losses and rate, from one seed; differences of a millimetre may be chance.")
 
 
 def _speed(curve: list[dict]) -> str:
@@ -159,8 +159,8 @@ def _speed(curve: list[dict]) -> str:
     rows = [[str(step), f"{errors['refit'][step]:.1f}", f"{errors['regression'][step]:.1f}"] for step in chosen]
     final = errors["regression"][steps[-1]]
     reached = next((step for step, error in points["refit"] if error <= final), None)
-    told = (f"ReFit is at regression's last error ({final:.1f} mm) after {reached} of {steps[-1]} steps: that it trains faster "
-            f"{verdict(reached < steps[-1])}." if reached else
+    told = (f"ReFit is at regression's last error ({final:.1f} mm) after {reached} of {steps[-1]} steps: that it trains "
+            f"faster {verdict(reached < steps[-1])}." if reached else
             f"ReFit does not reach regression's last error ({final:.1f} mm): that it trains faster {verdict(False)}.")
     return ("![error against steps](images/training_curves.png)\n\n" + told + "\n\n"
             + table(["step", "ReFit, MPJPE mm", "regression, MPJPE mm"], rows))
@@ -202,8 +202,9 @@ def plot(main_curve: list[dict], ablation_curve: list[dict], path: Path) -> None
 
 _HEAD = """# Results
 
-Everything here is measured on synthetic people by `python -m refit_ros evaluate`, on {crops} held-out crops and {sets} held-out
-four-view sets of other bodies, textures and motions than in training; errors are means over 24 joints, pelvis at the origin.
+Everything here is measured on synthetic people by `python -m refit_ros evaluate`, on {crops} held-out crops and {sets}
+held-out four-view sets of other bodies, textures and motions than in training; errors are means over 24 joints, the
+pelvis at the origin.
 Nothing here says how well the embedded default does on photographs.
 
 The embedded default saw {seen:.1f} M crops in {steps} steps, {minutes:.1f} minutes of training. This page is written by

@@ -102,7 +102,8 @@ def test_a_gradient_that_is_not_finite_changes_nothing(preset, body_path, body, 
     assert not torch.equal(before["init_layer.weight"], learner.network.init_layer.weight)
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(tmp_path, preset, body_path, dots, monkeypatch, capsys):
+def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(tmp_path, preset, body_path, dots,
+                                                                          monkeypatch, capsys):
     plan = Plan(tmp_path, 3, None, measure_every=10, save_every_s=0)
     loop, _ = make_loop(preset, plan, Options(body=str(body_path), held_out=4))
     full = {"left": 1}

@@ -11,8 +11,8 @@ cv2 = pytest.importorskip("cv2")
 
 def arrays(rows=3):
     rng = np.random.default_rng(0)
-    return {"imgname": np.array([f"{i}.png" for i in range(rows)]), "center": np.full((rows, 2), 50.0), "scale": np.full(rows, 0.3),
-            "pose": rng.normal(0, 0.2, (rows, 72)), "shape": rng.normal(0, 1, (rows, 10)),
+    return {"imgname": np.array([f"{i}.png" for i in range(rows)]), "center": np.full((rows, 2), 50.0),
+            "scale": np.full(rows, 0.3), "pose": rng.normal(0, 0.2, (rows, 72)), "shape": rng.normal(0, 1, (rows, 10)),
             "part": np.concatenate([rng.uniform(20, 80, (rows, 24, 2)), np.ones((rows, 24, 1))], 2),
             "S": np.concatenate([rng.normal(0, 0.3, (rows, 24, 3)), np.ones((rows, 24, 1))], 2),
             "img_focal": np.full(rows, 400.0), "img_center": np.full((rows, 2), 50.0),
@@ -81,9 +81,11 @@ def with_nan(array):
 
 @pytest.mark.parametrize("values, words", [
     (broken(center=None), "'center' is missing"), (broken(shape=None), "'shape' is missing"),
-    (broken(img_center=None), "'img_center' is missing"), (broken(pose=None, shape=None, part=None, S=None), "nothing to learn"),
+    (broken(img_center=None), "'img_center' is missing"),
+    (broken(pose=None, shape=None, part=None, S=None), "nothing to learn"),
     (broken(pose=lambda a: a[:, :66]), r"'pose' has rows of shape \(66,\), expected \(72,\)"),
-    (broken(scale=lambda a: a[:2]), "'scale' has 2 rows, 'imgname' has 3"), (broken(part=with_nan), "'part' is not finite in row 1"),
+    (broken(scale=lambda a: a[:2]), "'scale' has 2 rows, 'imgname' has 3"),
+    (broken(part=with_nan), "'part' is not finite in row 1"),
     (broken(scale=lambda a: a * np.array([1, 1, 0])), "'scale' is not positive in row 2")])
 def test_a_bad_file_is_told_with_its_name_key_and_row(folder, values, words):
     with pytest.raises(ValueError, match=words) as told:
@@ -110,7 +112,8 @@ def test_prerendered_crops_are_the_rendered_ones(tmp_path, body, body_path, dots
     batch = PrerenderedSource(tmp_path, 5, 0, "cpu").batch()
     order = [int((expected.betas - row).abs().sum(1).argmin()) for row in batch.betas]
     assert sorted(order) == [0, 1, 2, 3, 4]
-    assert (batch.images - expected.images[order]).abs().max() < 0.05 and torch.allclose(batch.joints_m, expected.joints_m[order], atol=1e-5)
+    assert (batch.images - expected.images[order]).abs().max() < 0.05
+    assert torch.allclose(batch.joints_m, expected.joints_m[order], atol=1e-5)
 
 
 def test_no_prerendered_crops_is_told(tmp_path):
