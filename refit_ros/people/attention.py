@@ -40,9 +40,9 @@ class Attention:
     confirmed: list[set[int]] = field(default_factory=list)  # by track: cameras whose detector saw him
     confidence: list[float] = field(default_factory=list)  # by track: the best of the boxes that confirm him, else 0
     unexplained: list[tuple[int, np.ndarray, float]] = field(default_factory=list)  # camera, raw box, confidence
-    astray_px: dict[int, float] = field(
-        default_factory=dict
-    )  # camera: how far from the expected box the nearest other one is
+    # By camera in which somebody is expected and not found: how far off the nearest box is that is nobody else's, and the
+    # nearest of all; infinite without one.
+    astray_px: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
 def expect(outline_m: np.ndarray, camera: Camera) -> Expected | None:
@@ -108,12 +108,11 @@ def hear(attention: Attention, found: dict[int, Boxes], cameras: list[Camera], t
                 missed[cameras[index].name] = missed.get(cameras[index].name, 0) + 1
         confirmed = clipped(expected[list(pairs)], *size) if pairs else np.zeros((0, 4))
         others = np.array([box for column, box in enumerate(boxes.xyxy_px) if column not in pairs.values()]).reshape(-1, 4)
-        missing = np.array(
-            [row for row, number in enumerate(here) if row not in pairs and index not in attention.hidden[number]], int
-        )
-        if len(others) and len(missing):
-            between = _middle(clipped(expected[missing], *size))[:, None] - _middle(others)[None]
-            attention.astray_px[index] = float(np.median(np.linalg.norm(between, axis=-1).min(1)))
+        missing = [row for row, number in enumerate(here) if row not in pairs and index not in attention.hidden[number]]
+        if missing:
+            attention.astray_px[index] = tuple(
+                _distance_px(clipped(expected[missing], *size), boxes_) for boxes_ in (others, boxes.xyxy_px)
+            )
         for column, box in enumerate(boxes.xyxy_px):
             if column not in pairs.values() and not (overlap(box, confirmed) > EXPLAINED).any():
                 attention.unexplained.append((index, box, float(boxes.confidence[column])))
@@ -133,5 +132,25 @@ def usable_views(
     return trusted if len(trusted) >= 2 else views
 
 
-def _middle(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[:, :2] + boxes[:, 2:]) / 2
+def contradictions(attention: Attention, cameras: int) -> dict[int, float]:
+    """Evidence, in px, that a camera's boxes are not where its extrinsics put people whom others see; {camera: px}.
+
+    With three cameras and more two others must agree on somebody, and a box that is nobody else's must lie astray.
+    Two cameras can only contradict each other: then both are named.
+    """
+    agreed = [len(confirmed) for confirmed in attention.confirmed]
+    if cameras == 2:
+        lonely = [number for number, count in enumerate(agreed) if count == 1 and len(attention.expected[number]) == 2]
+        astray = [pair[1] for pair in attention.astray_px.values() if np.isfinite(pair[1])]
+        return {0: min(astray), 1: min(astray)} if lonely and astray and 2 not in agreed else {}
+    if max(agreed, default=0) < 2:
+        return {}
+    return {camera: pair[0] for camera, pair in attention.astray_px.items() if np.isfinite(pair[0])}
+
+
+def _distance_px(expected: np.ndarray, boxes: np.ndarray) -> float:
+    """From the middles of `expected` (N, 4) to the nearest middle of `boxes` (M, 4), the median of N; infinite for none."""
+    if not len(boxes):
+        return float("inf")
+    between = (expected[:, None, :2] + expected[:, None, 2:] - boxes[None, :, :2] - boxes[None, :, 2:]) / 2
+    return float(np.median(np.linalg.norm(between, axis=-1).min(1)))

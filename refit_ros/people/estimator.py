@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from refit_ros.core.refit import Refit
-from refit_ros.people.attention import Attention, attend, expect, hear, is_hidden
+from refit_ros.people.attention import Attention, attend, contradictions, expect, hear, is_hidden
 from refit_ros.people.budget import Budget
 from refit_ros.people.detection import cleaned
 from refit_ros.people.detectors import make_detector
@@ -96,7 +96,10 @@ class Estimator:
         found, dropped, calls = self._detect(cameras)
         self._hear(attention, found, cameras, tracks, stamp_s)
         detected = time.perf_counter()
-        looked = self._looking(attention, tracks, cameras, self._moved.reported, self._moved.suspected, stamp_s)
+        try:
+            looked = self._looking(attention, tracks, cameras, self._moved.reported, self._moved.suspected, stamp_s)
+        except FloatingPointError as error:  # weights that do not fit: nothing of it may leave
+            looked, left_out = Looked(), {**left_out, **{camera.name: str(error) for camera in cameras}}
         people = self._conclude(looked, attention, found, cameras, tracks, stamp_s)
         finished = time.perf_counter()
         self._budget.spent(finished - started, looked.loop_s, looked.iterations)
@@ -188,8 +191,7 @@ class Estimator:
         for track, new in zip(adopted, newcomers):
             solved[id(track)], track.misfit, track.evidence = new.solved, misfit(new.solved), evidence(new.solved, cameras)
         # Where a camera's boxes are no longer where its people should be, how far off they are is as good as a residual.
-        witnessed = any(len(cameras_) >= 2 for cameras_ in attention.confirmed)
-        for index, astray in attention.astray_px.items() if witnessed else ():
+        for index, astray in contradictions(attention, len(cameras)).items():
             residual_px.setdefault(cameras[index].name, astray)
         self._moved.judge(residual_px, stamp_s)
         self._tracks.bury(stamp_s)

@@ -10,8 +10,8 @@ LONGEST_GAP_S = 3.0  # without any evidence for this long, the count starts afre
 class MovedCameras:
     """Watches each camera's residual over seconds.
 
-    A camera is reported when its residual has been above `moved_camera_px` in every set for `moved_camera_s`, while
-    it was not so for others of the same set (with three cameras and more it is then left out of the fusion).
+    A camera is reported once its residual was above `moved_camera_px`, among the worst of its set, and has not been good
+    since for `moved_camera_s`. With three cameras and more it is then left out of the fusion.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -41,8 +41,6 @@ class MovedCameras:
                 self._reported.discard(camera)
             # The bad view spoils the others a little; only the worst ones are to blame.
             elif residual > self._settings.moved_camera_px and residual > 0.7 * worst:
-                since = self._bad_since.setdefault(camera, stamp_s)
-                if stamp_s - since >= self._settings.moved_camera_s:
-                    self._reported.add(camera)
-            else:
-                self._bad_since.pop(camera, None)
+                self._bad_since.setdefault(camera, stamp_s)
+            if stamp_s - self._bad_since.get(camera, stamp_s) >= self._settings.moved_camera_s:
+                self._reported.add(camera)

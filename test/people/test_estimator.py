@@ -237,3 +237,18 @@ def test_pictures_that_do_not_fit_are_left_out_with_the_reason():
     assert people.people == () and set(people.left_out) == {"cam0", "cam1", "cam2"}
     assert "640 x 100" in people.left_out["cam0"] and "finite" in people.left_out["cam2"]
     assert Estimator(Oracle(stage), Settings(detector="topic")).estimate([]).people == ()
+
+
+def test_two_cameras_that_contradict_each_other_are_both_named():
+    stage = Stage([Actor((0.2, 0.3), seed=1)], ring(2))
+    stage.believed[1] = stage.believed[1].copy()
+    stage.believed[1][:3, :3] = stage.believed[1][:3, :3] @ np.array([[1, 0, 0], [0, 0.94, 0.34], [0, -0.34, 0.94]])
+    people = [people for _, people in following(stage, sets=40)]
+    assert people[-1].moved_cameras == ("cam0", "cam1")
+    assert all(np.isfinite(person.joints).all() for each in people for person in each.people)
+
+
+def test_weights_that_give_no_numbers_publish_nothing():
+    stage = Stage([Actor((0, 0), seed=1)], ring(1))
+    for _, people in following(stage, sets=3, pixels=np.nan):
+        assert people.people == () and "not finite" in people.left_out["cam0"]
