@@ -24,13 +24,12 @@ def run_node(ros_arguments: list[str]) -> int:
     rclpy's own signal handlers would take the context away before the node could tidy up: the markers on show
     could not be taken down. Raises ValueError with a sentence on arguments and parameters that cannot be used.
     """
+    from refit_ros.node.memory import keep_freed_memory
+    keep_freed_memory()
     import rclpy
     from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
     from rclpy.impl.implementation_singleton import rclpy_implementation
     from rclpy.signals import SignalHandlerOptions
-
-    from refit_ros.node.memory import keep_freed_memory
-    keep_freed_memory()
     program = _Program()
     try:
         rclpy.init(args=ros_arguments, signal_handler_options=SignalHandlerOptions.NO)
