@@ -68,6 +68,10 @@ class Solver:
         self.network = network
         self.body = network.body
         self.device = next(network.parameters()).device
+        # Crops are cut as published: crop pixel i lies at (i + 0.5) side / S - 0.5 from the corner, while the network's
+        # geometry puts it at i side / S. The published network has learned to live with that half pixel; those trained
+        # here were shown pictures that agree with the geometry, and are told where the crop really lies.
+        self._exact = getattr(network.config, "backbone", "") == "small"
         self._crops: Crops | None = None
         self._features = None
         self._looks: list[Look] = []
@@ -82,6 +86,9 @@ class Solver:
         views = [cameras[look.camera] for look in looks]
         self._crops = cropping.cut_all([view.image for view in views], [view.calibration for view in views],
                                        [look.square for look in looks], self.network.config.image_size, self.device)
+        if self._exact:
+            half = 0.5 * self._crops.side_px / self.network.config.image_size - 0.5
+            self._crops = replace(self._crops, center_px=self._crops.center_px + half[:, None])
         self._features = self.network.encode(self._crops.images)
 
     @torch.inference_mode()
