@@ -76,7 +76,7 @@ def test_the_trivial_answer_knows_shape_and_orientation(body, dots):
 
 def arguments(tmp_path, body_path, **changes):
     values = {"suite": "synthetic", "output": str(tmp_path / "out.json"), "crops": 4, "sets": 2, "variant": None,
-              "data": None, "images": None, "joint_regressor": None, 
+              "data": None, "images": None, "joint_regressor": None,
               "weights": str(tmp_path / "w.safetensors"), "body": str(body_path),
               "device": "cpu", "iterations": None}
     return argparse.Namespace(**{**values, **changes})
