@@ -71,6 +71,10 @@ class Prepared:
     def eval(self) -> Prepared:
         return self
 
+    def parameters(self):
+        """Those of the loop, on the network's device."""
+        return self.network.parameters()
+
     def describe(self) -> str:
         return f"{self.network.describe()}, {self.precision} with {self.engine} on {self.device}"
 

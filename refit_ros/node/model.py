@@ -26,11 +26,14 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     """
     from refit_ros.core.body import load_body
     from refit_ros.core.checkpoint import load_network
+    from refit_ros.core.inference import prepare
     from refit_ros.people.estimator import Estimator
     device = _device(parameters.device)
     body = load_body(parameters.body_model or None)
     network = load_network(parameters.weights or None, body=body, device=device)
-    return Model(Estimator(network, settings), network.body, device, network.weights_name, _notes(network))
+    prepared = prepare(network, parameters.precision, parameters.engine, parameters.max_batch)
+    return Model(Estimator(prepared, settings), prepared.body, f"{device}, {prepared.precision} with {prepared.engine}",
+                 network.weights_name, _notes(network))
 
 
 def _device(name: str) -> str:

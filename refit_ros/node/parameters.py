@@ -9,6 +9,7 @@ import re
 from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from refit_ros.core.inference import ENGINES, MAX_BATCH, PRECISIONS
 from refit_ros.people.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,14 +44,20 @@ class NodeParameters:
     weights: str = _parameter("", "Checkpoint: a published ReFit file (.pt, .pth) or a .safetensors; empty: the embedded one")
     body_model: str = _parameter("", "SMPL file (.pkl, .npz) or the folder that holds it; empty: the embedded body")
     device: str = _parameter("auto", "auto (a GPU where there is one), cpu, cuda or cuda:N")
+    precision: str = _parameter("auto", "Of the convolutions; auto: half precision where it is quicker and as good as exact",
+                                choices=PRECISIONS)
+    engine: str = _parameter("torch", "What computes the convolutions; the other two are extras for CPUs",
+                             choices=ENGINES)
+    max_batch: int = _parameter(MAX_BATCH, "At most so many crops go through the convolutions at once, which bounds the memory", 1, 1024)
     publish_mesh: bool = _parameter(False, "Put the mesh into /human/markers, besides skeleton and label")
 
     def __post_init__(self) -> None:
         _check_cameras(self.cameras)
         for name in ("image_topic", "camera_info_topic", "detection_topic"):
             _check_topic(name, getattr(self, name), len(self.cameras))
-        if self.image_transport not in ("raw", "compressed"):
-            raise ValueError(f"image_transport is '{self.image_transport}'; choose raw or compressed")
+        for entry in fields(self):
+            if entry.metadata["choices"] and getattr(self, entry.name) not in entry.metadata["choices"]:
+                raise ValueError(f"{entry.name} is '{getattr(self, entry.name)}'; choose one of {', '.join(entry.metadata['choices'])}")
         if len(self.cameras) > 1 and not self.fixed_frame:
             raise ValueError(f"{len(self.cameras)} cameras need a fixed_frame in which people are placed: set it to a TF "
                              "frame that every camera's optical frame is connected to, such as 'map' or 'base_link'")
