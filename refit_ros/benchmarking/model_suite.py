@@ -106,8 +106,13 @@ def _one_crop(network: Refit, entries, device, rounds, most_s, say) -> dict:
         calls["prepared, loop"] = lambda: quick.fit(features, crops)
     say("one crop")
     times = alternately(calls, device, rounds, seconds_each=0.05, most_s=most_s)
+    say(_short(times))
     base = times["reference"]["median_ms"]
     return {name: {**time, "of_reference": round(time["median_ms"] / base, 3)} for name, time in times.items()}
+
+
+def _short(times: dict) -> str:
+    return "; ".join(f"{label} {time['median_ms']:.3g} ms" for label, time in times.items())
 
 
 def _loop(reference: ReferenceRefit, features, crops) -> None:
@@ -127,6 +132,7 @@ def _batches(network: Refit, entries, device, rounds, batches, most_s, say) -> d
         if count <= 8 or device.type == "cuda":
             calls["reference"] = partial(reference, crops)
         times = alternately(calls, device, max(3, rounds // 2), seconds_each=0.05, most_s=most_s)
+        say(_short(times))
         for label, time in times.items():
             table.setdefault(label, {})[str(count)] = {
                 **time, "crops_per_s": round(count / time["median_ms"] * 1e3, 1),

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from refit_ros.core.config import NetworkConfig
 from refit_ros.core.errors import InputError
 from refit_ros.core.fused_convolutions import fused_encoder
 from refit_ros.core.fused_update import FusedDecoder, FusedUpdate
-from refit_ros.core.graphs import GraphedFit
+from refit_ros.core.graphs import Recorded
 from refit_ros.core.refit import Features, Refit
 from refit_ros.core.types import Crops, Estimate, Fit, Views
 
@@ -34,30 +34,23 @@ class Prepared:
         self.body = network.body
         self.trained, self.embedded, self.weights_name = network.trained, network.embedded, network.weights_name
         self.device = network.init_pose.device
-        self._graphed = GraphedFit(self._compute) if graphs else None
+        self._encode = Recorded(lambda _, images: self.encoder(*images)) if graphs else None
+        self._fit = Recorded(self._fit_tensors) if graphs else None
 
     def __call__(self, crops: Crops, views: Views | None = None, betas: Tensor | None = None,
                  start: Estimate | None = None, iterations: int | None = None) -> Fit:
-        """As `Refit.forward`, without gradients. More than `max_batch` crops go through in several parts."""
-        with torch.inference_mode():
-            if len(crops) <= self.max_batch:
-                return self._at_once(crops, views, betas, start, iterations)
-            if views is not None:
-                return self.network.fit(self.encode(crops.images), crops, views, betas, start, iterations)
-            parts = [self._at_once(_rows(crops, part), None, betas if betas is None else betas[part],
-                                   _rows(start, part), iterations) for part in self._parts(len(crops))]
-            history = tuple(_joined(estimates) for estimates in zip(*(part.history for part in parts)))
-            return Fit(history[-1], history)
+        """As `Refit.forward`, without gradients; the convolutions see at most `max_batch` crops at once."""
+        return self.fit(self.encode(crops.images), crops, views, betas, start, iterations)
 
     forward = __call__
 
     def encode(self, images: Tensor) -> Features:
         """images (B, 3, S, S) -> features, `max_batch` at a time; fewer where a GPU's memory does not hold them."""
+        parts, begin = [], 0
         with torch.inference_mode():
-            parts, begin = [], 0
             while begin < len(images):
                 try:
-                    parts.append(self.encoder(images[begin:begin + self.max_batch]))
+                    parts.append(self._encoded(images[begin:begin + self.max_batch]))
                     begin += self.max_batch
                 except torch.OutOfMemoryError:
                     self._halve()
@@ -65,43 +58,68 @@ class Prepared:
 
     def fit(self, features: Features, crops: Crops, views: Views | None = None, betas: Tensor | None = None,
             start: Estimate | None = None, iterations: int | None = None) -> Fit:
+        """As `Refit.fit`, without gradients."""
+        iterations = self.config.iterations if iterations is None else iterations
         with torch.inference_mode():
-            return self.network.fit(features, crops, views, betas, start, iterations)
+            if self._fit is None:
+                return self.network.fit(features, crops, views, betas, start, iterations)
+            given = [features.maps, features.pooled, crops.center_px, crops.side_px, crops.focal_px, crops.principal_px]
+            given += [] if views is None else [views.person, views.camera_from_world]
+            given += [] if betas is None else [betas]
+            given += [] if start is None else [getattr(start, field.name) for field in fields(Estimate)]
+            kind = views is not None, betas is not None, start is not None, iterations
+            try:
+                values = self._fit(kind, tuple(given))
+            except RuntimeError as error:
+                self._without_graphs(error)
+                return self.fit(features, crops, views, betas, start, iterations)
+            history = tuple(Estimate(*(value[:, i] for value in values)) for i in range(iterations + 1))
+            return Fit(history[-1], history)
 
     def eval(self) -> Prepared:
         return self
 
     def parameters(self):
-        """Those of the loop, on the network's device."""
         return self.network.parameters()
 
     def describe(self) -> str:
         return f"{self.network.describe()}, {self.precision} with {self.engine} on {self.device}"
 
-    def _at_once(self, crops, views, betas, start, iterations) -> Fit:
-        iterations = self.config.iterations if iterations is None else iterations
-        if self._graphed is not None:
-            try:
-                return self._graphed(crops, views, betas, start, iterations)
-            except torch.OutOfMemoryError:
-                self._graphed.forget()
-                self._halve()
-                return self(crops, views, betas, start, iterations)
-            except RuntimeError as error:
-                log.warning("goes on without CUDA graphs: %s", str(error).splitlines()[0])
-                self._graphed = None
-        return self._compute(crops, views, betas, start, iterations)
+    def _encoded(self, images: Tensor) -> tuple[Tensor, ...]:
+        if self._encode is None:
+            return self.encoder(images)
+        try:
+            return self._encode("encode", (images,))
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            self._without_graphs(error)
+            return self.encoder(images)
 
-    def _compute(self, crops, views, betas, start, iterations) -> Fit:
-        return self.network.fit(self.encode(crops.images), crops, views, betas, start, iterations)
+    def _fit_tensors(self, kind: tuple, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """`fit` from tensors to tensors: what a recording can hold. -> each quantity (B, iterations + 1, ...)."""
+        has_views, has_betas, has_start, iterations = kind
+        given = iter(given)
+        features = Features(next(given), next(given))
+        images = features.pooled.new_zeros(1, 3, 1, 1).expand(len(features.pooled), -1, -1, -1)  # the loop reads none
+        crops = Crops(images, *(next(given) for _ in range(4)))
+        views = Views(next(given), next(given)) if has_views else None
+        betas = next(given) if has_betas else None
+        start = Estimate(*given) if has_start else None
+        fit = self.network.fit(features, crops, views, betas, start, iterations)
+        return tuple(torch.stack([getattr(e, f.name) for e in fit.history], dim=1) for f in fields(Estimate))
 
-    def _parts(self, count: int) -> list[slice]:
-        return [slice(begin, begin + self.max_batch) for begin in range(0, count, self.max_batch)]
+    def _without_graphs(self, error: RuntimeError) -> None:
+        log.warning("goes on without CUDA graphs: %s", str(error).splitlines()[0])
+        self._encode = self._fit = None
 
     def _halve(self) -> None:
         """Raises InputError where not even one crop fits."""
         if self.max_batch == 1:
             raise InputError(f"{self.device} has not enough memory for a single crop; free some or use device cpu")
+        if self._encode is not None:
+            self._encode.forget()
+            self._fit.forget()
         torch.cuda.empty_cache()
         self.max_batch //= 2
         log.warning("%s is out of memory: going on with at most %d crops at once", self.device, self.max_batch)
@@ -188,11 +206,3 @@ class _InPrecision:
         with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
             maps, pooled = self.encoder(images.to(dtype=self.dtype, memory_format=torch.channels_last))
         return maps.float().contiguous(), pooled.float()
-
-
-def _rows(value, part: slice):
-    return None if value is None else replace(value, **{f.name: getattr(value, f.name)[part] for f in fields(value)})
-
-
-def _joined(estimates) -> Estimate:
-    return Estimate(*(torch.cat([getattr(e, f.name) for e in estimates]) for f in fields(Estimate)))

@@ -135,3 +135,37 @@ def test_fused_update_and_decoder(layers):
     fused, plain = FusedDecoder(decoder)(hidden, box), decoder(hidden, box)
     for name in ("pose", "betas", "camera"):
         torch.testing.assert_close(getattr(fused, name), getattr(plain, name), rtol=1e-4, atol=1e-5)
+
+
+class _Replayed:
+    """A recording without a GPU: what is replayed is the computation itself, on the recording's own tensors."""
+
+    def __init__(self, compute, tensors, size):
+        from refit_ros.core.graphs import _filled_up
+        self.compute, self.inputs = compute, tuple(_filled_up(tensor, size) for tensor in tensors)
+
+    def replay(self, tensors, count):
+        for static, given in zip(self.inputs, tensors):
+            static[:count].copy_(given)
+            if not static.is_floating_point():
+                static[count:].fill_(-1)
+        return tuple(output[:count].clone() for output in self.compute(self.inputs))
+
+
+@torch.inference_mode()
+def test_calls_filled_up_to_a_recording(network, monkeypatch):
+    """Views of people, filled up to the next recorded size, agree as if they were alone; also after a fuller call."""
+    from refit_ros.core import graphs
+    monkeypatch.setattr(graphs, "_Recording", _Replayed)
+    prepared = prepare(network, "float32")
+    prepared._encode = graphs.Recorded(lambda _, images: prepared.encoder(*images))
+    prepared._fit = graphs.Recorded(prepared._fit_tensors)
+    betas = torch.linspace(-1, 1, 80).reshape(8, 10)
+    start = network(random_crops(8, 128, CPU, seed=2)).estimate
+    for people, cameras in ((1, 3), (2, 4), (2, 3), (1, 5)):
+        count = people * cameras
+        crops, views = random_crops(count, 128, CPU, seed=count), views_of(people, cameras, CPU)
+        begun = type(start)(start.rotmats[:count], start.betas[:count], start.weak_perspective[:count], start.transl[:count])
+        assert_same(prepared(crops, views=views, iterations=3), network(crops, views=views, iterations=3), 1e-4)
+        assert_same(prepared(crops, betas=betas[:count], start=begun), network(crops, betas=betas[:count], start=begun), 1e-4)
+        assert_same(prepared(crops), network(crops), 1e-4)
