@@ -17,7 +17,8 @@ def results():
     last = {"refit": 100, "regression": 130, "no_feedback": 125, "shared_gru": 99, "no_memory": 105}
     variants = {name: {"single": {"0": errors(120), "5": errors(mm)}, "four_views": errors(mm - 20)}
                 for name, mm in last.items()}
-    return {"default": {"crops": 2000, "sets": 500, "iterations": 5, "trivial": errors(170), "single": single, "views": views,
+    return {"default": {"crops": 2000, "sets": 500, "iterations": 5, "trivial": errors(170), "single": single,
+                        "views": views,
                         "single_joints_mm": list(range(24)), "single_known_shape": errors(74),
                         "four_views_known_shape": errors(35)}, "variants": variants}
 
@@ -27,7 +28,8 @@ def measured(tmp_path, results):
     folder = tmp_path / "measured"
     folder.mkdir()
     (folder / "results.json").write_text(json.dumps(results))
-    main = [{"step": s, "crops": s * 1000, "seconds": s, "refit/held_out/mpjpe_mm": 200 / s, "refit/held_out/mpjpe_mm_0": 300 / s,
+    main = [{"step": s, "crops": s * 1000, "seconds": s, "refit/held_out/mpjpe_mm": 200 / s,
+             "refit/held_out/mpjpe_mm_0": 300 / s,
              "refit/held_out/pa_mpjpe_mm": 100 / s} for s in (1, 2, 3)]
     both = [{"step": s, "crops": s * 1000, "seconds": s, "refit/held_out/mpjpe_mm": 200 / s,
              "regression/held_out/mpjpe_mm": 250 / s} for s in (1, 2, 3, 4)]
