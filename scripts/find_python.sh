@@ -25,7 +25,11 @@ done
 {
     echo "refit_ros needs Python 3.11 or 3.12, and none was found."
     for name in $candidates; do
-        echo "  tried $name${why:-}: $("$name" --version 2>&1 | head -n 1)"
+        if command -v "$name" >/dev/null 2>&1; then
+            echo "  tried $name${why:-}: $("$name" --version 2>&1 | head -n 1)"
+        else
+            echo "  tried $name: not there"
+        fi
     done
     echo "  Install one (Debian 12: apt install python3.11 python3.11-venv python3.11-dev; Ubuntu 24.04: the same with 3.12),"
     echo "  or name one: make PYTHON=/path/to/python3.11 demo"
