@@ -60,12 +60,16 @@ def walking_legs(phase: Tensor, stride: Tensor, device: torch.device | str) -> A
     angles = zero_angles(len(phase), device)
     both = torch.stack((phase, phase + pi), dim=1)  # heel strike of the left foot at phase 0
     wide = stride[:, None]
-    hip = (8 + 21 * torch.cos(both) - 3 * torch.cos(2 * both)) * wide
-    knee = 8 + 26 * (1 - torch.cos(both - 4.3)) .pow(1.5) / 2**.5 * wide.sqrt() * (0.5 + 0.5 * torch.sin(both - 2.7)).clamp(min=0) \
-        + 8 * (1 - torch.cos(2 * both)) / 2
-    ankle = -4 * torch.sin(both) + 14 * torch.exp(-((both - 3.9 + pi) % (2 * pi) - pi) ** 2 / .35) * wide
+
+    def bump(at: float, width: float) -> Tensor:
+        return torch.exp(-(torch.remainder(both - at + pi, 2 * pi) - pi) ** 2 / (2 * width**2))
+
+    hip = 8 * wide + 22 * wide * torch.cos(both + .3) + 13 * bump(4.9, .6) * wide.sqrt()
+    knee = 5 + 12 * bump(.75, .5) * wide + 66 * bump(4.68, .68) * wide.sqrt()
+    ankle = 3 * bump(.3, .3) - 9 * bump(2.5, .8) + 15 * bump(3.75, .35) * wide - 9 * bump(5.1, .6)
+    toes = 22 * bump(3.45, .45) * wide
     return replace(angles, hip_flex=torch.deg2rad(hip), knee=torch.deg2rad(knee), ankle=torch.deg2rad(ankle),
-                   toes=torch.deg2rad(18 * torch.exp(-((both - 3.3 + pi) % (2 * pi) - pi) ** 2 / .3) * wide),
+                   toes=torch.deg2rad(toes),
                    tilt=torch.deg2rad(3 * stride), sway=torch.deg2rad(3 * torch.sin(phase)),
                    twist=torch.deg2rad(-9 * torch.cos(phase) * stride), hip_out=torch.full_like(both, radians(2)))
 
