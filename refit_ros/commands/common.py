@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from refit_ros.core.refit import Refit
+    from refit_ros.core.inference import Prepared
     from refit_ros.people.settings import Settings
 
 
@@ -24,15 +24,16 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
                        help="updates of the loop for each picture; without it, as many as the network was trained with")
 
 
-def load_network_from(args: argparse.Namespace) -> Refit:
+def load_network_from(args: argparse.Namespace) -> Prepared:
     """The network that the common options describe, on its device, ready to run.
 
     Raises ValueError or FileNotFoundError, each with a sentence, where a file or the device cannot be had.
     """
     from refit_ros.core.body import load_body
     from refit_ros.core.checkpoint import load_network
+    from refit_ros.core.inference import prepare
     body = load_body(args.body) if args.body else None
-    return load_network(args.weights, body=body, device=device_named(args.device))
+    return prepare(load_network(args.weights, body=body, device=device_named(args.device)), args.precision or "auto")
 
 
 def settings_from(args: argparse.Namespace, **overrides) -> Settings:
@@ -57,7 +58,7 @@ def device_named(name: str | None) -> str:
     return name
 
 
-def say_what_weights_mean(network: Refit, real_pictures: bool) -> None:
+def say_what_weights_mean(network: Prepared, real_pictures: bool) -> None:
     """One line on stderr where the outcome must not be taken for more than it is."""
     if not network.trained:
         print("note: these weights are untrained, the poses mean nothing", file=sys.stderr)

@@ -19,7 +19,8 @@ OVERLAYS_AT = (0.15, 0.45, 0.75)   # of the time: early enough that the last one
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=positive_float, default=20.0, help="how long to run after the first message")
     parser.add_argument("--cameras", type=positive_int, default=2, metavar="N", help="synthetic cameras, 1 to 4")
-    parser.add_argument("--people", type=positive_int, default=1, metavar="N", help="people walking before them")
+    parser.add_argument("--people", type=positive_int, metavar="N",
+                        help="people before them; without it, as many as the scene is made for")
     parser.add_argument("--scene", default="walking", help="walking, crossing, three_people, half_out or standing")
     parser.add_argument("--rate", type=positive_float, default=30.0, metavar="HZ", help="pictures a second of each camera")
     parser.add_argument("--width", type=positive_int, default=640, metavar="PX")
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     for old in ("report.json", *(path.name for path in output.glob("*.png"))):
         (output / old).unlink(missing_ok=True)   # nothing of an earlier run may be taken for this one's
     setup = setup_from(args, output)
-    print(f"cameras: {args.cameras}, people: {args.people}, {args.seconds:g} s, ROS_DOMAIN_ID={setup.domain_id}", flush=True)
+    print(f"scene: {args.scene}, cameras: {args.cameras}, {args.seconds:g} s, ROS_DOMAIN_ID={setup.domain_id}", flush=True)
     try:
         measured = run_system(setup, progress=lambda line: print(line, flush=True))
     except (NotWell, ChildEnded) as error:
@@ -70,7 +71,7 @@ def setup_from(args: argparse.Namespace, output: Path) -> Setup:
         node_parameters["fixed_frame"] = "world"
     if args.compressed:
         node_parameters["image_transport"] = "compressed"
-    camera_options = {"scene": args.scene, "cameras": args.cameras, "people": args.people, "rate": args.rate,
+    camera_options = {"scene": args.scene, "cameras": args.cameras, "people": args.people or 0, "rate": args.rate,
                       "width": args.width, "height": args.height, "seed": args.seed, "compressed": args.compressed}
     from refit_ros.node.synthetic_cameras import CameraOptions
     CameraOptions(**camera_options)   # says now what the other process would only say in its log
@@ -90,7 +91,7 @@ def report_from(measured: Measured, args: argparse.Namespace, trained: bool) -> 
                "arrival_ms_p50": np.percentile(arrival_ms, 50), "arrival_ms_p95": np.percentile(arrival_ms, 95),
                "start_s": measured.start_s, "seconds": measured.seconds, "people_seen": measured.people_seen,
                "node_cpu_s": measured.node_cpu_s, "cameras_cpu_s": measured.cameras_cpu_s}
-    return {"cameras": args.cameras, "people": args.people,
+    return {"cameras": args.cameras, "people": measured.true_people,
             "frames_in": measured.frames_in, "frames_out": measured.frames_out,
             **{name: round(float(value), 3) if np.isfinite(value) else None for name, value in figures.items()},
             "pairs_compared": found.pairs, "missed": found.missed, "extra": found.extra, "id_switches": found.id_switches,

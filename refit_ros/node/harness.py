@@ -46,6 +46,7 @@ class Measured:
     frames_out: int                 # messages on /human/smpl that answer one of them
     latency_ms: np.ndarray          # (frames_out,) capture to publish, as the messages say
     arrival_ms: np.ndarray          # (frames_out,) capture to arrival at the listener
+    true_people: int                # in the scene
     people_seen: float              # estimates a message, mean
     node_cpu_s: float
     cameras_cpu_s: float
@@ -207,6 +208,7 @@ def _evaluate(heard, frames_in: int, **measured) -> Measured:
     return Measured(frames_in=frames_in, frames_out=len(answers),
                     latency_ms=np.array([_duration_ms(answer.message.latency) for answer in answers]),
                     arrival_ms=np.array([(answer.arrival_ns - answer.stamp_ns) / 1e6 for answer in answers]),
+                    true_people=max(len(message.people) for message in truth.values()),
                     people_seen=float(np.mean([len(answer.message.people) for answer in answers])),
                     markers=heard.markers, tf=heard.tf, frame_id=frame_id, comparison=comparison,
                     diagnostics=heard.diagnostics, **measured)

@@ -55,8 +55,8 @@ class CameraOptions:
     seed: int = _option(0, "Another seed, other people")
     distortion: tuple[float, ...] = _option((0.0,), "plumb_bob coefficients k1 k2 p1 p2 k3 of the lenses; 0: none")
     compressed: bool = _option(False, "Publish JPEG (sensor_msgs/CompressedImage) instead of raw pictures")
-    length: float = _option(4.0, "Seconds of the scene, played back and forth")
-    patience: float = _option(40.0, "Render no longer than this many seconds beforehand: the scene gets shorter instead")
+    length: float = _option(6.0, "Seconds of the scene, played back and forth")
+    patience: float = _option(20.0, "Render no longer than this many seconds beforehand: the scene gets shorter instead")
 
     def __post_init__(self) -> None:
         for name, low, high in (("cameras", 1, MOST_CAMERAS), ("people", 0, 8), ("width", 16, 7680), ("height", 16, 4320),
