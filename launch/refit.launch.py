@@ -8,10 +8,11 @@ from pathlib import Path
 
 import yaml
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+
+from launch import LaunchDescription
 
 SHARE = Path(get_package_share_directory("refit_ros"))
 PARAMS_FILE = str(SHARE / "config" / "refit.yaml")
@@ -85,12 +86,20 @@ def start(context) -> list:
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription([
-        *(DeclareLaunchArgument(name, default_value="", description=f"{description} (not given: the node's own default)")
-          for name, (_, description) in PASSED_ON.items()),
-        DeclareLaunchArgument("params_file", default_value=PARAMS_FILE, description="Parameters of the node"),
-        DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and of its topics"),
-        DeclareLaunchArgument("rviz", default_value="false", description="Start RViz too"),
-        DeclareLaunchArgument("rviz_frame", default_value="", description="RViz's fixed frame, where fixed_frame is not given"),
-        OpaqueFunction(function=start),
-    ])
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(
+                    name, default_value="", description=f"{description} (not given: the node's own default)"
+                )
+                for name, (_, description) in PASSED_ON.items()
+            ),
+            DeclareLaunchArgument("params_file", default_value=PARAMS_FILE, description="Parameters of the node"),
+            DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and of its topics"),
+            DeclareLaunchArgument("rviz", default_value="false", description="Start RViz too"),
+            DeclareLaunchArgument(
+                "rviz_frame", default_value="", description="RViz's fixed frame, where fixed_frame is not given"
+            ),
+            OpaqueFunction(function=start),
+        ]
+    )

@@ -13,13 +13,19 @@ SAY_EVERY_S = 2.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bag", type=Path, metavar="IN", help="the bag's folder, or its .mcap or .db3 file")
-    parser.add_argument("--output", type=Path, required=True, metavar="OUT", help="folder of the new bag, which must not exist yet")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="OUT", help="folder of the new bag, which must not exist yet"
+    )
     parser.add_argument("--cameras", nargs="+", metavar="NAME", help="which cameras; without it, all that are found")
-    parser.add_argument("--image-topic", metavar="TOPIC", help="with {camera} for a camera's name; without it, as in the node")
+    parser.add_argument(
+        "--image-topic", metavar="TOPIC", help="with {camera} for a camera's name; without it, as in the node"
+    )
     parser.add_argument("--camera-info-topic", metavar="TOPIC", help="likewise")
     parser.add_argument("--fixed-frame", metavar="FRAME", help="TF frame of the outcome; not needed with one camera")
     parser.add_argument("--sync-slop", type=float, metavar="S", help="pictures of one set were taken within this time")
-    parser.add_argument("--detector", choices=["builtin", "onnx", "full_image", "topic"], help="how people are found; without it, builtin")
+    parser.add_argument(
+        "--detector", choices=["builtin", "onnx", "full_image", "topic"], help="how people are found; without it, builtin"
+    )
     parser.add_argument("--detector-model", metavar="FILE", help="the ONNX file of --detector onnx")
     parser.add_argument("--detection-topic", metavar="TOPIC", help="where the boxes of --detector topic are, with {camera}")
     parser.add_argument("--max-people", type=int, metavar="N")
@@ -37,15 +43,30 @@ def run(args: argparse.Namespace) -> int:
         raise FileExistsError(f"'{args.output}' exists already: remove it, or give another --output")
     with open_bag(args.bag) as reader:
         parameters = _parameters(args, reader)
-        settings = settings_from(args, detector=args.detector, detector_model=args.detector_model, max_people=args.max_people,
-                                 smoothing=args.smoothing)
+        settings = settings_from(
+            args,
+            detector=args.detector,
+            detector_model=args.detector_model,
+            max_people=args.max_people,
+            smoothing=args.smoothing,
+        )
         model = load_model(parameters, settings)
         for note in model.notes:
             _say(note)
         print(f"{args.bag}: {reader.duration * 1e-9:.1f} s, cameras {', '.join(parameters.cameras)}", flush=True)
         mcap = args.storage == "mcap" if args.storage else _is_mcap(args.bag)
-        outcome = fit_bag(reader, args.output, model, parameters, settings.detector == "topic", mcap, _say, _Progress(reader.duration * 1e-9))
-    print(f"{outcome.sets} sets of pictures, {outcome.with_people} with people, {outcome.rejected} messages rejected -> {args.output}")
+        outcome = fit_bag(
+            reader,
+            args.output,
+            model,
+            parameters,
+            settings.detector == "topic",
+            mcap,
+            _say,
+            _Progress(reader.duration * 1e-9),
+        )
+    counts = f"{outcome.sets} sets of pictures, {outcome.with_people} with people, {outcome.rejected} messages rejected"
+    print(f"{counts} -> {args.output}")
     return 0 if outcome.sets else 1
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import qos_profile_sensor_data
@@ -49,8 +50,14 @@ class Cameras:
         if detections:
             wanted.append((detection_type(), parameters.detection_topic, self._intake.boxes))
         for kind, template, take in wanted:
-            self._subscriptions.append(self._node.create_subscription(
-                kind, template.format(camera=name), functools.partial(self._on_message, take, name), qos_profile_sensor_data))
+            self._subscriptions.append(
+                self._node.create_subscription(
+                    kind,
+                    template.format(camera=name),
+                    functools.partial(self._on_message, take, name),
+                    qos_profile_sensor_data,
+                )
+            )
 
     def _on_message(self, take: Callable[[str, Any, float], list[FrameSet]], camera: str, message: Any) -> None:
         self._send_on(take(camera, message, time.monotonic()))

@@ -126,8 +126,11 @@ def calibration(camera: str, message: Any) -> Calibration:
 def check_size(image_size: tuple[int, int], camera: Calibration) -> None:
     """(width, height) of a picture against its calibration. Raises Rejected."""
     if image_size != (camera.width_px, camera.height_px):
-        raise Rejected("size differs from CameraInfo", f"the picture is {image_size[0]} x {image_size[1]} px, its CameraInfo "
-                       f"is for {camera.width_px} x {camera.height_px}")
+        raise Rejected(
+            "size differs from CameraInfo",
+            f"the picture is {image_size[0]} x {image_size[1]} px, its CameraInfo "
+            f"is for {camera.width_px} x {camera.height_px}",
+        )
 
 
 def boxes(message: Any, wanted_class: str = "") -> Boxes:

@@ -57,7 +57,12 @@ class Diagnostics:
         state, rate = builder.state(camera, now_s), self._picture_rates[camera].of(pictures)
         rejected = self._intake.rejections.of(camera)
         level, text = self._judge(camera, state, rate, now_s)
-        values = {"state": state, "pictures": pictures, "pictures per second": f"{rate:.2f}", "rejected": sum(rejected.values())}
+        values = {
+            "state": state,
+            "pictures": pictures,
+            "pictures per second": f"{rate:.2f}",
+            "rejected": sum(rejected.values()),
+        }
         values |= {f"rejected: {reason}": count for reason, count in sorted(rejected.items())}
         return self._status(f"camera {camera}", level, text, values | builder.counts(camera))
 

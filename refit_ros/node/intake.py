@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import functools
 import traceback
-from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from refit_ros.node import conversions
 from refit_ros.node.boxes import BoxJoin

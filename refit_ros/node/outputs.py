@@ -17,10 +17,10 @@ class Outputs:
     """Publishers of the lifecycle node; they are silent while it is not active."""
 
     def __init__(self, node: LifecycleNode, cameras: list[str], publish_mesh: bool, faces: np.ndarray) -> None:
-        from refit_ros.msg import SmplArray
         from sensor_msgs.msg import Image
         from visualization_msgs.msg import MarkerArray
 
+        from refit_ros.msg import SmplArray
         from refit_ros.node.compat import tf2_ros
         self.types, self.publish_mesh, self.faces = RosTypes(), publish_mesh, np.asarray(faces)
         self._node = node

@@ -1,4 +1,5 @@
-"""What documents say of the parameters, written from the one place where they stand: python -m refit_ros.node.parameter_docs"""
+"""What documents say of the parameters, from the one place where they stand: python -m refit_ros.node.parameter_docs"""
+
 from __future__ import annotations
 
 import textwrap
@@ -26,14 +27,21 @@ def _range(entry: Field) -> str:
     low, high, choices = (entry.metadata[key] for key in ("minimum", "maximum", "choices"))
     if choices:
         return ", ".join(choices)
-    return "" if low is None and high is None else f"{'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'}"
+    return (
+        ""
+        if low is None and high is None
+        else f"{'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'}"
+    )
 
 
 def yaml_text() -> str:
     """config/refit.yaml: every parameter in a comment with its default, so that no default is stated a second time."""
-    lines = ["# Parameters of the node `refit`, at their defaults. Nothing is set here: to change one, take away the braces and",
-             "# the `#` before it, in this file or in a copy given as params_file:=... (written by parameter_docs.py).",
-             "/**:", "  ros__parameters: {}"]
+    lines = [
+        "# Parameters of the node `refit`, at their defaults. Nothing is set here: to change one, take away the braces and",
+        "# the `#` before it, in this file or in a copy given as params_file:=... (written by parameter_docs.py).",
+        "/**:",
+        "  ros__parameters: {}",
+    ]
     for entry in table():
         extent = _range(entry)
         described = entry.metadata["description"] + (f" ({extent})" if extent else "")
@@ -45,7 +53,9 @@ def yaml_text() -> str:
 def markdown_table() -> str:
     rows = ["| parameter | default | range | |", "|---|---|---|---|"]
     for entry in table():
-        rows.append(f"| `{entry.name}` | `{_written(default_of(entry))}` | {_range(entry)} | {entry.metadata['description']} |")
+        rows.append(
+            f"| `{entry.name}` | `{_written(default_of(entry))}` | {_range(entry)} | {entry.metadata['description']} |"
+        )
     return "\n".join(rows)
 
 

@@ -31,24 +31,33 @@ class NodeParameters:
     cameras: tuple[str, ...] = _parameter(("camera",), "Names of the cameras, each once")
     image_topic: str = _parameter("{camera}/image_raw", "Where a camera's pictures come from; {camera} stands for its name")
     camera_info_topic: str = _parameter("{camera}/camera_info", "Where its calibration comes from")
-    image_transport: str = _parameter("raw", "raw: sensor_msgs/Image on the image topic; compressed: "
-                                      "sensor_msgs/CompressedImage on <image topic>/compressed", choices=("raw", "compressed"))
+    image_transport: str = _parameter(
+        "raw",
+        "raw: sensor_msgs/Image on the image topic; compressed: sensor_msgs/CompressedImage on <image topic>/compressed",
+        choices=("raw", "compressed"),
+    )
     detection_topic: str = _parameter("{camera}/detections", "Where boxes of people come from, with detector 'topic'")
     detection_class: str = _parameter("person", "With detector 'topic': only detections of this class id count; empty: all")
     detection_wait_s: float = _parameter(0.1, "With detector 'topic': how long a picture waits for its boxes", 0.0, 5.0)
     sync_slop_s: float = _parameter(0.02, "Pictures of one set were taken within this time", 0.0, 1.0)
     sync_deadline_s: float = _parameter(0.05, "How long an incomplete set waits for the other cameras", 0.0, 5.0)
-    camera_timeout_s: float = _parameter(0.5, "A camera that is silent for this long is not waited for until it returns", 0.05, 60.0)
+    camera_timeout_s: float = _parameter(
+        0.5, "A camera that is silent for this long is not waited for until it returns", 0.05, 60.0
+    )
     fixed_frame: str = _parameter("", "TF frame of everything that is published; empty: the only camera's optical frame")
     transform_wait_s: float = _parameter(0.1, "How long a set waits for a camera's transform at its capture time", 0.0, 5.0)
-    weights: str = _parameter("", "Checkpoint: a published ReFit file (.pt, .pth) or a .safetensors; empty: the embedded one")
+    weights: str = _parameter(
+        "", "Checkpoint: a published ReFit file (.pt, .pth) or a .safetensors; empty: the embedded one"
+    )
     body_model: str = _parameter("", "SMPL file (.pkl, .npz) or the folder that holds it; empty: the embedded body")
     device: str = _parameter("auto", "auto (a GPU where there is one), cpu, cuda or cuda:N")
     precision: str = _parameter("auto", "Of the convolutions; auto: half precision where it is quicker and as good as exact",
                                 choices=PRECISIONS)
     engine: str = _parameter("torch", "What computes the convolutions; the other two are extras for CPUs",
                              choices=ENGINES)
-    max_batch: int = _parameter(MAX_BATCH, "At most so many crops go through the convolutions at once, which bounds the memory", 1, 1024)
+    max_batch: int = _parameter(
+        MAX_BATCH, "At most so many crops go through the convolutions at once, which bounds the memory", 1, 1024
+    )
     publish_mesh: bool = _parameter(False, "Put the mesh into /human/markers, besides skeleton and label")
 
     def __post_init__(self) -> None:
@@ -57,7 +66,9 @@ class NodeParameters:
             _check_topic(name, getattr(self, name), len(self.cameras))
         for entry in fields(self):
             if entry.metadata["choices"] and getattr(self, entry.name) not in entry.metadata["choices"]:
-                raise ValueError(f"{entry.name} is '{getattr(self, entry.name)}'; choose one of {', '.join(entry.metadata['choices'])}")
+                raise ValueError(
+                    f"{entry.name} is '{getattr(self, entry.name)}'; choose one of {', '.join(entry.metadata['choices'])}"
+                )
         if len(self.cameras) > 1 and not self.fixed_frame:
             raise ValueError(f"{len(self.cameras)} cameras need a fixed_frame in which people are placed: set it to a TF "
                              "frame that every camera's optical frame is connected to, such as 'map' or 'base_link'")
@@ -138,10 +149,18 @@ def _descriptor(entry: Field):
     if low is None and high is None:
         return descriptor
     if isinstance(entry.default, float):
-        descriptor.floating_point_range = [FloatingPointRange(
-            from_value=float(-_BIGGEST_NUMBER if low is None else low), to_value=float(_BIGGEST_NUMBER if high is None else high))]
+        descriptor.floating_point_range = [
+            FloatingPointRange(
+                from_value=float(-_BIGGEST_NUMBER if low is None else low),
+                to_value=float(_BIGGEST_NUMBER if high is None else high),
+            )
+        ]
     else:
-        descriptor.integer_range = [IntegerRange(
-            from_value=int(-_BIGGEST_INTEGER if low is None else low), to_value=int(_BIGGEST_INTEGER if high is None else high),
-            step=1)]
+        descriptor.integer_range = [
+            IntegerRange(
+                from_value=int(-_BIGGEST_INTEGER if low is None else low),
+                to_value=int(_BIGGEST_INTEGER if high is None else high),
+                step=1,
+            )
+        ]
     return descriptor

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -103,10 +104,14 @@ class Pipeline:
         if out.markers_wanted():
             meshes = self._meshes(people) if out.publish_mesh else {}
             out.publish_markers(self._markers.serialized(people.people, stamp_ns, frame_id, meshes, out.faces))
-        for frame, view in ((frame, view) for view in views for frame in taken.frames if frame.camera == view.calibration.name):
+        for frame, view in (
+            (frame, view) for view in views for frame in taken.frames if frame.camera == view.calibration.name
+        ):
             if out.overlay_wanted(frame.camera):
                 picture = self._overlay(view, people)
-                out.publish_overlay(frame.camera, conversions.image_message(out.types, picture, frame.stamp_ns, frame.frame_id))
+                out.publish_overlay(
+                    frame.camera, conversions.image_message(out.types, picture, frame.stamp_ns, frame.frame_id)
+                )
         self._tally.latency_ms.add(latency_ns * 1e-6)
 
     def _meshes(self, people: People) -> dict[int, np.ndarray]:

@@ -73,8 +73,10 @@ def cameras_in(reader: AnyReader, image_topic: str, camera_info_topic: str) -> t
         names = [name for name in names if "/" + camera_info_topic.lstrip("/").format(camera=name) in topics]
         if names:
             return names, transport
-    raise ValueError(f"no camera in this bag: pictures on {image_topic} with calibrations on {camera_info_topic} were looked for, "
-                     f"and there are {', '.join(f'{topic} ({kind})' for topic, kind in sorted(topics.items())) or 'no topics'}")
+    raise ValueError(
+        f"no camera in this bag: pictures on {image_topic} with calibrations on {camera_info_topic} were looked for, "
+        f"and there are {', '.join(f'{topic} ({kind})' for topic, kind in sorted(topics.items())) or 'no topics'}"
+    )
 
 
 def transforms_in(reader: AnyReader) -> Lookup:
@@ -83,8 +85,13 @@ def transforms_in(reader: AnyReader) -> Lookup:
     for connection, _, raw in reader.messages([each for each in reader.connections if each.msgtype == TF]):
         for each in reader.deserialize(raw, connection.msgtype).transforms:
             place, turn = each.transform.translation, each.transform.rotation
-            tree.set(each.header.frame_id, each.child_frame_id, stamp_ns(each.header.stamp),
-                     Pose((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w)), connection.topic.endswith("tf_static"))
+            tree.set(
+                each.header.frame_id,
+                each.child_frame_id,
+                stamp_ns(each.header.stamp),
+                Pose((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w)),
+                connection.topic.endswith("tf_static"),
+            )
 
     def lookup(target: str, source: str, time_ns: int):
         try:
@@ -102,8 +109,14 @@ class BagOutputs:
         self.types, self.publish_mesh, self.faces = BagTypes(store), publish_mesh, np.asarray(faces)
         self.time_ns = 0    # when the bag says that the set was complete
         self._writer = writer
-        self._connections = {topic: writer.add_connection(topic, kind, typestore=store) for topic, kind in (
-            ("/human/smpl", "refit_ros/msg/SmplArray"), ("/human/markers", "visualization_msgs/msg/MarkerArray"), ("/tf", TF))}
+        self._connections = {
+            topic: writer.add_connection(topic, kind, typestore=store)
+            for topic, kind in (
+                ("/human/smpl", "refit_ros/msg/SmplArray"),
+                ("/human/markers", "visualization_msgs/msg/MarkerArray"),
+                ("/tf", TF),
+            )
+        }
 
     def smpl_wanted(self) -> bool:
         return True
@@ -144,7 +157,7 @@ def fit_bag(reader: AnyReader, output: Path, model: Model, parameters: NodeParam
         part = Path(folder) / FILE_NAME
         with Writer(part, version=9, storage_plugin=StoragePlugin.MCAP if mcap else StoragePlugin.SQLITE3) as writer:
             outputs = BagOutputs(writer, make_store(), parameters.publish_mesh, model.body.faces)
-            # There is no time between capture and publishing here: the latency is told as 0, as every run must write the same.
+            # Every run must write the same: the latency is told as 0, whatever this machine took.
             pipeline = Pipeline(model, outputs, extrinsics, parameters.fixed_frame, tally, rejections, clock_ns=lambda: 0)
             with_people = 0
             for time_ns, found in _sets(reader, parameters, Intake(parameters, detections, rejections)):
@@ -184,8 +197,14 @@ def _overdue(intake: Intake, until_s: float) -> Iterator[tuple[int, Any]]:
 def _takers(parameters: NodeParameters, intake: Intake) -> dict[tuple[str, str], tuple[str, Callable]]:
     """What is done with the messages of a (topic, type)."""
     compressed = parameters.image_transport == "compressed"
-    templates = [(parameters.image_topic + ("/compressed" if compressed else ""), [IMAGE_TYPES[parameters.image_transport]], intake.image),
-                 (parameters.camera_info_topic, [CAMERA_INFO], intake.camera_info),
-                 (parameters.detection_topic, DETECTIONS, intake.boxes)]
+    templates = [
+        (
+            parameters.image_topic + ("/compressed" if compressed else ""),
+            [IMAGE_TYPES[parameters.image_transport]],
+            intake.image,
+        ),
+        (parameters.camera_info_topic, [CAMERA_INFO], intake.camera_info),
+        (parameters.detection_topic, DETECTIONS, intake.boxes),
+    ]
     return {("/" + template.format(camera=name).lstrip("/"), kind): (name, method)
             for name in intake.cameras for template, kinds, method in templates for kind in kinds}

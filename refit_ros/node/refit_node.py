@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import traceback
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from rclpy.clock import Clock, ClockType
@@ -65,7 +66,9 @@ class RefitNode(LifecycleNode):
         self._detections = settings.detector == "topic"
         faces = np.asarray(self._model.body.faces)
         self._outputs = Outputs(self, list(self._options.cameras), self._options.publish_mesh, faces)
-        self.get_logger().info(f"configured: {self._model.weights} weights, body {self._model.body.name}, on {self._model.device}")
+        self.get_logger().info(
+            f"configured: {self._model.weights} weights, body {self._model.body.name}, on {self._model.device}"
+        )
         return super().on_configure(state)
 
     @explains_failure
@@ -80,7 +83,9 @@ class RefitNode(LifecycleNode):
         self._cameras = Cameras(self, self._options, self._intake, self._detections, self._deliver)
         self._diagnostics = Diagnostics(self.get_fully_qualified_name(), self._model, self._intake, self._tally)
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._diagnostics_timer = self.create_timer(diagnostics.PERIOD_S, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._diagnostics_timer = self.create_timer(
+            diagnostics.PERIOD_S, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
         self._offer_services()
         self.get_logger().info(f"active: waiting for {', '.join(self._options.cameras)}")
         return super().on_activate(state)
@@ -120,8 +125,9 @@ class RefitNode(LifecycleNode):
         return frames.Extrinsics(frames.lookup_in(self._buffer), self._options.fixed_frame, self._options.transform_wait_s)
 
     def _offer_services(self) -> None:
-        from refit_ros.srv import SetShape
         from std_srvs.srv import Trigger
+
+        from refit_ros.srv import SetShape
         self._offered = [self.create_service(Trigger, "~/reset", self._on_reset),
                          self.create_service(SetShape, "~/set_shape", self._on_set_shape)]
 

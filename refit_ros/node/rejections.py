@@ -4,7 +4,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from typing import Callable
+from collections.abc import Callable
 
 WARN_INTERVAL_S = 1.0
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from typing import Callable
+from collections.abc import Callable
 
 from refit_ros.node.mailbox import Mailbox
 from refit_ros.node.sets import FrameSet

@@ -60,7 +60,9 @@ class Bench:
         """Publish once; the first time, wait for the subscriber."""
         from rclpy.qos import qos_profile_sensor_data
         if topic not in self._publishers:
-            publisher = self._publishers[topic] = self.helper.create_publisher(type(message), topic, qos or qos_profile_sensor_data)
+            publisher = self._publishers[topic] = self.helper.create_publisher(
+                type(message), topic, qos or qos_profile_sensor_data
+            )
             self.wait(publisher.get_subscription_count, f"a subscriber of {topic}")
         self._publishers[topic].publish(message)
 
@@ -86,7 +88,9 @@ class Bench:
         if self._static is None:
             self._static = tf2_ros.StaticTransformBroadcaster(self.helper)
         self._static.sendTransform(message)
-        self.wait(lambda: self.node._buffer.can_transform(fixed_frame, optical_frame, Time()), f"the transform of {optical_frame}")
+        self.wait(
+            lambda: self.node._buffer.can_transform(fixed_frame, optical_frame, Time()), f"the transform of {optical_frame}"
+        )
 
     def wait(self, condition, what: str, timeout_s: float = WAIT_S):
         """The first true value of `condition()`; fails after `timeout_s`."""
@@ -102,8 +106,8 @@ class Bench:
         """Wait until the node's publishers of these topics have their listener here."""
         for topic in topics:
             self.wait(lambda topic=topic: self.helper.count_publishers(topic), f"a publisher of {topic}")
-            publishers = {publisher.topic_name: publisher for publisher in self.node.publishers}
-            self.wait(lambda topic=topic: publishers[topic].get_subscription_count(), f"the listener of {topic}")
+            publisher = next(each for each in self.node.publishers if each.topic_name == topic)
+            self.wait(publisher.get_subscription_count, f"the listener of {topic}")
 
     def call(self, kind, name: str, request):
         client = self.helper.create_client(kind, name)

@@ -51,9 +51,19 @@ def posed(body: Body, number: int, betas, orient, pose, transl, views: tuple[Per
     turned = np.zeros((24, 3, 3))
     for joint, parent in enumerate(PARENTS):
         turned[joint] = local[joint] if parent < 0 else turned[parent] @ local[joint]
-    return Person(id=number, confidence=0.9, betas=np.asarray(betas), global_orient=np.asarray(orient), body_pose=np.asarray(pose),
-                  transl=np.asarray(transl), joints=joints[0].double().numpy(), joint_rotmats=turned,
-                  joint_stddev=np.full(24, 0.02), joint_in_image=np.ones(24, bool), views=views)
+    return Person(
+        id=number,
+        confidence=0.9,
+        betas=np.asarray(betas),
+        global_orient=np.asarray(orient),
+        body_pose=np.asarray(pose),
+        transl=np.asarray(transl),
+        joints=joints[0].double().numpy(),
+        joint_rotmats=turned,
+        joint_stddev=np.full(24, 0.02),
+        joint_in_image=np.ones(24, bool),
+        views=views,
+    )
 
 
 def moved(body: Body, person: Person, frame_from_camera: np.ndarray) -> Person:
@@ -63,6 +73,13 @@ def moved(body: Body, person: Person, frame_from_camera: np.ndarray) -> Person:
     orient = (Rotation.from_matrix(A) * Rotation.from_rotvec(person.global_orient)).as_rotvec()
     transl = A @ (J0 + person.transl) + a - J0
     return posed(body, person.id, person.betas, orient, person.body_pose, transl, person.views)
+
+
+def vertices(body, betas, orient, pose, transl) -> np.ndarray:
+    """The mesh (V, 3) m that a message's parameters mean, in its frame."""
+    rotmats = Rotation.from_rotvec(np.concatenate([np.asarray(orient, float)[None], np.asarray(pose, float)])).as_matrix()
+    tensors = (torch.tensor(np.asarray(value)[None], dtype=torch.float32) for value in (betas, rotmats, transl))
+    return body.vertices(*tensors)[0].double().numpy()
 
 
 @dataclass
@@ -87,7 +104,9 @@ class FakeEstimator:
         where = views[0].fixed_from_camera
         used = tuple(PersonView(view.calibration.name, view.calibration.frame_id, np.array([10.0, 20.0, 50.0, 90.0]),
                                 np.array([0.9, 0.1, -0.1]), 1.5) for view in views)
-        people = tuple(replace(person if where is None else moved(self.body, person, where), views=used) for person in self.people)
+        people = tuple(
+            replace(person if where is None else moved(self.body, person, where), views=used) for person in self.people
+        )
         return People(views[0].stamp_s, people, tuple(view.calibration.name for view in views), iterations=5)
 
     def reset(self) -> None:
@@ -101,7 +120,9 @@ class FakeEstimator:
 
 def fake_model(people: int = 1, vertices: int = 96, **options) -> Model:
     body = small_body(vertices)
-    estimator = FakeEstimator(body, tuple(person_in_camera(body, number, seed=number) for number in range(1, people + 1)), **options)
+    estimator = FakeEstimator(
+        body, tuple(person_in_camera(body, number, seed=number) for number in range(1, people + 1)), **options
+    )
     return Model(estimator, body, "cpu", "fake", ("these numbers mean nothing",))
 
 
@@ -110,7 +131,9 @@ def stamp_of(nanoseconds: int):
     return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
 
 
-def image_message(stamp_ns: int, width: int = 64, height: int = 48, encoding: str = "rgb8", frame_id: str = "camera_optical"):
+def image_message(
+    stamp_ns: int, width: int = 64, height: int = 48, encoding: str = "rgb8", frame_id: str = "camera_optical"
+):
     """A grey picture, filled with 100."""
     from sensor_msgs.msg import Image
     channels = {"rgb8": 3, "bgr8": 3, "mono8": 1}.get(encoding, 3)

@@ -23,18 +23,48 @@ def bad_pictures() -> dict:
     unstamped = changed()
     unstamped.header.stamp = stamp_of(0)
     return {
-        "unknown encoding": changed(encoding="rgb9"), "depth": changed(encoding="32FC1"), "no encoding": changed(encoding=""),
-        "step too small": changed(step=64), "step of zero": changed(step=0), "step too large": changed(step=1000),
-        "data too short": changed(data=whole[:-1]), "data too long": changed(data=whole + whole[:1]), "no data": changed(data=array.array("B")),
-        "no width": changed(width=0), "no height": changed(height=0), "nothing": changed(width=0, height=0, step=0, data=array.array("B")),
-        "huge": changed(width=2**32 - 1, height=2**32 - 1), "no stamp": unstamped,
-        "another size": image_message(STAMP_NS, width=32), "no camera": None,
+        "unknown encoding": changed(encoding="rgb9"),
+        "depth": changed(encoding="32FC1"),
+        "no encoding": changed(encoding=""),
+        "step too small": changed(step=64),
+        "step of zero": changed(step=0),
+        "step too large": changed(step=1000),
+        "data too short": changed(data=whole[:-1]),
+        "data too long": changed(data=whole + whole[:1]),
+        "no data": changed(data=array.array("B")),
+        "no width": changed(width=0),
+        "no height": changed(height=0),
+        "nothing": changed(width=0, height=0, step=0, data=array.array("B")),
+        "huge": changed(width=2**32 - 1, height=2**32 - 1),
+        "no stamp": unstamped,
+        "another size": image_message(STAMP_NS, width=32),
+        "no camera": None,
     }
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ("unknown encoding", "depth", "no encoding", "step too small", "step of zero",
-                                                    "step too large", "data too short", "data too long", "no data", "no width",
-                                                    "no height", "nothing", "huge", "no stamp", "another size")])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind
+        for kind in (
+            "unknown encoding",
+            "depth",
+            "no encoding",
+            "step too small",
+            "step of zero",
+            "step too large",
+            "data too short",
+            "data too long",
+            "no data",
+            "no width",
+            "no height",
+            "nothing",
+            "huge",
+            "no stamp",
+            "another size",
+        )
+    ],
+)
 def test_a_bad_picture_is_dropped_and_counted_and_the_next_is_used(bench, kind):
     from refit_ros.msg import SmplArray
     messages = bench.listen(SmplArray, "/human/smpl")
@@ -144,7 +174,9 @@ def test_encodings_become_rgb(encoding, padding):
     assert (image == ([77] * 3 if len(pixel) == 1 else [10, 100, 200])).all()
 
 
-@pytest.mark.parametrize("encoding", ["mono16", "rgb16", "bgr16", "bayer_rggb8", "bayer_grbg16", "yuv422", "yuv422_yuy2", "uyvy"])
+@pytest.mark.parametrize(
+    "encoding", ["mono16", "rgb16", "bgr16", "bayer_rggb8", "bayer_grbg16", "yuv422", "yuv422_yuy2", "uyvy"]
+)
 def test_other_encodings_are_grey_where_all_is_grey(encoding):
     pytest.importorskip("sensor_msgs")
     wide = "16" in encoding

@@ -130,9 +130,27 @@ def test_parameters_carry_description_and_range(bench):
     bench.start(fake_model(), activate=False)
     names = [entry.name for entry in table()]
     assert len(names) == len(set(names))
-    assert {"cameras", "image_topic", "camera_info_topic", "image_transport", "sync_slop_s", "camera_timeout_s", "fixed_frame",
-            "weights", "body_model", "device", "precision", "iterations", "latency_budget_ms", "warm_start", "detector",
-            "max_people", "smoothing", "publish_mesh", "autostart"} <= set(names)
+    assert {
+        "cameras",
+        "image_topic",
+        "camera_info_topic",
+        "image_transport",
+        "sync_slop_s",
+        "camera_timeout_s",
+        "fixed_frame",
+        "weights",
+        "body_model",
+        "device",
+        "precision",
+        "iterations",
+        "latency_budget_ms",
+        "warm_start",
+        "detector",
+        "max_people",
+        "smoothing",
+        "publish_mesh",
+        "autostart",
+    } <= set(names)
     answer = bench.call(DescribeParameters, "/refit/describe_parameters", DescribeParameters.Request(names=names))
     for entry, descriptor in zip(table(), answer.descriptors):
         assert descriptor.name == entry.name and descriptor.description

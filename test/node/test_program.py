@@ -90,7 +90,9 @@ def test_configure_fails_and_the_node_stays_alive(process):
     assert code == 0 and "Traceback" not in said
 
 
-@pytest.mark.parametrize("argument, says", [("sync_slop_s:=7.0", "sync_slop_s"), ("cameras:=7", "cameras"), ("warm_start:=maybe", "warm_start")])
+@pytest.mark.parametrize(
+    "argument, says", [("sync_slop_s:=7.0", "sync_slop_s"), ("cameras:=7", "cameras"), ("warm_start:=maybe", "warm_start")]
+)
 def test_a_parameter_of_another_type_or_out_of_range_is_one_sentence(process, argument, says):
     node = process("-m", "refit_ros", "node", "--ros-args", "-p", argument)
     assert node.child.wait(60) == 2

@@ -154,13 +154,17 @@ def test_a_run_that_is_cut_off_leaves_nothing_behind(tmp_path):
 
 
 def run_command(*arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "refit_ros", "bag", *map(str, arguments)], capture_output=True, text=True, timeout=100)
+    return subprocess.run(
+        [sys.executable, "-m", "refit_ros", "bag", *map(str, arguments)], capture_output=True, text=True, timeout=100
+    )
 
 
 def test_the_command_from_outside_twice_with_equal_bytes(tmp_path):
     source = write_bag(tmp_path / "in", ["camera"], sets=3)
     for name in ("one", "two"):
-        done = run_command(source, "--output", tmp_path / name, "--weights", "untrained", "--detector", "full_image", "--device", "cpu")
+        done = run_command(
+            source, "--output", tmp_path / name, "--weights", "untrained", "--detector", "full_image", "--device", "cpu"
+        )
         assert done.returncode == 0 and "3 sets of pictures" in done.stdout and "untrained" in done.stderr, done.stderr
     assert digest(tmp_path / "one") == digest(tmp_path / "two")
     assert len(read(tmp_path / "one")["/human/smpl"]) == 3
@@ -183,6 +187,22 @@ def test_ros_is_not_needed(tmp_path):
     source = write_bag(tmp_path / "in", ["camera"], sets=2)
     code = ("import sys\nfor name in ('rclpy', 'sensor_msgs', 'tf2_ros', 'rcl_interfaces'): sys.modules[name] = None\n"
             "from refit_ros.__main__ import main\nsys.exit(main(sys.argv[1:]))")
-    done = subprocess.run([sys.executable, "-c", code, "bag", str(source), "--output", str(tmp_path / "out"), "--weights", "untrained",
-                           "--detector", "full_image"], capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            code,
+            "bag",
+            str(source),
+            "--output",
+            str(tmp_path / "out"),
+            "--weights",
+            "untrained",
+            "--detector",
+            "full_image",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,173 @@
+"""What comes in: one camera and several, late, lost, compressed, with boxes; over real DDS topics."""
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from node_fakes import fake_model, stamp_of
+
+STAMP_NS = 1_700_000_000_123_456_789
+
+
+def duration_ns(duration) -> int:
+    return duration.sec * 10**9 + duration.nanosec
+
+
+def test_several_cameras_give_one_message_for_a_set(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map")
+    bench.connected("/human/smpl")
+    for camera in ("left", "right"):
+        bench.stand(f"{camera}_optical", np.eye(4), "map")
+    bench.camera(STAMP_NS, "left")    # goes alone: nothing is known of the other camera yet
+    bench.wait(lambda: messages, "the first message")
+    bench.camera(STAMP_NS + 40_000_000, "right")
+    bench.wait(lambda: len(messages) == 2, "the second message")
+    bench.camera(STAMP_NS + 100_000_000, "left")
+    bench.camera(STAMP_NS + 107_000_000, "right")
+    message = bench.wait(lambda: messages[2:], "a message for the set")[0]
+    assert list(message.cameras) == ["left", "right"]
+    assert message.header.stamp == stamp_of(STAMP_NS + 100_000_000)
+    assert duration_ns(message.sync_spread) == 7_000_000
+    assert [view.frame_id for view in message.people[0].views] == ["left_optical", "right_optical"]
+
+
+def test_a_view_without_extrinsics_is_left_out_and_counted(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map", sync_slop_s=0.1)
+    bench.connected("/human/smpl")
+    bench.stand("left_optical", np.eye(4), "map")
+    for camera in ("left", "right"):
+        bench.camera(STAMP_NS, camera)
+    bench.wait(lambda: messages, "a message")
+    bench.camera(STAMP_NS + 100_000_000, "left")
+    bench.camera(STAMP_NS + 100_000_000, "right")
+    bench.wait(lambda: messages[-1].header.stamp == stamp_of(STAMP_NS + 100_000_000), "the set's message")
+    assert list(messages[-1].cameras) == ["left"]
+    assert len(messages[-1].people) == 1
+    assert bench.node._rejections.of("right")["no extrinsics"] >= 1
+
+
+def test_the_latest_set_wins_and_what_it_replaced_is_counted(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    gate = threading.Event()
+    bench.start(fake_model(gate=gate))
+    bench.connected("/human/smpl")
+    for index in range(6):
+        bench.camera(STAMP_NS + index * 100_000_000)
+        bench.wait(lambda index=index: bench.node._intake.pictures["camera"] == index + 1, "the picture to arrive")
+        if index == 0:
+            bench.wait(lambda: bench.node._worker.mailbox._item is None, "the first set to be taken")
+    gate.set()
+    bench.wait(lambda: len(messages) == 2, "two messages")
+    assert messages[0].header.stamp == stamp_of(STAMP_NS)
+    assert messages[1].header.stamp == stamp_of(STAMP_NS + 500_000_000)
+    assert bench.node._worker.mailbox.dropped == 4
+
+
+def test_boxes_come_from_a_topic(bench):
+    from refit_ros.msg import SmplArray
+
+    from refit_ros.node.cameras import detection_type
+    if detection_type().__name__ != "PolygonStamped":
+        pytest.skip("vision_msgs is installed: its message is used instead")
+    from geometry_msgs.msg import Point32, PolygonStamped
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model(), detector="topic", detection_wait_s=5.0)
+    bench.connected("/human/smpl")
+    boxes = PolygonStamped()
+    boxes.header.stamp = stamp_of(STAMP_NS)
+    boxes.polygon.points = [Point32(x=1.0, y=2.0, z=0.75), Point32(x=30.0, y=40.0)]
+    bench.camera(STAMP_NS)
+    bench.publish("/camera/detections", boxes)
+    bench.wait(lambda: messages, "a message")
+    found = bench.model.estimator.seen[0][0].boxes
+    np.testing.assert_allclose(found.xyxy_px, [[1, 2, 30, 40]])
+    np.testing.assert_allclose(found.confidence, [0.75])
+
+
+def test_compressed_pictures(bench):
+    import cv2
+    from node_fakes import info_message
+    from refit_ros.msg import SmplArray
+    from sensor_msgs.msg import CompressedImage
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model(), image_transport="compressed")
+    bench.connected("/human/smpl")
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[..., 2] = 200   # OpenCV's red
+    message = CompressedImage(format="png", data=cv2.imencode(".png", picture)[1].tobytes())
+    message.header.stamp, message.header.frame_id = stamp_of(STAMP_NS), "camera_optical"
+    bench.publish("/camera/camera_info", info_message(STAMP_NS))
+    bench.publish("/camera/image_raw/compressed", message)
+    bench.wait(lambda: messages, "a message")
+    seen = bench.model.estimator.seen[0][0].image
+    assert seen.shape == (48, 64, 3) and (seen == [200, 0, 0]).all()
+
+
+def test_a_camera_is_lost_and_comes_back(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map", camera_timeout_s=0.3, sync_deadline_s=0.1)
+    bench.connected("/human/smpl")
+    for camera in ("left", "right"):
+        bench.stand(f"{camera}_optical", np.eye(4), "map")
+    tick = 0
+
+    def both(alive: tuple[str, ...], until: list[str]) -> None:
+        """Picture after picture until a message is about these cameras."""
+        nonlocal tick
+        messages.clear()
+        for _ in range(100):
+            tick += 1
+            for camera in alive:
+                bench.camera(STAMP_NS + tick * 50_000_000, camera)
+            time.sleep(0.05)
+            if messages and list(messages[-1].cameras) == until:
+                return
+        pytest.fail(f"never a message about {until}: {[list(m.cameras) for m in messages]}")
+    both(("left", "right"), ["left", "right"])
+    both(("left",), ["left"])
+    bench.wait(lambda: bench.node._intake.builder.state("right", time.monotonic()) == "silent", "right to be given up")
+    both(("left", "right"), ["left", "right"])
+
+
+def test_an_incomplete_set_goes_on_by_itself_at_the_deadline(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map", camera_timeout_s=30.0, sync_deadline_s=0.2)
+    bench.connected("/human/smpl")
+    for camera in ("left", "right"):
+        bench.stand(f"{camera}_optical", np.eye(4), "map")
+        bench.camera(STAMP_NS, camera)
+    bench.wait(lambda: messages, "the first message")
+    bench.camera(STAMP_NS + 10**9, "left")   # and nothing else: only the timer can send it on
+    bench.wait(lambda: messages[-1].header.stamp == stamp_of(STAMP_NS + 10**9), "the incomplete set")
+    assert list(messages[-1].cameras) == ["left"]
+
+
+def test_a_clock_set_back_makes_it_forget_everybody_once(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model())
+    bench.connected("/human/smpl")
+    for stamp_ns in (STAMP_NS, STAMP_NS - 10**11, STAMP_NS - 10**11 + 10**8):
+        count = len(messages)
+        bench.camera(stamp_ns)
+        bench.wait(lambda count=count: len(messages) > count, "a message")
+    assert bench.model.estimator.resets == 1
+    assert messages[-1].header.stamp == stamp_of(STAMP_NS - 10**11 + 10**8)
+
+
+def test_topics_lie_in_the_nodes_namespace(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/robot/human/smpl")
+    bench.start(fake_model(), arguments=("-r", "__ns:=/robot"), cameras=["front"])
+    bench.connected("/robot/human/smpl")
+    bench.camera(STAMP_NS, "robot/front", frame_id="front_optical")
+    assert bench.wait(lambda: messages, "a message")[0].header.frame_id == "front_optical"
