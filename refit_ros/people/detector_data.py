@@ -1,4 +1,4 @@
-"""Pictures of synthetic people with their boxes, made on the device by the thousand: what the builtin detector learns from."""
+"""Pictures of synthetic people with their boxes, made on the device by the thousand: what the builtin detector learns."""
 from __future__ import annotations
 
 import math
@@ -65,7 +65,8 @@ class PictureSource:
         seen = vertices @ camera_from_world[picture].mT
         focal = dice.uniform(0.65, 1.6, count)[picture] * WIDTH_PX
         pixels = seen[..., :2] / seen[..., 2:].clamp(min=0.05) * focal[:, None, None] + (size - 1) / 2
-        fragments = rasterize(torch.cat([pixels, seen[..., 2:]], -1), self._surface.faces, picture, count, HEIGHT_PX, WIDTH_PX)
+        points = torch.cat([pixels, seen[..., 2:]], -1)
+        fragments = rasterize(points, self._surface.faces, picture, count, HEIGHT_PX, WIDTH_PX)
         self._color(image, fragments, picture, normals, camera_from_world)
         full = torch.cat([pixels.amin(1), pixels.amax(1) + 1], 1)
         inside = torch.minimum(full.clamp(min=0), size.repeat(2))
@@ -75,7 +76,9 @@ class PictureSource:
         sound = (share > LEAST_INSIDE) & (shown > LEAST_SHOWN) & (seen[..., 2].amin(1) > 0.2)
         return inside, sound & (torch.minimum(wide, tall) > LEAST_SIDE_PX)
 
-    def _color(self, image: Tensor, fragments: Fragments, picture: Tensor, normals: Tensor, camera_from_world: Tensor) -> None:
+    def _color(
+        self, image: Tensor, fragments: Fragments, picture: Tensor, normals: Tensor, camera_from_world: Tensor
+    ) -> None:
         outfits = sample_outfits(self._dice, len(picture), self._split)
         attributes = fragment_attributes(fragments, self._surface)
         at = torch.div(fragments.pixel, HEIGHT_PX * WIDTH_PX, rounding_mode="floor")

@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=2.0, help="time for training (default: 2)")
     parser.add_argument("--batch", type=int, default=64, help="pictures in a step (default: 64)")
     parser.add_argument("--seed", type=int, default=0, help="of the pictures (default: 0)")
+    parser.add_argument("--pictures", type=int, default=256, help="held-out pictures to measure with (default: 256)")
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps (default: time alone)")
 
 
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     torch.save(state, checkpoint)
     # An average over fewer steps than it remembers is still mostly the start.
     final = average.module if step > 3 / (1 - AVERAGE_MEMORY) else network
-    found = measure(final.eval(), make_source(device, "test", 1), device)
+    found = measure(final.eval(), make_source(device, "test", 1), device, args.pictures)
     metadata = {"trained": "on synthetic people", "steps": str(step), "measured": json.dumps(found)}
     weights = {name: tensor.detach().float().cpu().contiguous() for name, tensor in final.state_dict().items()}
     save_file(weights, args.output / "detector_small.safetensors", metadata)
@@ -122,7 +123,7 @@ def measure(network: DetectorNetwork, source, device: torch.device, pictures: in
     people = found = right = 0
     shared = 0.0
     for _ in range(max(1, pictures // 32)):
-        images, boxes, valid = source.batch(32)
+        images, boxes, valid = source.batch(min(32, pictures))
         best, confidence = boxes_from_maps(*network(normalised(images)))
         for row in range(len(images)):
             true, sure = boxes[row][valid[row] > 0], best[row][confidence[row] > CONFIDENT]

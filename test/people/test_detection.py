@@ -100,3 +100,32 @@ def test_detectors_by_settings(tmp_path):
     save_file({"other": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="other.safetensors"):
         BuiltinDetector(weights=tmp_path / "other.safetensors")
+
+
+def test_pictures_to_learn_from_hold_what_their_boxes_say():
+    from refit_ros.people.detector_data import HEIGHT_PX, WIDTH_PX, make_source
+
+    images, boxes, valid = make_source(torch.device("cpu"), "train", 0).batch(8)
+    assert images.shape == (8, 3, 256, WIDTH_PX) and images.dtype == torch.uint8 and boxes.shape[0] == 8
+    assert (images[:, :, HEIGHT_PX:] == 114).all() and images[:, :, :HEIGHT_PX].float().std() > 20
+    there = boxes[valid > 0]
+    assert len(there) > 5 and (there[:, 2:] - there[:, :2]).min() > 8
+    assert there.min() >= 0 and there[:, 2].max() <= WIDTH_PX and there[:, 3].max() <= HEIGHT_PX
+    again, same, _ = make_source(torch.device("cpu"), "train", 0).batch(8)
+    assert torch.equal(images, again) and torch.equal(boxes, same)
+
+
+def test_training_leaves_weights_that_can_be_used_and_resumes(tmp_path):
+    from argparse import ArgumentParser
+
+    from refit_ros.people import train_detector
+
+    parser = ArgumentParser()
+    train_detector.add_arguments(parser)
+    for steps in ("1", "2"):
+        args = parser.parse_args(["--output", str(tmp_path), "--minutes", "1", "--steps", steps, "--batch", "2"])
+        args.pictures = 2
+        assert train_detector.run(args) == 0
+    assert torch.load(tmp_path / "detector_checkpoint.pt", weights_only=True)["step"] == 2
+    found, = BuiltinDetector(weights=tmp_path / "detector_small.safetensors").find([np.zeros((48, 64, 3), np.uint8)])
+    assert found.xyxy_px.shape[1] == 4
