@@ -116,7 +116,7 @@ class Tracks:
                 track.velocity = np.zeros(3)
             track.pose, track.stamp_s, track.fresh, track.missed = pose, stamp_s, True, {}
             track.confidence = confidence
-            track.seen_s = stamp_s - 1e-9
+            track.seen_s = -np.inf  # this set counts; a small step back would be lost in stamps as large as those of today
             if track in self._gone:
                 self._gone.remove(track)
             if not any(track is other for other in self.alive):
