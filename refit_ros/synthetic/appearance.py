@@ -45,10 +45,13 @@ class Surface:
 
     def normals(self, vertices: Tensor) -> Tensor:
         """(M, V, 3) -> (M, V, 3): the mean direction of each vertex's faces, weighted by their areas, not normalised."""
-        corners = vertices[:, self.faces.flatten()].unflatten(1, (-1, 3))
-        a, b = corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0]
-        face = torch.linalg.cross(a, b, dim=-1)
-        return torch.zeros_like(vertices).index_add_(1, self.faces.flatten(), face.repeat_interleave(3, dim=1))
+        people = vertices.transpose(0, 1).contiguous()  # (V, M, 3): whole rows are gathered and scattered
+        first, second, third = (people[self.faces[:, k]] for k in range(3))
+        face = torch.linalg.cross(second - first, third - first, dim=-1)
+        total = torch.zeros_like(people)
+        for k in range(3):
+            total.index_add_(0, self.faces[:, k], face)
+        return total.transpose(0, 1)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Outfits:
 
 _NUMBERS = ("sleeve", "trouser_end", "waist", "neck", "neck_v", "hairline", "hair_back", "bald", "pattern", "fx", "fy", "fz",
             "phase", "duty", "open", "logo", "belt", "side_stripe", "beard", "wrinkle", "wx", "wy", "leg_pattern", "glasses")
-_N = {name: i for i, name in enumerate(_NUMBERS)}
+_WRINKLES = [_NUMBERS.index(name) for name in ("wrinkle", "wx", "wy")]
 
 
 def sample_outfits(dice: Dice, count: int, split: str) -> Outfits:
@@ -104,19 +107,25 @@ def sample_outfits(dice: Dice, count: int, split: str) -> Outfits:
 
 def fragment_attributes(fragments: Fragments, surface: Surface) -> Tensor:
     """(K, 13) of `Surface.attributes`, at each seen point."""
-    corners = surface.faces[fragments.face]
-    return (surface.attributes[corners] * fragments.bary[..., None]).sum(1)
+    return interpolate(surface.attributes, surface.faces[fragments.face], fragments.bary)
+
+
+def interpolate(values: Tensor, corners: Tensor, bary: Tensor) -> Tensor:
+    """Rows `corners` (K, 3) of values (N, C), weighted by bary (K, 3): (K, C)."""
+    total = values[corners[:, 0]] * bary[:, :1]
+    total.addcmul_(values[corners[:, 1]], bary[:, 1:2])
+    return total.addcmul_(values[corners[:, 2]], bary[:, 2:])
 
 
 def paint(attributes: Tensor, outfits: Outfits, mesh: Tensor) -> Tensor:
     """The colour, before light, of points (K, 13) on people `mesh` (K,): (K, 3) 0 .. 1."""
     x, y, z, arm_at, leg_at, trunk, head, arm, leg, foot, hx, hy, hz = attributes.unbind(1)
-    n = {name: outfits.numbers[:, i][mesh] for name, i in _N.items()}
-    flat, count = outfits.colors.flatten(0, 1), outfits.colors.shape[1]
+    n = dict(zip(_NUMBERS, outfits.numbers[mesh].unbind(1)))
+    colors = outfits.colors[mesh]
     front = z > 0
 
     def tint(index: int) -> Tensor:
-        return flat[mesh * count + index]
+        return colors[:, index]
 
     wave = torch.sin(n["fx"] * x + n["fy"] * y + n["fz"] * z + n["phase"])
     cross = torch.sin(n["fy"] * x + n["fx"] * y - n["fz"] * z)
@@ -194,7 +203,7 @@ def shade(color: Tensor, normal: Tensor, lights: Lights, picture: Tensor, attrib
           mesh: Tensor) -> Tensor:
     """Light on points of colour (K, 3) with normals (K, 3) in the camera frame of `picture` (K,): (K, 3), about 0 .. 1."""
     rest = attributes[:, :3]
-    wrinkle, wx, wy = (outfits.numbers[:, _N[name]][mesh] for name in ("wrinkle", "wx", "wy"))
+    wrinkle, wx, wy = outfits.numbers[:, _WRINKLES][mesh].unbind(1)
     covered = (attributes[:, 6] < .3).to(normal.dtype) * wrinkle
     fold = torch.sin(wx * rest[:, 1] + 3 * torch.sin(wy * rest[:, 0] + 11 * rest[:, 2])) * covered
     normal = F.normalize(normal, dim=1) + fold[:, None] * .6 * torch.stack([torch.cos(wx * rest[:, 1]), torch.sin(wy * rest[:, 0]),

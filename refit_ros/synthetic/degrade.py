@@ -9,6 +9,8 @@ from torch import Tensor
 from refit_ros.synthetic.dice import Dice
 
 NOISES = 48
+_TO_YCC = ((.299, .587, .114), (-.168736, -.331264, .5), (.5, -.418688, -.081312))  # JFIF
+_TO_RGB = ((1.0, 0.0, 1.402), (1.0, -.344136, -.714136), (1.0, 1.772, 0.0))
 
 
 def blur(images: Tensor, sigma_px: Tensor, radius: int = 2) -> Tensor:
@@ -62,7 +64,7 @@ def jpeg(images: Tensor, step: Tensor) -> Tensor:
     Height and width must be multiples of 8.
     """
     n, _, height, width = images.shape
-    to_ycc = torch.tensor([[.299, .587, .114], [-.169, -.331, .5], [.5, -.419, -.081]], device=images.device)
+    to_ycc, to_rgb = (torch.tensor(rows, device=images.device) for rows in (_TO_YCC, _TO_RGB))
     matrix = _dct(images.device)
     ycc = torch.einsum("dc,nchw->ndhw", to_ycc, images)
     blocks = ycc.view(n, 3, height // 8, 8, width // 8, 8).transpose(3, 4)
@@ -73,7 +75,7 @@ def jpeg(images: Tensor, step: Tensor) -> Tensor:
     spectrum = matrix @ blocks @ matrix.T
     spectrum = torch.round(spectrum / coarse) * coarse
     back = (matrix.T @ spectrum @ matrix).transpose(3, 4).reshape(n, 3, height, width)
-    return torch.einsum("dc,nchw->ndhw", torch.linalg.inv(to_ycc.cpu()).to(images.device), back)
+    return torch.einsum("dc,nchw->ndhw", to_rgb, back)
 
 
 def develop(dice: Dice, images: Tensor, blur_px: Tensor, noises: Tensor) -> Tensor:

@@ -4,6 +4,7 @@
 """
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from math import cos, pi, radians, sin
 
@@ -59,7 +60,8 @@ class Motion:
                  cadence_hz: float = 0.9, stride: float = 1.0, duration_s: float = 40.0):
         if kind not in KINDS:
             raise ValueError(f"motion '{kind}' is unknown; there are {', '.join(KINDS)}")
-        self.body, self.kind, self.path, self.duration_s = body, kind, path, duration_s
+        self.body, self.kind, self.path, self.duration_s = copy.copy(body), kind, path, duration_s
+        self.body.exact_joints = False  # to 1e-6 m, and quicker
         self.betas = betas.reshape(1, 10).float()
         self.cadence_hz, self.stride = cadence_hz, stride
         generator = torch.Generator().manual_seed(seed * 7919 + 17)
@@ -67,7 +69,10 @@ class Motion:
         self._phase = float(dice.uniform(0, 2 * pi, 1))
         self._waves = dice.normal(6, 3)
         self._ends = _two_poses(dice, kind)
-        self._soles = _sole_points(body)
+        rest = body.rest_joints(self.betas)[0]
+        shaped = body.v_template + body.shapedirs @ self.betas[0]
+        self._soles = [(joint, shaped[vertices] - rest[joint]) for joint, vertices in _sole_points(body)]
+        self._pelvis = rest[0]
         self._integrate()
 
     def at(self, times_s: Tensor | np.ndarray | list[float]) -> Frames:
@@ -113,7 +118,6 @@ class Motion:
     def _soles_at(self, rotmats: Tensor) -> Tensor:
         """(T, 2 feet x n, 3) m, before the translation."""
         betas = self.betas.expand(len(rotmats), -1)
-        rest = self.body.rest_joints(betas)
         joints = self.body.joints(betas, rotmats)
         turned = rotmats
         chain = {0: turned[:, 0]}
@@ -123,9 +127,7 @@ class Motion:
                 parent = {"hip": 0, "knee": J[f"{side}_hip"], "ankle": J[f"{side}_knee"], "foot": J[f"{side}_ankle"]}[name]
                 chain[j] = chain[parent] @ turned[:, j]
         points = []
-        template = self.body.v_template + (self.body.shapedirs @ self.betas[0])
-        for j, vertices in self._soles:
-            offset = template[vertices] - rest[:1, j]
+        for j, offset in self._soles:
             points.append(offset @ chain[j].mT + joints[:, j:j + 1])
         return torch.cat(points, 1)
 
@@ -152,8 +154,7 @@ class Motion:
         self._root = torch.zeros(len(times), 3)
         self._root[1:, :2] = moved[:, :2].cumsum(0)
         start = torch.tensor(self.path.start_m)
-        pelvis = self.body.rest_joints(self.betas)[0, 0]
-        self._root[:, :2] += start - pelvis[:2]
+        self._root[:, :2] += start - self._pelvis[:2]
 
 
 def _sole_points(body: Body) -> list[tuple[int, Tensor]]:

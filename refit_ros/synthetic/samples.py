@@ -12,7 +12,8 @@ from refit_ros.core.body import Body
 from refit_ros.core.camera import IMAGENET_MEAN, IMAGENET_STD, project, weak_perspective_from_transl
 from refit_ros.core.types import Crops, Estimate, _OnDevice
 from refit_ros.synthetic.anatomy import turn
-from refit_ros.synthetic.appearance import (Outfits, Surface, fragment_attributes, paint, sample_lights, sample_outfits, shade)
+from refit_ros.synthetic.appearance import (Outfits, Surface, fragment_attributes, interpolate, paint, sample_lights,
+                                            sample_outfits, shade)
 from refit_ros.synthetic.backdrop import cut_outs, occluders, paint_bank
 from refit_ros.synthetic.cameras import Shots, sample_shots
 from refit_ros.synthetic.degrade import develop, noise_bank
@@ -58,6 +59,8 @@ class SampleSource:
         self.device = torch.device(device)
         if body.v_template.device != self.device or body.training:
             body = copy.deepcopy(body).to(self.device).eval()
+        body = copy.copy(body)
+        body.exact_joints = False  # to 1e-6 m, and quicker
         self.body, self.size, self.split, self.engine = body, image_size, split, engine
         own = self.device if split == "train" and self.device.type == "cuda" else torch.device("cpu")
         fixed = torch.Generator(own).manual_seed(_SPLIT_SEED[split] + seed % 1009)
@@ -90,14 +93,15 @@ class SampleSource:
         shots = sample_shots(dice, count, views)
         turned = shots.camera_from_world
         seen = vertices[person] @ turned.mT + shots.pelvis_m[:, None]
-        joints_m = joints[person] @ turned.mT + shots.pelvis_m[:, None]
+        # written out, so that no setting of the device's matrix products makes the truth less than exact
+        joints_m = (joints[person][:, :, None] * turned[:, None]).sum(-1) + shots.pelvis_m[:, None]
         pixels = project(seen, shots.focal_px, shots.principal_px)
         center, side = self._box(pixels, shots)
         crops = Crops(torch.empty(len(person), 3, self.size, self.size, device=self.device), center, side,
                       shots.focal_px, shots.principal_px)
         images = self._draw(seen, normals, outfits, person, shots, crops, vertices)
         rotmats = rotmats[person].clone()
-        rotmats[:, 0] = turned @ rotmats[:, 0]
+        rotmats[:, 0] = (turned[..., None] * rotmats[:, None, 0]).sum(2)
         transl = shots.pelvis_m - root[person]
         crops = Crops((images - self.mean) / self.deviation, center, side, shots.focal_px, shots.principal_px)
         target = Estimate(rotmats, betas[person], weak_perspective_from_transl(transl, crops), transl)
@@ -138,7 +142,7 @@ class SampleSource:
         at = torch.div(fragments.pixel, size * size, rounding_mode="floor")
         lights = sample_lights(dice, shots.camera_from_world[:, :, 2])
         corners = self.surface.faces[fragments.face] + (wearer * normals.shape[1])[:, None]
-        normal = (normals.flatten(0, 1)[corners] * fragments.bary[..., None]).sum(1)
+        normal = interpolate(normals.flatten(0, 1), corners, fragments.bary)
         normal = (shots.camera_from_world[at] @ normal[..., None])[..., 0]
         image[fragments.pixel] = shade(paint(attributes, outfits, wearer), normal, lights, at, attributes, outfits, wearer)
         image = image.view(count, size, size, 3)

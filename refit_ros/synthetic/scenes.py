@@ -14,7 +14,7 @@ import torch
 from refit_ros.core.body import Body, load_body
 from refit_ros.core.rotations import axis_angle_from_rotmat
 from refit_ros.people.calibration import Calibration
-from refit_ros.synthetic.appearance import Lights, Outfits, Surface, fragment_attributes, paint, sample_outfits, shade
+from refit_ros.synthetic.appearance import Lights, Outfits, Surface, fragment_attributes, interpolate, paint, sample_outfits, shade
 from refit_ros.synthetic.cameras import looking_at, ring_of_cameras
 from refit_ros.synthetic.dice import Dice
 from refit_ros.synthetic.motion import Motion, Path, circle
@@ -89,7 +89,7 @@ class Scene:
         if len(fragments.pixel):
             attributes = fragment_attributes(fragments, self._surface)
             corners = self._surface.faces[fragments.face] + (fragments.mesh * normals.shape[1])[:, None]
-            normal = (normals.flatten(0, 1)[corners] * fragments.bary[..., None]).sum(1) @ rotation.T
+            normal = interpolate(normals.flatten(0, 1), corners, fragments.bary) @ rotation.T
             color = paint(attributes, self._outfits, fragments.mesh)
             at = torch.zeros_like(fragments.mesh)
             lit = shade(color, normal, self._lights(rotation), at, attributes, self._outfits, fragments.mesh)
@@ -160,7 +160,7 @@ def named_scene(name: str, cameras: int | None = None, people: int | None = None
                            height_px=height_px, names=names)
     if name == "half_out":  # the first camera looks past the person
         calibration, pose = ring[0]
-        ring[0] = (calibration, looking_at(pose[:3, 3], np.array([1.25, 0, 1.25])))
+        ring[0] = (calibration, looking_at(pose[:3, 3], np.array([2.1, 0, 1.1])))
     generator = torch.Generator().manual_seed(seed * 101 + 7)
     betas = Dice(generator).normal(people, 10, sigma=.8)
     actors = [Actor(i, betas[i].double().numpy(), Motion(body, betas[i], *_part(name, i, people), seed=seed * 17 + i))
