@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--height", type=positive_int, default=480, metavar="PX")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other people")
     parser.add_argument("--compressed", action="store_true", help="send the pictures as JPEG")
+    parser.add_argument("--detector", choices=["builtin", "full_image"], help="how people are found; without it, builtin")
     parser.add_argument("--domain", type=int, metavar="ID", help="ROS_DOMAIN_ID; without it, one of its own")
     parser.add_argument("--output", default="demo_output", metavar="DIR", help="where report, pictures and logs go")
     add_network_arguments(parser)
@@ -37,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from refit_ros.node.processes import ChildEnded
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
-    for old in ("report.json", *(path.name for path in output.glob("*.png"))):
+    for old in ("report.json", *(path.name for suffix in ("*.png", "*.log") for path in output.glob(suffix))):
         (output / old).unlink(missing_ok=True)   # nothing of an earlier run may be taken for this one's
     setup = setup_from(args, output)
     print(f"scene: {args.scene}, cameras: {args.cameras}, {args.seconds:g} s, ROS_DOMAIN_ID={setup.domain_id}", flush=True)
@@ -64,8 +67,11 @@ def run(args: argparse.Namespace) -> int:
 
 def setup_from(args: argparse.Namespace, output: Path) -> Setup:
     from refit_ros.node.harness import Setup, own_domain_id
+    for path in filter(None, (args.weights, args.body)):
+        if not path.startswith("untrained") and not Path(path).expanduser().exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     said = {"weights": args.weights, "body_model": args.body, "device": args.device, "precision": args.precision,
-            "iterations": args.iterations}
+            "iterations": args.iterations, "detector": args.detector}
     node_parameters = {name: value for name, value in said.items() if value is not None}
     if args.cameras > 1:
         node_parameters["fixed_frame"] = "world"

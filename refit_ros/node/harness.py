@@ -123,8 +123,10 @@ def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str]
     from refit_ros.node.synthetic_cameras import camera_names
     names = camera_names(int(setup.camera_options.get("cameras", 1)))
     children.start(CAMERAS, ["synthetic_cameras", "--ros-args", *_as_arguments(setup.camera_options)])
+    _await("first pictures", lambda: bool(monitor.heard.truth), setup, children, monitor, progress)
+    # Only now: the node's start is measured, and it would share the cores with the rendering.
     children.start(NODE, ["node", "--ros-args", *_as_arguments({"cameras": names, **setup.node_parameters})])
-    start_s = _await_first_message(setup, children, monitor, progress)
+    start_s = _await("first message on /human/smpl", lambda: bool(monitor.heard.smpl), setup, children, monitor, progress)
     monitor.listen(setup.settle_s)
     monitor.forget()
     cpu_before_s = {name: children.cpu_s(name) for name in (NODE, CAMERAS)}
@@ -145,21 +147,21 @@ def _as_arguments(parameters: Mapping[str, object]) -> list[str]:
     return [part for name, value in parameters.items() for part in ("-p", f"{name}:={json.dumps(value)}")]
 
 
-def _await_first_message(setup: Setup, children: Children, monitor, progress) -> float:
+def _await(what: str, came: Callable[[], bool], setup: Setup, children: Children, monitor, progress) -> float:
+    """Listen until it came; the seconds that took. Raises NotWell where it does not, ChildEnded where it cannot."""
     began_s = time.monotonic()
-    while not monitor.heard.smpl:
+    while not came():
         waited_s = time.monotonic() - began_s
         if waited_s > setup.start_patience_s:
-            raise NotWell(f"nothing came on /human/smpl within {setup.start_patience_s:.0f} s, and the synthetic cameras "
-                          f"{'publish' if monitor.heard.truth else 'are silent'}; see {setup.log_folder}/*.log")
-        monitor.listen(1.0)
+            raise NotWell(f"no {what} within {setup.start_patience_s:.0f} s; see {setup.log_folder}/*.log")
+        monitor.listen(0.2)
         children.check()
         for transition in ("configure failed", "activate failed"):   # the node stays alive then, and silent
             if reason := children.complaint(NODE, transition):
                 raise NotWell(reason)
-        if not monitor.heard.smpl:
-            progress(f"starting {waited_s + 1:3.0f} s  cameras {'run' if monitor.heard.truth else 'are being prepared'}")
-    return monitor.heard.smpl[0][0] / 1e9 - (time.time() - (time.monotonic() - began_s))
+        if int(waited_s + 0.2) > int(waited_s):
+            progress(f"{waited_s + 0.2:5.1f} s  waiting for the {what}")
+    return time.monotonic() - began_s
 
 
 def _listen(setup: Setup, children: Children, monitor, names: list[str], began_s: float, progress) -> list[dict]:

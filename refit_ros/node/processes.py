@@ -78,6 +78,8 @@ class Children:
 
     def complaint(self, name: str, wanted: str) -> str | None:
         """The latest line of its output that holds `wanted`, without what ROS puts before it."""
+        if not self.log(name).exists():
+            return None
         lines = [line for line in self.log(name).read_text(errors="replace").splitlines() if wanted in line]
         return lines[-1][lines[-1].index(wanted):] if lines else None
 

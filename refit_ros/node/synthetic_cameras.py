@@ -224,6 +224,9 @@ def run_synthetic_cameras(overrides: dict, ros_arguments: list[str]) -> int:
     if not any(name in os.environ for name in PROFILE_VARIABLES):
         profile = Path(tempfile.gettempdir(), f"refit_ros_cameras_{os.getpid()}.xml")
         os.environ |= write_profile(profile, segment_bytes(MOST_CAMERAS, 640, 480))
+    # One thread: the other cores belong to the node, which starts at the same time and loses more than is won here.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     rclpy.init(args=ros_arguments)
     try:
         interrupt.check()   # from here on, rclpy shuts down on a signal

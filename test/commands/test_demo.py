@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
+from refit_ros.commands import EXIT_BAD_INPUT, EXIT_NOT_WELL, EXIT_OK
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("refit_ros.msg", reason="the messages are not built")
@@ -71,11 +71,19 @@ def test_it_runs_and_reports(tmp_path, cameras):
 
 
 def test_what_the_node_cannot_load_ends_it_with_the_reason(tmp_path):
-    process = demo(tmp_path, "--seconds", "3", "--weights", str(tmp_path / "missing.safetensors"))
+    (tmp_path / "damaged.safetensors").write_bytes(b"nothing of use")
+    process = demo(tmp_path, "--seconds", "3", "--weights", str(tmp_path / "damaged.safetensors"))
     _, complained = finish(process)
     assert process.returncode == EXIT_NOT_WELL
-    assert "missing.safetensors" in complained and "Traceback" not in complained
+    assert "damaged.safetensors" in complained and "Traceback" not in complained
     assert not (tmp_path / "report.json").exists()
+
+
+def test_what_is_not_there_is_named_at_once(tmp_path):
+    process = demo(tmp_path, "--weights", "missing.safetensors")
+    said, complained = finish(process)
+    assert process.returncode == EXIT_BAD_INPUT and said == ""
+    assert complained == "refit_ros: missing.safetensors: no such file or directory\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for children in /proc")
