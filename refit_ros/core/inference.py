@@ -27,11 +27,12 @@ class Prepared:
     """Called like `Refit`. Weights are copied: training the network further does not change it."""
 
     def __init__(self, network: Refit, encoder, precision: str, engine: str, max_batch: int, graphs: bool) -> None:
-        self.network = network  # the loop: fused update, quick body; its backbone is gone
+        self._description = network.describe()
+        self.network = _loop_of(network)
         self.encoder = encoder  # images (b, 3, S, S) float32 -> maps, pooled
         self.precision, self.engine, self.max_batch = precision, engine, max_batch
         self.config: NetworkConfig = network.config
-        self.body = network.body
+        self.body = self.network.body
         self.trained, self.embedded, self.weights_name = network.trained, network.embedded, network.weights_name
         self.device = network.init_pose.device
         self._encode = Recorded(lambda _, images: self.encoder(*images)) if graphs else None
@@ -83,7 +84,7 @@ class Prepared:
         return self.network.parameters()
 
     def describe(self) -> str:
-        return f"{self.network.describe()}, {self.precision} with {self.engine} on {self.device}"
+        return f"{self._description}, {self.precision} with {self.engine} on {self.device}"
 
     def _encoded(self, images: Tensor) -> tuple[Tensor, ...]:
         if self._encode is None:
@@ -144,13 +145,12 @@ def prepare(network: Refit, precision: str = "auto", engine: str = "torch", max_
         raise InputError(f"max_batch {max_batch} is not positive")
     if precision == "auto":
         precision = choose_precision(network.config, device, engine)
-    loop = _loop_of(network)
     if engine == "torch":
         encoder = _torch_encoder(network, getattr(torch, precision), device, fused)
     else:
         from refit_ros.core.engines import make_encoder
         encoder = make_encoder(engine, network, precision)
-    return Prepared(loop, encoder, precision, engine, max_batch, graphs and device.type == "cuda" and engine == "torch")
+    return Prepared(network, encoder, precision, engine, max_batch, graphs and device.type == "cuda" and engine == "torch")
 
 
 def choose_precision(config: NetworkConfig, device: torch.device, engine: str = "torch") -> str:

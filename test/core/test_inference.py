@@ -165,7 +165,8 @@ def test_calls_filled_up_to_a_recording(network, monkeypatch):
     for people, cameras in ((1, 3), (2, 4), (2, 3), (1, 5)):
         count = people * cameras
         crops, views = random_crops(count, 128, CPU, seed=count), views_of(people, cameras, CPU)
-        begun = type(start)(start.rotmats[:count], start.betas[:count], start.weak_perspective[:count], start.transl[:count])
+        begun = type(start)(*(getattr(start, name)[:count] for name in ("rotmats", "betas", "weak_perspective", "transl")))
         assert_same(prepared(crops, views=views, iterations=3), network(crops, views=views, iterations=3), 1e-4)
-        assert_same(prepared(crops, betas=betas[:count], start=begun), network(crops, betas=betas[:count], start=begun), 1e-4)
+        known = {"betas": betas[:count], "start": begun}
+        assert_same(prepared(crops, **known), network(crops, **known), 1e-4)
         assert_same(prepared(crops), network(crops), 1e-4)
