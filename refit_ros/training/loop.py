@@ -39,6 +39,14 @@ class Plan:
     writes: bool = True          # only one of several processes writes
 
 
+class _Pending:
+    """A step whose losses nobody has waited for yet; a later step may overwrite `outcomes`, so they are copied."""
+
+    def __init__(self, step: int, batch: Batch, outcomes: dict[str, Outcome]):
+        self.step, self.batch, self.names = step, batch, list(outcomes)
+        self.numbers = torch.stack([torch.stack((o.loss, o.gradient_norm)) for o in outcomes.values()])
+
+
 class Loop:
     """Feeds the same batches to one or more learners (several: an ablation) and keeps what they become."""
 
@@ -50,6 +58,7 @@ class Loop:
         self._measure, self._step_of = measure, step_of
         self.step, self._crops, self._spent_s, self._skipped = 0, 0, 0.0, 0
         self._error_mm: float | None = None
+        self._losses: dict[str, float] = {}
 
     @property
     def _state_path(self) -> Path:
@@ -66,18 +75,25 @@ class Loop:
         curves = Curves(self._plan.output, self.step) if self._plan.writes else None
         line = Progress() if self._plan.writes else None
         began_s = time.monotonic() - self._spent_s
-        saved_s, first_step, steppers = time.monotonic(), self.step, None
+        saved_s, first_step, steppers, upcoming, pending = time.monotonic(), self.step, None, None, None
         while (done := _agreed(self.progress(self._spent_s))) < 1 and self._may_go_on(first_step):
-            batch = self._source.batch()
+            batch = upcoming or self._source.batch()
             steppers = steppers or {name: self._step_of(learner, batch) for name, learner in self._learners.items()}
             outcomes = self._step_all(steppers, batch, done)
-            losses = self._checked(outcomes, batch)
+            # While the device works on this step, the next batch is drawn and the step before is checked.
+            upcoming = self._source.batch() if getattr(self._source, "draws_ahead", False) else None
+            self._check(pending)
+            pending = _Pending(self.step, batch, outcomes)
             self._spent_s = time.monotonic() - began_s
             if curves:
-                self._tell(curves, line, outcomes, losses, len(batch))
-                if time.monotonic() - saved_s > self._plan.save_every_s:
+                saves = time.monotonic() - saved_s > self._plan.save_every_s
+                if saves or self._looks_up():
+                    pending = self._check(pending)
+                self._tell(curves, line, outcomes, len(batch))
+                if saves:
                     self._save()
                     saved_s = time.monotonic()
+        self._check(pending)
         if self._plan.writes:
             self._finish(curves)
         return self.step
@@ -97,35 +113,40 @@ class Loop:
             try:
                 outcomes[name] = steppers[name](batch)
             except torch.linalg.LinAlgError:   # what a decomposition says of a NaN on the CPU
-                self._stop(batch, f"the loss of {name} is not finite")
+                self._stop(self.step + 1, batch, f"the loss of {name} is not finite")
         self.step += 1
         self._crops += len(batch)
         return outcomes
 
-    def _checked(self, outcomes: dict[str, Outcome], batch: Batch) -> dict[str, float]:
-        """The losses, once the device has them. Raises NotFinite."""
-        numbers = torch.stack([torch.stack((o.loss, o.gradient_norm)) for o in outcomes.values()]).tolist()
-        losses = {name: pair[0] for name, pair in zip(outcomes, numbers)}
-        bad = [name for name, loss in losses.items() if not math.isfinite(loss)]
-        self._skipped = self._skipped + 1 if any(not math.isfinite(norm) for _, norm in numbers) else 0
+    def _check(self, pending: _Pending | None) -> None:
+        """Wait for a step's losses and keep them for the log. Raises NotFinite."""
+        if pending is None:
+            return
+        numbers = dict(zip(pending.names, pending.numbers.tolist()))
+        self._losses = {name: loss for name, (loss, _) in numbers.items()}
+        bad = [name for name, loss in self._losses.items() if not math.isfinite(loss)]
+        self._skipped = self._skipped + 1 if any(not math.isfinite(norm) for _, norm in numbers.values()) else 0
         if bad or self._skipped > SKIPS_ALLOWED:
-            self._stop(batch, f"the loss of {bad[0]} is not finite" if bad else
+            self._stop(pending.step, pending.batch, f"the loss of {bad[0]} is not finite" if bad else
                        f"{self._skipped} gradients in a row were not finite")
-        return losses
 
-    def _stop(self, batch: Batch, why: str) -> NoReturn:
+    def _stop(self, step: int, batch: Batch, why: str) -> NoReturn:
         path = self._plan.output / BAD_BATCH_FILE
-        save_state({name: value.cpu() for name, value in batch.tensors().items()} | {"step": self.step}, path)
-        raise NotFinite(f"{why} at step {self.step}: its batch is in {path}, the last good state in {self._state_path}; "
+        save_state({name: value.cpu() for name, value in batch.tensors().items()} | {"step": step}, path)
+        raise NotFinite(f"{why} at step {step}: its batch is in {path}, the last good state in {self._state_path}; "
                         "look at the batch, or go on from there with a lower --learning-rate")
 
-    def _tell(self, curves: Curves, line: Progress, outcomes: dict[str, Outcome], losses: dict[str, float],
-              crops: int) -> None:
+    def _looks_up(self) -> bool:
+        """Is this a step that is logged or measured?"""
+        return (self.step % self._plan.log_every == 0 or self.step % self._plan.measure_every == 0
+                or self.progress(self._spent_s) >= 1)
+
+    def _tell(self, curves: Curves, line: Progress, outcomes: dict[str, Outcome], crops: int) -> None:
         last = self.progress(self._spent_s) >= 1
         values: dict[str, float] = {}
         if self.step % self._plan.log_every == 0 or last:
             for name, outcome in outcomes.items():
-                values |= {f"{name}/loss": losses[name], f"{name}/gradient_norm": float(outcome.gradient_norm)}
+                values |= {f"{name}/loss": self._losses[name], f"{name}/gradient_norm": float(outcome.gradient_norm)}
                 values |= {f"{name}/{term}": float(value) for term, value in outcome.terms.items()}
         if self.step % self._plan.measure_every == 0 or last:
             for name, learner in self._learners.items():
@@ -133,7 +154,8 @@ class Loop:
             self._error_mm = values.get(f"{next(iter(self._learners))}/held_out/mpjpe_mm")
         if values:
             curves.add(self.step, {"crops": self._crops, "seconds": round(self._spent_s, 1)} | values)
-        line.step(self.step, self.progress(self._spent_s), crops, next(iter(losses.values())), self._error_mm)
+        line.step(self.step, self.progress(self._spent_s), crops, next(iter(self._losses.values()), math.nan),
+                  self._error_mm)
 
     def _save(self) -> None:
         """A checkpoint that cannot be written is told and left out: the training itself goes on."""

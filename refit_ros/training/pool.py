@@ -7,6 +7,7 @@ kill, but does not repeat itself to the bit.
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -49,6 +50,8 @@ class PooledSource:
     """make_samples: builds the sample source inside the thread. reuse: how often a crop is drawn before the thread
     renders another for it (more often where the thread is too slow)."""
 
+    draws_ahead = True   # its batches come in no order worth keeping: the loop may ask for the next one early
+
     def __init__(self, make_samples: Callable[[], object], single: int, sets: int, views: int, size: int, reuse: float):
         self._make, self._single, self._sets, self._views = make_samples, single, sets, views
         self._reuse, self._stop, self._failure = reuse, threading.Event(), None
@@ -60,6 +63,7 @@ class PooledSource:
         self._sizes = {1: int(size * (1 - share)), views: int(size * share) // views}
         self._rings: dict[int, _Ring] = {}
         self._wanted = [v for v, count in ((1, single), (views, sets)) if count]
+        sys.setswitchinterval(0.0005)   # the thread that trains must not wait long for the one that renders
         self._thread = threading.Thread(target=self._render, name="renderer", daemon=True)
         self._thread.start()
 
