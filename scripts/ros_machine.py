@@ -30,7 +30,7 @@ print(json.dumps(have))
 def packages_to_install(python: Path, root: Path, requirements: tuple[str, ...], constraints: Path) -> list[str]:
     """pip's arguments. Writes `constraints`: what is asked for and lacking is pinned as everywhere.
 
-    What the machine has is not named, so that pip takes it wherever it is new enough; what those need in turn is
+    What the machine has is not pinned, so that pip takes it wherever it is new enough; what those need in turn is
     left to pip as well, since the pinned version may want another NumPy than the machine's.
     """
     pinned = dict(line.split("==") for line in lines_of(root / "constraints.txt"))
@@ -46,7 +46,8 @@ def packages_to_install(python: Path, root: Path, requirements: tuple[str, ...],
     kept |= {name: have[name] for name in BUILT_AGAINST if have.get(name)}
     constraints.parent.mkdir(parents=True, exist_ok=True)
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in sorted(kept.items())))
-    return ["-c", str(constraints), *(line for name, line in asked.items() if name not in have), "pip"]
+    missing_or_old = [line for name, line in asked.items() if name not in have or (have[name] and name not in BUILT_AGAINST)]
+    return ["-c", str(constraints), *missing_or_old, "pip"]
 
 
 def lines_of(path: Path) -> list[str]:
