@@ -66,16 +66,15 @@ def jpeg(images: Tensor, step: Tensor) -> Tensor:
     n, _, height, width = images.shape
     to_ycc, to_rgb = (torch.tensor(rows, device=images.device) for rows in (_TO_YCC, _TO_RGB))
     matrix = _dct(images.device)
-    ycc = torch.einsum("dc,nchw->ndhw", to_ycc, images)
-    blocks = ycc.view(n, 3, height // 8, 8, width // 8, 8).transpose(3, 4)
+    both = torch.kron(matrix, matrix)  # of a block's 64 numbers, row by row
+    ycc = (to_ycc @ images.flatten(2)).view(n, 3, height // 8, 8, width // 8, 8)
+    blocks = ycc.transpose(3, 4).reshape(n, 3, -1, 64)
     k = torch.arange(8.0, device=images.device)
-    coarse = 1 + (k[:, None] + k[None]) * .6
-    coarse = step[:, None, None, None] * torch.stack([coarse, 2 * coarse, 2 * coarse])  # (N, 3, 8, 8)
-    coarse = coarse[:, :, None, None]
-    spectrum = matrix @ blocks @ matrix.T
-    spectrum = torch.round(spectrum / coarse) * coarse
-    back = (matrix.T @ spectrum @ matrix).transpose(3, 4).reshape(n, 3, height, width)
-    return torch.einsum("dc,nchw->ndhw", to_rgb, back)
+    coarse = (1 + (k[:, None] + k[None]) * .6).flatten()
+    coarse = (step[:, None, None] * torch.stack([coarse, 2 * coarse, 2 * coarse]))[:, :, None]  # (N, 3, 1, 64)
+    spectrum = torch.round(blocks @ both.T / coarse) * coarse
+    back = (spectrum @ both).view(n, 3, height // 8, width // 8, 8, 8).transpose(3, 4).reshape(n, 3, height * width)
+    return (to_rgb @ back).view(n, 3, height, width)
 
 
 def develop(dice: Dice, images: Tensor, blur_px: Tensor, noises: Tensor) -> Tensor:
