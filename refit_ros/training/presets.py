@@ -34,7 +34,7 @@ PRESETS: dict[str, Preset] = {
     # from a state that its other views have changed.
     "small": Preset(backbone="small", image_size=128, multi_view_share=0.25, optimizer="adamw", learning_rate=5e-4,
                     weight_decay=1e-4, warmup=0.03, schedule="cosine", clip_norm=20.0,
-                    losses=LossWeights(whole_mesh=False, shape=0.01, joints=1.0, depth=0.5, heatmaps=0.05,
+                    losses=LossWeights(whole_mesh=False, shape=0.03, joints=1.0, depth=0.5, heatmaps=0.05,
                                        keypoints_px_limit=1.0)),
 }
 
