@@ -25,12 +25,15 @@ def _synthetic(args: argparse.Namespace) -> int:
     from refit_ros.core.body import load_body
     from refit_ros.training.evaluate import evaluate_synthetic, evaluate_variant, synthetic_sets
     from refit_ros.training.variants import load_variant
+    from refit_ros.training.warm import warm_against_cold
     device, body = _device(args), load_body(args.body)
     on_device = copy.deepcopy(body).to(device)
     network, result = _network(args, on_device, device), {}
     began_s = time.monotonic()
     singles, sets = synthetic_sets(on_device, network.config.image_size, device, args.crops, args.sets)
     result["default"] = evaluate_synthetic(network, body, singles, sets, device)
+    if args.scenes:
+        result["warm_start"] = warm_against_cold(network, body, device, args.scenes)
     for name, path in (pair.split("=", 1) for pair in args.variant or []):
         print(f"variant {name}", file=sys.stderr)
         result.setdefault("variants", {})[name] = evaluate_variant(

@@ -78,7 +78,7 @@ def arguments(tmp_path, body_path, **changes):
     values = {"suite": "synthetic", "output": str(tmp_path / "out.json"), "crops": 4, "sets": 2, "variant": None,
               "data": None, "images": None, "joint_regressor": None,
               "weights": str(tmp_path / "w.safetensors"), "body": str(body_path),
-              "device": "cpu", "iterations": None}
+              "device": "cpu", "iterations": None, "scenes": 0}
     return argparse.Namespace(**{**values, **changes})
 
 
@@ -111,3 +111,18 @@ def test_the_real_suite_measures_a_file(tmp_path, body, body_path, network):
 def test_an_unknown_suite_is_told(tmp_path, body_path):
     with pytest.raises(ValueError, match="no suite 'all': choose from synthetic, real, people"):
         suites.run_suite(arguments(tmp_path, body_path, suite="all"))
+
+
+def test_warm_starts_are_measured_on_the_later_picture(monkeypatch):
+    from refit_ros.core.body import load_body
+    from refit_ros.training import warm
+    monkeypatch.setattr(warm, "MOMENTS", 1)
+    own = load_body()
+    earlier, later = warm.moving_pairs(own, 64, 2)
+    assert len(earlier) == len(later) == 2 and torch.equal(earlier.betas, later.betas)
+    moved = (earlier.joints_m - later.joints_m).norm(dim=-1)
+    assert 0.001 < moved.mean() < 0.3
+    posed = own.joints(later.betas, later.rotmats)
+    assert ((posed - posed[:, :1]) - (later.joints_m - later.joints_m[:, :1])).abs().max() < 1e-4
+    result = warm.warm_against_cold(untrained_network(SMALL, own), own, torch.device("cpu"), 1)
+    assert set(result["warm"]) == set(result["cold"]) == {"1", "2"} and result["pairs"] == 1
