@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             smoothing=args.smoothing,
         )
         model = load_model(parameters, settings)
-        for note in model.notes:
+        for note in filter(None, (model.note, model.note_on_real_cameras)):
             _say(note)
         print(f"{args.bag}: {reader.duration * 1e-9:.1f} s, cameras {', '.join(parameters.cameras)}", flush=True)
         mcap = args.storage == "mcap" if args.storage else _is_mcap(args.bag)

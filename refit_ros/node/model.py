@@ -1,12 +1,16 @@
 """What `configure` loads: the body, the network and the estimator."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from refit_ros.node.parameters import NodeParameters
     from refit_ros.people.settings import Settings
+
+UNTRAINED = "the weights are untrained: what is published means nothing, though shapes, frames and stamps are right"
+EMBEDDED = ("the embedded network was trained on synthetic people only: for real cameras set the parameters `weights` and "
+            "`body_model` to the published ReFit checkpoint and an SMPL file")
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,8 @@ class Model:
     body: Any                 # refit_ros.core.body.Body, on the estimator's device
     device: str
     weights: str
-    notes: tuple[str, ...] = field(default=())   # said once, at the first picture
+    note: str = ""                   # said once, at the first picture
+    note_on_real_cameras: str = ""   # likewise, unless all cameras are synthetic
 
 
 def load_model(parameters: NodeParameters, settings: Settings) -> Model:
@@ -33,18 +38,10 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     network = load_network(parameters.weights or None, body=body, device=device)
     prepared = prepare(network, parameters.precision, parameters.engine, parameters.max_batch)
     return Model(Estimator(prepared, settings), prepared.body, f"{device}, {prepared.precision} with {prepared.engine}",
-                 network.weights_name, _notes(network))
+                 network.weights_name, note="" if network.trained else UNTRAINED,
+                 note_on_real_cameras=EMBEDDED if network.trained and network.embedded else "")
 
 
 def _device(name: str) -> str:
     from refit_ros.commands.common import device_named
     return device_named(name)
-
-
-def _notes(network: Any) -> tuple[str, ...]:
-    if not network.trained:
-        return ("the weights are untrained: what is published means nothing, though shapes, frames and stamps are right",)
-    if network.embedded:
-        return ("the embedded network was trained on synthetic people only: for real cameras set the parameters `weights` "
-                "and `body_model` to the published ReFit checkpoint and an SMPL file",)
-    return ()

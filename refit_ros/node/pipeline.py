@@ -80,7 +80,9 @@ class Pipeline:
                 self._rejections.add(frame.camera, rejected.reason, str(rejected))
                 left_out[frame.camera] = str(rejected)
                 continue
-            calibration = replace(frame.calibration, frame_id=frame.frame_id)
+            calibration = frame.calibration
+            if calibration.frame_id != frame.frame_id:
+                calibration = replace(calibration, frame_id=frame.frame_id)
             views.append(View(image, calibration, frame.stamp_ns * 1e-9, where.get(frame.camera), frame.boxes))
         return views, left_out
 

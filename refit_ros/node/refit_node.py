@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from refit_ros.node.tally import Tally
 from refit_ros.node.worker import Worker
 
 NAME = "refit"
+SYNTHETIC_CAMERAS = "synthetic_cameras"   # the node of that name in this package
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 EVERYBODY = -1
 SHAPE_LIMIT = 10.0   # standard deviations; nobody is further from the mean
@@ -47,8 +49,8 @@ class RefitNode(LifecycleNode):
     def __init__(self, load: Callable[..., Model] = load_model, **node_options: Any) -> None:
         super().__init__(NAME, **node_options)
         self._load = load
-        self._model = self._outputs = self._pipeline = self._worker = self._cameras = None
-        self._tf_listener = self._buffer = self._diagnostics_timer = None
+        self._model = self._outputs = None
+        self._opened, self._idle = ExitStack(), True
         self._answer_illegal_transitions()
         parameters.declare(self)
 
@@ -60,39 +62,27 @@ class RefitNode(LifecycleNode):
 
     @explains_failure
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._release()   # of an attempt that failed
         self._options, settings = parameters.read(self)
         self._model = self._load(self._options, settings)
-        self._notes = list(self._model.notes)
         self._detections = settings.detector == "topic"
         faces = np.asarray(self._model.body.faces)
         self._outputs = Outputs(self, list(self._options.cameras), self._options.publish_mesh, faces)
         self.get_logger().info(
-            f"configured: {self._model.weights} weights, body {self._model.body.name}, on {self._model.device}"
-        )
+            f"configured: {self._model.weights} weights, body {self._model.body.name}, on {self._model.device}")
         return super().on_configure(state)
 
     @explains_failure
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        from diagnostic_msgs.msg import DiagnosticArray
-        self._tally = Tally()
-        self._rejections = Rejections(self.get_logger().warning)
-        self._intake = Intake(self._options, self._detections, self._rejections)
-        self._pipeline = Pipeline(self._model, self._outputs, self._extrinsics(), self._options.fixed_frame, self._tally,
-                                  self._rejections, lambda: self.get_clock().now().nanoseconds)
-        self._worker = Worker(self._pipeline.process, self._count_failure)
-        self._cameras = Cameras(self, self._options, self._intake, self._detections, self._deliver)
-        self._diagnostics = Diagnostics(self.get_fully_qualified_name(), self._model, self._intake, self._tally)
-        self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._diagnostics_timer = self.create_timer(
-            diagnostics.PERIOD_S, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
-        self._offer_services()
+        with ExitStack() as opened:   # where something cannot be opened, what was open is closed again
+            self._open_streams(opened)
+            self._opened = opened.pop_all()
         self.get_logger().info(f"active: waiting for {', '.join(self._options.cameras)}")
         return super().on_activate(state)
 
     @explains_failure
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._close_streams()
+        self._opened.close()
         return super().on_deactivate(state)
 
     @explains_failure
@@ -102,54 +92,64 @@ class RefitNode(LifecycleNode):
 
     @explains_failure
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._close_streams()
+        self._opened.close()
         self._release()
         return super().on_shutdown(state)
 
     @explains_failure
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._close_streams()
+        self._opened.close()
         self._release()
         return SUCCESS
 
     def close(self) -> bool:
         """Stop all threads and streams, in whatever state, before the node is destroyed. False: a set is still computed."""
-        return self._close_streams()
+        self._opened.close()
+        return self._idle
 
-    def _extrinsics(self) -> frames.Extrinsics | None:
+    def _open_streams(self, opened: ExitStack) -> None:
+        """Each thing is closed by `opened` in the opposite order: cameras first, then the thread, then what it used."""
+        from diagnostic_msgs.msg import DiagnosticArray
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._tally, self._rejections = Tally(), Rejections(self.get_logger().warning)
+        self._intake = Intake(self._options, self._detections, self._rejections)
+        self._pipeline = Pipeline(self._model, self._outputs, self._extrinsics(opened), self._options.fixed_frame,
+                                  self._tally, self._rejections, lambda: self.get_clock().now().nanoseconds)
+        opened.callback(self._clear)
+        self._worker = Worker(self._pipeline.process, self._count_failure)
+        opened.callback(self._stop_worker)
+        self._said_what_weights_mean = False
+        opened.callback(Cameras(self, self._options, self._intake, self._detections, self._deliver).close)
+        self._diagnostics = Diagnostics(self.get_fully_qualified_name(), self._model, self._intake, self._tally)
+        self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        opened.callback(self.destroy_publisher, self._diagnostics_publisher)
+        opened.callback(self.destroy_timer, self.create_timer(diagnostics.PERIOD_S, self._diagnose, clock=steady))
+        self._offer_services(opened)
+
+    def _extrinsics(self, opened: ExitStack) -> frames.Extrinsics | None:
         if not self._options.fixed_frame:
             return None
         from refit_ros.node.compat import tf2_ros
         self._buffer = tf2_ros.Buffer(node=self)
-        self._tf_listener = tf2_ros.TransformListener(self._buffer, self)
+        opened.callback(tf2_ros.TransformListener(self._buffer, self).unregister)
         return frames.Extrinsics(frames.lookup_in(self._buffer), self._options.fixed_frame, self._options.transform_wait_s)
 
-    def _offer_services(self) -> None:
+    def _offer_services(self, opened: ExitStack) -> None:
         from std_srvs.srv import Trigger
 
         from refit_ros.srv import SetShape
-        self._offered = [self.create_service(Trigger, "~/reset", self._on_reset),
-                         self.create_service(SetShape, "~/set_shape", self._on_set_shape)]
+        for kind, name, answer in ((Trigger, "~/reset", self._on_reset), (SetShape, "~/set_shape", self._on_set_shape)):
+            opened.callback(self.destroy_service, self.create_service(kind, name, answer))
 
-    def _close_streams(self) -> bool:
-        """Undo what `activate` opened. False where the last set is still being computed."""
-        if self._cameras is None:
-            return True
-        self._cameras.close()
-        self._diagnostics_timer.cancel()
-        finished = self._worker.stop()
-        if finished and self.context.ok():
-            self._pipeline.clear()
-        if self._tf_listener is not None:
-            self._tf_listener.unregister()
-        self.destroy_timer(self._diagnostics_timer)
-        self.destroy_publisher(self._diagnostics_publisher)
-        for service in self._offered:
-            self.destroy_service(service)
-        if finished:
+    def _stop_worker(self) -> None:
+        self._idle = self._worker.stop()
+
+    def _clear(self) -> None:
+        """Take down the markers and forget everybody, unless the last set is still being computed."""
+        if self._idle:
+            if self.context.ok():
+                self._pipeline.clear()
             self._pipeline.reset()
-        self._cameras = self._worker = self._pipeline = self._tf_listener = self._buffer = None
-        return finished
 
     def _release(self) -> None:
         if self._outputs is not None:
@@ -157,9 +157,22 @@ class RefitNode(LifecycleNode):
         self._model = self._outputs = None
 
     def _deliver(self, taken: FrameSet) -> None:
-        while self._notes:
-            self.get_logger().warning(self._notes.pop(0))
+        if not self._said_what_weights_mean:
+            self._said_what_weights_mean = True
+            self._say_what_weights_mean()
         self._worker.mailbox.put(taken)
+
+    def _say_what_weights_mean(self) -> None:
+        if self._model.note:
+            self.get_logger().warning(self._model.note)
+        if self._model.note_on_real_cameras and not self._all_synthetic():
+            self.get_logger().warning(self._model.note_on_real_cameras)
+
+    def _all_synthetic(self) -> bool:
+        """Whether nobody but this package's own synthetic cameras publishes calibrations to this node."""
+        publishers = [each.node_name for camera in self._options.cameras for each in
+                      self.get_publishers_info_by_topic(self._options.camera_info_topic.format(camera=camera))]
+        return bool(publishers) and set(publishers) == {SYNTHETIC_CAMERAS}
 
     def _count_failure(self, trace: str) -> None:
         if not self.context.ok():   # it could not publish because all is ending

@@ -21,7 +21,7 @@ class Bench:
         self.context, self._stops = context, []
         self.helper = Node("helper", context=context)
         self._spin(self.helper)
-        self.node, self._static, self._publishers = None, None, {}
+        self.node, self._static, self._publishers, self._clients = None, None, {}, {}
 
     def _spin(self, node) -> None:
         from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -110,7 +110,9 @@ class Bench:
             self.wait(publisher.get_subscription_count, f"the listener of {topic}")
 
     def call(self, kind, name: str, request):
-        client = self.helper.create_client(kind, name)
+        if name not in self._clients:
+            self._clients[name] = self.helper.create_client(kind, name)
+        client = self._clients[name]
         assert client.wait_for_service(WAIT_S), f"no service {name}"
         future = client.call_async(request)
         self.wait(future.done, f"an answer of {name}")

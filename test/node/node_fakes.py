@@ -123,7 +123,7 @@ def fake_model(people: int = 1, vertices: int = 96, **options) -> Model:
     estimator = FakeEstimator(
         body, tuple(person_in_camera(body, number, seed=number) for number in range(1, people + 1)), **options
     )
-    return Model(estimator, body, "cpu", "fake", ("these numbers mean nothing",))
+    return Model(estimator, body, "cpu", "fake", note_on_real_cameras="these numbers mean nothing")
 
 
 def stamp_of(nanoseconds: int):

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import array
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -195,3 +196,17 @@ def test_boxes_of_a_polygon_need_two_corners_each():
         message = geometry_msgs.PolygonStamped()
         message.polygon.points = [geometry_msgs.Point32()] * 3
         conversions.boxes(message)
+
+
+def test_detections_of_the_wanted_class_become_boxes():
+    def detection(class_id: str, score: float, x: float):
+        hypothesis = SimpleNamespace(class_id=class_id, score=score)
+        center = SimpleNamespace(position=SimpleNamespace(x=x, y=50.0), theta=0.0)
+        return SimpleNamespace(results=[SimpleNamespace(hypothesis=hypothesis)],
+                               bbox=SimpleNamespace(center=center, size_x=20.0, size_y=40.0))
+    message = SimpleNamespace(detections=[detection("person", 0.9, 30.0), detection("chair", 0.8, 60.0)])
+    found = conversions.boxes(message, "person")
+    np.testing.assert_allclose(found.xyxy_px, [[20, 30, 40, 70]])
+    np.testing.assert_allclose(found.confidence, [0.9])
+    assert len(conversions.boxes(message, "").confidence) == 2
+    assert conversions.boxes(SimpleNamespace(detections=[]), "person").xyxy_px.shape == (0, 4)

@@ -167,3 +167,14 @@ def test_a_choice_that_does_not_exist_is_refused_when_set(bench):
     assert not result.successful and "builtin" in result.reason
     assert bench.node.set_parameters([Parameter("detector", value="full_image")])[0].successful
     assert not bench.node.set_parameters([Parameter("sync_slop_s", value=-1.0)])[0].successful
+
+
+def test_activate_that_fails_opens_nothing_and_can_be_tried_again(bench, capfd):
+    from rclpy.parameter import Parameter
+    bench.start(fake_model(), activate=False, camera_info_topic="no name for a topic/{camera}")
+    assert change(bench, "configure") and not change(bench, "activate")
+    assert state_of(bench) == "inactive" and "activate failed" in capfd.readouterr().err
+    bench.wait(lambda: not subscribed(bench), "everything to be closed again")
+    assert change(bench, "cleanup")
+    bench.node.set_parameters([Parameter("camera_info_topic", value="{camera}/camera_info")])
+    assert change(bench, "configure") and change(bench, "activate")

@@ -1,4 +1,4 @@
-"""A photograph of a person through the real network, untrained: numbers without meaning, in the right shape, place and time."""
+"""A photograph through the real network, untrained: numbers without meaning, in the right shape, place and time."""
 from __future__ import annotations
 
 import array
@@ -14,11 +14,11 @@ STAMP_NS = 1_700_000_000_123_456_789
 
 @pytest.mark.skipif(not EMBEDDED_BODY.is_file(), reason="the embedded body is not there")
 def test_a_photograph_through_the_whole_path(bench, capfd):
+    from refit_ros.msg import SmplArray
     from sensor_msgs.msg import Image
     from tf2_msgs.msg import TFMessage
     from visualization_msgs.msg import MarkerArray
 
-    from refit_ros.msg import SmplArray
     from refit_ros.node.model import load_model
     data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
     photograph = np.ascontiguousarray(data.astronaut())
