@@ -66,7 +66,7 @@ def verdict(holds: bool) -> str:
     return "holds" if holds else "**does not hold here**"
 
 
-def _at(results: dict, path: tuple[str, ...]) -> float:
+def at(results: dict, path: tuple[str, ...]) -> float:
     for key in path:
         results = results[key]
     return results
@@ -75,7 +75,7 @@ def _at(results: dict, path: tuple[str, ...]) -> float:
 def _targets(default: dict) -> str:
     rows = []
     for what, path, unit, target in TARGETS:
-        value = _at(default, path) * (100 if unit == "%" else 1)
+        value = at(default, path) * (100 if unit == "%" else 1)
         rows.append([what, f"{value:.2f} {unit}" if unit == "%" else f"{value:.1f} {unit}", f"{target:g} {unit}",
                      "reached" if value <= target else f"**missed by {value - target:.1f} {unit}**"])
     four = default["views"]["4"]
