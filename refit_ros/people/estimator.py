@@ -174,8 +174,10 @@ class Estimator:
     ):
         """Tracks brought up to date with what was seen; the people to publish."""
         solved = {}
+        poses = {number: person.pose for number, person in looked.followed.items()}
+        impostors = self._tracks.impostors(poses, tracks, stamp_s)
         for number, track in enumerate(tracks):
-            track.fresh = number in looked.followed
+            track.fresh = number in looked.followed and number not in impostors
             if track.fresh:
                 person = solved[id(track)] = looked.followed[number]
                 track.take(person.pose, stamp_s)

@@ -144,12 +144,29 @@ class Tracks:
                 self._remove(min(first, second, key=lambda track: (track.number is not None, track.hits)))
         self._gone = [track for track in self._gone if abs(stamp_s - track.seen_s) <= self._settings.reentry_s]
 
+    def impostors(self, poses: dict[int, Pose], tracks: list[Track], stamp_s: float) -> set[int]:
+        """Whose new pose is really somebody else's: {position in tracks}, of poses by position in tracks.
+
+        When one person hides another the network may see the front one in both crops. The pose then belongs to whoever
+        was expected there; the other keeps his prediction. Two who were expected in one place are doubles, not impostors.
+        """
+        away = {number: _apart(tracks[number].predicted(stamp_s), pose) for number, pose in poses.items()}
+        found: set[int] = set()
+        numbers = sorted(poses)
+        for index, first in enumerate(numbers):
+            for second in numbers[index + 1:]:
+                same_now = _apart(poses[first], poses[second]) < DOUBLE_M
+                same_before = _apart(tracks[first].predicted(stamp_s), tracks[second].predicted(stamp_s)) < DOUBLE_M
+                if same_now and not same_before:
+                    found.add(max(first, second, key=away.__getitem__))
+        return found
+
     def _doubles(self) -> list[tuple[Track, Track]]:
         fresh = [track for track in self.alive if track.fresh]
         pairs = []
         for index, first in enumerate(fresh):
             for second in fresh[index + 1 :]:
-                if np.linalg.norm(first.pose.joints - second.pose.joints, axis=-1).mean() < DOUBLE_M:
+                if _apart(first.pose, second.pose) < DOUBLE_M:
                     pairs.append((first, second))
         return pairs
 
@@ -174,6 +191,11 @@ class Tracks:
         track.steady = Pose(rotmats, pose.betas, pose.transl + pelvis - pose.joints[0], pose.joints)
         track.steady_s = stamp_s
         return track.steady
+
+
+def _apart(first: Pose, second: Pose) -> float:
+    """Mean distance of the joints, m."""
+    return float(np.linalg.norm(first.joints - second.joints, axis=-1).mean())
 
 
 def assign(expected: np.ndarray, found: np.ndarray, width_px: int, height_px: int) -> dict[int, int]:

@@ -27,6 +27,7 @@ NORM = 5.0
 AVERAGE_MEMORY = 0.998
 WIDTH_PX, HEIGHT_PX = 320, 256  # 320 x 240 and its margin
 CONFIDENT = 0.3
+MADE_AT_ONCE, USES = 4, 2
 HIT = 0.5  # overlap from which a box found counts as the true one
 
 
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
     args.output.mkdir(parents=True, exist_ok=True)
     device = torch.device(args.device)
+    torch.manual_seed(args.seed)
     source = make_source(device, "train", args.seed)
     network = DetectorNetwork().to(device, memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
@@ -94,8 +96,23 @@ def _resumed(checkpoint: Path, network, average, optimizer) -> int:
 
 
 def _batches(source, count: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Batches without end: pictures are made by the hundred, which costs little more than by the dozen, and used twice."""
     while True:
-        yield source.batch(count)
+        images, boxes, valid = source.batch(count * MADE_AT_ONCE)
+        for _ in range(USES):
+            order = torch.randperm(len(images), device=images.device)
+            for start in range(0, len(order), count):
+                chosen = order[start:start + count]
+                yield _mirrored(images[chosen], boxes[chosen], valid[chosen])
+
+
+def _mirrored(images: Tensor, boxes: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Half of the pictures, with their boxes, left to right."""
+    swap = torch.rand(len(images), device=images.device) < 0.5
+    images = torch.where(swap[:, None, None, None], images.flip(3), images)
+    left, top, right, bottom = boxes.unbind(2)
+    mirrored = torch.stack([images.shape[3] - right, top, images.shape[3] - left, bottom], 2)
+    return images, torch.where(swap[:, None, None], mirrored, boxes), valid
 
 
 def _step(network, optimizer, images: Tensor, boxes: Tensor, valid: Tensor, device: torch.device) -> Tensor:
