@@ -1,6 +1,8 @@
 """Made ready for speed, a network still says the same: for one view, many, known shapes, warm starts, in parts."""
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
@@ -170,3 +172,29 @@ def test_calls_filled_up_to_a_recording(network, monkeypatch):
         known = {"betas": betas[:count], "start": begun}
         assert_same(prepared(crops, **known), network(crops, **known), 1e-4)
         assert_same(prepared(crops), network(crops), 1e-4)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("engine", "module", "precision", "tolerance"), [
+    ("openvino", "openvino", "float32", 1e-4), ("openvino", "openvino", "bfloat16", 0.05),
+    ("onnxruntime", "onnxruntime", "float32", 1e-4)])
+def test_other_engines_say_the_same(network, engine, module, precision, tolerance):
+    pytest.importorskip(module, reason=f"{module} is not installed")
+    prepared = prepare(network, precision, engine)
+    for count in (1, 3):
+        crops = random_crops(count, 128, CPU)
+        assert_same(prepared(crops), network(crops), tolerance)
+
+
+@pytest.mark.parametrize(("engine", "extra"), [("openvino", "openvino"), ("onnxruntime", "onnx")])
+def test_an_engine_that_is_absent_is_a_clear_error(network, engine, extra, monkeypatch):
+    monkeypatch.setitem(sys.modules, engine, None)
+    with pytest.raises(InputError, match=rf"{engine} was asked for and is not installed.*refit_ros\[{extra}\]"):
+        prepare(network, engine=engine)
+
+
+@pytest.mark.parametrize(("engine", "precision"), [("openvino", "float16"), ("onnxruntime", "bfloat16")])
+def test_a_precision_that_an_engine_does_not_have(network, engine, precision):
+    pytest.importorskip(engine, reason=f"{engine} is not installed")
+    with pytest.raises(InputError, match=precision):
+        prepare(network, precision, engine)

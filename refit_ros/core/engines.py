@@ -1,0 +1,83 @@
+"""Other programs that can compute the convolutions on a CPU: OpenVINO and ONNX Runtime, both optional."""
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from refit_ros.core.errors import InputError
+from refit_ros.core.fused_convolutions import folded_encoder
+from refit_ros.core.refit import Refit
+
+EXTRAS = {"openvino": "openvino", "onnxruntime": "onnx"}  # engine -> this package's extra that brings it
+
+
+def make_encoder(engine: str, network: Refit, precision: str):
+    """Images (B, 3, S, S) float32 -> maps, pooled, computed by `engine`.
+
+    Raises InputError where the engine is not installed, cannot run on the network's device or in this precision.
+    """
+    device = network.init_pose.device
+    if device.type != "cpu":
+        raise InputError(f"engine {engine} runs on the CPU here, and the device is {device}: "
+                         "use engine torch or device cpu")
+    size = network.config.image_size
+    example = torch.zeros(1, 3, size, size)
+    encoder = folded_encoder(network.backbone, network.head)
+    try:
+        make = {"openvino": _openvino, "onnxruntime": _onnxruntime}[engine]
+        return make(encoder, example, precision)
+    except ModuleNotFoundError as error:
+        raise InputError(f"engine {engine} was asked for and is not installed ({error.name} is missing): "
+                         f"pip install refit_ros[{EXTRAS[engine]}], or use engine torch") from error
+
+
+def _openvino(encoder: torch.nn.Module, example: Tensor, precision: str):
+    import openvino
+
+    hints = {"float32": "f32", "bfloat16": "bf16"}
+    if precision not in hints:
+        raise InputError(f"engine openvino computes in float32 or bfloat16, not in {precision}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = openvino.convert_model(encoder, example_input=example)
+    # One kernel set for any number of crops, of one size.
+    model.reshape({0: openvino.PartialShape([-1, *example.shape[1:]])})
+    compiled = openvino.Core().compile_model(model, "CPU", {
+        "INFERENCE_PRECISION_HINT": hints[precision], "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": torch.get_num_threads()})
+    request = compiled.create_infer_request()
+
+    def run(images: Tensor) -> tuple[Tensor, ...]:
+        outputs = request.infer([np.ascontiguousarray(images.numpy())], share_inputs=True)
+        return tuple(torch.from_numpy(outputs[output].copy()) for output in compiled.outputs)
+    return run
+
+
+def _onnxruntime(encoder: torch.nn.Module, example: Tensor, precision: str):
+    import onnxruntime
+
+    if precision != "float32":
+        raise InputError(f"engine onnxruntime computes in float32 only, not in {precision}")
+    names = ["images", "maps", "pooled"]
+    content = io.BytesIO()
+    quiet = logging.getLogger("torch.onnx")
+    level = quiet.level
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        quiet.setLevel(logging.ERROR)
+        # The exporter without a compiler: it needs no package besides torch.
+        torch.onnx.export(encoder, (example,), content, dynamo=False, input_names=names[:1], output_names=names[1:],
+                          dynamic_axes={name: {0: "crops"} for name in names})
+        quiet.setLevel(level)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(content.getvalue(), options, providers=["CPUExecutionProvider"])
+
+    def run(images: Tensor) -> tuple[Tensor, ...]:
+        return tuple(torch.from_numpy(value) for value in session.run(None, {"images": images.contiguous().numpy()}))
+    return run
