@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
@@ -71,6 +71,14 @@ def rviz_config(cameras: list[str], namespace: str) -> str:
     return file.name
 
 
+def installed(package: str) -> bool:
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 def start(context) -> list:
     given, arguments = said(context), context.launch_configurations
     namespace = arguments["namespace"]
@@ -78,6 +86,8 @@ def start(context) -> list:
     actions = [Node(package="refit_ros", executable="refit_node", name="refit", namespace=namespace, output="screen",
                     emulate_tty=True, parameters=parameters)]
     if yaml.safe_load(arguments["rviz"]):
+        if not installed("rviz2"):   # launch itself would raise, and leave what it has started behind
+            return [*actions, LogInfo(msg="RViz is not installed (package rviz2): going on without it")]
         cameras = given.get("cameras", ["camera"])
         frame = arguments["rviz_frame"] or arguments["fixed_frame"] or f"{cameras[0]}_optical_frame"
         actions.append(Node(package="rviz2", executable="rviz2", name="refit_rviz", output="screen",
