@@ -1,7 +1,6 @@
 """The cameras' subscriptions, and the timer that sends on what has waited long enough."""
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import qos_profile_sensor_data
 
+from refit_ros.node.compat import message_filters
 from refit_ros.node.intake import Intake
 
 if TYPE_CHECKING:
@@ -23,22 +23,23 @@ SHORTEST_WAIT_S = 0.001
 class Cameras:
     """Subscribes for all cameras and calls `deliver` with each synchronized set, in the executor's thread.
 
+    Sets are not built by message_filters.ApproximateTimeSynchronizer: one camera that stalls silences it.
     Waiting is done on a steady clock: with simulated time and no /clock, ROS timers never fire.
     """
 
     def __init__(self, node: Node, parameters: NodeParameters, intake: Intake, detections: bool,
                  deliver: Callable[[FrameSet], None]) -> None:
         self._node, self._intake, self._deliver = node, intake, deliver
-        self._subscriptions = []
+        self._subscribers = []
         self._timer = node.create_timer(1.0, self._on_deadline, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._timer.cancel()
         for name in parameters.cameras:
             self._subscribe(name, parameters, detections)
 
     def close(self) -> None:
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions.clear()
+        for subscriber in self._subscribers:
+            self._node.destroy_subscription(subscriber.sub)
+        self._subscribers.clear()
         self._node.destroy_timer(self._timer)
 
     def _subscribe(self, name: str, parameters: NodeParameters, detections: bool) -> None:
@@ -50,16 +51,12 @@ class Cameras:
         if detections:
             wanted.append((detection_type(), parameters.detection_topic, self._intake.boxes))
         for kind, template, take in wanted:
-            self._subscriptions.append(
-                self._node.create_subscription(
-                    kind,
-                    template.format(camera=name),
-                    functools.partial(self._on_message, take, name),
-                    qos_profile_sensor_data,
-                )
-            )
+            subscriber = message_filters.Subscriber(
+                self._node, kind, template.format(camera=name), qos_profile=qos_profile_sensor_data)
+            subscriber.registerCallback(self._on_message, take, name)
+            self._subscribers.append(subscriber)
 
-    def _on_message(self, take: Callable[[str, Any, float], list[FrameSet]], camera: str, message: Any) -> None:
+    def _on_message(self, message: Any, take: Callable[[str, Any, float], list[FrameSet]], camera: str) -> None:
         self._send_on(take(camera, message, time.monotonic()))
 
     def _on_deadline(self) -> None:
