@@ -206,13 +206,12 @@ class Estimator:
     def _spoken_against(self, new: Newcomer, attention: Attention, found: dict[int, Boxes], cameras: list[Camera]) -> bool:
         """Whether most cameras that should see this newcomer do not."""
         outline = self._solver.outlines([new.solved.pose])[0]
-        seeing = {one.look.camera for one in new.solved.own}
         against = 0
         for index in found:
-            where = expect(outline, cameras[index]) if index not in seeing else None
+            where = expect(outline, cameras[index]) if index not in new.seen_in else None
             if where is not None and not is_hidden(where, index, attention.expected):
                 against += 1
-        return against >= AGAINST and against > len(seeing)
+        return against >= AGAINST and against > len(new.seen_in)
 
     def _held_shape(self, track: Track | None) -> np.ndarray | None:
         number = None if track is None else track.number

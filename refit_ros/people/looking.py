@@ -28,6 +28,7 @@ class Newcomer:
 
     solved: Solved
     confidence: float
+    seen_in: frozenset[int]  # cameras, also those that were not used
 
 
 @dataclass
@@ -184,6 +185,7 @@ class Looking:
         else:
             groups = match([Candidate(own.look.camera, own.joints_m) for own in alone], cameras)
         confidences = [max(newcomers[i][1] for i in group) for group in groups]
+        seen_in = [frozenset(looks[indices[i]].camera for i in group) for group in groups]
         if not self._settings.fuse_views:  # matched all the same, then seen by the view that shows most
             groups = [[max(group, key=lambda i: looks[indices[i]].square.side_px)] for group in groups]
         held = self._held(None)
@@ -194,7 +196,7 @@ class Looking:
             count,
             lambda i, betas: self._shape(None, betas, len(groups[i])),
         )
-        looked.newcomers = [Newcomer(person, confidence) for person, confidence in zip(solved, confidences)]
+        looked.newcomers = [Newcomer(*each) for each in zip(solved, confidences, seen_in)]
         looked.iterations = max(looked.iterations, count)
 
 
