@@ -18,7 +18,7 @@ def paint_bank(dice: Dice, count: int, photographs: Path | str | None = None) ->
 
     Raises ValueError when the folder holds no picture that can be read.
     """
-    rooms = [_rooms(dice, min(64, count - start)) for start in range(0, count, 64)]
+    rooms = [_rooms(dice, min(16, count - start)) for start in range(0, count, 16)]
     bank = torch.cat(rooms)
     if photographs is not None:
         pictures = read_photographs(Path(photographs), count).to(bank.device)

@@ -5,6 +5,7 @@ A pixel with whole-number coordinates (x, y) is sampled exactly there, as the pu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ def rasterize(points: Tensor, faces: Tensor, picture: Tensor, pictures: int, hei
     picture (M,) which picture each mesh is in. engine: "numba", "torch", or None for the quicker one.
     """
     if engine is None:
-        engine = "numba" if points.device.type == "cpu" else "torch"
+        engine = "numba" if points.device.type == "cpu" and find_spec("numba") else "torch"
     if engine not in ("numba", "torch"):
         raise ValueError(f"there is no rasterizer '{engine}'; there are numba and torch")
     draw = _draw_numba if engine == "numba" else _draw_torch

@@ -68,7 +68,7 @@ class SampleSource:
         self.dice = Dice(self.generator, self.device)
         self.surface = Surface(body)
         banks = Dice(fixed, self.device)
-        self.bank = paint_bank(banks, 1024 if self.device.type == "cuda" else 256, photographs)
+        self.bank = paint_bank(banks, 1024 if own.type == "cuda" else 256, photographs)
         self.noises = noise_bank(banks, image_size, image_size)
         self.mean = torch.tensor(IMAGENET_MEAN, device=self.device).view(1, 3, 1, 1)
         self.deviation = torch.tensor(IMAGENET_STD, device=self.device).view(1, 3, 1, 1)
