@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """--weights, --body, --device, --precision, --iterations; None where the user said nothing."""
+    """--weights, --body, --device, --precision, --engine, --iterations; None where the user said nothing."""
     group = parser.add_argument_group("network")
     group.add_argument("--weights", metavar="FILE",
                        help="checkpoint: a published ReFit file (.pt, .pth) or one trained here (.safetensors); "
@@ -20,6 +20,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
                        help="SMPL file (.pkl, .npz) or the folder that holds it; without it, the body of this package")
     group.add_argument("--device", help="auto (a GPU where there is one), cpu, cuda or cuda:N; without it, auto")
     group.add_argument("--precision", help="auto, float32, bfloat16 or float16, for the backbone; without it, auto")
+    group.add_argument("--engine", help="torch, openvino or onnxruntime for the convolutions on a CPU; without it, torch")
     group.add_argument("--iterations", type=positive_int, metavar="N",
                        help="updates of the loop for each picture; without it, as many as the network was trained with")
 
@@ -33,7 +34,9 @@ def load_network_from(args: argparse.Namespace) -> Prepared:
     from refit_ros.core.checkpoint import load_network
     from refit_ros.core.inference import prepare
     body = load_body(args.body) if args.body else None
-    return prepare(load_network(args.weights, body=body, device=device_named(args.device)), args.precision or "auto")
+    network = load_network(args.weights, body=body, device=device_named(args.device))
+    said = {"precision": args.precision, "engine": args.engine}
+    return prepare(network, **{name: value for name, value in said.items() if value is not None})
 
 
 def settings_from(args: argparse.Namespace, **overrides) -> Settings:

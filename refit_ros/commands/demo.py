@@ -71,7 +71,7 @@ def setup_from(args: argparse.Namespace, output: Path) -> Setup:
         if not path.startswith("untrained") and not Path(path).expanduser().exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     said = {"weights": args.weights, "body_model": args.body, "device": args.device, "precision": args.precision,
-            "iterations": args.iterations, "detector": args.detector}
+            "engine": args.engine, "iterations": args.iterations, "detector": args.detector}
     node_parameters = {name: value for name, value in said.items() if value is not None}
     if args.cameras > 1:
         node_parameters["fixed_frame"] = "world"
