@@ -15,7 +15,8 @@ from refit_ros.commands.common import add_network_arguments, positive_float, pos
 if TYPE_CHECKING:
     from refit_ros.node.harness import Measured, Setup
 
-OVERLAYS_AT = (0.15, 0.45, 0.75)   # of the time: early enough that the last one is through before the end
+OVERLAYS_AT = (0.1, 0.45, 0.8)   # of the time: early enough that the last one is through before the end
+SHEET_WIDTH_PX = 1600
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +144,10 @@ def write_pictures(measured: Measured, output: Path) -> None:
     if rows:
         width_px = max(row.shape[1] for row in rows)
         rows = [np.pad(row, ((0, 0), (0, width_px - row.shape[1]), (0, 0))) for row in rows]
-        cv2.imwrite(str(output / "overlays.png"), np.vstack(rows)[..., ::-1])
+        sheet = np.vstack(rows)
+        shrunk = min(1.0, SHEET_WIDTH_PX / sheet.shape[1])
+        sheet = cv2.resize(sheet, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(output / "overlays.png"), sheet[..., ::-1])
 
 
 def summary(report: dict, output: Path) -> str:
