@@ -256,5 +256,5 @@ def test_weights_that_give_no_numbers_publish_nothing():
 
 def test_without_fusion_everybody_is_seen_by_one_camera():
     stage = Stage([Actor((-1, -0.5), (0.3, 0), 1), Actor((1, 0.6), (-0.3, 0), 2)], ring(4))
-    people = [people for _, people in following(stage, Settings(detector="topic", fuse_views=False))][-1].people
+    people = [people for _, people in following(stage, Settings(detector="topic", fuse_views=False), sets=10)][-1].people
     assert [len(person.views) for person in people] == [1, 1]
