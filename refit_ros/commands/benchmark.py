@@ -68,4 +68,4 @@ def _measure(args: argparse.Namespace, device, say) -> dict:
         from refit_ros.benchmarking.scale_suite import run_scale_suite
         return run_scale_suite(device, args.backbones.split(",")[0], args.rounds, args.seconds, say)
     from refit_ros.benchmarking.node_suite import run_node_suite
-    return run_node_suite(device, args.seconds, say)
+    return run_node_suite(device, args.rounds, args.seconds, say)

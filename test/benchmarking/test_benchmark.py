@@ -1,0 +1,84 @@
+"""The benchmark measures what it says, and its tables hold what was measured. No time is asserted."""
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from refit_ros.__main__ import main
+from refit_ros.benchmarking.rates import encoder_cost
+from refit_ros.benchmarking.reference import ReferenceRefit
+from refit_ros.benchmarking.scale_suite import _fit
+from refit_ros.benchmarking.scenes import full_size_body, random_crops
+from refit_ros.benchmarking.tables import update_document
+from refit_ros.benchmarking.timing import alternately
+from refit_ros.core.checkpoint import untrained_network
+from refit_ros.core.config import SMALL, NetworkConfig
+
+CPU = torch.device("cpu")
+
+
+@torch.inference_mode()
+def test_the_reference_computes_the_same():
+    network = untrained_network(SMALL, full_size_body())
+    crops = random_crops(2, 128, CPU)
+    expected, found = network(crops), ReferenceRefit.of(network)(crops)
+    for a, b in zip(found.history, expected.history):
+        torch.testing.assert_close(a.rotmats, b.rotmats, rtol=0, atol=1e-4)
+        torch.testing.assert_close(a.transl, b.transl, rtol=1e-4, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_the_reference_poses_the_whole_mesh_after_every_update_and_once_at_the_end(monkeypatch):
+    network = untrained_network(SMALL, full_size_body())
+    assert network.body.vertex_count == 6890
+    reference, posed = ReferenceRefit.of(network), []
+    mesh = ReferenceRefit._mesh
+    monkeypatch.setattr(ReferenceRefit, "_mesh", lambda self, estimate: posed.append(1) or mesh(self, estimate))
+    reference(random_crops(1, 128, CPU), iterations=5)
+    assert len(posed) == 1 + 5 + 1, "the first guess, each update, and the end"
+
+
+def test_the_flops_of_the_published_network():
+    flops, numbers = encoder_cost(NetworkConfig())
+    assert flops / 1e9 == pytest.approx(79.5, abs=0.1)
+    assert numbers > 75e6
+
+
+def test_everything_gets_its_turn_in_every_round():
+    turns = []
+    times = alternately({name: lambda name=name: turns.append(name) for name in "abc"}, CPU, rounds=4)
+    assert "".join(turns[-9:]) == "abcabcabc"
+    assert all(time["rounds"] == 4 and time["lowest_ms"] <= time["median_ms"] for time in times.values())
+
+
+def test_a_line_is_fitted():
+    import numpy as np
+    counts = np.array([1.0, 2, 4, 8])
+    assert _fit("people", counts, 3 + 2 * counts) == "people: 3 ms + 2 ms each; at 8, +0 % from that line"
+    assert "+" in _fit("people", counts, counts ** 2)
+
+
+def test_a_document_keeps_the_last_tables_of_each_kind(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text("# Title\n\nWords.\n")
+    update_document(path, "a", "first\n")
+    update_document(path, "b", "second\n")
+    update_document(path, "a", "third\n")
+    text = path.read_text()
+    assert text.startswith("# Title\n\nWords.\n") and "first" not in text
+    assert text.index("third") < text.index("second") and text.count("begin: a") == 1
+
+
+def test_the_command_writes_figures_and_tables(tmp_path, capsys):
+    output, table = tmp_path / "x.json", tmp_path / "README.md"
+    code = main(["benchmark", "--suite", "model", "--device", "cpu", "--backbones", "small", "--batches", "1,2", "--rounds",
+                 "1", "--seconds", "0.1", "--output", str(output), "--table", str(table)])
+    assert code == 0
+    result = json.loads(output.read_text())
+    assert {"machine", "versions", "date", "command", "results"} <= set(result)
+    network = result["results"]["networks"]["small"]
+    assert network["one_crop"]["reference"]["of_reference"] == 1 and network["limit_ms"]["float32"] > 0
+    assert set(network["batches"]["torch float32"]) == {"1", "2"} and network["difference"]["torch float32"] < 0.1
+    assert "of reference" in table.read_text() and "of reference" in capsys.readouterr().out
