@@ -104,5 +104,5 @@ def _fit(title: str, counts: np.ndarray, times_ms: np.ndarray) -> str:
     """Least squares of a line, relative to each time; what lies above it at the far end would be growth beyond linear."""
     design = np.stack([np.ones_like(counts), counts], axis=1)
     fixed, each = np.linalg.lstsq(design / times_ms[:, None], np.ones_like(counts), rcond=None)[0]
-    excess = times_ms[-1] / (fixed + each * counts[-1]) - 1
-    return f"{title}: {fixed:.3g} ms + {each:.3g} ms each; at {counts[-1]:.0f}, {100 * excess:+.0f} % from that line"
+    excess = round(100 * (times_ms[-1] / (fixed + each * counts[-1]) - 1)) + 0
+    return f"{title}: {fixed:.3g} ms + {each:.3g} ms each; at {counts[-1]:.0f}, {excess:+d} % from that line"

@@ -49,7 +49,8 @@ def test_the_flops_of_the_published_network():
 def test_everything_gets_its_turn_in_every_round():
     turns = []
     times = alternately({name: lambda name=name: turns.append(name) for name in "abc"}, CPU, rounds=4)
-    assert "".join(turns[-9:]) == "abcabcabc"
+    order = [name for i, name in enumerate(turns) if i == 0 or turns[i - 1] != name]  # a turn may be several calls
+    assert "".join(order[-12:]) == "abcabcabcabc"
     assert all(time["rounds"] == 4 and time["lowest_ms"] <= time["median_ms"] for time in times.values())
 
 
