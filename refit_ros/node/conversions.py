@@ -171,13 +171,12 @@ def is_finite(person: Person) -> bool:
 
 
 def smpl_array(types: Types, people: People, taken: FrameSet, frame_id: str, body_model: str, latency_ns: int) -> Any:
-    """refit_ros/SmplArray, stamped with the earliest capture time of the set."""
+    """refit_ros/SmplArray of the pictures that were used, stamped with the earliest of their capture times."""
     message = types.new("refit_ros/msg/SmplArray")
     message.header.frame_id = frame_id
     set_stamp(message.header.stamp, taken.stamp_ns)
     message.cameras = list(people.cameras)
-    stamps = [frame.stamp_ns for frame in taken.frames if frame.camera in people.cameras]
-    set_stamp(message.sync_spread, max(stamps) - min(stamps) if stamps else 0)
+    set_stamp(message.sync_spread, taken.spread_ns)
     set_stamp(message.latency, latency_ns)
     sizes = {frame.camera: (frame.calibration.width_px, frame.calibration.height_px) for frame in taken.frames}
     message.people = [_smpl(types, person, body_model, sizes) for person in people.people]

@@ -13,7 +13,7 @@ from refit_ros.node.conversions import set_stamp, set_xyz
 
 if TYPE_CHECKING:
     from refit_ros.node.message_types import BagTypes, RosTypes
-    from refit_ros.node.sets import FrameSet
+    from refit_ros.node.sets import Frame, FrameSet
     from refit_ros.people.types import Person
 
 POLL_S = 0.005
@@ -59,18 +59,25 @@ class Extrinsics:
         found, missing = {}, {}
         deadline_s = time.monotonic() + self._wait_s
         for frame in taken.frames:
-            while True:
-                try:
-                    found[frame.camera] = matrix(*self._lookup(self._fixed_frame, frame.frame_id, frame.stamp_ns))
-                    self._given_up.discard(frame.camera)
-                    break
-                except NoTransform as error:
-                    if frame.camera in self._given_up or time.monotonic() >= deadline_s:
-                        self._given_up.add(frame.camera)
-                        missing[frame.camera] = f"no transform from '{frame.frame_id}' to '{self._fixed_frame}': {error}"
-                        break
-                time.sleep(POLL_S)
+            try:
+                found[frame.camera] = self._of_one(frame, deadline_s)
+                self._given_up.discard(frame.camera)
+            except NoTransform as error:
+                self._given_up.add(frame.camera)
+                missing[frame.camera] = f"no transform from '{frame.frame_id}' to '{self._fixed_frame}': {error}"
         return found, missing
+
+    def _of_one(self, frame: Frame, deadline_s: float) -> np.ndarray:
+        """Raises NoTransform when the time is over."""
+        if frame.frame_id == self._fixed_frame:   # needs nobody to publish it
+            return np.eye(4)
+        while True:
+            try:
+                return matrix(*self._lookup(self._fixed_frame, frame.frame_id, frame.stamp_ns))
+            except NoTransform:
+                if frame.camera in self._given_up or time.monotonic() >= deadline_s:
+                    raise
+            time.sleep(POLL_S)
 
 
 def matrix(translation: tuple[float, ...], quaternion: tuple[float, ...]) -> np.ndarray:

@@ -40,6 +40,7 @@ class Pipeline:
         views, left_out = self._views(taken)
         people = self._estimate(views, taken)
         people = self._finite(replace(people, left_out={**left_out, **people.left_out}))
+        taken = taken.only(people.cameras)
         self._publish(taken, people, views)
         self._count(taken, people, began_s)
 

@@ -7,7 +7,8 @@ deadline, and only until `camera_timeout_s` has passed.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from refit_ros.people.calibration import Calibration
@@ -43,6 +44,14 @@ class FrameSet:
     @property
     def spread_ns(self) -> int:
         return max(frame.stamp_ns for frame in self.frames) - self.stamp_ns
+
+    def only(self, cameras: Collection[str]) -> FrameSet:
+        """The part that these cameras took, whose stamp and spread count where the others' pictures could not be used.
+
+        The whole set where none of them took part.
+        """
+        used = tuple(frame for frame in self.frames if frame.camera in cameras)
+        return replace(self, frames=used) if used else self
 
 
 @dataclass
