@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
@@ -16,25 +16,32 @@ from refit_ros.core.inference import Prepared, prepare
 from refit_ros.core.picture_crops import PictureCrops
 from refit_ros.core.refit import Refit
 
+UNFUSED, NO_GRAPHS = "unfused", "no graphs"
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 def run_model_suite(device: torch.device, backbones: list[str], engines: list[str], rounds: int, batches: list[int],
-                    weights: str | None, most_s: float, say: Callable[[str], None]) -> dict:
-    """Everything about the network alone. `most_s` bounds the time of each comparison."""
+                    most_s: float, say: Callable[[str], None], keep: Callable[[dict], None]) -> dict:
+    """Everything about the network alone.
+
+    `most_s` bounds the time of each comparison. `keep` gets the results as far as they are there, again and again.
+    """
     torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     say("the machine's own rates")
     precisions = ["float32", "bfloat16"] + (["float16"] if device.type == "cuda" else [])
     rates = {"matrix_flops_per_s": {p: matrix_rate(device, getattr(torch, p)) for p in precisions},
              "copy_bytes_per_s": copy_rate(device)}
-    networks, body = {}, full_size_body()
+    results: dict = {"rates": rates, "networks": {}, "crops": _crops(device, rounds)}
+    body = full_size_body()
     for backbone in backbones:
-        name = weights if weights and backbone == "given" else None if backbone == "small" else f"untrained:{backbone}"
-        network = load_network(name, body, device)
-        networks[backbone] = _one_network(network, device, precisions, engines, rounds, batches, rates, most_s,
-                                          lambda text, backbone=backbone: say(f"{backbone}: {text}"))
+        network = load_network(None if backbone == "small" else f"untrained:{backbone}", body, device)
+        results["networks"][backbone] = result = {}
+        for part in _one_network(network, device, precisions, engines, rounds, batches, rates, most_s,
+                                 lambda text, backbone=backbone: say(f"{backbone}: {text}")):
+            result.update(part)
+            keep(results)
         gc.collect()
-    return {"rates": rates, "networks": networks, "crops": _crops(device, rounds)}
+    return results
 
 
 def _crops(device: torch.device, rounds: int) -> dict:
@@ -54,39 +61,38 @@ def _crops(device: torch.device, rounds: int) -> dict:
     return result
 
 
-def _one_network(network: Refit, device, precisions, engines, rounds, batches, rates, most_s, say) -> dict:
+def _one_network(network: Refit, device, precisions, engines, rounds, batches, rates, most_s, say) -> Iterator[dict]:
     flops, numbers = encoder_cost(network.config)
-    entries: dict[str, Prepared] = {}
-    absent = {}
-    for engine in engines:
-        for precision in precisions if engine == "torch" else precisions[:2]:
-            label = f"{engine} {precision}"
-            try:
-                say(f"prepares {label}")
-                entries[label] = prepare(network, precision, engine, max_batch=max(batches))
-            except Exception as error:  # noqa: BLE001 - one way that fails must not hide the others
-                absent[label] = str(error).splitlines()[0]
-    if device.type == "cuda":
-        entries["torch float16, unfused"] = prepare(network, "float16", max_batch=max(batches), fused=False)
-        entries["torch float16, no graphs"] = prepare(network, "float16", max_batch=max(batches), graphs=False)
-    say("first calls")
-    for label in list(entries):
-        try:
-            entries[label](random_crops(1, network.config.image_size, device))
-        except Exception as error:  # noqa: BLE001
-            absent[label] = str(error).splitlines()[0]
-            del entries[label]
     limit_s = {p: max(flops / rates["matrix_flops_per_s"][p], numbers * BYTES[p] / rates["copy_bytes_per_s"])
                for p in precisions}
-    result = {"encoder_gflop_per_crop": flops / 1e9, "not_measured": absent,
-              "limit_ms": {precision: 1e3 * limit for precision, limit in limit_s.items()}}
+    entries, absent = _entries(network, device, precisions, engines, max(batches), say)
+    yield {"encoder_gflop_per_crop": flops / 1e9, "not_measured": absent,
+           "limit_ms": {precision: 1e3 * limit for precision, limit in limit_s.items()},
+           "kinds": {label: getattr(entry.encoder, "kind", entry.engine) for label, entry in entries.items()}}
     with torch.inference_mode():
-        result["one_crop"] = _one_crop(network, entries, device, rounds, most_s, say)
-        result["batches"] = _batches(network, entries, device, rounds, batches, most_s, say)
-        result["difference"] = _difference(network, entries, device)
-        result["kernels"] = {label: type(entry.encoder).__name__ + " " + getattr(entry.encoder, "kind", "")
-                             for label, entry in entries.items()}
-    return result
+        yield {"one_crop": _one_crop(network, entries, device, rounds, most_s, say)}
+        yield {"difference": _difference(network, entries, device)}
+        for table in _batches(network, entries, device, rounds, batches, most_s, say):
+            yield {"batches": table}
+
+
+def _entries(network: Refit, device, precisions, engines, max_batch: int, say) -> tuple[dict[str, Prepared], dict[str, str]]:
+    """What is compared; and why something is not."""
+    wanted = {f"{engine} {precision}": {"precision": precision, "engine": engine} for engine in engines
+              for precision in (precisions if engine == "torch" else precisions[:2])}
+    if device.type == "cuda":
+        wanted[f"torch float16, {UNFUSED}"] = {"precision": "float16", "fused": False}
+        wanted[f"torch float16, {NO_GRAPHS}"] = {"precision": "float16", "graphs": False}
+    entries, absent = {}, {}
+    for label, options in wanted.items():
+        try:
+            say(f"prepares {label}")
+            entries[label] = prepare(network, max_batch=max_batch, **options)
+            entries[label](random_crops(1, network.config.image_size, device))
+        except Exception as error:  # noqa: BLE001 - one way that fails must not hide the others
+            absent[label] = str(error).splitlines()[0]
+            entries.pop(label, None)
+    return entries, absent
 
 
 def _one_crop(network: Refit, entries, device, rounds, most_s, say) -> dict:
@@ -121,14 +127,17 @@ def _loop(reference: ReferenceRefit, features, crops) -> None:
     reference._mesh(fit.estimate)
 
 
-def _batches(network: Refit, entries, device, rounds, batches, most_s, say) -> dict:
+def _batches(network: Refit, entries, device, rounds, batches, most_s, say) -> Iterator[dict]:
+    """The table as far as it is filled, after each size of batch."""
     table: dict[str, dict] = {}
+    if device.type == "cuda":  # trying kernels out for each size takes its time: only what is worth it
+        entries = {label: entry for label, entry in entries.items()
+                   if entry.precision != "float32" and not label.endswith((UNFUSED, NO_GRAPHS))}
     reference = ReferenceRefit.of(network)
     for count in batches:
         say(f"{count} crops")
         crops = random_crops(count, network.config.image_size, device)
-        calls = {label: partial(entry, crops) for label, entry in entries.items()
-                 if device.type == "cpu" or entry.precision != "float32"}
+        calls = {label: partial(entry, crops) for label, entry in entries.items()}
         if count <= 8 or device.type == "cuda":
             calls["reference"] = partial(reference, crops)
         times = alternately(calls, device, max(3, rounds // 2), seconds_each=0.05, most_s=most_s)
@@ -139,7 +148,7 @@ def _batches(network: Refit, entries, device, rounds, batches, most_s, say) -> d
                 "ms_per_crop": round(time["median_ms"] / count, 3)}
         if device.type == "cuda":
             table.setdefault("most memory, MB", {})[str(count)] = round(torch.cuda.max_memory_allocated() / 1e6)
-    return table
+        yield table
 
 
 def _difference(network: Refit, entries, device) -> dict:

@@ -46,10 +46,15 @@ def run(args: argparse.Namespace) -> int:
               **machine_and_versions(), "threads": torch.get_num_threads()}
     if device.type == "cuda":
         result["machine"]["gpu"] = torch.cuda.get_device_name(device)
-    result["results"] = _measure(args, device, say)
-    result["took_s"] = round(time.monotonic() - begin, 1)
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(result, indent=1) + "\n")
+
+    def keep(results: dict) -> None:
+        whole = {**result, "took_s": round(time.monotonic() - begin, 1), "results": results}
+        args.output.write_text(json.dumps(whole, indent=1) + "\n")
+
+    result["results"] = _measure(args, device, say, keep)
+    result["took_s"] = round(time.monotonic() - begin, 1)
+    keep(result["results"])
     tables = tables_of(result)
     print(tables)
     if args.table:
@@ -58,12 +63,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(args: argparse.Namespace, device, say) -> dict:
+def _measure(args: argparse.Namespace, device, say, keep) -> dict:
     if args.suite == "model":
         from refit_ros.benchmarking.model_suite import run_model_suite
         batches = args.batches or ("1,8,32,64" if device.type == "cuda" else "1,2,4,8")
         return run_model_suite(device, args.backbones.split(","), args.engines.split(","), args.rounds,
-                               [int(n) for n in batches.split(",")], None, args.seconds, say)
+                               [int(n) for n in batches.split(",")], args.seconds, say, keep)
     if args.suite == "scale":
         from refit_ros.benchmarking.scale_suite import run_scale_suite
         return run_scale_suite(device, args.backbones.split(",")[0], args.rounds, args.seconds, say)
