@@ -143,14 +143,16 @@ def prepare(network: Refit, precision: str = "auto", engine: str = "torch", max_
         raise InputError(f"engine '{engine}' is unknown; there are {', '.join(ENGINES)}")
     if max_batch < 1:
         raise InputError(f"max_batch {max_batch} is not positive")
-    if precision == "auto":
-        precision = choose_precision(network.config, device, engine)
+    chosen = choose_precision(network.config, device, engine) if precision == "auto" else precision
     if engine == "torch":
-        encoder = _torch_encoder(network, getattr(torch, precision), device, fused)
+        encoder = _torch_encoder(network, getattr(torch, chosen), device, fused)
+        if precision == "auto" and chosen == "float16" and not _is_finite(encoder, network):
+            chosen = "bfloat16"  # these weights leave float16's range
+            encoder = _torch_encoder(network, torch.bfloat16, device, fused)
     else:
         from refit_ros.core.engines import make_encoder
-        encoder = make_encoder(engine, network, precision)
-    return Prepared(network, encoder, precision, engine, max_batch, graphs and device.type == "cuda" and engine == "torch")
+        encoder = make_encoder(engine, network, chosen)
+    return Prepared(network, encoder, chosen, engine, max_batch, graphs and device.type == "cuda" and engine == "torch")
 
 
 def choose_precision(config: NetworkConfig, device: torch.device, engine: str = "torch") -> str:
@@ -193,6 +195,14 @@ def _torch_encoder(network: Refit, dtype: torch.dtype, device: torch.device, fus
                                  f"{str(error).splitlines()[0]}") from error
             log.info("convolutions are not fused: %s", str(error).splitlines()[0])
     raise AssertionError("unreachable")
+
+
+def _is_finite(encoder, network: Refit) -> bool:
+    """For a crop of noise, brighter and darker than pictures are."""
+    size, device = network.config.image_size, network.init_pose.device
+    noise = 2 * torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        return all(bool(torch.isfinite(values).all()) for values in encoder(noise.to(device)))
 
 
 class _InPrecision:
