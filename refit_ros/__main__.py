@@ -40,8 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         interrupt.ignore()
         return EXIT_OK
-    except EXPECTED_ERRORS as error:
+    except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        if interrupt.came():   # an import that was cut off by it says all sorts of things
+            interrupt.ignore()
+            return EXIT_OK
+        if not isinstance(error, EXPECTED_ERRORS):
             raise
         print(f"refit_ros: {_sentence(error)}", file=sys.stderr)
         return EXIT_BAD_INPUT

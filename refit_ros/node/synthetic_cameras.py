@@ -243,6 +243,7 @@ def run_synthetic_cameras(overrides: dict, ros_arguments: list[str]) -> int:
         if rclpy.ok():   # else it was only told to stop before the first picture
             raise
     finally:
+        interrupt.ignore()
         rclpy.try_shutdown()
     return 0
 
