@@ -50,6 +50,8 @@ def make_loop(preset: Preset, plan: Plan, options: Options) -> tuple[Loop, Sourc
     The source may have a `close()`, to be called when the loop has ended.
     """
     _check(options)
+    if options.start:   # the heatmaps' head is not kept with the weights, and an untaught one would unteach the maps
+        preset = dataclasses.replace(preset, losses=dataclasses.replace(preset.losses, heatmaps=0.0))
     rank, processes = process_rank()
     device = torch.device(options.device)
     torch.manual_seed(options.seed)
