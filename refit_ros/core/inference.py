@@ -143,7 +143,7 @@ def prepare(network: Refit, precision: str = "auto", engine: str = "torch", max_
         raise InputError(f"engine '{engine}' is unknown; there are {', '.join(ENGINES)}")
     if max_batch < 1:
         raise InputError(f"max_batch {max_batch} is not positive")
-    chosen = choose_precision(network.config, device, engine) if precision == "auto" else precision
+    chosen = choose_precision(device, engine) if precision == "auto" else precision
     if engine == "torch":
         encoder = _torch_encoder(network, getattr(torch, chosen), device, fused)
         if precision == "auto" and chosen == "float16" and not _is_finite(encoder, network):
@@ -155,7 +155,7 @@ def prepare(network: Refit, precision: str = "auto", engine: str = "torch", max_
     return Prepared(network, encoder, chosen, engine, max_batch, graphs and device.type == "cuda" and engine == "torch")
 
 
-def choose_precision(config: NetworkConfig, device: torch.device, engine: str = "torch") -> str:
+def choose_precision(device: torch.device, engine: str = "torch") -> str:
     """What "auto" means: half precision where it is quicker and moves the mean vertex by less than 2 mm.
 
     The figures behind it are in benchmarks/README.md.
@@ -163,7 +163,7 @@ def choose_precision(config: NetworkConfig, device: torch.device, engine: str = 
     if device.type == "cuda":
         return "float16"
     half = torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
-    return "bfloat16" if half and config.backbone != "small" and engine != "onnxruntime" else "float32"
+    return "bfloat16" if half and engine != "onnxruntime" else "float32"
 
 
 def _loop_of(network: Refit) -> Refit:
