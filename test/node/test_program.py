@@ -14,6 +14,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("refit_ros.msg", reason="the messages of refit_ros are not built")
 
 HERE = Path(__file__).parent
+END_S = 30.0   # patience on a machine that has much else to do
 ACTIVE = f"""
 import sys
 sys.path.insert(0, {str(HERE)!r})
@@ -42,13 +43,13 @@ class Process:
             time.sleep(0.05)
 
     def end(self, number: signal.Signals) -> tuple[int, str]:
-        """Its exit code and words, after a signal; fails where it takes longer than 5 s."""
+        """Its exit code and words, after a signal; fails where it never ends. (Alone on two cores it takes about 1 s.)"""
         self.child.send_signal(number)
         try:
-            return self.child.wait(5), self.log.read_text()
+            return self.child.wait(END_S), self.log.read_text()
         except subprocess.TimeoutExpired:
             self.child.kill()
-            pytest.fail(f"still running 5 s after {number.name}:\n{self.log.read_text()}")
+            pytest.fail(f"still running {END_S} s after {number.name}:\n{self.log.read_text()}")
 
 
 @pytest.fixture
