@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     for name, code in measured.exit_codes.items():
         if code != EXIT_OK:
             print(f"note: {name} ended with exit code {code} when told to stop; see {output / name}.log", file=sys.stderr)
-    problem = what_is_not_well(measured, args.cameras)
+    problem = what_is_not_well(measured, args.cameras, trained)
     if problem:
         print(f"refit_ros: {problem}", file=sys.stderr)
     return EXIT_NOT_WELL if problem else EXIT_OK
@@ -114,9 +114,9 @@ def weights_are_trained(measured: Measured) -> bool:
                    for text in (status["message"], *map(str, status["values"].values())))
 
 
-def what_is_not_well(measured: Measured, cameras: int) -> str | None:
+def what_is_not_well(measured: Measured, cameras: int, trained: bool) -> str | None:
     """One sentence, or None."""
-    if measured.comparison.pairs == 0:
+    if trained and measured.comparison.pairs == 0:
         return "nobody was found where somebody walks"
     if measured.frames_out < 0.1 * measured.frames_in:
         return f"only {measured.frames_out} of {measured.frames_in} sets of pictures were answered"
