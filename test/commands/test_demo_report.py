@@ -23,7 +23,7 @@ def measured(**changes) -> Measured:
     whole = Measured(start_s=3.0, seconds=2.0, frames_in=60, frames_out=58, latency_ms=np.linspace(20, 40, 58),
                      arrival_ms=np.linspace(22, 42, 58), true_people=1, people_seen=1.0, node_cpu_s=1.0, cameras_cpu_s=0.1,
                      markers=58, tf=58, frame_id="world", comparison=Comparison(58, 0, 0, 0, 70.0, 50.0, 90.0),
-                     diagnostics={"/refit: pipeline": {"level": 0, "message": "29 sets/s", "values": {"weights": "embedded"}}},
+                     diagnostics={"/refit: pipeline": {"level": 0, "message": "", "values": {"weights": "embedded"}}},
                      overlays=({"camera1": PICTURE, "camera2": PICTURE + 200},), exit_codes={"node": 0, "cameras": 0})
     return replace(whole, **changes)
 
