@@ -27,18 +27,27 @@ class PictureCrops:
 
         The copy goes on while the processor does other things; the picture may be changed once this returns.
         """
-        source = torch.from_numpy(picture)
         if self.device.type != "cuda":
-            return source.clone()
-        if self._pinned is None or self._pinned.shape != source.shape:
-            self._pinned = torch.empty(source.shape, dtype=torch.uint8, pin_memory=True)
+            return torch.from_numpy(np.array(picture))
+        if self._pinned is None or self._pinned.shape != picture.shape:
+            self._pinned = torch.empty(picture.shape, dtype=torch.uint8, pin_memory=True)
             self._sent = torch.cuda.Event()
         else:
             self._sent.synchronize()  # the last picture has left
-        self._pinned.copy_(source)
+        np.copyto(self._pinned.numpy(), picture)
         sent = self._pinned.to(self.device, non_blocking=True)
         self._sent.record()
         return sent
+
+    def cut_from_all(self, pictures: list[np.ndarray], center_px: np.ndarray, side_px: np.ndarray) -> Tensor:
+        """Crop i out of pictures[i] (H, W, 3) uint8, in this process's memory; one that comes again is sent only once."""
+        members: dict[int, list[int]] = {}
+        for i, picture in enumerate(pictures):
+            members.setdefault(id(picture), []).append(i)
+        crops = torch.empty(len(pictures), 3, self.size, self.size, device=self.device)
+        for indices in members.values():
+            crops[indices] = self.cut(self.upload(pictures[indices[0]]), center_px[indices], side_px[indices])
+        return crops
 
     def cut(self, picture: Tensor, center_px: np.ndarray, side_px: np.ndarray) -> Tensor:
         """picture (H, W, 3) uint8 on the device; squares by centre (B, 2) and side (B,) px -> (B, 3, S, S) float32.

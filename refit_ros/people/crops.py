@@ -7,12 +7,14 @@ A lens with distortion or two focal lengths is undone in the same one resampling
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 import torch
 
 from refit_ros.core.camera import IMAGENET_MEAN, IMAGENET_STD
+from refit_ros.core.picture_crops import PictureCrops
 from refit_ros.core.types import Crops
 from refit_ros.people.calibration import Calibration
 
@@ -115,15 +117,27 @@ def normalised(pictures: np.ndarray) -> torch.Tensor:
     return torch.from_numpy((pictures * scale - shift).astype(np.float32).transpose(0, 3, 1, 2).copy())
 
 
+@lru_cache(maxsize=4)
+def _cutter(size: int, device: str) -> PictureCrops:
+    return PictureCrops(size, device)
+
+
 def cut_all(images: list[np.ndarray], calibrations: list[Calibration], squares: list[Square], size: int,
             device: torch.device | str = "cpu") -> Crops:
-    """One batch of crops of size x size px, crop i from images[i]; pictures (H, W, 3) uint8 RGB. At least one."""
-    pictures = np.stack([cut(i, c, s, size) for i, c, s in zip(images, calibrations, squares)])
+    """One batch of crops of size x size px, crop i from images[i]; pictures (H, W, 3) uint8 RGB. At least one.
+
+    On a GPU they are cut there, unless a lens has to be undone: a picture is then sent once, as bytes.
+    """
+    if torch.device(device).type == "cuda" and all(calibration.is_plain for calibration in calibrations):
+        pictures = _cutter(size, str(device)).cut_from_all(images, np.stack([s.center_px for s in squares]),
+                                                          np.array([s.side_px for s in squares]))
+    else:
+        pictures = normalised(np.stack([cut(i, c, s, size) for i, c, s in zip(images, calibrations, squares)]))
 
     def batch(values) -> torch.Tensor:
         return torch.tensor(np.array(values), dtype=torch.float32)
 
-    crops = Crops(images=normalised(pictures), center_px=batch([s.center_px for s in squares]),
+    crops = Crops(images=pictures, center_px=batch([s.center_px for s in squares]),
                   side_px=batch([s.side_px for s in squares]), focal_px=batch([c.focal_px for c in calibrations]),
                   principal_px=batch([c.principal_px for c in calibrations]))
     return crops.to(device)

@@ -87,3 +87,14 @@ def test_joints_have_one_order():
     assert len(JOINT_NAMES) == 24 == len(set(JOINT_NAMES)) and all(JOINT_NAMES[i] == n for n, i in JOINT_INDEX.items())
     assert PARENTS == (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
     assert [MIRRORED[i] for i in MIRRORED] == list(range(24)) and MIRRORED[JOINT_INDEX["left_knee"]] == 5
+
+
+def test_crops_out_of_several_pictures_are_the_same_as_one_by_one():
+    generator = np.random.default_rng(0)
+    first, second = (generator.integers(0, 255, (120, 160, 3), dtype=np.uint8) for _ in range(2))
+    center, side = generator.uniform(40, 100, (4, 2)), generator.uniform(30, 60, 4)
+    cutter = PictureCrops(64, CPU)
+    together = cutter.cut_from_all([first, second, first, second], center, side)
+    for i, picture in enumerate((first, second, first, second)):
+        alone = cutter.cut(cutter.upload(picture), center[i:i + 1], side[i:i + 1])
+        torch.testing.assert_close(together[i:i + 1], alone)
