@@ -153,8 +153,9 @@ class Loop:
                 values |= {f"{name}/held_out/{key}": value for key, value in self._measure(learner).items()}
             self._error_mm = values.get(f"{next(iter(self._learners))}/held_out/mpjpe_mm")
         if values:
-            curves.add(self.step, {"crops": self._crops, "seconds": round(self._spent_s, 1)} | values)
-        line.step(self.step, self.progress(self._spent_s), crops, next(iter(self._losses.values()), math.nan),
+            rendered = getattr(self._source, "rendered", self._crops)   # fewer than were seen, where a pool is drawn from
+            curves.add(self.step, {"crops": self._crops, "rendered": rendered, "seconds": round(self._spent_s, 1)} | values)
+        line.step(self.step, self.progress(self._spent_s), crops, next(iter(self._losses.values()), None),
                   self._error_mm)
 
     def _save(self) -> None:

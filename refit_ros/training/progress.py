@@ -15,8 +15,8 @@ class Progress:
         self._began_s = self._told_s = time.monotonic()
         self._crops = 0
 
-    def step(self, step: int, done: float, crops: int, loss: float, error_mm: float | None) -> None:
-        """done: share of the training, 0 .. 1; crops: seen in this step."""
+    def step(self, step: int, done: float, crops: int, loss: float | None, error_mm: float | None) -> None:
+        """done: share of the training, 0 .. 1; crops: seen in this step; None: not known yet."""
         self._crops += crops
         now_s = time.monotonic()
         if now_s - self._told_s < self._every_s and done < 1:
@@ -29,7 +29,8 @@ class Progress:
         left = f"{_clock((1 - done) * spent_s / gained)} left" if gained > 0 else "time left not known yet"
         error = "" if error_mm is None else f"  held-out {error_mm:.1f} mm"
         end = "\r" if self._stream.isatty() and done < 1 else "\n"
-        print(f"step {step}  {100 * done:.0f} %  loss {loss:.3f}{error}  {rate:.0f} crops/s  {left}   ", end=end,
+        shown = "" if loss is None else f"  loss {loss:.3f}"
+        print(f"step {step}  {100 * done:.0f} %{shown}{error}  {rate:.0f} crops/s  {left}   ", end=end,
               file=self._stream, flush=True)
 
 
