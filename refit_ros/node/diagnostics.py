@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from refit_ros.node.tally import Tally
 
 PERIOD_S = 1.0
+COMPLETE = 0.6   # sets with less than this share of the live cameras on average are worth a warning
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
@@ -23,7 +24,7 @@ class Diagnostics:
 
     def __init__(self, name: str, model: Model, intake: Intake, tally: Tally) -> None:
         self._name, self._model, self._intake, self._tally = name, model, intake, tally
-        self._sets_rate = Rate()
+        self._sets_rate, self._used_rate = Rate(), Rate()
         self._picture_rates = {camera: Rate() for camera in intake.cameras}
 
     def message(self, replaced: int) -> DiagnosticArray:
@@ -35,12 +36,19 @@ class Diagnostics:
 
     def _pipeline(self, replaced: int) -> DiagnosticStatus:
         tally, rate = self._tally, self._sets_rate.of(self._tally.sets)
+        used_rate = self._used_rate.of(tally.pictures)
         level, text = OK, f"{rate:.1f} sets/s"
+        a_set = used_rate / rate if rate else 0.0
+        live = self._live()
+        if live > 1 and rate and a_set < COMPLETE * live:
+            level, text = WARN, (f"{text} of {a_set:.1f} pictures on average, though {live} cameras are live: are they "
+                                 "triggered together, and is sync_slop_s wide enough?")
         if tally.nonfinite_dropped or tally.failed:
             level, text = WARN, f"{text}; {tally.failed} sets failed, {tally.nonfinite_dropped} people were not finite"
         if rate == 0:
             level, text = WARN, "nothing is computed: no set of pictures came within the last second"
-        values = {"sets computed": tally.sets, "sets per second": f"{rate:.2f}", "sets replaced by newer ones": replaced,
+        values = {"sets computed": tally.sets, "sets per second": f"{rate:.2f}",
+                  "pictures a set": f"{a_set:.2f}", "sets replaced by newer ones": replaced,
                   "sets failed": tally.failed, "people": tally.people, "people not finite": tally.nonfinite_dropped,
                   "iterations": tally.iterations, "detector calls": tally.detector_calls,
                   "boxes dropped": tally.boxes_dropped, "clock set back": self._intake.builder.restarts}
@@ -50,6 +58,10 @@ class Diagnostics:
                 values |= {f"{title} p50 [ms]": f"{found[0]:.1f}", f"{title} p95 [ms]": f"{found[1]:.1f}"}
         values |= {"device": self._model.device, "weights": self._model.weights, "body": self._model.body.name}
         return self._status("pipeline", level, text, values)
+
+    def _live(self) -> int:
+        now_s = time.monotonic()
+        return sum(self._intake.builder.state(camera, now_s) == "live" for camera in self._intake.cameras)
 
     def _camera(self, camera: str) -> DiagnosticStatus:
         builder, now_s = self._intake.builder, time.monotonic()

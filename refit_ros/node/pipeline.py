@@ -40,9 +40,9 @@ class Pipeline:
         views, left_out = self._views(taken)
         people = self._estimate(views, taken)
         people = self._finite(replace(people, left_out={**left_out, **people.left_out}))
-        taken = taken.only(people.cameras)
-        self._publish(taken, people, views)
-        self._count(taken, people, began_s)
+        used = taken.only(people.cameras)
+        self._publish(used, people, views)
+        self._count(taken, used, people, began_s)
 
     def _estimate(self, views: list[View], taken: FrameSet) -> People:
         if not views:
@@ -127,12 +127,15 @@ class Pipeline:
         fixed_from_camera = np.eye(4) if view.fixed_from_camera is None else view.fixed_from_camera
         return draw_overlay(view.image, view.calibration, np.linalg.inv(fixed_from_camera), people, self._model.body)
 
-    def _count(self, taken: FrameSet, people: People, began_s: float) -> None:
+    def _count(self, taken: FrameSet, used: FrameSet, people: People, began_s: float) -> None:
         tally = self._tally
         tally.sets += 1
+        tally.pictures += len(taken.frames)
         tally.people, tally.iterations = len(people.people), people.iterations
         tally.detector_calls += people.detector_calls
         tally.boxes_dropped += people.boxes_dropped
-        tally.moved_cameras, tally.left_out = people.moved_cameras, people.left_out
-        tally.newest_stamp_ns = taken.stamp_ns
+        tally.moved_cameras = people.moved_cameras
+        here = {frame.camera for frame in taken.frames}
+        tally.left_out = {camera: why for camera, why in tally.left_out.items() if camera not in here} | people.left_out
+        tally.newest_stamp_ns = used.stamp_ns
         tally.compute_ms.add(1e3 * (time.monotonic() - began_s))

@@ -52,6 +52,35 @@ def test_a_view_without_extrinsics_is_left_out_and_counted(bench):
     assert bench.node._rejections.of("right")["no extrinsics"] >= 1
 
 
+def statuses(array) -> dict:
+    return {status.name: status for status in array.status}
+
+
+def test_cameras_out_of_step_and_without_extrinsics_are_diagnosed(bench):
+    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+    from refit_ros.msg import SmplArray
+    bench.listen(SmplArray, "/human/smpl")
+    arrays = bench.listen(DiagnosticArray, "/diagnostics")
+    bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map", sync_deadline_s=0.01, transform_wait_s=0.0)
+    bench.connected("/human/smpl")
+    bench.stand("left_optical", np.eye(4), "map")
+
+    def told() -> bool:   # two cameras that never take a picture at the same time, the left one last
+        told.index += 1
+        for camera, offset_ns in (("right", 0), ("left", 50_000_000)):
+            bench.camera(STAMP_NS + told.index * 100_000_000 + offset_ns, camera)
+            time.sleep(0.05)
+        found = statuses(arrays[-1]) if arrays else {}
+        return bool(found) and found["/refit: camera right"].level == DiagnosticStatus.ERROR \
+            and "triggered together" in found["/refit: pipeline"].message
+    told.index = 0
+    bench.wait(told, "both to be told")
+    found = statuses(arrays[-1])
+    assert "no transform" in found["/refit: camera right"].message
+    assert found["/refit: pipeline"].level == DiagnosticStatus.WARN
+    assert found["/refit: camera left"].level == DiagnosticStatus.OK
+
+
 def test_the_latest_set_wins_and_what_it_replaced_is_counted(bench):
     from refit_ros.msg import SmplArray
     messages = bench.listen(SmplArray, "/human/smpl")
