@@ -42,7 +42,8 @@ class NodeParameters:
     sync_slop_s: float = _parameter(0.02, "Pictures of one set were taken within this time", 0.0, 1.0)
     sync_deadline_s: float = _parameter(0.05, "How long an incomplete set waits for the other cameras", 0.0, 5.0)
     camera_timeout_s: float = _parameter(
-        0.5, "A camera that is silent for this long (longer than between two of its pictures) is not waited for until it returns", 0.05, 60.0
+        0.5, "A camera that is silent for this long (more than the time between two of its pictures) is not waited for "
+        "until it returns", 0.05, 60.0
     )
     fixed_frame: str = _parameter("", "TF frame of everything that is published; empty: the only camera's optical frame")
     transform_wait_s: float = _parameter(0.1, "How long a set waits for a camera's transform at its capture time", 0.0, 5.0)
