@@ -2,6 +2,7 @@
 
 Everything works on any body with SMPL's tree; lengths are taken from its joints.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -32,16 +33,18 @@ class Surface:
 
         shoulder, wrist = joints[J["left_shoulder"], 0], joints[J["left_wrist"], 0]
         hip, ankle = joints[J["left_hip"], 1], joints[J["left_ankle"], 1]
-        along_arm = (rest[:, 0].abs() - shoulder) / (wrist - shoulder)      # 0 at the shoulder, 1 at the wrist
-        along_leg = (hip - rest[:, 1]) / (hip - ankle)                      # 0 at the hip, 1 at the ankle
-        trunk = (rest[:, 1] - hip) / (joints[J["neck"], 1] - hip)           # 0 at the hip, 1 at the neck
+        along_arm = (rest[:, 0].abs() - shoulder) / (wrist - shoulder)  # 0 at the shoulder, 1 at the wrist
+        along_leg = (hip - rest[:, 1]) / (hip - ankle)  # 0 at the hip, 1 at the ankle
+        trunk = (rest[:, 1] - hip) / (joints[J["neck"], 1] - hip)  # 0 at the hip, 1 at the neck
         head = weights[:, J["head"]]
-        skull = rest[head > .5]
+        skull = rest[head > 0.5]
         middle, half = (skull.amax(0) + skull.amin(0)) / 2, (skull.amax(0) - skull.amin(0)) / 2
-        on_head = (rest - middle) / half                                    # -1 .. 1 in each direction
+        on_head = (rest - middle) / half  # -1 .. 1 in each direction
         self.faces = torch.as_tensor(body.faces, device=rest.device, dtype=torch.int64)
-        self.attributes = torch.cat([rest, torch.stack([along_arm, along_leg, trunk, head, share(_ARM), share(_LEG),
-                                                        share(("foot",))], 1), on_head], 1).contiguous()  # (V, 13)
+        self.attributes = torch.cat(
+            [rest, torch.stack([along_arm, along_leg, trunk, head, share(_ARM), share(_LEG), share(("foot",))], 1), on_head],
+            1,
+        ).contiguous()  # (V, 13)
 
     def normals(self, vertices: Tensor) -> Tensor:
         """(M, V, 3) -> (M, V, 3): the mean direction of each vertex's faces, weighted by their areas, not normalised."""
@@ -57,51 +60,100 @@ class Surface:
 @dataclass(frozen=True)
 class Outfits:
     """The looks of M people."""
-    colors: Tensor   # (M, 9, 3) 0 .. 1: skin, hair, top, top's second, trousers, trousers' second, shoes, inside, lips
+
+    colors: Tensor  # (M, 9, 3) 0 .. 1: skin, hair, top, top's second, trousers, trousers' second, shoes, inside, lips
     numbers: Tensor  # (M, 24) see `_NUMBERS`
 
     def pick(self, index: Tensor) -> Outfits:
         return Outfits(self.colors[index], self.numbers[index])
 
 
-_NUMBERS = ("sleeve", "trouser_end", "waist", "neck", "neck_v", "hairline", "hair_back", "bald", "pattern", "fx", "fy", "fz",
-            "phase", "duty", "open", "logo", "belt", "side_stripe", "beard", "wrinkle", "wx", "wy", "leg_pattern", "glasses")
+_NUMBERS = (
+    "sleeve",
+    "trouser_end",
+    "waist",
+    "neck",
+    "neck_v",
+    "hairline",
+    "hair_back",
+    "bald",
+    "pattern",
+    "fx",
+    "fy",
+    "fz",
+    "phase",
+    "duty",
+    "open",
+    "logo",
+    "belt",
+    "side_stripe",
+    "beard",
+    "wrinkle",
+    "wx",
+    "wy",
+    "leg_pattern",
+    "glasses",
+)
 _WRINKLES = [_NUMBERS.index(name) for name in ("wrinkle", "wx", "wy")]
 
 
-def sample_outfits(dice: Dice, count: int, split: str) -> Outfits:
-    """Looks of `count` people. The splits' colours and patterns overlap, but no two people are alike."""
+def sample_outfits(dice: Dice, count: int) -> Outfits:
+    """Looks of `count` people; no two are alike."""
+
     def mixed(*shape: int) -> Tensor:
         """Colours: often greyish, dark or pale, at times strong."""
-        grey, strong = dice.uniform(0.02, .95, count, *shape, 1), dice.uniform(0.02, .95, count, *shape, 3)
-        return torch.lerp(grey.expand_as(strong), strong, dice.uniform(0, 1, count, *shape, 1) ** .7)
+        grey, strong = dice.uniform(0.02, 0.95, count, *shape, 1), dice.uniform(0.02, 0.95, count, *shape, 3)
+        return torch.lerp(grey.expand_as(strong), strong, dice.uniform(0, 1, count, *shape, 1) ** 0.7)
 
     tone = dice.uniform(0, 1, count, 1)
-    pale, dark = (torch.tensor(c, device=dice.device) for c in ((.93, .76, .66), (.30, .19, .13)))
-    skin = (torch.lerp(dark, pale, tone) + dice.normal(count, 3, sigma=.025)).clamp(.05, 1)
-    hair_tone = dice.choice((.5, .2, .12, .08, .1), count)
-    hairs = torch.tensor([(.06, .05, .05), (.30, .19, .11), (.72, .56, .33), (.55, .52, .50), (.42, .17, .08)], device=dice.device)
-    hair = (hairs[hair_tone] * dice.uniform(.6, 1.3, count, 1)).clamp(0, 1)
+    pale, dark = (torch.tensor(c, device=dice.device) for c in ((0.93, 0.76, 0.66), (0.30, 0.19, 0.13)))
+    skin = (torch.lerp(dark, pale, tone) + dice.normal(count, 3, sigma=0.025)).clamp(0.05, 1)
+    hair_tone = dice.choice((0.5, 0.2, 0.12, 0.08, 0.1), count)
+    hairs = torch.tensor(
+        [(0.06, 0.05, 0.05), (0.30, 0.19, 0.11), (0.72, 0.56, 0.33), (0.55, 0.52, 0.50), (0.42, 0.17, 0.08)],
+        device=dice.device,
+    )
+    hair = (hairs[hair_tone] * dice.uniform(0.6, 1.3, count, 1)).clamp(0, 1)
     cloth = mixed(5)
-    jeans = dice.chance(.3, count)[:, None] & torch.ones(3, dtype=torch.bool, device=dice.device)
-    blue = torch.tensor([.22, .29, .45], device=dice.device) * dice.uniform(.4, 1.6, count, 1)
+    jeans = dice.chance(0.3, count)[:, None] & torch.ones(3, dtype=torch.bool, device=dice.device)
+    blue = torch.tensor([0.22, 0.29, 0.45], device=dice.device) * dice.uniform(0.4, 1.6, count, 1)
     cloth[:, 2] = torch.where(jeans, blue, cloth[:, 2])
-    cloth[:, 4] = cloth[:, 4] * dice.uniform(.15, 1, count, 1)
-    lips = (skin * torch.tensor([.85, .55, .55], device=dice.device))
+    cloth[:, 4] = cloth[:, 4] * dice.uniform(0.15, 1, count, 1)
+    lips = skin * torch.tensor([0.85, 0.55, 0.55], device=dice.device)
     colors = torch.cat([skin[:, None], hair[:, None], cloth, mixed(1), lips[:, None]], 1).clamp(0, 1)
 
     frequency = dice.normal(count, 3) * torch.exp(dice.uniform(2.3, 4.6, count, 1))
-    axis_only = dice.chance(.6, count)[:, None]
-    axis = F.one_hot(dice.choice((.25, .6, .15), count), 3).to(frequency.dtype)
+    axis_only = dice.chance(0.6, count)[:, None]
+    axis = F.one_hot(dice.choice((0.25, 0.6, 0.15), count), 3).to(frequency.dtype)
     frequency = torch.where(axis_only, frequency.norm(dim=1, keepdim=True) * axis, frequency)
     u = lambda low, high: dice.uniform(low, high, count)  # noqa: E731
     some = lambda chance: dice.chance(chance, count).float()  # noqa: E731
-    sleeve = torch.where(dice.chance(.5, count), u(.85, 1.02), u(-.15, .65))
-    trousers = torch.where(dice.chance(.68, count), u(.8, 1.02), u(.12, .75))
-    numbers = [sleeve, trousers, u(-.05, .32), u(.86, 1.12), u(0, .35) * some(.4), u(.1, .65), u(-.6, .35), some(.06),
-               dice.choice((.42, .3, .14, .14), count).float(), *frequency.unbind(1), u(0, 6.28), u(-.7, .7),
-               u(.02, .05) * some(.22), some(.25) * u(.03, .09), some(.35), some(.18), some(.2), u(.05, .5), u(10, 50), u(10, 50),
-               some(.2), some(.15)]
+    sleeve = torch.where(dice.chance(0.5, count), u(0.85, 1.02), u(-0.15, 0.65))
+    trousers = torch.where(dice.chance(0.68, count), u(0.8, 1.02), u(0.12, 0.75))
+    numbers = [
+        sleeve,
+        trousers,
+        u(-0.05, 0.32),
+        u(0.86, 1.12),
+        u(0, 0.35) * some(0.4),
+        u(0.1, 0.65),
+        u(-0.6, 0.35),
+        some(0.06),
+        dice.choice((0.42, 0.3, 0.14, 0.14), count).float(),
+        *frequency.unbind(1),
+        u(0, 6.28),
+        u(-0.7, 0.7),
+        u(0.02, 0.05) * some(0.22),
+        some(0.25) * u(0.03, 0.09),
+        some(0.35),
+        some(0.18),
+        some(0.2),
+        u(0.05, 0.5),
+        u(10, 50),
+        u(10, 50),
+        some(0.2),
+        some(0.15),
+    ]
     return Outfits(colors, torch.stack(numbers, 1))
 
 
@@ -130,50 +182,59 @@ def paint(attributes: Tensor, outfits: Outfits, mesh: Tensor) -> Tensor:
     wave = torch.sin(n["fx"] * x + n["fy"] * y + n["fz"] * z + n["phase"])
     cross = torch.sin(n["fy"] * x + n["fx"] * y - n["fz"] * z)
     stripes = (wave > n["duty"]) & (n["pattern"] == 1)
-    checks = ((wave * cross) > n["duty"] * .4) & (n["pattern"] == 2)
-    blocks = (torch.sin(n["phase"] * 3 + 4 * y + 9 * n["duty"]) > .3) & (n["pattern"] == 3)
-    logo = front & (arm < .4) & (((x - .02) ** 2 + (y - .08) ** 2) < n["logo"] ** 2)
+    checks = ((wave * cross) > n["duty"] * 0.4) & (n["pattern"] == 2)
+    blocks = (torch.sin(n["phase"] * 3 + 4 * y + 9 * n["duty"]) > 0.3) & (n["pattern"] == 3)
+    logo = front & (arm < 0.4) & (((x - 0.02) ** 2 + (y - 0.08) ** 2) < n["logo"] ** 2)
     second = stripes | checks | blocks | logo
-    inner = front & (x.abs() < n["open"] + .04 * (trunk - .3)) & (n["open"] > 0) & (arm < .5)
+    inner = front & (x.abs() < n["open"] + 0.04 * (trunk - 0.3)) & (n["open"] > 0) & (arm < 0.5)
     top = torch.where(second[:, None], tint(3), tint(2))
     top = torch.where(inner[:, None], tint(7), top)
-    side = (n["side_stripe"] > 0) & (z.abs() < .018) & (leg > .3)
-    leg_second = side | ((wave > .2) & (n["leg_pattern"] > 0) & (n["pattern"] > 0))
+    side = (n["side_stripe"] > 0) & (z.abs() < 0.018) & (leg > 0.3)
+    leg_second = side | ((wave > 0.2) & (n["leg_pattern"] > 0) & (n["pattern"] > 0))
     trousers = torch.where(leg_second[:, None], tint(5), tint(4))
-    trousers = torch.where(((n["belt"] > 0) & ((trunk - n["waist"]).abs() < .035))[:, None], tint(6) * .5, trousers)
-    seam = (x.abs() < .005) | ((leg > .5) & (z.abs() < .006))
-    trousers = torch.where(seam[:, None], trousers * .8, trousers)
+    trousers = torch.where(((n["belt"] > 0) & ((trunk - n["waist"]).abs() < 0.035))[:, None], tint(6) * 0.5, trousers)
+    seam = (x.abs() < 0.005) | ((leg > 0.5) & (z.abs() < 0.006))
+    trousers = torch.where(seam[:, None], trousers * 0.8, trousers)
 
     color = tint(0)
     neckline = n["neck"] - torch.where(front, (n["neck_v"] - 2.2 * x.abs()).clamp(min=0), torch.zeros_like(x))
-    on_arm = arm > .5
-    wears_top = torch.where(on_arm, arm_at < n["sleeve"], (trunk < neckline) & (trunk > n["waist"]) & (head < .3))
-    wears_top = wears_top & (leg < .6)
+    on_arm = arm > 0.5
+    wears_top = torch.where(on_arm, arm_at < n["sleeve"], (trunk < neckline) & (trunk > n["waist"]) & (head < 0.3))
+    wears_top = wears_top & (leg < 0.6)
     color = torch.where(wears_top[:, None], top, color)
     wears_bottom = torch.where(on_arm, torch.zeros_like(on_arm), (trunk <= n["waist"]) & (leg_at < n["trouser_end"]))
     color = torch.where(wears_bottom[:, None], trousers, color)
-    shoes = (leg > .5) & ((leg_at > .97) | (foot > .3))
-    sole = shoes & (y < y.amin() + .012) if len(y) else shoes
-    color = torch.where(shoes[:, None], torch.where(sole[:, None], tint(6) * .4 + .3, tint(6)), color)
+    shoes = (leg > 0.5) & ((leg_at > 0.97) | (foot > 0.3))
+    sole = shoes & (y < y.amin() + 0.012) if len(y) else shoes
+    color = torch.where(shoes[:, None], torch.where(sole[:, None], tint(6) * 0.4 + 0.3, tint(6)), color)
     return _face(color, hx, hy, hz, head, n, tint)
 
 
 def _face(color: Tensor, hx: Tensor, hy: Tensor, hz: Tensor, head: Tensor, n: dict[str, Tensor], tint) -> Tensor:
     """Hair, eyes, brows, mouth, beard and glasses over the skin of the head."""
-    on_head = head > .35
-    front = on_head & (hz > .25)
-    hair = on_head & ((hy > n["hairline"] + .25 * hz) & (hz < .9) | (hz < n["hair_back"] - .25) & (hy > -1.0 + n["hairline"]))
+    on_head = head > 0.35
+    front = on_head & (hz > 0.25)
+    hair = on_head & (
+        (hy > n["hairline"] + 0.25 * hz) & (hz < 0.9) | (hz < n["hair_back"] - 0.25) & (hy > -1.0 + n["hairline"])
+    )
     hair = hair & (n["bald"] == 0)
-    eye_x = hx.abs() - .40
-    eyes = front & (eye_x**2 / .03 + (hy - .10) ** 2 / .006 < 1)
-    pupils = front & (eye_x**2 + (hy - .10) ** 2 / .6 < .008)
-    brows = front & (eye_x.abs() < .22) & ((hy - .24).abs() < .035)
-    mouth = front & (hx.abs() < .30) & ((hy + .52).abs() < .05)
-    beard = front & (n["beard"] > 0) & (hy < -.35)
-    glasses = front & (n["glasses"] > 0) & ((eye_x**2 + (hy - .10) ** 2 - .06).abs() < .028)
+    eye_x = hx.abs() - 0.40
+    eyes = front & (eye_x**2 / 0.03 + (hy - 0.10) ** 2 / 0.006 < 1)
+    pupils = front & (eye_x**2 + (hy - 0.10) ** 2 / 0.6 < 0.008)
+    brows = front & (eye_x.abs() < 0.22) & ((hy - 0.24).abs() < 0.035)
+    mouth = front & (hx.abs() < 0.30) & ((hy + 0.52).abs() < 0.05)
+    beard = front & (n["beard"] > 0) & (hy < -0.35)
+    glasses = front & (n["glasses"] > 0) & ((eye_x**2 + (hy - 0.10) ** 2 - 0.06).abs() < 0.028)
     ones = torch.ones_like(color)
-    for where, paint_with in ((beard, tint(1)), (mouth, tint(8)), (eyes, ones * .9), (pupils, ones * .06), (brows, tint(1) * .7),
-                              (hair, tint(1)), (glasses, ones * .05)):
+    for where, paint_with in (
+        (beard, tint(1)),
+        (mouth, tint(8)),
+        (eyes, ones * 0.9),
+        (pupils, ones * 0.06),
+        (brows, tint(1) * 0.7),
+        (hair, tint(1)),
+        (glasses, ones * 0.05),
+    ):
         color = torch.where(where[:, None], paint_with, color)
     return color
 
@@ -181,38 +242,41 @@ def _face(color: Tensor, hx: Tensor, hy: Tensor, hz: Tensor, head: Tensor, n: di
 @dataclass(frozen=True)
 class Lights:
     """Light of N pictures, in their camera frames."""
+
     direction: Tensor  # (N, 3) unit, towards the lamp
-    up: Tensor         # (N, 3) unit, towards the sky
-    strength: Tensor   # (N, 3) of the lamp's colour
-    ambient: Tensor    # (N, 3)
-    gloss: Tensor      # (N,)
+    up: Tensor  # (N, 3) unit, towards the sky
+    strength: Tensor  # (N, 3) of the lamp's colour
+    ambient: Tensor  # (N, 3)
+    gloss: Tensor  # (N,)
 
 
 def sample_lights(dice: Dice, up: Tensor) -> Lights:
     """A lamp from somewhere above or beside, a sky, for pictures whose up directions are given (N, 3)."""
     count = len(up)
-    direction = F.normalize(dice.normal(count, 3) + up * dice.uniform(.2, 2, count, 1) +
-                            torch.tensor([0, 0, -.6], device=dice.device), dim=1)
-    warm = 1 + dice.normal(count, 1, sigma=.10) * torch.tensor([1.0, .2, -1.0], device=dice.device)
-    level = dice.uniform(.75, 1.25, count, 1)
-    share = dice.uniform(.25, .8, count, 1)
-    return Lights(direction, up, level * (1.2 - share) * warm, level * share * (2 - warm), dice.uniform(0, .25, count))
+    direction = F.normalize(
+        dice.normal(count, 3) + up * dice.uniform(0.2, 2, count, 1) + torch.tensor([0, 0, -0.6], device=dice.device), dim=1
+    )
+    warm = 1 + dice.normal(count, 1, sigma=0.10) * torch.tensor([1.0, 0.2, -1.0], device=dice.device)
+    level = dice.uniform(0.75, 1.25, count, 1)
+    share = dice.uniform(0.25, 0.8, count, 1)
+    return Lights(direction, up, level * (1.2 - share) * warm, level * share * (2 - warm), dice.uniform(0, 0.25, count))
 
 
-def shade(color: Tensor, normal: Tensor, lights: Lights, picture: Tensor, attributes: Tensor, outfits: Outfits,
-          mesh: Tensor) -> Tensor:
+def shade(
+    color: Tensor, normal: Tensor, lights: Lights, picture: Tensor, attributes: Tensor, outfits: Outfits, mesh: Tensor
+) -> Tensor:
     """Light on points of colour (K, 3) with normals (K, 3) in the camera frame of `picture` (K,): (K, 3), about 0 .. 1."""
     rest = attributes[:, :3]
     wrinkle, wx, wy = outfits.numbers[:, _WRINKLES][mesh].unbind(1)
-    covered = (attributes[:, 6] < .3).to(normal.dtype) * wrinkle
+    covered = (attributes[:, 6] < 0.3).to(normal.dtype) * wrinkle
     fold = torch.sin(wx * rest[:, 1] + 3 * torch.sin(wy * rest[:, 0] + 11 * rest[:, 2])) * covered
-    normal = F.normalize(normal, dim=1) + fold[:, None] * .6 * torch.stack([torch.cos(wx * rest[:, 1]), torch.sin(wy * rest[:, 0]),
-                                                                     torch.zeros_like(fold)], 1)
+    bent = torch.stack([torch.cos(wx * rest[:, 1]), torch.sin(wy * rest[:, 0]), torch.zeros_like(fold)], 1)
+    normal = F.normalize(normal, dim=1) + fold[:, None] * 0.6 * bent
     normal = F.normalize(normal, dim=1)
     direction, up = lights.direction[picture], lights.up[picture]
     facing = (normal * direction).sum(1)
-    lamp = (facing.clamp(min=0) * .85 + .15 * (facing * .5 + .5))[:, None] * lights.strength[picture]
-    sky = (.75 + .25 * (normal * up).sum(1))[:, None] * lights.ambient[picture]
+    lamp = (facing.clamp(min=0) * 0.85 + 0.15 * (facing * 0.5 + 0.5))[:, None] * lights.strength[picture]
+    sky = (0.75 + 0.25 * (normal * up).sum(1))[:, None] * lights.ambient[picture]
     half = F.normalize(direction + torch.tensor([0, 0, -1.0], device=normal.device), dim=1)
     shine = (normal * half).sum(1).clamp(min=0).pow(24) * lights.gloss[picture]
     return color * (lamp + sky) + shine[:, None]

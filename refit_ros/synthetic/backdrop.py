@@ -1,4 +1,5 @@
 """What is behind and before people: a bank of made-up rooms (or photographs), and cut-outs of it."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -29,6 +30,7 @@ def paint_bank(dice: Dice, count: int, photographs: Path | str | None = None) ->
 def read_photographs(folder: Path, most: int) -> Tensor:
     """(n, S, S, 3) 0 .. 1: squares from the middle of a folder's pictures. Raises ValueError when there is none."""
     import cv2
+
     pictures = []
     for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
         picture = cv2.imread(str(path)) if path.suffix.lower() in PHOTOGRAPHS else None
@@ -36,8 +38,9 @@ def read_photographs(folder: Path, most: int) -> Tensor:
             continue
         side = min(picture.shape[:2])
         top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
-        square = cv2.resize(picture[top:top + side, left:left + side, ::-1], (BANK_SIDE_PX, BANK_SIDE_PX),
-                            interpolation=cv2.INTER_AREA)
+        square = cv2.resize(
+            picture[top : top + side, left : left + side, ::-1], (BANK_SIDE_PX, BANK_SIDE_PX), interpolation=cv2.INTER_AREA
+        )
         pictures.append(torch.from_numpy(square.copy()).float() / 255)
         if len(pictures) == most:
             break
@@ -61,41 +64,43 @@ def _rooms(dice: Dice, count: int) -> Tensor:
     def over(image: Tensor, mask: Tensor, paint: Tensor) -> Tensor:
         return torch.where(mask[..., None], paint, image)
 
-    horizon = each(-.2, 1.2) + each(-.2, .2) * x
+    horizon = each(-0.2, 1.2) + each(-0.2, 0.2) * x
     image = over(color().expand(count, side, side, 3), y > horizon, color())
     corner = each(-1.5, 1.5)
-    image = over(image, (x > corner + each(-.2, .2) * y) & (y < horizon) & (each(0, 1) < .5), color())
-    near = 1 / (y - horizon).abs().clamp(min=.05)
+    image = over(image, (x > corner + each(-0.2, 0.2) * y) & (y < horizon) & (each(0, 1) < 0.5), color())
+    near = 1 / (y - horizon).abs().clamp(min=0.05)
     tiles = torch.sin(each(1, 9) * near) * torch.sin(x * near * each(2, 9))
-    image = over(image, (y > horizon) & (tiles > .2) & (each(0, 1) < .4), color())
-    wall = torch.sin(each(5, 40) * (x + each(-1, 1) * y) + each(0, 6)) > each(.2, .98)
-    image = over(image, (y < horizon) & wall & (each(0, 1) < .35), color())
-    for number in range(9):  # furniture, doors, windows, pictures; tall ones look a little like people
-        cx, cy, w, h = each(-1.1, 1.1), each(-1.1, 1.1), each(.02, .5), each(.03, .7)
-        lean = each(-.3, .3)
+    image = over(image, (y > horizon) & (tiles > 0.2) & (each(0, 1) < 0.4), color())
+    wall = torch.sin(each(5, 40) * (x + each(-1, 1) * y) + each(0, 6)) > each(0.2, 0.98)
+    image = over(image, (y < horizon) & wall & (each(0, 1) < 0.35), color())
+    for _ in range(9):  # furniture, doors, windows, pictures; tall ones look a little like people
+        cx, cy, w, h = each(-1.1, 1.1), each(-1.1, 1.1), each(0.02, 0.5), each(0.03, 0.7)
+        lean = each(-0.3, 0.3)
         dx, dy = (x - cx) - lean * (y - cy), (y - cy) + lean * (x - cx)
         box = (dx.abs() < w) & (dy.abs() < h)
         round_ = (dx / w) ** 2 + (dy / h) ** 2 < 1
-        shape = torch.where(each(0, 1) < .65, box, round_) & (each(0, 1) < .75)
-        lines = torch.sin(each(8, 60) * torch.where(each(0, 1) < .5, dx, dy)) > .3
-        paint = torch.where((lines & (each(0, 1) < .35))[..., None], color(), color() * (.85 + .15 * dy[..., None]))
+        shape = torch.where(each(0, 1) < 0.65, box, round_) & (each(0, 1) < 0.75)
+        lines = torch.sin(each(8, 60) * torch.where(each(0, 1) < 0.5, dx, dy)) > 0.3
+        paint = torch.where((lines & (each(0, 1) < 0.35))[..., None], color(), color() * (0.85 + 0.15 * dy[..., None]))
         image = over(image, shape, paint)
-    shade = 1 + each(-.35, .35)[..., None] * x[..., None] + each(-.35, .35)[..., None] * y[..., None]
+    shade = 1 + each(-0.35, 0.35)[..., None] * x[..., None] + each(-0.35, 0.35)[..., None] * y[..., None]
     image = image * shade
-    for cells, strength in ((3, .22), (9, .16), (30, .12), (96, .10)):
-        noise = dice.normal(count, 1, cells, cells) + .25 * dice.normal(count, 3, cells, cells)
+    for cells, strength in ((3, 0.22), (9, 0.16), (30, 0.12), (96, 0.10)):
+        noise = dice.normal(count, 1, cells, cells) + 0.25 * dice.normal(count, 3, cells, cells)
         noise = F.interpolate(noise, (side, side), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
         image = image + noise * strength * dice.uniform(0, 1, count, 1, 1, 1) ** 2
     return image.clamp(0, 1)
 
 
-def cut_outs(dice: Dice, bank: Tensor, count: int, height: int, width: int, zoom: tuple[float, float] = (.5, 1.0)) -> Tensor:
+def cut_outs(
+    dice: Dice, bank: Tensor, count: int, height: int, width: int, zoom: tuple[float, float] = (0.5, 1.0)
+) -> Tensor:
     """(count, height, width, 3): random windows of random pictures of the bank, mirrored, tinted and of other contrast."""
     pictures, side = bank.shape[0], bank.shape[1]
     index = dice.below(pictures, count)
     scale = dice.uniform(*zoom, count) * (side - 1) / max(height, width)
-    aspect = torch.exp(dice.uniform(-.25, 0, count))
-    flip = dice.chance(.5, count)
+    aspect = torch.exp(dice.uniform(-0.25, 0, count))
+    flip = dice.chance(0.5, count)
     left = dice.uniform(0, 1, count) * (side - 1 - scale * (width - 1)).clamp(min=0)
     top = dice.uniform(0, 1, count) * (side - 1 - scale * aspect * (height - 1)).clamp(min=0)
     column = torch.arange(width, device=bank.device)
@@ -104,8 +109,8 @@ def cut_outs(dice: Dice, bank: Tensor, count: int, height: int, width: int, zoom
     ys = (top[:, None] + (scale * aspect)[:, None] * torch.arange(height, device=bank.device)).long().clamp(0, side - 1)
     place = (index[:, None, None] * side + ys[:, :, None]) * side + xs[:, None, :]
     picked = bank.flatten(0, 2)[place.flatten()].view(count, height, width, 3)
-    gain = dice.uniform(.45, 1.3, count, 1, 1, 1) * (1 + dice.normal(count, 1, 1, 3, sigma=.08))
-    return picked * gain + dice.uniform(-.08, .12, count, 1, 1, 1)
+    gain = dice.uniform(0.45, 1.3, count, 1, 1, 1) * (1 + dice.normal(count, 1, 1, 3, sigma=0.08))
+    return picked * gain + dice.uniform(-0.08, 0.12, count, 1, 1, 1)
 
 
 def occluders(dice: Dice, count: int, height: int, width: int) -> Tensor:
@@ -117,12 +122,12 @@ def occluders(dice: Dice, count: int, height: int, width: int) -> Tensor:
 
     y = torch.linspace(-1, 1, height, device=device)[None, :, None]
     x = torch.linspace(-1, 1, width, device=device)[None, None]
-    around, away = each(0, 6.2832), each(.25, .95)
+    around, away = each(0, 6.2832), each(0.25, 0.95)
     cx, cy = away * torch.cos(around), away * torch.sin(around)
-    lean = each(-.8, .8)
+    lean = each(-0.8, 0.8)
     dx, dy = (x - cx) * torch.cos(lean) + (y - cy) * torch.sin(lean), (y - cy) * torch.cos(lean) - (x - cx) * torch.sin(lean)
-    w, h = each(.06, .38), each(.08, .5)
-    bar = each(0, 1) < .2
-    w, h = torch.where(bar, w * .3, w), torch.where(bar, torch.full_like(h, 3.0), h)
+    w, h = each(0.06, 0.38), each(0.08, 0.5)
+    bar = each(0, 1) < 0.2
+    w, h = torch.where(bar, w * 0.3, w), torch.where(bar, torch.full_like(h, 3.0), h)
     box = (dx.abs() < w) & (dy.abs() < h)
-    return torch.where(each(0, 1) < .7, box, (dx / w) ** 2 + (dy / h) ** 2 < 1)
+    return torch.where(each(0, 1) < 0.7, box, (dx / w) ** 2 + (dy / h) ** 2 < 1)

@@ -4,6 +4,7 @@
 
 No data goes in but the numbers in this package's sources; the same numbers come out at every run.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -12,8 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from refit_ros.core.joints import JOINT_NAMES, MIRRORED, PARENTS
-from refit_ros.synthetic.body_skin import (SHAPE_NAMES, joint_limits_rad, joint_regressor, pick_markers,
-                                           shape_directions, skin_weights)
+from refit_ros.synthetic.body_skin import (
+    SHAPE_NAMES,
+    joint_limits_rad,
+    joint_regressor,
+    pick_markers,
+    shape_directions,
+    skin_weights,
+)
 from refit_ros.synthetic.body_surface import make_surface
 
 VERTEX_COUNT = 4400  # asked of the decimation; merging what is too small for a crop's pixels leaves about 2,800
@@ -35,11 +42,18 @@ def make_body(vertex_count: int = VERTEX_COUNT) -> dict[str, np.ndarray]:
     if miss_m > 0.008:
         raise RuntimeError(f"the joint regressor misses a joint by {1000 * miss_m:.1f} mm at 3 sigma")
     kintree = np.array([(2**32 - 1,) + PARENTS[1:], range(24)], np.int64)
-    return {"v_template": vertices.astype(np.float32), "f": faces.astype(np.uint32),
-            "shapedirs": shapedirs.astype(np.float32), "posedirs": np.zeros((len(vertices), 3, 207), np.float32),
-            "J_regressor": regressor.astype(np.float32), "weights": weights.astype(np.float32),
-            "kintree_table": kintree, "markers": pick_markers(vertices, weights, mirror),
-            "shape_names": np.array(SHAPE_NAMES), "joint_limits": joint_limits_rad().astype(np.float32)}
+    return {
+        "v_template": vertices.astype(np.float32),
+        "f": faces.astype(np.uint32),
+        "shapedirs": shapedirs.astype(np.float32),
+        "posedirs": np.zeros((len(vertices), 3, 207), np.float32),
+        "J_regressor": regressor.astype(np.float32),
+        "weights": weights.astype(np.float32),
+        "kintree_table": kintree,
+        "markers": pick_markers(vertices, weights, mirror),
+        "shape_names": np.array(SHAPE_NAMES),
+        "joint_limits": joint_limits_rad().astype(np.float32),
+    }
 
 
 def main() -> None:
@@ -49,8 +63,10 @@ def main() -> None:
     body = make_body()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(arguments.output, **body)
-    print(f"{arguments.output}: {len(body['v_template'])} vertices, {len(body['f'])} faces, {len(JOINT_NAMES)} joints, "
-          f"{arguments.output.stat().st_size / 1e6:.2f} MB")
+    print(
+        f"{arguments.output}: {len(body['v_template'])} vertices, {len(body['f'])} faces, {len(JOINT_NAMES)} joints, "
+        f"{arguments.output.stat().st_size / 1e6:.2f} MB"
+    )
 
 
 if __name__ == "__main__":

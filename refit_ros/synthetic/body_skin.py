@@ -1,4 +1,5 @@
 """Skinning weights, shape directions, joint regressor, markers and joint limits for a surface in the rest pose."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -8,13 +9,34 @@ from refit_ros.synthetic.body_surface import REST_JOINTS_M, SOLE_Y_M
 
 J = JOINT_INDEX
 # Where each part's bone ends: the next joint along the limb, or a point for those that have none.
-_NEXT = {"pelvis": "spine1", "left_hip": "left_knee", "spine1": "spine2", "left_knee": "left_ankle", "spine2": "spine3",
-         "left_ankle": "left_foot", "spine3": "neck", "neck": "head", "left_collar": "left_shoulder",
-         "left_shoulder": "left_elbow", "left_elbow": "left_wrist", "left_wrist": "left_hand"}
-_TIPS_M = {"left_foot": (.12, -1.17, .15), "head": (0, .55, .03), "left_hand": (.85, .214, -.055)}
+_NEXT = {
+    "pelvis": "spine1",
+    "left_hip": "left_knee",
+    "spine1": "spine2",
+    "left_knee": "left_ankle",
+    "spine2": "spine3",
+    "left_ankle": "left_foot",
+    "spine3": "neck",
+    "neck": "head",
+    "left_collar": "left_shoulder",
+    "left_shoulder": "left_elbow",
+    "left_elbow": "left_wrist",
+    "left_wrist": "left_hand",
+}
+_TIPS_M = {"left_foot": (0.12, -1.17, 0.15), "head": (0, 0.55, 0.03), "left_hand": (0.85, 0.214, -0.055)}
 
-SHAPE_NAMES = ("stature", "girth", "leg_length", "arm_length", "shoulder_width", "hip_width", "torso_length",
-               "head_size", "belly", "limb_thickness")
+SHAPE_NAMES = (
+    "stature",
+    "girth",
+    "leg_length",
+    "arm_length",
+    "shoulder_width",
+    "hip_width",
+    "torso_length",
+    "head_size",
+    "belly",
+    "limb_thickness",
+)
 _LIMBS = ("hip", "knee", "shoulder", "elbow")
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3", "collar")
 
@@ -27,28 +49,28 @@ def _hard_parts(points: np.ndarray) -> np.ndarray:
     """The joint that moves each point of the left half, boundaries at the joints. (V, 3) -> (V,)."""
     x, y, z = points.T
     part = np.full(len(points), J["pelvis"])
-    for name, above in (("spine1", -.12), ("spine2", .02), ("spine3", .08), ("neck", .28)):
+    for name, above in (("spine1", -0.12), ("spine2", 0.02), ("spine3", 0.08), ("neck", 0.28)):
         part[y > above] = J[name]
-    part[y + .5 * (z - .03) > .35] = J["head"]
-    arm = (y > .13) & (y < .3) & (y + .5 * (z - .03) < .35)
-    for name, beyond in (("collar", .075), ("shoulder", .17), ("elbow", .43), ("wrist", .68), ("hand", .76)):
-        part[arm & (x > beyond) & ((x > .165) | (y > .16))] = J[f"left_{name}"]
-    leg = y < -.335 + .6 * (x - .075)
+    part[y + 0.5 * (z - 0.03) > 0.35] = J["head"]
+    arm = (y > 0.13) & (y < 0.3) & (y + 0.5 * (z - 0.03) < 0.35)
+    for name, beyond in (("collar", 0.075), ("shoulder", 0.17), ("elbow", 0.43), ("wrist", 0.68), ("hand", 0.76)):
+        part[arm & (x > beyond) & ((x > 0.165) | (y > 0.16))] = J[f"left_{name}"]
+    leg = y < -0.335 + 0.6 * (x - 0.075)
     part[leg] = J["left_hip"]
-    part[y < -.70] = J["left_knee"]
+    part[y < -0.70] = J["left_knee"]
     part[y < -1.10] = J["left_ankle"]
-    part[(y < -1.10) & (z > .08)] = J["left_foot"]
+    part[(y < -1.10) & (z > 0.08)] = J["left_foot"]
     return part
 
 
 def skin_weights(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(V, 24): hard parts made smooth by diffusing them along the surface (implicit heat flow); rows sum to 1."""
-    part = _hard_parts(vertices * [1, 1, 1] * np.where(vertices[:, :1] < 0, [[-1, 1, 1]], [[1, 1, 1]]))
+    part = _hard_parts(np.concatenate([np.abs(vertices[:, :1]), vertices[:, 1:]], axis=1))
     part = np.where(vertices[:, 0] < 0, np.array(MIRRORED)[part], part)
     hard = np.eye(24)[part]
     centre = vertices[:, 0] == 0  # where the halves meet, both sides' parts share
     hard[centre] = (hard[centre] + hard[centre][:, list(MIRRORED)]) / 2
-    narrow, wide = (_diffuse(vertices, faces, hard, reach) for reach in (.022, .045))
+    narrow, wide = (_diffuse(vertices, faces, hard, reach) for reach in (0.022, 0.045))
     trunk = wide[:, [J[n] for n in JOINT_NAMES if _side(n) in (*_TRUNK, "hip", "shoulder")]].sum(1, keepdims=True)
     weights = trunk * wide + (1 - trunk) * narrow
     weights[weights < 0.01] = 0
@@ -103,8 +125,11 @@ def _stretch(**scale: float | tuple[float, float, float]) -> np.ndarray:
 
 
 def _grow(fraction: float) -> dict[str, np.ndarray]:
-    return {_side(name): fraction * (REST_JOINTS_M[j] - REST_JOINTS_M[PARENTS[j]])
-            for j, name in enumerate(JOINT_NAMES) if j and not name.startswith("right_")}
+    return {
+        _side(name): fraction * (REST_JOINTS_M[j] - REST_JOINTS_M[PARENTS[j]])
+        for j, name in enumerate(JOINT_NAMES)
+        if j and not name.startswith("right_")
+    }
 
 
 def _directions() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -112,24 +137,44 @@ def _directions() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     still, ends = np.zeros((24, 3)), _bone_ends()
     tips = np.isin(np.arange(24), [j for j, n in enumerate(JOINT_NAMES) if _side(n) in ("foot", "head", "hand")])
     tip = np.where(tips[:, None], ends - REST_JOINTS_M, 0)
-    limb = dict.fromkeys(_LIMBS, .10)
-    legs = {"knee": (0, -.026, 0), "ankle": (0, -.022, 0)}
-    arms = {"elbow": (.014, 0, 0), "wrist": (.014, 0, 0), "hand": (.002, 0, 0)}
-    torso = {"spine1": (0, .008, 0), "spine2": (0, .010, 0), "spine3": (0, .005, 0), "neck": (0, .012, 0),
-             "collar": (0, .010, 0), "head": (0, .003, 0)}
+    limb = dict.fromkeys(_LIMBS, 0.10)
+    legs = {"knee": (0, -0.026, 0), "ankle": (0, -0.022, 0)}
+    arms = {"elbow": (0.014, 0, 0), "wrist": (0.014, 0, 0), "hand": (0.002, 0, 0)}
+    torso = {
+        "spine1": (0, 0.008, 0),
+        "spine2": (0, 0.010, 0),
+        "spine3": (0, 0.005, 0),
+        "neck": (0, 0.012, 0),
+        "collar": (0, 0.010, 0),
+        "head": (0, 0.003, 0),
+    }
     return [
-        (_tree_move(_grow(.038)), _stretch(**{_side(n): .038 for n in JOINT_NAMES}), .038 * tip),
-        (_tree_move({"hip": (.004, 0, 0), "shoulder": (.004, 0, 0)}),
-         _stretch(**dict.fromkeys(_TRUNK, .11), **dict.fromkeys(_LIMBS, .08), neck=.05, ankle=.03, wrist=.04), still),
+        (_tree_move(_grow(0.038)), _stretch(**{_side(n): 0.038 for n in JOINT_NAMES}), 0.038 * tip),
+        (
+            _tree_move({"hip": (0.004, 0, 0), "shoulder": (0.004, 0, 0)}),
+            _stretch(**dict.fromkeys(_TRUNK, 0.11), **dict.fromkeys(_LIMBS, 0.08), neck=0.05, ankle=0.03, wrist=0.04),
+            still,
+        ),
         (_tree_move(legs), still, still),
         (_tree_move(arms), still, still),
-        (_tree_move({"collar": (.006, 0, 0), "shoulder": (.011, 0, 0)}),
-         _stretch(spine3=(.09, 0, .02), spine2=(.05, 0, .01), collar=(0, .04, .06)), still),
-        (_tree_move({"hip": (.008, 0, 0)}), _stretch(pelvis=(.10, 0, .05), spine1=(.03, 0, 0), hip=(.06, 0, .04)), still),
+        (
+            _tree_move({"collar": (0.006, 0, 0), "shoulder": (0.011, 0, 0)}),
+            _stretch(spine3=(0.09, 0, 0.02), spine2=(0.05, 0, 0.01), collar=(0, 0.04, 0.06)),
+            still,
+        ),
+        (
+            _tree_move({"hip": (0.008, 0, 0)}),
+            _stretch(pelvis=(0.10, 0, 0.05), spine1=(0.03, 0, 0), hip=(0.06, 0, 0.04)),
+            still,
+        ),
         (_tree_move(torso), still, still),
-        (_tree_move({"head": (0, .002, 0)}), _stretch(head=.055, neck=.02), .055 * tip * (np.arange(24) == J["head"])[:, None]),
-        (still, _stretch(spine1=(.06, 0, .05), spine2=(.05, 0, .04), pelvis=(.02, 0, .03)), still),
-        (still, _stretch(**limb, wrist=.04, ankle=.05, foot=.03, hand=.04), still),
+        (
+            _tree_move({"head": (0, 0.002, 0)}),
+            _stretch(head=0.055, neck=0.02),
+            0.055 * tip * (np.arange(24) == J["head"])[:, None],
+        ),
+        (still, _stretch(spine1=(0.06, 0, 0.05), spine2=(0.05, 0, 0.04), pelvis=(0.02, 0, 0.03)), still),
+        (still, _stretch(**limb, wrist=0.04, ankle=0.05, foot=0.03, hand=0.04), still),
     ]
 
 
@@ -152,14 +197,16 @@ def shape_directions(vertices: np.ndarray, weights: np.ndarray) -> tuple[np.ndar
         joints.append(moved)
     points, joints = np.stack(points, -1), np.stack(joints, -1)
     x, y, z = vertices.T
-    belly = np.exp(-((y + .09) / .11) ** 2 - (x / .13) ** 2) * np.clip((z + .02) / .1, 0, 1)
-    points[:, 2, SHAPE_NAMES.index("belly")] += .034 * belly
-    points[:, 0, SHAPE_NAMES.index("belly")] += .012 * np.exp(-((y + .09) / .11) ** 2) * np.clip(x / .14, -1, 1) * (np.abs(x) < .2)
+    belly = np.exp(-(((y + 0.09) / 0.11) ** 2) - (x / 0.13) ** 2) * np.clip((z + 0.02) / 0.1, 0, 1)
+    points[:, 2, SHAPE_NAMES.index("belly")] += 0.034 * belly
+    sides = np.exp(-(((y + 0.09) / 0.11) ** 2)) * np.clip(x / 0.14, -1, 1) * (np.abs(x) < 0.2)
+    points[:, 0, SHAPE_NAMES.index("belly")] += 0.012 * sides
     return points, joints
 
 
-def joint_regressor(vertices: np.ndarray, shapedirs: np.ndarray, joint_shapes: np.ndarray,
-                    mirror: np.ndarray) -> tuple[np.ndarray, float]:
+def joint_regressor(
+    vertices: np.ndarray, shapedirs: np.ndarray, joint_shapes: np.ndarray, mirror: np.ndarray
+) -> tuple[np.ndarray, float]:
     """(24, V), not negative, rows sum to 1, that gives the joints of every shape; and its largest miss in m."""
     from scipy.optimize import nnls
 
@@ -188,28 +235,38 @@ def pick_markers(vertices: np.ndarray, weights: np.ndarray, mirror: np.ndarray) 
     As with the published ones, head, hands and feet get more than their share of the surface.
     """
     fine = weights[:, [J[f"{side}_{n}"] for side in ("left", "right") for n in ("ankle", "foot", "wrist", "hand")]].sum(1)
-    fine = fine + .5 * weights[:, [J[f"{side}_{n}"] for side in ("left", "right") for n in ("knee", "elbow")]].sum(1)
-    fine = fine + .4 * weights[:, J["head"]]
-    left = np.flatnonzero((vertices[:, 0] > .035) & (np.abs(vertices[:, 1] - SOLE_Y_M) > .004))
+    fine = fine + 0.5 * weights[:, [J[f"{side}_{n}"] for side in ("left", "right") for n in ("knee", "elbow")]].sum(1)
+    fine = fine + 0.4 * weights[:, J["head"]]
+    left = np.flatnonzero((vertices[:, 0] > 0.035) & (np.abs(vertices[:, 1] - SOLE_Y_M) > 0.004))
     middle = np.flatnonzero(vertices[:, 0] == 0)
-    targets = np.array([[0, .42, .16], [0, .12, .12], [0, .0, -.1]])
+    targets = np.array([[0, 0.42, 0.16], [0, 0.12, 0.12], [0, 0.0, -0.1]])
     centre = [int(middle[np.linalg.norm(vertices[middle] - t, axis=1).argmin()]) for t in targets]
     chosen: list[int] = []
-    distance = np.linalg.norm(vertices[left, None] - vertices[centre], axis=-1).min(1) * (1 + .9 * fine[left])
+    distance = np.linalg.norm(vertices[left, None] - vertices[centre], axis=-1).min(1) * (1 + 0.9 * fine[left])
     while len(chosen) < 32:
         new = left[distance.argmax()]
         chosen.append(int(new))
-        distance = np.minimum(distance, np.linalg.norm(vertices[left] - vertices[new], axis=1) * (1 + .9 * fine[left]))
+        distance = np.minimum(distance, np.linalg.norm(vertices[left] - vertices[new], axis=1) * (1 + 0.9 * fine[left]))
     return np.array(sorted(chosen) + [int(mirror[i]) for i in sorted(chosen)] + centre, np.int64)
 
 
 # Axis-angle limits in degrees (x low, x high, y low, y high, z low, z high) of the left and the middle joints.
 _LIMITS_DEG = {
-    "hip": (-120, 30, -45, 45, -25, 45), "spine1": (-15, 35, -25, 25, -20, 20), "knee": (-3, 140, -10, 10, -6, 6),
-    "spine2": (-12, 25, -20, 20, -15, 15), "ankle": (-30, 45, -20, 20, -20, 20), "spine3": (-12, 25, -20, 20, -15, 15),
-    "foot": (-30, 20, -5, 5, -5, 5), "neck": (-30, 35, -40, 40, -25, 25), "collar": (-10, 10, -20, 15, -10, 35),
-    "head": (-25, 30, -40, 40, -20, 20), "shoulder": (-90, 90, -130, 60, -95, 100), "elbow": (-70, 70, -145, 5, -25, 25),
-    "wrist": (-60, 60, -30, 30, -60, 60), "hand": (-15, 15, -15, 15, -40, 15)}
+    "hip": (-120, 30, -45, 45, -25, 45),
+    "spine1": (-15, 35, -25, 25, -20, 20),
+    "knee": (-3, 140, -10, 10, -6, 6),
+    "spine2": (-12, 25, -20, 20, -15, 15),
+    "ankle": (-30, 45, -20, 20, -20, 20),
+    "spine3": (-12, 25, -20, 20, -15, 15),
+    "foot": (-30, 20, -5, 5, -5, 5),
+    "neck": (-30, 35, -40, 40, -25, 25),
+    "collar": (-10, 10, -20, 15, -10, 35),
+    "head": (-25, 30, -40, 40, -20, 20),
+    "shoulder": (-90, 90, -130, 60, -95, 100),
+    "elbow": (-70, 70, -145, 5, -25, 25),
+    "wrist": (-60, 60, -30, 30, -60, 60),
+    "hand": (-15, 15, -15, 15, -40, 15),
+}
 
 
 def joint_limits_rad() -> np.ndarray:

@@ -1,4 +1,5 @@
 """What a camera does to a clean picture: blur, exposure, noise, JPEG. Pictures are (N, 3, H, W), 0 .. 1."""
+
 from __future__ import annotations
 
 import math
@@ -9,14 +10,14 @@ from torch import Tensor
 from refit_ros.synthetic.dice import Dice
 
 NOISES = 48
-_TO_YCC = ((.299, .587, .114), (-.168736, -.331264, .5), (.5, -.418688, -.081312))  # JFIF
-_TO_RGB = ((1.0, 0.0, 1.402), (1.0, -.344136, -.714136), (1.0, 1.772, 0.0))
+_TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))  # JFIF
+_TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 
 
 def blur(images: Tensor, sigma_px: Tensor, radius: int = 2) -> Tensor:
     """Gaussian of each picture's own width (N,)."""
     offsets = torch.arange(-radius, radius + 1, device=images.device)
-    kernel = torch.exp(-offsets**2 / (2 * sigma_px.clamp(min=.05)[:, None] ** 2))
+    kernel = torch.exp(-(offsets**2) / (2 * sigma_px.clamp(min=0.05)[:, None] ** 2))
     kernel = kernel / kernel.sum(1, keepdim=True)
     for dim in (2, 3):
         size = images.shape[dim]
@@ -48,7 +49,7 @@ def add_noise(dice: Dice, images: Tensor, bank: Tensor, sigma: Tensor) -> Tensor
     shift = dice.below(64, 2).cpu() if images.device.type == "cpu" else None
     if shift is not None:
         picked = picked.roll((int(shift[0]), int(shift[1])), (2, 3))
-    sign = torch.where(dice.chance(.5, len(images)), sigma, -sigma)
+    sign = torch.where(dice.chance(0.5, len(images)), sigma, -sigma)
     return torch.addcmul(images, picked, sign[:, None, None, None])
 
 
@@ -70,7 +71,7 @@ def jpeg(images: Tensor, step: Tensor) -> Tensor:
     ycc = (to_ycc @ images.flatten(2)).view(n, 3, height // 8, 8, width // 8, 8)
     blocks = ycc.transpose(3, 4).reshape(n, 3, -1, 64)
     k = torch.arange(8.0, device=images.device)
-    coarse = (1 + (k[:, None] + k[None]) * .6).flatten()
+    coarse = (1 + (k[:, None] + k[None]) * 0.6).flatten()
     coarse = (step[:, None, None] * torch.stack([coarse, 2 * coarse, 2 * coarse]))[:, :, None]  # (N, 3, 1, 64)
     spectrum = torch.round(blocks @ both.T / coarse) * coarse
     back = (spectrum @ both).view(n, 3, height // 8, width // 8, 8, 8).transpose(3, 4).reshape(n, 3, height * width)
@@ -81,13 +82,13 @@ def develop(dice: Dice, images: Tensor, blur_px: Tensor, noises: Tensor) -> Tens
     """Everything in turn, each picture with its own strengths; blur_px (N,) is what its optics and its scaling cost."""
     count = len(images)
     images = blur(images, blur_px)
-    moved = dice.order(count)[:count // 12]
+    moved = dice.order(count)[: count // 12]
     if len(moved):
         images[moved] = streak(images[moved], 1, 1)
-    images = images.clamp(0, 1.5) ** dice.uniform(.72, 1.25, count, 1, 1, 1)
-    images = images * (dice.uniform(.75, 1.3, count, 1, 1, 1) * (1 + dice.normal(count, 3, 1, 1, sigma=.05)))
-    images = add_noise(dice, images, noises, dice.uniform(0, 1, count) ** 2 * .05)
-    packed = dice.order(count)[:count * 2 // 5]
+    images = images.clamp(0, 1.5) ** dice.uniform(0.72, 1.25, count, 1, 1, 1)
+    images = images * (dice.uniform(0.75, 1.3, count, 1, 1, 1) * (1 + dice.normal(count, 3, 1, 1, sigma=0.05)))
+    images = add_noise(dice, images, noises, dice.uniform(0, 1, count) ** 2 * 0.05)
+    packed = dice.order(count)[: count * 2 // 5]
     if len(packed):
-        images[packed] = jpeg(images[packed], dice.uniform(.015, .12, len(packed)))
+        images[packed] = jpeg(images[packed], dice.uniform(0.015, 0.12, len(packed)))
     return images.clamp(0, 1)

@@ -1,4 +1,5 @@
 """Random numbers from one seeded generator, wanted on one device."""
+
 from __future__ import annotations
 
 import torch

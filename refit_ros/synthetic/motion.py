@@ -2,6 +2,7 @@
 
 `sample_poses` gives single poses; a `Motion` is one person's sequence, of which any moment can be asked.
 """
+
 from __future__ import annotations
 
 import copy
@@ -21,16 +22,17 @@ from refit_ros.synthetic.pose_prior import PRIORS, sample_pose_rotmats, sample_p
 __all__ = ["KINDS", "Frames", "Motion", "Path", "sample_pose_rotmats", "sample_poses"]
 
 KINDS = ("walk", "stand", "gesture", "reach", "sit", "crouch")
-RATE_HZ = 100.0           # at which the place on the floor is integrated
-CONTACT_M = 0.015         # a foot that is lower than this stands
-_SOFTNESS_M = 0.004       # over which support passes from one point of the soles to the next
+RATE_HZ = 100.0  # at which the place on the floor is integrated
+CONTACT_M = 0.015  # a foot that is lower than this stands
+_SOFTNESS_M = 0.004  # over which support passes from one point of the soles to the next
 
 
 @dataclass(frozen=True)
 class Path:
-    """Where somebody begins and how they turn: straight on for `straight_s`, then by `turn_rad` within `turn_s`, again and again."""
+    """Where somebody begins, and how they go: straight on, then round by `turn_rad`, again and again."""
+
     start_m: tuple[float, float] = (0.0, 0.0)
-    heading_rad: float = 0.0      # 0: along the world's x
+    heading_rad: float = 0.0  # 0: along the world's x
     straight_s: float = 0.0
     turn_s: float = 1.0
     turn_rad: float = 0.0
@@ -45,8 +47,9 @@ class Path:
 @dataclass(frozen=True)
 class Frames:
     """T moments of one person in the world (z up, m)."""
+
     rotmats: Tensor  # (T, 24, 3, 3): global orientation in the world, then each joint relative to its parent
-    transl: Tensor   # (T, 3) as smplx adds it
+    transl: Tensor  # (T, 3) as smplx adds it
     contact: Tensor  # (T, 2) bool: the left, the right foot stands on the floor
 
 
@@ -56,8 +59,17 @@ class Motion:
     The root moves so that the lowest points of the soles do not: where they would slide, the body is carried instead.
     """
 
-    def __init__(self, body: Body, betas: Tensor, kind: str = "walk", path: Path = Path(), seed: int = 0,
-                 cadence_hz: float = 0.9, stride: float = 1.0, duration_s: float = 40.0):
+    def __init__(
+        self,
+        body: Body,
+        betas: Tensor,
+        kind: str = "walk",
+        path: Path = Path(),
+        seed: int = 0,
+        cadence_hz: float = 0.9,
+        stride: float = 1.0,
+        duration_s: float = 40.0,
+    ):
         if kind not in KINDS:
             raise ValueError(f"motion '{kind}' is unknown; there are {', '.join(KINDS)}")
         self.body, self.kind, self.path, self.duration_s = copy.copy(body), kind, path, duration_s
@@ -88,7 +100,7 @@ class Motion:
         points = self._soles_at(rotmats)
         place[:, 2] = -points[..., 2].amin(1)
         height = points[..., 2].unflatten(1, (2, -1))
-        contact = (height.amin(2) + place[:, 2:] < CONTACT_M) & (self._standing(folded, height) > .3)
+        contact = (height.amin(2) + place[:, 2:] < CONTACT_M) & (self._standing(folded, height) > 0.3)
         return Frames(rotmats, place, contact)
 
     def _rotmats(self, times: Tensor) -> Tensor:
@@ -99,21 +111,41 @@ class Motion:
 
     def _angles(self, times: Tensor) -> Angles:
         count = len(times)
-        slow = [torch.sin(times[:, None] * (.5 + .35 * k) + self._waves[k]).mean(1) for k in range(6)]
+        slow = [torch.sin(times[:, None] * (0.5 + 0.35 * k) + self._waves[k]).mean(1) for k in range(6)]
         if self.kind == "walk":
             angles = walking_legs(2 * pi * self.cadence_hz * times + self._phase, torch.full((count,), self.stride), "cpu")
-            swing = .75 * (angles.hip_flex.flip(1) - .13)
-            return replace(angles, arm_down=torch.full((count, 2), radians(77)), arm_flex=swing,
-                           elbow=.35 + .3 * swing.clamp(min=0), look=.12 * slow[0], nod=.06 * slow[1], bend=.04 + .02 * slow[2])
+            swing = 0.75 * (angles.hip_flex.flip(1) - 0.13)
+            return replace(
+                angles,
+                arm_down=torch.full((count, 2), radians(77)),
+                arm_flex=swing,
+                elbow=0.35 + 0.3 * swing.clamp(min=0),
+                look=0.12 * slow[0],
+                nod=0.06 * slow[1],
+                bend=0.04 + 0.02 * slow[2],
+            )
         first, second = self._ends
-        way = .5 - .5 * torch.cos(times * (.9 if self.kind == "gesture" else .6) * pi + self._phase)
+        way = 0.5 - 0.5 * torch.cos(times * (0.9 if self.kind == "gesture" else 0.6) * pi + self._phase)
         if self.kind == "stand":
             way = way * 0
-        angles = Angles(**{name: torch.lerp(a.expand(count, *a.shape[1:]), getattr(second, name).expand(count, *a.shape[1:]),
-                                            way if a.dim() == 1 else way[:, None]) for name, a in vars(first).items()})
-        still = .15 if self.kind == "stand" else 1.0
-        return replace(angles, look=angles.look + still * .2 * slow[0], nod=angles.nod + still * .08 * slow[1],
-                       twist=angles.twist + still * .05 * slow[2], bend=angles.bend + still * .03 * slow[3])
+        angles = Angles(
+            **{
+                name: torch.lerp(
+                    a.expand(count, *a.shape[1:]),
+                    getattr(second, name).expand(count, *a.shape[1:]),
+                    way if a.dim() == 1 else way[:, None],
+                )
+                for name, a in vars(first).items()
+            }
+        )
+        still = 0.15 if self.kind == "stand" else 1.0
+        return replace(
+            angles,
+            look=angles.look + still * 0.2 * slow[0],
+            nod=angles.nod + still * 0.08 * slow[1],
+            twist=angles.twist + still * 0.05 * slow[2],
+            bend=angles.bend + still * 0.03 * slow[3],
+        )
 
     def _soles_at(self, rotmats: Tensor) -> Tensor:
         """(T, 2 feet x n, 3) m, before the translation."""
@@ -128,7 +160,7 @@ class Motion:
                 chain[j] = chain[parent] @ turned[:, j]
         points = []
         for j, offset in self._soles:
-            points.append(offset @ chain[j].mT + joints[:, j:j + 1])
+            points.append(offset @ chain[j].mT + joints[:, j : j + 1])
         return torch.cat(points, 1)
 
     def _standing(self, times: Tensor, height: Tensor) -> Tensor:
@@ -136,10 +168,11 @@ class Motion:
         if self.kind != "walk":
             return torch.softmax(-height.amin(2) / _SOFTNESS_M, dim=1)
         phase = 2 * pi * self.cadence_hz * times + self._phase
-        left = torch.remainder(phase - .3 + pi, 2 * pi) - pi  # the left foot takes over at 0 .. 0.6, gives up at pi .. pi + 0.6
-        share = ((left / .3 + 1) / 2).clamp(0, 1) * ((pi - left.abs()) / .3).add(1).div(2).clamp(0, 1)
-        other = torch.remainder(phase - pi - .3 + pi, 2 * pi) - pi
-        mirrored = ((other / .3 + 1) / 2).clamp(0, 1) * ((pi - other.abs()) / .3).add(1).div(2).clamp(0, 1)
+        # the left foot takes over at 0 .. 0.6, and gives up at pi .. pi + 0.6
+        left = torch.remainder(phase - 0.3 + pi, 2 * pi) - pi
+        share = ((left / 0.3 + 1) / 2).clamp(0, 1) * ((pi - left.abs()) / 0.3).add(1).div(2).clamp(0, 1)
+        other = torch.remainder(phase - pi - 0.3 + pi, 2 * pi) - pi
+        mirrored = ((other / 0.3 + 1) / 2).clamp(0, 1) * ((pi - other.abs()) / 0.3).add(1).div(2).clamp(0, 1)
         both = torch.stack((share, mirrored), 1)
         return both / both.sum(1, keepdim=True)
 
@@ -165,7 +198,7 @@ def _sole_points(body: Body) -> list[tuple[int, Tensor]]:
         for name in ("ankle", "foot"):
             j = J[f"{side}_{name}"]
             weight = body.lbs_weights[:, j]
-            near = torch.nonzero((weight > .5 * weight.amax()) & (body.v_template[:, 1] < lowest + .02)).squeeze(1)
+            near = torch.nonzero((weight > 0.5 * weight.amax()) & (body.v_template[:, 1] < lowest + 0.02)).squeeze(1)
             z = body.v_template[near, 2]
             ends = near[torch.stack([z.argmin(), z.argmax()])] if name == "ankle" else near[z.argmax()][None]
             found.append((j, ends))
@@ -175,28 +208,50 @@ def _sole_points(body: Body) -> list[tuple[int, Tensor]]:
 def _two_poses(dice: Dice, kind: str) -> tuple[Angles, Angles]:
     """The two poses, one moment each, between which everything but walking goes to and fro; the feet stay below."""
     one = zero_angles(1)
-    hang = replace(one, arm_down=torch.full((1, 2), radians(76)), elbow=torch.full((1, 2), .2), arm_flex=torch.full((1, 2), .05),
-                   hip_out=torch.full((1, 2), .06), knee=torch.full((1, 2), .04), hip_flex=torch.full((1, 2), .02))
-    arms = with_arms(dice, hang, replace(PRIORS["test"], arms=(0, 0, 1, .6, .3, .2, 0, 0)))
+    hang = replace(
+        one,
+        arm_down=torch.full((1, 2), radians(76)),
+        elbow=torch.full((1, 2), 0.2),
+        arm_flex=torch.full((1, 2), 0.05),
+        hip_out=torch.full((1, 2), 0.06),
+        knee=torch.full((1, 2), 0.04),
+        hip_flex=torch.full((1, 2), 0.02),
+    )
+    arms = with_arms(dice, hang, replace(PRIORS["test"], arms=(0, 0, 1, 0.6, 0.3, 0.2, 0, 0)))
     if kind == "stand":
         return hang, hang
     if kind == "gesture":
-        return with_arms(dice, hang, replace(PRIORS["test"], arms=(.3, 0, 1, 0, 0, .3, 0, 0))), arms
+        return with_arms(dice, hang, replace(PRIORS["test"], arms=(0.3, 0, 1, 0, 0, 0.3, 0, 0))), arms
     if kind == "reach":
-        return hang, replace(with_arms(dice, hang, replace(PRIORS["test"], arms=(0, 0, 0, 1, 0, 0, 0, 0))),
-                             bend=torch.tensor([.35]), twist=dice.normal(1, sigma=.25))
+        return hang, replace(
+            with_arms(dice, hang, replace(PRIORS["test"], arms=(0, 0, 0, 1, 0, 0, 0, 0))),
+            bend=torch.tensor([0.35]),
+            twist=dice.normal(1, sigma=0.25),
+        )
     deep = radians(82) if kind == "sit" else radians(float(dice.uniform(80, 105, 1)))
-    low = replace(arms, hip_flex=torch.full((1, 2), deep), knee=torch.full((1, 2), deep * (1.05 if kind == "crouch" else 1.02)),
-                  hip_out=torch.full((1, 2), .2), ankle=torch.full((1, 2), -.22 if kind == "crouch" else -.02),
-                  tilt=torch.tensor([.25 if kind == "crouch" else .03]), bend=torch.tensor([.3 if kind == "crouch" else .08]))
+    low = replace(
+        arms,
+        hip_flex=torch.full((1, 2), deep),
+        knee=torch.full((1, 2), deep * (1.05 if kind == "crouch" else 1.02)),
+        hip_out=torch.full((1, 2), 0.2),
+        ankle=torch.full((1, 2), -0.22 if kind == "crouch" else -0.02),
+        tilt=torch.tensor([0.25 if kind == "crouch" else 0.03]),
+        bend=torch.tensor([0.3 if kind == "crouch" else 0.08]),
+    )
     if kind == "sit":
-        return low, replace(low, **{name: getattr(hang, name) for name in ("arm_down", "arm_flex", "elbow")},
-                            bend=torch.tensor([.25]))
+        return low, replace(
+            low, **{name: getattr(hang, name) for name in ("arm_down", "arm_flex", "elbow")}, bend=torch.tensor([0.25])
+        )
     return hang, low
 
 
 def circle(radius_m: float, speed_m_s: float, centre_m: tuple[float, float] = (0, 0), start_rad: float = 0.0) -> Path:
     """Round and round, counter-clockwise, for somebody who walks at about that speed."""
     lap_s = 2 * pi * radius_m / speed_m_s
-    return Path((centre_m[0] + radius_m * cos(start_rad), centre_m[1] + radius_m * sin(start_rad)), start_rad + pi / 2,
-                0.0, lap_s, 2 * pi)
+    return Path(
+        (centre_m[0] + radius_m * cos(start_rad), centre_m[1] + radius_m * sin(start_rad)),
+        start_rad + pi / 2,
+        0.0,
+        lap_s,
+        2 * pi,
+    )

@@ -2,6 +2,7 @@
 
 A pixel with whole-number coordinates (x, y) is sampled exactly there, as the published crops are.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -18,15 +19,17 @@ _MOST_TRIANGLES = 8_000_000  # set up at a time by the torch engine
 @dataclass(frozen=True)
 class Fragments:
     """The K pixels on which something is seen."""
-    pixel: Tensor   # (K,) int64, in the flattened (pictures, height, width)
-    mesh: Tensor    # (K,) int64
-    face: Tensor    # (K,) int64
-    bary: Tensor    # (K, 3) of the face's corners, true in space
+
+    pixel: Tensor  # (K,) int64, in the flattened (pictures, height, width)
+    mesh: Tensor  # (K,) int64
+    face: Tensor  # (K,) int64
+    bary: Tensor  # (K, 3) of the face's corners, true in space
     depth_m: Tensor  # (K,)
 
 
-def rasterize(points: Tensor, faces: Tensor, picture: Tensor, pictures: int, height: int, width: int,
-              engine: str | None = None) -> Fragments:
+def rasterize(
+    points: Tensor, faces: Tensor, picture: Tensor, pictures: int, height: int, width: int, engine: str | None = None
+) -> Fragments:
     """Draw M closed meshes into pictures, nearest surface first.
 
     points: (M, V, 3) x, y in px of its picture and depth in m; faces (F, 3), counter-clockwise from outside;
@@ -46,8 +49,14 @@ def rasterize(points: Tensor, faces: Tensor, picture: Tensor, pictures: int, hei
     inside = pixel % (height * width)
     x, y = (inside % width).to(points.dtype), torch.div(inside, width, rounding_mode="floor").to(points.dtype)
     ax, ay, z = corners[..., 0] - x[:, None], corners[..., 1] - y[:, None], corners[..., 2]
-    flat = torch.stack([ax[:, 1] * ay[:, 2] - ax[:, 2] * ay[:, 1], ax[:, 2] * ay[:, 0] - ax[:, 0] * ay[:, 2],
-                        ax[:, 0] * ay[:, 1] - ax[:, 1] * ay[:, 0]], dim=1)
+    flat = torch.stack(
+        [
+            ax[:, 1] * ay[:, 2] - ax[:, 2] * ay[:, 1],
+            ax[:, 2] * ay[:, 0] - ax[:, 0] * ay[:, 2],
+            ax[:, 0] * ay[:, 1] - ax[:, 1] * ay[:, 0],
+        ],
+        dim=1,
+    )
     over_z = flat / z
     total = over_z.sum(1)
     total = torch.where(total.abs() < 1e-12, torch.full_like(total, 1e-12), total)
@@ -59,11 +68,13 @@ def _draw_torch(points: Tensor, faces: Tensor, picture: Tensor, pictures: int, h
     nearest = torch.full((pictures * height * width,), _EMPTY, dtype=torch.int64, device=points.device)
     step = max(1, _MOST_TRIANGLES // len(faces))
     for start in range(0, len(points), step):
-        _splat(nearest, points[start:start + step], faces, picture[start:start + step], start, height, width)
+        _splat(nearest, points[start : start + step], faces, picture[start : start + step], start, height, width)
     return torch.where(nearest == _EMPTY, -1, nearest & 0xFFFFFFFF)
 
 
-def _splat(nearest: Tensor, points: Tensor, faces: Tensor, picture: Tensor, first_mesh: int, height: int, width: int) -> None:
+def _splat(
+    nearest: Tensor, points: Tensor, faces: Tensor, picture: Tensor, first_mesh: int, height: int, width: int
+) -> None:
     """Write (depth, triangle) of every sample inside every triangle into `nearest`, the nearest of each pixel staying."""
     x, y, z = (points[..., k][:, faces] for k in range(3))  # (M, F, 3)
     doubled = (x[..., 1] - x[..., 0]) * (y[..., 2] - y[..., 0]) - (x[..., 2] - x[..., 0]) * (y[..., 1] - y[..., 0])
@@ -95,8 +106,14 @@ def _planes(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """(T, 4, 3): as a x + b y + c, the three barycentric coordinates on the picture, and one over depth."""
     a = torch.stack([y[:, 1] - y[:, 2], y[:, 2] - y[:, 0], y[:, 0] - y[:, 1]], 1)
     b = torch.stack([x[:, 2] - x[:, 1], x[:, 0] - x[:, 2], x[:, 1] - x[:, 0]], 1)
-    c = torch.stack([x[:, 1] * y[:, 2] - x[:, 2] * y[:, 1], x[:, 2] * y[:, 0] - x[:, 0] * y[:, 2],
-                     x[:, 0] * y[:, 1] - x[:, 1] * y[:, 0]], 1)
+    c = torch.stack(
+        [
+            x[:, 1] * y[:, 2] - x[:, 2] * y[:, 1],
+            x[:, 2] * y[:, 0] - x[:, 0] * y[:, 2],
+            x[:, 0] * y[:, 1] - x[:, 1] * y[:, 0],
+        ],
+        1,
+    )
     flat = torch.stack([a, b, c], -1) / c.sum(1)[:, None, None]
     return torch.cat([flat, (flat / z[..., None]).sum(1, keepdim=True)], 1)
 

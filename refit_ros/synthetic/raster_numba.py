@@ -1,4 +1,5 @@
 """The z-buffer for CPUs, compiled on first use and kept beside this file."""
+
 from __future__ import annotations
 
 import math

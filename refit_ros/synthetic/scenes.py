@@ -2,10 +2,11 @@
 
 One depth buffer per picture holds everybody, so that people hide one another as they should.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import pi
 
 import numpy as np
@@ -14,7 +15,16 @@ import torch
 from refit_ros.core.body import Body, load_body
 from refit_ros.core.rotations import axis_angle_from_rotmat
 from refit_ros.people.calibration import Calibration
-from refit_ros.synthetic.appearance import Lights, Outfits, Surface, fragment_attributes, interpolate, paint, sample_outfits, shade
+from refit_ros.synthetic.appearance import (
+    Lights,
+    Outfits,
+    Surface,
+    fragment_attributes,
+    interpolate,
+    paint,
+    sample_outfits,
+    shade,
+)
 from refit_ros.synthetic.cameras import looking_at, ring_of_cameras
 from refit_ros.synthetic.dice import Dice
 from refit_ros.synthetic.motion import Motion, Path, circle
@@ -22,24 +32,26 @@ from refit_ros.synthetic.raster import rasterize
 from refit_ros.synthetic.room import render_room
 
 SCENES = ("walking", "standing", "crossing", "three_people", "half_out")
-_WALKING_M_S = 1.1    # about what a stride of 1 at 0.9 cycles a second comes to
+_WALKING_M_S = 1.1  # about what a stride of 1 at 0.9 cycles a second comes to
 
 
 @dataclass(frozen=True)
 class TruePerson:
     """One person in the world (z up, m), names and conventions as smplx's."""
+
     id: int
-    betas: np.ndarray          # (10,)
+    betas: np.ndarray  # (10,)
     global_orient: np.ndarray  # (3,) axis-angle, rad
-    body_pose: np.ndarray      # (23, 3) axis-angle, rad
-    transl: np.ndarray         # (3,)
-    joints: np.ndarray         # (24, 3)
-    contact: np.ndarray        # (2,) bool: the left, the right foot stands
+    body_pose: np.ndarray  # (23, 3) axis-angle, rad
+    transl: np.ndarray  # (3,)
+    joints: np.ndarray  # (24, 3)
+    contact: np.ndarray  # (2,) bool: the left, the right foot stands
 
 
 @dataclass(frozen=True)
 class Actor:
     """Somebody in a scene."""
+
     id: int
     betas: np.ndarray  # (10,)
     motion: Motion
@@ -48,8 +60,13 @@ class Actor:
 class Scene:
     """Actors before cameras; everything a pure function of the time and the seed."""
 
-    def __init__(self, actors: Sequence[Actor], cameras: Sequence[tuple[Calibration, np.ndarray]], seed: int = 0,
-                 outfits: Outfits | None = None):
+    def __init__(
+        self,
+        actors: Sequence[Actor],
+        cameras: Sequence[tuple[Calibration, np.ndarray]],
+        seed: int = 0,
+        outfits: Outfits | None = None,
+    ):
         if not actors:
             raise ValueError("a scene needs at least one actor")
         if not cameras:
@@ -58,7 +75,7 @@ class Scene:
         self.body = actors[0].motion.body
         self._surface = Surface(self.body)
         generator = torch.Generator().manual_seed(seed * 613 + 5)
-        self._outfits = outfits if outfits is not None else sample_outfits(Dice(generator), len(actors), "test")
+        self._outfits = outfits if outfits is not None else sample_outfits(Dice(generator), len(actors))
         self._betas = torch.as_tensor(np.stack([a.betas for a in actors]), dtype=torch.float32)
         self._rooms: dict[int, torch.Tensor] = {}
         self._posed: tuple[float, tuple] = (float("nan"), ())
@@ -66,8 +83,18 @@ class Scene:
     def truth(self, time_s: float) -> list[TruePerson]:
         rotmats, transl, joints, _, contact = self._pose(time_s)
         turned = axis_angle_from_rotmat(rotmats).double().numpy()
-        return [TruePerson(actor.id, np.asarray(actor.betas, np.float64), turned[i, 0], turned[i, 1:], transl[i].double().numpy(),
-                           joints[i].double().numpy(), contact[i].numpy()) for i, actor in enumerate(self.actors)]
+        return [
+            TruePerson(
+                actor.id,
+                np.asarray(actor.betas, np.float64),
+                turned[i, 0],
+                turned[i, 1:],
+                transl[i].double().numpy(),
+                joints[i].double().numpy(),
+                contact[i].numpy(),
+            )
+            for i, actor in enumerate(self.actors)
+        ]
 
     @torch.no_grad()
     def render(self, time_s: float, camera_index: int) -> np.ndarray:
@@ -80,11 +107,13 @@ class Scene:
         K = calibration.K
         depth = seen[..., 2:]
         safe = torch.where(depth > 1e-3, depth, torch.full_like(depth, 1e-3))
-        pixels = seen[..., :2] / safe * torch.tensor([K[0, 0], K[1, 1]], dtype=torch.float32) + \
-            torch.tensor([K[0, 2], K[1, 2]], dtype=torch.float32)
+        pixels = seen[..., :2] / safe * torch.tensor([K[0, 0], K[1, 1]], dtype=torch.float32) + torch.tensor(
+            [K[0, 2], K[1, 2]], dtype=torch.float32
+        )
         height, width = calibration.height_px, calibration.width_px
-        fragments = rasterize(torch.cat([pixels, depth], -1), self._surface.faces, torch.zeros(len(seen), dtype=torch.int64),
-                              1, height, width)
+        fragments = rasterize(
+            torch.cat([pixels, depth], -1), self._surface.faces, torch.zeros(len(seen), dtype=torch.int64), 1, height, width
+        )
         image = self._room(camera_index).clone()
         if len(fragments.pixel):
             attributes = fragment_attributes(fragments, self._surface)
@@ -111,10 +140,10 @@ class Scene:
 
     def _lights(self, rotation: torch.Tensor) -> Lights:
         rng = np.random.default_rng([53, self.seed])
-        lamp = np.array([rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(.8, 2)])
+        lamp = np.array([rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(0.8, 2)])
         direction = rotation @ torch.as_tensor(lamp / np.linalg.norm(lamp), dtype=torch.float32)
         up = rotation @ torch.tensor([0, 0, 1.0])
-        return Lights(direction[None], up[None], torch.full((1, 3), .65), torch.full((1, 3), .5), torch.tensor([.06]))
+        return Lights(direction[None], up[None], torch.full((1, 3), 0.65), torch.full((1, 3), 0.5), torch.tensor([0.06]))
 
     def _room(self, camera_index: int) -> torch.Tensor:
         if camera_index not in self._rooms:
@@ -142,29 +171,45 @@ def bumped(world_from_camera: np.ndarray, degrees: float, metres: float, seed: i
     rng = np.random.default_rng([71, seed])
     axis, shift = rng.standard_normal((2, 3))
     from scipy.spatial.transform import Rotation
+
     pose = np.array(world_from_camera, float)
     pose[:3, :3] = Rotation.from_rotvec(np.radians(degrees) * axis / np.linalg.norm(axis)).as_matrix() @ pose[:3, :3]
     pose[:3, 3] += metres * shift / np.linalg.norm(shift)
     return pose
 
 
-def named_scene(name: str, cameras: int | None = None, people: int | None = None, seed: int = 0, width_px: int = 640,
-                height_px: int = 480, names: list[str] | None = None, body: Body | None = None) -> Scene:
+def named_scene(
+    name: str,
+    cameras: int | None = None,
+    people: int | None = None,
+    seed: int = 0,
+    width_px: int = 640,
+    height_px: int = 480,
+    names: list[str] | None = None,
+    body: Body | None = None,
+) -> Scene:
     """One of SCENES. cameras, people: None for as many as the scene is made for. Raises ValueError for another name."""
     if name not in SCENES:
         raise ValueError(f"there is no scene '{name}'; there are {', '.join(SCENES)}")
     body = (body or load_body()).eval()
     usual_cameras, usual_people = {"three_people": (4, 3), "crossing": (2, 2)}.get(name, (1, 1))
     cameras, people = cameras or usual_cameras, people or usual_people
-    ring = ring_of_cameras(cameras, radius_m=4.3 if name in ("three_people", "crossing") else 3.8, width_px=width_px,
-                           height_px=height_px, names=names)
+    ring = ring_of_cameras(
+        cameras,
+        radius_m=4.3 if name in ("three_people", "crossing") else 3.8,
+        width_px=width_px,
+        height_px=height_px,
+        names=names,
+    )
     if name == "half_out":  # the first camera looks past the person
         calibration, pose = ring[0]
         ring[0] = (calibration, looking_at(pose[:3, 3], np.array([2.1, 0, 1.1])))
     generator = torch.Generator().manual_seed(seed * 101 + 7)
-    betas = Dice(generator).normal(people, 10, sigma=.8)
-    actors = [Actor(i, betas[i].double().numpy(), Motion(body, betas[i], *_part(name, i, people), seed=seed * 17 + i))
-              for i in range(people)]
+    betas = Dice(generator).normal(people, 10, sigma=0.8)
+    actors = [
+        Actor(i, betas[i].double().numpy(), Motion(body, betas[i], *_part(name, i, people), seed=seed * 17 + i))
+        for i in range(people)
+    ]
     return Scene(actors, ring, seed)
 
 
@@ -174,19 +219,14 @@ def _part(scene: str, index: int, people: int) -> tuple[str, Path]:
     if scene == "walking":
         return "walk", circle(1.0 if people == 1 else 1.3, _WALKING_M_S, start_rad=around - pi / 2)
     if scene == "standing":
-        return "stand", Path((1.1 * np.cos(around), 1.1 * np.sin(around)) if people > 1 else (0, 0), -pi / 2 + .4 * (index % 3 - 1) + .25)
+        place = (1.1 * np.cos(around), 1.1 * np.sin(around)) if people > 1 else (0, 0)
+        return "stand", Path(place, -pi / 2 + 0.4 * (index % 3 - 1) + 0.25)
     if scene == "half_out":
-        return "gesture", Path((-.1 + .2 * index, .2 * index), -pi / 2 + .3)
+        return "gesture", Path((-0.1 + 0.2 * index, 0.2 * index), -pi / 2 + 0.3)
     if scene == "crossing":  # to and fro on long thin loops, past each other with half a metre between
         side = 1 if index % 2 == 0 else -1
-        return "walk", Path((-1.5 * side, (-.28 - .8 * (index // 2)) * side), 0 if side > 0 else pi, 2.7, 1.4, pi)
+        return "walk", Path((-1.5 * side, (-0.28 - 0.8 * (index // 2)) * side), 0 if side > 0 else pi, 2.7, 1.4, pi)
     kinds = ("walk", "gesture", "reach", "stand", "crouch", "walk", "gesture", "sit")
     if kinds[index % 8] == "walk":
         return "walk", circle(1.5, _WALKING_M_S, start_rad=around)
-    return kinds[index % 8], Path((.75 * np.cos(around), .75 * np.sin(around)), around + .8)
-
-
-def replaced_outfits(scene: Scene, seed: int) -> Scene:
-    """The same scene with everybody dressed anew."""
-    generator = torch.Generator().manual_seed(seed)
-    return Scene(scene.actors, scene.cameras, scene.seed, replace(sample_outfits(Dice(generator), len(scene.actors), "test")))
+    return kinds[index % 8], Path((0.75 * np.cos(around), 0.75 * np.sin(around)), around + 0.8)

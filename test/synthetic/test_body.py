@@ -1,4 +1,5 @@
 """The embedded body: a closed, symmetric human whose joints follow its shape, loaded by the code that loads SMPL."""
+
 import numpy as np
 import pytest
 import torch
@@ -42,9 +43,9 @@ def test_surface_is_closed_and_turned_outwards(arrays):
     directed = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
     assert len(np.unique(directed, axis=0)) == len(directed)  # each edge once in each direction
     assert set(map(tuple, directed)) == set(map(tuple, directed[:, ::-1]))
-    assert len(v) - len(directed) // 2 + len(f) == 2          # one piece, no handles
+    assert len(v) - len(directed) // 2 + len(f) == 2  # one piece, no handles
     volume = np.einsum("fc,fc->f", v[f[:, 0]], np.cross(v[f[:, 1]], v[f[:, 2]])).sum() / 6
-    assert 0.05 < volume < 0.09                               # m^3: a human's, positive for outward faces
+    assert 0.05 < volume < 0.09  # m^3: a human's, positive for outward faces
 
 
 def test_body_is_symmetric(arrays):
@@ -73,23 +74,30 @@ def test_rest_pose_is_smpls(body):
     joints = body.rest_joints(torch.zeros(1, 10))[0]
     at = {name: joints[i] for name, i in JOINT_INDEX.items()}
     assert at["head"][1] > at["neck"][1] > at["spine3"][1] > at["pelvis"][1] > at["left_knee"][1] > at["left_ankle"][1]
-    assert at["left_wrist"][0] > 0.5 > 0 > at["right_wrist"][0]     # the left is towards +x, arms out
-    assert at["left_foot"][2] > at["left_ankle"][2] + 0.05          # toes towards +z
-    nose = body.v_template[body.v_template[:, 1] > joints[JOINT_INDEX["head"], 1] + .03]
-    assert nose[:, 2].max() - at["head"][2] > 0.08                  # and so does the face
+    assert at["left_wrist"][0] > 0.5 > 0 > at["right_wrist"][0]  # the left is towards +x, arms out
+    assert at["left_foot"][2] > at["left_ankle"][2] + 0.05  # toes towards +z
+    nose = body.v_template[body.v_template[:, 1] > joints[JOINT_INDEX["head"], 1] + 0.03]
+    assert nose[:, 2].max() - at["head"][2] > 0.08  # and so does the face
     assert 1.6 < float(body.height_m(torch.zeros(1, 10))) < 1.85
 
 
-@pytest.mark.parametrize("name, joints, axis, least_m", [
-    ("stature", ("head", "left_ankle"), 1, .04), ("leg_length", ("left_hip", "left_ankle"), 1, .03),
-    ("arm_length", ("left_shoulder", "left_wrist"), 0, .02), ("shoulder_width", ("left_shoulder", "right_shoulder"), 0, .02),
-    ("hip_width", ("left_hip", "right_hip"), 0, .01), ("torso_length", ("pelvis", "neck"), 1, .02)])
+@pytest.mark.parametrize(
+    "name, joints, axis, least_m",
+    [
+        ("stature", ("head", "left_ankle"), 1, 0.04),
+        ("leg_length", ("left_hip", "left_ankle"), 1, 0.03),
+        ("arm_length", ("left_shoulder", "left_wrist"), 0, 0.02),
+        ("shoulder_width", ("left_shoulder", "right_shoulder"), 0, 0.02),
+        ("hip_width", ("left_hip", "right_hip"), 0, 0.01),
+        ("torso_length", ("pelvis", "neck"), 1, 0.02),
+    ],
+)
 def test_shape_directions_do_what_they_say(body, name, joints, axis, least_m):
     betas = torch.zeros(2, 10)
     betas[1, SHAPE_NAMES.index(name)] = 1
     rest = body.rest_joints(betas)
     span = (rest[:, JOINT_INDEX[joints[0]], axis] - rest[:, JOINT_INDEX[joints[1]], axis]).abs()
-    assert least_m < float(span[1] - span[0]) < .12
+    assert least_m < float(span[1] - span[0]) < 0.12
 
 
 def test_girth_belly_and_limbs_make_wider_not_taller(body):
@@ -97,8 +105,8 @@ def test_girth_belly_and_limbs_make_wider_not_taller(body):
         direction = body.shapedirs[..., SHAPE_NAMES.index(name)]
         betas = torch.zeros(1, 10)
         betas[0, SHAPE_NAMES.index(name)] = 1
-        assert abs(float(body.height_m(betas) - body.height_m(torch.zeros(1, 10)))) < .015
-        assert direction.norm(dim=1).max() > .005
+        assert abs(float(body.height_m(betas) - body.height_m(torch.zeros(1, 10)))) < 0.015
+        assert direction.norm(dim=1).max() > 0.005
 
 
 def test_joints_stay_inside_at_two_sigma(body):
@@ -108,7 +116,7 @@ def test_joints_stay_inside_at_two_sigma(body):
     vertices, joints = body.vertices(betas, identity), body.joints(betas, identity)
     assert ((joints > vertices.amin(1, keepdim=True)) & (joints < vertices.amax(1, keepdim=True))).all()
     nearest = torch.cdist(joints, vertices).amin(-1)
-    assert nearest.max() < .2 and nearest.min() > .005
+    assert nearest.max() < 0.2 and nearest.min() > 0.005
 
 
 def test_markers_are_spread_and_symmetric(arrays):
@@ -118,7 +126,7 @@ def test_markers_are_spread_and_symmetric(arrays):
     mirror, miss = mirror_image(places)
     assert miss < 1e-6
     gaps = np.linalg.norm(v[:, None] - places[None], axis=-1).min(1)
-    assert gaps.max() < .2
+    assert gaps.max() < 0.2
     owner = arrays["weights"][markers].argmax(1)
     for part in ("head", "left_hand", "left_elbow", "left_knee"):
         assert (owner == JOINT_NAMES.index(part)).any(), part
@@ -136,6 +144,7 @@ def test_the_script_makes_the_shipped_body(arrays):
     pytest.importorskip("skimage", reason="scikit-image is not installed")
     pytest.importorskip("fast_simplification", reason="fast-simplification is not installed")
     from refit_ros.synthetic.body_maker import make_body
+
     made = make_body()
     assert made["v_template"].shape == arrays["v_template"].shape
     assert np.abs(made["v_template"] - arrays["v_template"]).max() < 1e-4
