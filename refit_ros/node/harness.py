@@ -196,7 +196,7 @@ def _evaluate(heard, frames_in: int, **measured) -> Measured:
     """Read all messages, check them and compare them with the truth of the same stamp."""
     from refit_ros.node.monitor import read_smpl
     from refit_ros.node.synthetic_cameras import WORLD
-    truth = {stamp_ns(message.header.stamp): message for message in map(read_smpl, heard.truth)}
+    truth = {stamp_ns(message.header.stamp): message for message in map(read_smpl, heard.truth[:frames_in])}
     came = [(arrival_ns, read_smpl(content)) for arrival_ns, content in heard.smpl]
     answers = [Answer(stamp, arrival_ns, message) for arrival_ns, message in came
                if (stamp := stamp_ns(message.header.stamp)) in truth]
