@@ -71,6 +71,7 @@ class SampleSource:
         device: torch.device | str = "cpu",
         photographs: str | Path | None = None,
         engine: str | None = None,
+        backgrounds: int | None = None,
     ):
         prior_of(split)
         if image_size % 8:
@@ -87,7 +88,7 @@ class SampleSource:
         self.dice = Dice(self.generator, self.device)
         self.surface = Surface(body)
         banks = Dice(fixed, self.device)
-        self.bank = paint_bank(banks, 1024 if own.type == "cuda" else 256, photographs)
+        self.bank = paint_bank(banks, backgrounds or (1024 if own.type == "cuda" else 256), photographs)
         # Over millions of crops a network learns a fixed set of backgrounds by heart; on a GPU new ones cost little.
         self._renewed = 0 if own.type == "cuda" and photographs is None else None
         self.noises = noise_bank(banks, image_size, image_size)

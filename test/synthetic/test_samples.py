@@ -1,5 +1,7 @@
 """Crops and their truth: seeded, consistent, of different people in the two splits."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -7,10 +9,13 @@ from refit_ros.core.body import Body
 from refit_ros.core.body_files import read_body
 from refit_ros.core.camera import crop_from_picture_px, project, transl_from_weak_perspective
 from refit_ros.core.rotations import geodesic_angle
+from refit_ros.synthetic import samples as synthetic_samples
 from refit_ros.synthetic.backdrop import cut_outs, paint_bank, read_photographs
 from refit_ros.synthetic.degrade import blur, jpeg
 from refit_ros.synthetic.dice import Dice
-from refit_ros.synthetic.samples import MOST_BETA, SampleSource
+from refit_ros.synthetic.samples import MOST_BETA
+
+SampleSource = partial(synthetic_samples.SampleSource, backgrounds=8)  # made in no time
 
 
 @pytest.fixture(scope="module")
