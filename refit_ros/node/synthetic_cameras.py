@@ -7,9 +7,11 @@ One camera is called `camera`, several are `camera1`, `camera2` ...
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from refit_ros.synthetic.scenes import TruePerson
 
 MOST_CAMERAS = 4
+LOOK_S = 0.2     # how often the main thread looks whether it is told to stop
 WORLD = "world"
 TRUTH_TOPIC = "/synthetic/truth"
 
@@ -218,34 +221,48 @@ def _plain(value):
 
 
 def run_synthetic_cameras(overrides: dict, ros_arguments: list[str]) -> int:
-    """The whole program: render, publish until told to stop."""
+    """The whole program: render, publish until told to stop. Raises ValueError on options that cannot be used."""
     import rclpy
-    from rclpy.executors import ExternalShutdownException
+    from rclpy.signals import SignalHandlerOptions
     if not any(name in os.environ for name in PROFILE_VARIABLES):
-        profile = Path(tempfile.gettempdir(), f"refit_ros_cameras_{os.getpid()}.xml")
+        profile = Path(tempfile.gettempdir(), f"refit_ros_{os.getuid()}_large_messages.xml")
         os.environ |= write_profile(profile, segment_bytes(MOST_CAMERAS, 640, 480))
     # One thread: the other cores belong to the node, which starts at the same time and loses more than is won here.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-    rclpy.init(args=ros_arguments)
+    rclpy.init(args=ros_arguments, signal_handler_options=SignalHandlerOptions.NO)
+    renderer = ThreadPoolExecutor(1)
     try:
-        interrupt.check()   # from here on, rclpy shuts down on a signal
-        node = SyntheticCameras(overrides)
-        began_s = time.monotonic()
-        film = film_for(node.options, go_on=rclpy.ok)
-        node.get_logger().info(f"{len(film)} sets of pictures from {len(film.cameras)} camera(s) ready "
-                               f"after {time.monotonic() - began_s:.1f} s")
-        node.play(film, body_name=body_name())
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        _render_and_play(SyntheticCameras(overrides), renderer)
+    except KeyboardInterrupt:
         pass
-    except ValueError:
-        if rclpy.ok():   # else it was only told to stop before the first picture
-            raise
     finally:
         interrupt.ignore()
+        renderer.shutdown(wait=False, cancel_futures=True)
         rclpy.try_shutdown()
+    if interrupt.came():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)   # the rendering, or a compilation for it, may still be at work: nobody waits for that
     return 0
+
+
+def _render_and_play(node: SyntheticCameras, renderer: ThreadPoolExecutor) -> None:
+    """Until KeyboardInterrupt. Rendering is another thread's: what it calls loses exceptions that signals raise."""
+    from rclpy.executors import SingleThreadedExecutor
+    began_s = time.monotonic()
+    filming = renderer.submit(film_for, node.options, lambda: not interrupt.came())
+    while not wait([filming], LOOK_S).done:
+        interrupt.check()
+    film = filming.result()
+    node.get_logger().info(f"{len(film)} sets of pictures from {len(film.cameras)} camera(s) ready "
+                           f"after {time.monotonic() - began_s:.1f} s")
+    node.play(film, body_name=body_name())
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while True:
+        interrupt.check()
+        executor.spin_once(timeout_sec=LOOK_S)
 
 
 def body_name() -> str:
