@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from refit_ros.__main__ import main
+from refit_ros.benchmarking import model_suite
 from refit_ros.benchmarking.rates import encoder_cost
 from refit_ros.benchmarking.reference import ReferenceRefit
 from refit_ros.benchmarking.scale_suite import _fit
@@ -72,7 +73,10 @@ def test_a_document_keeps_the_last_tables_of_each_kind(tmp_path):
     assert text.index("third") < text.index("second") and text.count("begin: a") == 1
 
 
-def test_the_command_writes_figures_and_tables(tmp_path, capsys):
+def test_the_command_writes_figures_and_tables(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(model_suite, "matrix_rate", lambda device, dtype: 1e12)
+    monkeypatch.setattr(model_suite, "copy_rate", lambda device: 1e10)
+    monkeypatch.setattr(model_suite, "_people", lambda network, device: (random_crops(2, 128, CPU), "noise"))
     output, table = tmp_path / "x.json", tmp_path / "README.md"
     code = main(["benchmark", "--suite", "model", "--device", "cpu", "--backbones", "small", "--batches", "1,2", "--rounds",
                  "1", "--seconds", "0.1", "--output", str(output), "--table", str(table)])

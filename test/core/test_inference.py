@@ -207,7 +207,7 @@ def test_auto_moves_the_mean_vertex_by_less_than_2_mm_on_held_out_people():
     if not EMBEDDED_WEIGHTS.is_file():
         pytest.skip("there are no embedded weights")
     network = load_network()
-    crops = SampleSource(network.body, network.config.image_size, "test", 5, "cpu").batch(32).crops
+    crops = SampleSource(network.body, network.config.image_size, "test", 5, "cpu").batch(12).crops
     exact, auto = network(crops).estimate, prepare(network, "auto")(crops).estimate
     vertices = [network.body.vertices(estimate.betas, estimate.rotmats) for estimate in (exact, auto)]
     assert (vertices[0] - vertices[1]).norm(dim=-1).mean() < 2e-3
