@@ -127,10 +127,29 @@ class Refit(nn.Module):
 
 
 def _started(state: State, start: Estimate | None) -> State:
-    """`state`, replaced by `start` in the rows that have one."""
+    """`state`, replaced by `start` in the rows that have one.
+
+    The six numbers of a joint are not kept orthonormal, and trained networks let them grow: an update that is bold to
+    orthonormal numbers is a small one to theirs. So the start's rotations get the scales of the network's own guess.
+    """
     if start is None:
         return state
     warm = ~start.weak_perspective.isnan().any(dim=1, keepdim=True)
-    return State(torch.where(warm, sixd_from_rotmat(start.rotmats).flatten(1), state.pose),
+    pose = _scaled_like(start.rotmats, state.pose)
+    return State(torch.where(warm, pose, state.pose),
                  torch.where(warm, start.betas, state.betas),
                  torch.where(warm, start.weak_perspective, state.camera))
+
+
+def _scaled_like(rotmats: Tensor, pose: Tensor) -> Tensor:
+    """6D numbers (B, 144) of rotations (B, 24, 3, 3) with the triangular factor of those of `pose` (B, 144).
+
+    Gram-Schmidt takes the columns a, b of `pose` apart into a rotation and |a|, a.b / |a| and b's rest; with these
+    the other rotation's columns are put together again. It turns them back into the same rotation.
+    """
+    first, second = pose.unflatten(1, (24, 3, 2)).unbind(-1)
+    length = first.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    along = (first * second).sum(-1, keepdim=True) / length
+    rest = (second - along / length * first).norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    x, y = rotmats[..., 0], rotmats[..., 1]
+    return torch.stack((length * x, along * x + rest * y), dim=-1).flatten(1)

@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     from refit_ros.commands.common import load_network_from, settings_from
 
     network = load_network_from(args)
-    if not network.trained:
+    if not getattr(network, "trained", True):
         print("note: these weights are untrained, the figures mean nothing", file=sys.stderr)
     result = evaluate(network, settings_from(args), say=lambda line: print(line, flush=True))
     if args.output:

@@ -11,11 +11,14 @@ import torch
 
 from refit_ros.core.camera import transl_from_weak_perspective, weak_perspective_from_transl
 from refit_ros.core.refit import Refit
+from refit_ros.core.rotations import rotmat_from_6d, sixd_from_rotmat
 from refit_ros.core.types import Crops, Estimate, Views
 from refit_ros.people import crops as cropping
 from refit_ros.people.crops import Square
 from refit_ros.people.fuse import Fused, fuse
 from refit_ros.people.views import Camera
+
+WARM_SHARES = 0.5, 1.0, 0.5  # of the last state (pose, shape, camera) in where a followed person's loop starts
 
 # A person's size in his crop, and his offset from its middle, beyond all sense.
 SMALLEST_SCALE, LARGEST_SCALE, FARTHEST_M = 0.1, 10.0, 5.0
@@ -155,9 +158,12 @@ class Solver:
 
     def _own(self, indices: list[int], views, betas, start, iterations: int) -> list[Own]:
         rows = torch.tensor(indices, device=self.device)
-        crops = Crops(*(getattr(self._crops, name)[rows] for name in
-                        ("images", "center_px", "side_px", "focal_px", "principal_px")))
+        names = ("images", "center_px", "side_px", "focal_px", "principal_px")
+        crops = Crops(*(getattr(self._crops, name)[rows] for name in names))
         features = replace(self._features, maps=self._features.maps[rows], pooled=self._features.pooled[rows])
+        if start is not None:
+            first = self.network.fit(features, crops, views=views, betas=betas, iterations=0).estimate
+            start = _between(first, start, crops)
         fit = self.network.fit(features, crops, views=views, betas=betas, start=start, iterations=iterations)
         last, previous = _before_the_camera(fit.estimate, crops), fit.history[max(0, len(fit.history) - 2)]
         joints = self.body.joints(last.betas, last.rotmats)
@@ -209,3 +215,15 @@ def _before_the_camera(estimate: Estimate, crops: Crops) -> Estimate:
     sound = torch.cat([weak[:, :1].clamp(SMALLEST_SCALE, LARGEST_SCALE), weak[:, 1:].clamp(-FARTHEST_M, FARTHEST_M)], 1)
     transl = torch.where((sound == weak).all(1, keepdim=True), estimate.transl, transl_from_weak_perspective(sound, crops))
     return replace(estimate, weak_perspective=sound, transl=transl)
+
+
+def _between(first: Estimate, carried: Estimate, crops: Crops) -> Estimate:
+    """Between the network's own first guess and the last state carried over, WARM_SHARES of the latter; NaN rows stay NaN.
+
+    The guess knows this picture, the state knows the person; both err, differently. And the network has learned to
+    expect the errors of its own guess: from a state that is nearly right already it steps too far.
+    """
+    pose, betas, camera = WARM_SHARES
+    sixd = torch.lerp(sixd_from_rotmat(first.rotmats), sixd_from_rotmat(carried.rotmats), pose)
+    weak = torch.lerp(first.weak_perspective, carried.weak_perspective, camera)
+    return Estimate(rotmat_from_6d(sixd), torch.lerp(first.betas, carried.betas, betas), weak, carried.transl)
