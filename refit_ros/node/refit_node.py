@@ -53,6 +53,7 @@ class RefitNode(LifecycleNode):
         self._opened, self._idle = ExitStack(), True
         self._answer_illegal_transitions()
         parameters.declare(self)
+        self.add_post_set_parameters_callback(self._say_when)
 
     def start(self) -> bool:
         """Configure and activate, unless the parameter `autostart` says otherwise. False where one of them failed."""
@@ -201,6 +202,13 @@ class RefitNode(LifecycleNode):
         response.success = True
         response.message = f"the shape of {who} is " + ("estimated again" if request.release else "held")
         return response
+
+    def _say_when(self, changed: list[Any]) -> None:
+        """Parameters are read in configure: whoever sets one later would otherwise wait for its effect in vain."""
+        names = {entry.name for entry in parameters.table()} & {parameter.name for parameter in changed}
+        if names and self._model is not None:
+            self.get_logger().warning(f"{', '.join(sorted(names))}: takes effect when the node is configured anew "
+                                      "(deactivate, cleanup, configure, activate)")
 
     def _answer_illegal_transitions(self) -> None:
         """rclpy lets the executor die of a change_state request that the present state does not allow."""

@@ -178,3 +178,13 @@ def test_activate_that_fails_opens_nothing_and_can_be_tried_again(bench, capfd):
     assert change(bench, "cleanup")
     bench.node.set_parameters([Parameter("camera_info_topic", value="{camera}/camera_info")])
     assert change(bench, "configure") and change(bench, "activate")
+
+
+def test_a_parameter_set_too_late_is_said_to_wait_for_configure(bench, capfd):
+    from rclpy.parameter import Parameter
+    node = bench.start(fake_model(), activate=False)
+    assert node.set_parameters([Parameter("smoothing", value=0.25)])[0].successful
+    assert "configured anew" not in capfd.readouterr().err
+    node.trigger_configure()
+    assert node.set_parameters([Parameter("smoothing", value=0.75)])[0].successful
+    assert "smoothing: takes effect when the node is configured anew" in capfd.readouterr().err
