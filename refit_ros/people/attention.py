@@ -16,7 +16,7 @@ from refit_ros.people.views import Camera
 NEAREST_M = 0.3  # no part of a body may be nearer to the camera than this
 LEAST_VISIBLE = 0.25  # share of the expected box that must lie inside the picture
 LEAST_SIDE_PX = 12.0
-HIDDEN = 0.7  # behind somebody who covers this share of the box ...
+HIDDEN = 0.45  # behind somebody who covers this share of the box ...
 HIDDEN_BY_M = 0.3  # ... and stands this much nearer
 EXPLAINED = 0.5  # a detection that overlaps a confirmed person's box by this much is that person again
 MISSES = 2  # a view without a box of the person in so many calls of the detector is not used

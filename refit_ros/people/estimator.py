@@ -12,6 +12,7 @@ from refit_ros.people.attention import Attention, attend, contradictions, expect
 from refit_ros.people.budget import Budget
 from refit_ros.people.detection import cleaned
 from refit_ros.people.detectors import make_detector
+from refit_ros.people.doubt import is_jump
 from refit_ros.people.evidence import Evidence, evidence, misfit
 from refit_ros.people.height import with_height
 from refit_ros.people.looking import Looked, Looking, Newcomer
@@ -19,7 +20,7 @@ from refit_ros.people.mesh import person_vertices
 from refit_ros.people.moved import MovedCameras
 from refit_ros.people.publish import publish
 from refit_ros.people.settings import Settings
-from refit_ros.people.solve import Solver
+from refit_ros.people.solve import Solved, Solver
 from refit_ros.people.track import Track, Tracks
 from refit_ros.people.types import Boxes, People, View
 from refit_ros.people.views import Camera, usable
@@ -27,6 +28,7 @@ from refit_ros.people.views import Camera, usable
 __all__ = ["Estimator", "person_vertices"]
 
 AGAINST = 2  # so many cameras that should see a newcomer and do not, more than those that do: there is nobody
+INSISTS = 3  # sets in a row
 CONFIDENCE_MEMORY = 0.3
 CLOCK_SET_BACK_S = 1.0
 
@@ -178,9 +180,12 @@ class Estimator:
         impostors = self._tracks.impostors(poses, tracks, stamp_s)
         for number, track in enumerate(tracks):
             track.fresh = number in looked.followed and number not in impostors
+            if track.fresh and self._has_jumped(track, looked.followed[number], cameras, stamp_s):
+                track.fresh, track.jumps = False, track.jumps + 1
             if track.fresh:
                 person = solved[id(track)] = looked.followed[number]
                 track.take(person.pose, stamp_s)
+                track.jumps = 0
                 track.seen_s, track.misfit, track.evidence = stamp_s, misfit(person), evidence(person, cameras)
         residual_px = {camera: float(np.median(values)) for camera, values in looked.residual_px.items()}
         newcomers = [new for new in looked.newcomers if not self._spoken_against(new, attention, found, cameras)]
@@ -202,6 +207,12 @@ class Estimator:
         )
         steady = [self._tracks.steady(track, stamp_s) for track in numbered]
         return publish(numbered, solved, steady, [track.evidence for track in numbered], self._solver, cameras, stamp_s)
+
+    @staticmethod
+    def _has_jumped(track: Track, person: Solved, cameras: list[Camera], stamp_s: float) -> bool:
+        """A place nobody could have got to is not believed at once; one who insists on it is."""
+        step_s = stamp_s - track.stamp_s
+        return track.hits > 3 and track.jumps < INSISTS and is_jump(person, track.predicted(stamp_s), step_s, cameras)
 
     def _spoken_against(self, new: Newcomer, attention: Attention, found: dict[int, Boxes], cameras: list[Camera]) -> bool:
         """Whether most cameras that should see this newcomer do not."""

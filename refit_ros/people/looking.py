@@ -11,6 +11,7 @@ import numpy as np
 from refit_ros.people import crops
 from refit_ros.people.attention import Attention, usable_views
 from refit_ros.people.budget import Budget
+from refit_ros.people.doubt import doubtful_view
 from refit_ros.people.match import Candidate, match
 from refit_ros.people.settings import Settings
 from refit_ros.people.solve import Look, Own, Pose, Solved, Solver
@@ -18,6 +19,7 @@ from refit_ros.people.track import Track
 from refit_ros.people.views import Camera
 
 EXPLAINED = 0.2  # of the size in the picture: joints this near to those of a followed person are his
+SECOND_THOUGHTS = 2  # times a person may be solved again without a view
 WARM_FOR_S = 0.5  # a state older than this is no start any more
 COLD_MISFIT = 0.15  # residual over size in the picture from which a warm start is given up for one set
 
@@ -144,17 +146,44 @@ class Looking:
             if not numbers:
                 continue
             count = self._budget.iterations(wished)
-            starts = [tracks[n].predicted(stamp_s) if numbers is warm else None for n in numbers]
-            solved = self._solver.together(
-                [groups[n] for n in numbers],
-                starts,
-                [self._held(tracks[n]) for n in numbers],
-                count,
-                lambda i, betas, ns=numbers: self._shape(tracks[ns[i]], betas, len(groups[ns[i]])),
-            )
-            looked.followed.update(zip(numbers, solved))
+            warmly = numbers is warm
+            self._solve_some({number: groups[number] for number in numbers}, tracks, warmly, count, stamp_s, looked)
             looked.iterations = max(looked.iterations, count)
-        for person in looked.followed.values():
+            self._note_residuals([looked.followed[number] for number in numbers], looked)
+            for _ in range(SECOND_THOUGHTS):  # views that show somebody else are left out, and the rest solved again
+                again = self._without_doubtful(numbers, groups, tracks, stamp_s, looked)
+                if not again:
+                    break
+                groups.update(again)
+                self._solve_some(again, tracks, warmly, count, stamp_s, looked)
+
+    def _solve_some(
+        self, groups: dict[int, list[int]], tracks: list[Track], warm: bool, count: int, stamp_s: float, looked: Looked
+    ) -> None:
+        numbers = list(groups)
+        starts = [tracks[number].predicted(stamp_s) if warm else None for number in numbers]
+        solved = self._solver.together(
+            list(groups.values()),
+            starts,
+            [self._held(tracks[number]) for number in numbers],
+            count,
+            lambda i, betas: self._shape(tracks[numbers[i]], betas, len(groups[numbers[i]])),
+        )
+        looked.followed.update(zip(numbers, solved))
+
+    def _without_doubtful(
+        self, numbers: list[int], groups: dict[int, list[int]], tracks: list[Track], stamp_s: float, looked: Looked
+    ) -> dict[int, list[int]]:
+        again = {}
+        for number in numbers:
+            person = looked.followed[number]
+            doubtful = doubtful_view(person, tracks[number].predicted(stamp_s), self._solver.cameras)
+            if doubtful is not None and len(person.own) == len(groups[number]):
+                again[number] = [crop for position, crop in enumerate(groups[number]) if position != doubtful]
+        return again
+
+    def _note_residuals(self, people: list[Solved], looked: Looked) -> None:
+        for person in people:
             if len(person.own) > 1:
                 for one, residual in zip(person.own, person.fused.residual_px):
                     looked.residual_px.setdefault(self._solver.cameras[one.look.camera].name, []).append(float(residual))

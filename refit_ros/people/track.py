@@ -42,6 +42,7 @@ class Track:
     missed: dict[str, int] = field(default_factory=dict)  # camera: calls of the detector without a box of his
     lost: bool = False  # no camera confirmed him when the detector last looked
     fresh: bool = True  # estimated from pictures in the current set
+    jumps: int = 0                      # sets in a row in which the estimate was too far off to be believed
     misfit: float = 0.0  # residual over size, of the last set
     evidence: Evidence | None = None  # of the last look
     shape: Shape = field(default_factory=Shape)
@@ -97,7 +98,7 @@ class Tracks:
 
         single[i]: seen by one camera alone, whose depth is known to a fifth only.
         """
-        known = [track for track in self.alive if track.lost] + self._gone
+        known = [track for track in self.alive if track.lost or not track.fresh] + self._gone
         owner: dict[int, Track] = {}
         if known and poses:
             cost = np.array(
