@@ -79,7 +79,7 @@ class PictureSource:
     def _color(
         self, image: Tensor, fragments: Fragments, picture: Tensor, normals: Tensor, camera_from_world: Tensor
     ) -> None:
-        outfits = sample_outfits(self._dice, len(picture), self._split)
+        outfits = sample_outfits(self._dice, len(picture))
         attributes = fragment_attributes(fragments, self._surface)
         at = torch.div(fragments.pixel, HEIGHT_PX * WIDTH_PX, rounding_mode="floor")
         lights = sample_lights(self._dice, camera_from_world[:, :, 2])
