@@ -120,6 +120,34 @@ def test_boxes_come_from_a_topic(bench):
     np.testing.assert_allclose(found.confidence, [0.75])
 
 
+def test_boxes_come_from_vision_msgs_where_they_are_installed(bench):
+    vision = pytest.importorskip("vision_msgs.msg", reason="vision_msgs is not installed")
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model(), detector="topic", detection_wait_s=5.0)
+    bench.connected("/human/smpl")
+
+    def detection(x, y, width, height, **scores):
+        found = vision.Detection2D()
+        found.bbox.center.position.x, found.bbox.center.position.y = x, y
+        found.bbox.size_x, found.bbox.size_y = width, height
+        for name, score in scores.items():
+            result = vision.ObjectHypothesisWithPose()
+            result.hypothesis.class_id, result.hypothesis.score = name, score
+            found.results.append(result)
+        return found
+    detections = vision.Detection2DArray()
+    detections.header.stamp = stamp_of(STAMP_NS)
+    detections.detections = [detection(15.5, 21.0, 29.0, 38.0, person=0.75, dog=0.9),
+                             detection(30.0, 30.0, 9.0, 9.0, dog=0.9)]
+    bench.camera(STAMP_NS)
+    bench.publish("/camera/detections", detections)
+    bench.wait(lambda: messages, "a message")
+    found = bench.model.estimator.seen[0][0].boxes
+    np.testing.assert_allclose(found.xyxy_px, [[1, 2, 30, 40]])
+    np.testing.assert_allclose(found.confidence, [0.75])
+
+
 def test_compressed_pictures(bench):
     import cv2
     from node_fakes import info_message
