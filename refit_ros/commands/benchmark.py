@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batches", help="comma-separated numbers of crops; without it 1,2,4,8 (CPU) or 1,8,32,64 (GPU)")
     parser.add_argument("--rounds", type=positive_int, default=11, help="turns that each way of computing gets")
     parser.add_argument("--seconds", type=positive_float, default=20.0, help="at most so long for each comparison")
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall",
+                        help="processor: the processor's time for this program alone, for a machine that is not quiet; "
+                             "with --threads 1")
     parser.add_argument("--threads", type=positive_int, help="processor threads; without it, torch's own choice")
 
 
@@ -31,19 +34,21 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from refit_ros.benchmarking.tables import tables_of, update_document
+    from refit_ros.benchmarking.timing import use_clock
     from refit_ros.commands.common import device_named
     from refit_ros.commands.machine import machine_and_versions
 
     device = torch.device(device_named(args.device))
     if args.threads:
         torch.set_num_threads(args.threads)
+    use_clock(args.clock)
     begin = time.monotonic()
 
     def say(text: str) -> None:
         print(f"[{time.monotonic() - begin:5.0f} s] {text}", file=sys.stderr, flush=True)
 
     result = {"suite": args.suite, "command": "python -m refit_ros " + " ".join(sys.argv[1:]), "device": str(device),
-              **machine_and_versions(), "threads": torch.get_num_threads()}
+              **machine_and_versions(), "threads": torch.get_num_threads(), "clock": args.clock}
     if device.type == "cuda":
         result["machine"]["gpu"] = torch.cuda.get_device_name(device)
     args.output.parent.mkdir(parents=True, exist_ok=True)

@@ -87,3 +87,15 @@ def test_the_command_writes_figures_and_tables(tmp_path, capsys, monkeypatch):
     assert network["one_crop"]["reference"]["of_reference"] == 1 and network["limit_ms"]["float32"] > 0
     assert set(network["batches"]["torch float32"]) == {"1", "2"} and network["difference"]["torch float32"] < 0.1
     assert "of reference" in table.read_text() and "of reference" in capsys.readouterr().out
+
+
+def test_processor_time_does_not_count_waiting():
+    import time
+
+    from refit_ros.benchmarking.timing import measured_s, use_clock
+    try:
+        use_clock("processor")
+        waited = measured_s(lambda: time.sleep(0.05), CPU)
+    finally:
+        use_clock("wall")
+    assert waited < 0.04 < measured_s(lambda: time.sleep(0.05), CPU)
