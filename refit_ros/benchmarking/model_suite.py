@@ -140,6 +140,8 @@ def _batches(network: Refit, entries, device, rounds, batches, most_s, say) -> I
         calls = {label: partial(entry, crops) for label, entry in entries.items()}
         if count <= 8 or device.type == "cuda":
             calls["reference"] = partial(reference, crops)
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
         times = alternately(calls, device, max(3, rounds // 2), seconds_each=0.05, most_s=most_s)
         say(_short(times))
         for label, time in times.items():

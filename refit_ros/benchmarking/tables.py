@@ -12,7 +12,7 @@ def tables_of(result: dict) -> str:
     where = machine.get("gpu") or machine["processor"]
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     lines = [f"## Suite `{result['suite']}` on {where}", "",
-             f"{result['date'][:10]}, {machine['cores']} cores, {result['threads']} threads, {result['clock']} time, "
+             f"{result['date'][:10]}, {machine['cores']} cores, {result['threads']} threads, {result.get('clock', 'wall')} time, "
              f"{machine['system']}, "
              f"Python {machine['python']}, {versions}. Took {result['took_s']} s.", "", f"    {result['command']}", ""]
     make = {"model": _model, "scale": _scale, "node": _node}[result["suite"]]
