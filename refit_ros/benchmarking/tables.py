@@ -12,9 +12,9 @@ def tables_of(result: dict) -> str:
     where = machine.get("gpu") or machine["processor"]
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     lines = [f"## Suite `{result['suite']}` on {where}", "",
-             f"{result['date'][:10]}, {machine['cores']} cores, {result['threads']} threads, {result.get('clock', 'wall')} time, "
-             f"{machine['system']}, "
-             f"Python {machine['python']}, {versions}. Took {result['took_s']} s.", "", f"    {result['command']}", ""]
+             f"{result['date'][:10]}, {machine['cores']} cores, {result['threads']} threads, "
+             f"{result.get('clock', 'wall')} time, {machine['system']}, Python {machine['python']}, {versions}. "
+             f"Took {result['took_s']} s.", "", f"    {result['command']}", ""]
     make = {"model": _model, "scale": _scale, "node": _node}[result["suite"]]
     return "\n".join(lines + make(result["results"])) + "\n"
 

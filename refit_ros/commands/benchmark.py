@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - begin:5.0f} s] {text}", file=sys.stderr, flush=True)
 
-    result = {"suite": args.suite, "command": "python -m refit_ros " + " ".join(sys.argv[1:]), "device": str(device),
+    result = {"suite": args.suite, "command": _command(args), "device": str(device),
               **machine_and_versions(), "threads": torch.get_num_threads(), "clock": args.clock}
     if device.type == "cuda":
         result["machine"]["gpu"] = torch.cuda.get_device_name(device)
@@ -66,6 +66,12 @@ def run(args: argparse.Namespace) -> int:
         update_document(args.table, f"{args.suite} on {device.type}", tables)
     say(f"figures in {args.output}")
     return 0
+
+
+def _command(args: argparse.Namespace) -> str:
+    """As it was typed, but for the folders of the files it writes."""
+    words = [Path(word).name if word in (str(args.output), str(args.table)) else word for word in sys.argv[1:]]
+    return " ".join(["python -m refit_ros", *words])
 
 
 def _measure(args: argparse.Namespace, device, say, keep) -> dict:
