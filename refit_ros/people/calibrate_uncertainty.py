@@ -81,13 +81,14 @@ def coverage(samples: Samples, share: np.ndarray, gains: np.ndarray) -> tuple[fl
 
 def main() -> int:
     from refit_ros.core.checkpoint import load_network
+    from refit_ros.core.inference import prepare
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="scenes of each kind (default: 3)")
     parser.add_argument("--weights", help="other weights than the embedded ones")
     parser.add_argument("--true-boxes", action="store_true", help="boxes from the truth instead of the builtin detector")
     args = parser.parse_args()
-    network = load_network(args.weights)
+    network = prepare(load_network(args.weights))
     settings = Settings(detector="topic" if args.true_boxes else "builtin")
     train, test = {}, {}
     for seed in range(args.seeds):

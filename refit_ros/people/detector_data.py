@@ -16,9 +16,9 @@ from refit_ros.synthetic.dice import Dice
 from refit_ros.synthetic.pose_prior import sample_pose_rotmats
 from refit_ros.synthetic.raster import Fragments, rasterize
 
-WIDTH_PX, HEIGHT_PX, PADDED_PX = 320, 240, 256
+WIDTH_PX, HEIGHT_PX, PADDED_PX = 192, 144, 160
 MOST_PEOPLE = 5
-LEAST_SIDE_PX = 8.0
+LEAST_SIDE_PX = 6.0
 LEAST_INSIDE = 0.25      # of a box, or nobody is asked to find it
 LEAST_SHOWN = 0.08       # of the box covered by the person; about a third is, where nothing stands before him
 OCCLUDED = 0.25          # share of pictures with an object before the people
@@ -32,7 +32,7 @@ def make_source(device: torch.device, split: str, seed: int) -> PictureSource:
 
 
 class PictureSource:
-    """Pictures (B, 3, 256, 320) uint8 with boxes; the lower 16 rows are grey, as a 4 : 3 picture is padded."""
+    """Pictures (B, 3, 160, 192) uint8 with boxes; the lower 16 rows are grey, as a 4 : 3 picture is padded."""
 
     def __init__(self, body: Body, device: torch.device, split: str, seed: int) -> None:
         self._body, self._device, self._split = body, device, split
@@ -43,7 +43,7 @@ class PictureSource:
 
     @torch.no_grad()
     def batch(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures (B, 3, 256, 320) uint8, boxes (B, N, 4) px and valid (B, N) 0 or 1."""
+        """Pictures (B, 3, 160, 192) uint8, boxes (B, N, 4) px and valid (B, N) 0 or 1."""
         there = torch.arange(MOST_PEOPLE, device=self._device) < self._dice.below(MOST_PEOPLE + 1, count)[:, None]
         picture, person = there.nonzero(as_tuple=True)
         image = cut_outs(self._dice, self._bank, count, HEIGHT_PX, WIDTH_PX).reshape(-1, 3)

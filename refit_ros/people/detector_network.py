@@ -12,7 +12,7 @@ from torch.nn import functional
 
 STRIDE = 4
 DEEPEST = 32  # pictures must be multiples of this
-LONGER_SIDE_PX = 320  # pictures are shrunk to this
+LONGER_SIDE_PX = 192  # pictures are shrunk to this
 WIDTHS = (24, 32, 48, 80, 112)
 NECK = 48
 

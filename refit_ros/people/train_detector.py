@@ -25,8 +25,8 @@ RATE = 2e-3
 WARM_UP = 100
 NORM = 5.0
 AVERAGE_MEMORY = 0.998
-WIDTH_PX, HEIGHT_PX = 320, 256  # 320 x 240 and its margin
 CONFIDENT = 0.3
+CHECKPOINT, SAVE_EVERY_S = "detector_checkpoint.pt", 60.0
 MADE_AT_ONCE, USES = 4, 2
 HIT = 0.5  # overlap from which a box found counts as the true one
 
@@ -54,9 +54,9 @@ def run(args: argparse.Namespace) -> int:
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_MEMORY), use_buffers=True
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-2)
-    checkpoint = args.output / "detector_checkpoint.pt"
-    step = _resumed(checkpoint, network, average, optimizer)
-    started, seconds, report_s = time.monotonic(), args.minutes * 60, time.monotonic()
+    step = _resumed(args.output / CHECKPOINT, network, average, optimizer)
+    started, seconds = time.monotonic(), args.minutes * 60
+    report_s = saved_s = started
     pictures = _batches(source, args.batch)
     while (share := (time.monotonic() - started) / max(seconds, 1e-3)) < 1 and not (args.steps and step >= args.steps):
         rate = RATE * min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * share))
@@ -68,21 +68,29 @@ def run(args: argparse.Namespace) -> int:
         if time.monotonic() - report_s > 5:
             report_s = time.monotonic()
             print(f"detector: step {step}, {share:.0%} of the time, loss {value.item():.3f}", flush=True)
-    state = {
-        "network": network.state_dict(),
-        "average": average.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-    }
-    torch.save(state, checkpoint)
-    # An average over fewer steps than it remembers is still mostly the start.
-    final = average.module if step > 3 / (1 - AVERAGE_MEMORY) else network
+        if time.monotonic() - saved_s > SAVE_EVERY_S:
+            saved_s = time.monotonic()
+            _save(args.output, network, average, optimizer, step)
+    final = _save(args.output, network, average, optimizer, step)
     found = measure(final.eval(), make_source(device, "test", 1), device, args.pictures)
-    metadata = {"trained": "on synthetic people", "steps": str(step), "measured": json.dumps(found)}
-    weights = {name: tensor.detach().float().cpu().contiguous() for name, tensor in final.state_dict().items()}
-    save_file(weights, args.output / "detector_small.safetensors", metadata)
+    _write(args.output, final, step, {"measured": json.dumps(found)})
     print(f"detector: {step} steps; held-out pictures: {json.dumps(found)}", flush=True)
     return 0
+
+
+def _save(folder: Path, network, average, optimizer, step: int) -> DetectorNetwork:
+    """Writes the checkpoint to resume from and the weights as they are now; returns the network they are of."""
+    state = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save({**state, "step": step}, folder / CHECKPOINT)
+    # An average over fewer steps than it remembers is still mostly the start.
+    final = average.module if step > 3 / (1 - AVERAGE_MEMORY) else network
+    _write(folder, final, step, {})
+    return final
+
+
+def _write(folder: Path, network: DetectorNetwork, step: int, more: dict[str, str]) -> None:
+    weights = {name: tensor.detach().float().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    save_file(weights, folder / "detector_small.safetensors", {"trained": "on synthetic people", "steps": str(step), **more})
 
 
 def _resumed(checkpoint: Path, network, average, optimizer) -> int:
@@ -117,7 +125,8 @@ def _mirrored(images: Tensor, boxes: Tensor, valid: Tensor) -> tuple[Tensor, Ten
 
 def _step(network, optimizer, images: Tensor, boxes: Tensor, valid: Tensor, device: torch.device) -> Tensor:
     images = normalised(images).contiguous(memory_format=torch.channels_last)
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+    half = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    with torch.autocast(device.type, torch.bfloat16, enabled=half):
         heat, sides = network(images)
     value = loss(heat, sides, boxes, valid)
     optimizer.zero_grad(set_to_none=True)
