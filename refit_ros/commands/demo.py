@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--height", type=positive_int, default=480, metavar="PX")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other people")
     parser.add_argument("--compressed", action="store_true", help="send the pictures as JPEG")
-    parser.add_argument("--detector", choices=["builtin", "full_image"], help="how people are found; without it, builtin")
+    parser.add_argument("--detector", choices=["builtin", "topic", "full_image"],
+                        help="how people are found; topic: by their true boxes; without it, builtin")
     parser.add_argument("--domain", type=int, metavar="ID", help="ROS_DOMAIN_ID; without it, one of its own")
     parser.add_argument("--output", default="demo_output", metavar="DIR", help="where report, pictures and logs go")
     add_network_arguments(parser)
@@ -79,7 +80,8 @@ def setup_from(args: argparse.Namespace, output: Path) -> Setup:
     if args.compressed:
         node_parameters["image_transport"] = "compressed"
     camera_options = {"scene": args.scene, "cameras": args.cameras, "people": args.people or 0, "rate": args.rate,
-                      "width": args.width, "height": args.height, "seed": args.seed, "compressed": args.compressed}
+                      "width": args.width, "height": args.height, "seed": args.seed, "compressed": args.compressed,
+                      "detections": args.detector == "topic"}
     from refit_ros.node.synthetic_cameras import CameraOptions
     CameraOptions(**camera_options)   # says now what the other process would only say in its log
     return Setup(seconds=args.seconds, log_folder=output, camera_options=camera_options, node_parameters=node_parameters,
@@ -103,7 +105,8 @@ def report_from(measured: Measured, args: argparse.Namespace, trained: bool) -> 
             **{name: round(float(value), 3) if np.isfinite(value) else None for name, value in figures.items()},
             "pairs_compared": found.pairs, "missed": found.missed, "extra": found.extra, "id_switches": found.id_switches,
             "marker_messages": measured.markers, "tf_messages": measured.tf, "frame_id": measured.frame_id,
-            "weights_trained": trained, "scene": args.scene, "rate": args.rate, "picture_px": [args.width, args.height],
+            "weights_trained": trained, "detector": args.detector or "builtin",
+            "scene": args.scene, "rate": args.rate, "picture_px": [args.width, args.height],
             "seed": args.seed,
             "exit_codes": measured.exit_codes, **machine_and_versions(), "diagnostics": measured.diagnostics}
 

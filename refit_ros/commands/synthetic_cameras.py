@@ -15,6 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--distortion", type=float, nargs="+", metavar="K",
                         help="plumb_bob coefficients k1 k2 p1 p2 k3 of the lenses")
     parser.add_argument("--compressed", action="store_true", default=None, help="publish JPEG instead of raw pictures")
+    parser.add_argument("--detections", action="store_true", default=None,
+                        help="publish the people's true boxes too, as a perfect detector would")
     parser.add_argument("--length", type=float, metavar="S", help="seconds of the scene, played back and forth")
     parser.add_argument("--patience", type=float, metavar="S", help="render no longer than this beforehand")
 

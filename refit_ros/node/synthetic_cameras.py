@@ -58,6 +58,7 @@ class CameraOptions:
     seed: int = _option(0, "Another seed, other people")
     distortion: tuple[float, ...] = _option((0.0,), "plumb_bob coefficients k1 k2 p1 p2 k3 of the lenses; 0: none")
     compressed: bool = _option(False, "Publish JPEG (sensor_msgs/CompressedImage) instead of raw pictures")
+    detections: bool = _option(False, "Publish the people's true boxes on /<camera>/detections, as a perfect detector would")
     length: float = _option(6.0, "Seconds of the scene, played back and forth")
     patience: float = _option(20.0, "Render no longer than this many seconds beforehand: the scene gets shorter instead")
 
@@ -101,6 +102,8 @@ class SyntheticCameras(Node):
         self.film = film
         self._shots = [_Shots(self, camera, pictures, self.options.compressed)
                        for camera, pictures in zip(film.cameras, film.pictures, strict=True)]
+        if self.options.detections:
+            self._shots += [_Detections(self, camera, film.truth) for camera in film.cameras]
         self._truth = [truth_message(people, film.cameras, body_name) for people in film.truth]
         self._truth_publisher = self.create_publisher(SmplArray, TRUTH_TOPIC, 10)
         self._static = tf2_ros.StaticTransformBroadcaster(self)
@@ -118,6 +121,21 @@ class SyntheticCameras(Node):
         truth.header.stamp = stamp
         self._truth_publisher.publish(truth)
         self.tick += 1
+
+
+class _Detections:
+    """The true boxes in one camera's pictures."""
+
+    def __init__(self, node: Node, camera: FilmCamera, truth: tuple[tuple[TruePerson, ...], ...]) -> None:
+        from refit_ros.node.cameras import detection_type
+        from refit_ros.node.true_boxes import boxes_in, detections_message
+        kind = detection_type()
+        self._publisher = node.create_publisher(kind, f"/{camera.calibration.name}/detections", qos_profile_sensor_data)
+        self._messages = [detections_message(kind, boxes_in(camera, people)) for people in truth]
+
+    def publish(self, index: int, stamp: Time) -> None:
+        self._messages[index].header.stamp = stamp
+        self._publisher.publish(self._messages[index])
 
 
 class _Shots:

@@ -143,6 +143,28 @@ def test_a_set_has_one_stamp_and_stamps_go_on(ros_context):
         assert {stamp_ns(message.header.stamp) for message in came[f"/{name}/image_raw"]} <= set(stamps)
 
 
+def test_true_boxes_hold_the_people(ros_context):
+    """In both kinds of messages that the node takes."""
+    from types import SimpleNamespace
+
+    from geometry_msgs.msg import PolygonStamped
+
+    from refit_ros.node.conversions import boxes
+    from refit_ros.node.film import FilmCamera
+    from refit_ros.node.synthetic_cameras import in_camera
+    from refit_ros.node.true_boxes import boxes_in, detections_message
+    from refit_ros.synthetic.scenes import named_scene
+    scene = named_scene("three_people", cameras=2)
+    camera, people = FilmCamera(*scene.cameras[0]), tuple(scene.truth(0.0))
+    behind = SimpleNamespace(joints=np.asarray(people[0].joints) + 50 * -camera.world_from_camera[:3, 2])
+    found = boxes(detections_message(PolygonStamped, boxes_in(camera, (*people, behind)))).xyxy_px
+    assert found.shape == (3, 4)
+    for (left, top, right, bottom), person in zip(found, people, strict=True):
+        pixels, inside = in_camera(camera, np.asarray(person.joints))
+        assert (pixels[inside] >= (left, top)).all() and (pixels[inside] <= (right, bottom)).all()
+        assert bottom - top < 1.3 * np.ptp(pixels[:, 1])
+
+
 @pytest.mark.parametrize("options, words", [({"cameras": 5}, "cameras is 5"), ({"rate": 0.0}, "rate is 0"),
                                             ({"width": 0}, "width is 0")])
 def test_options_out_of_range_are_named(options, words):
