@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE.json", default=Path("benchmark.json"),
                         help="where the figures go")
     parser.add_argument("--table", type=Path, metavar="FILE.md",
-                        help="put the tables into this document too, in place of those of the same suite and device")
+                        help="put the tables into this document too, in place of the last such tables")
     parser.add_argument("--backbones", default="small,hrnet_w48", help="comma-separated: small, hrnet_w32, hrnet_w48")
     parser.add_argument("--engines", default="torch", help="comma-separated: torch, openvino, onnxruntime")
     parser.add_argument("--batches", help="comma-separated numbers of crops; without it 1,2,4,8 (CPU) or 1,8,32,64 (GPU)")
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     tables = tables_of(result)
     print(tables)
     if args.table:
-        update_document(args.table, f"{args.suite} on {device.type}", tables)
+        update_document(args.table, f"{args.suite} of {args.backbones} on {device.type}", tables)
     say(f"figures in {args.output}")
     return 0
 
