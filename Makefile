@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test doctor clean
+# A process for each core, up to four; a file's tests stay together. Each process has a ROS domain of its own.
+parallel := -n auto --maxprocesses 4 --dist loadfile
 in_environment := source scripts/environment.sh &&
 
 help:
@@ -21,7 +23,7 @@ demo: setup
 	@$(in_environment) exec python -m refit_ros demo $(ARGS)
 
 test: setup
-	@$(in_environment) REFIT_TEST_ROS=required exec python -m pytest $(ARGS)
+	@$(in_environment) REFIT_TEST_ROS=required OMP_NUM_THREADS=1 exec python -m pytest $(parallel) $(ARGS)
 
 doctor: setup
 	@$(in_environment) exec python -m refit_ros doctor $(ARGS)

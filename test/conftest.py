@@ -7,7 +7,8 @@ import random
 import pytest
 
 # Nothing that a test publishes leaves this machine, nor meets another run of the suite on it.
-os.environ.setdefault("ROS_DOMAIN_ID", str(40 + os.getpid() % 60))
+if "ROS_DOMAIN_ID" not in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["ROS_DOMAIN_ID"] = str(40 + os.getpid() % 60)
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 os.environ.setdefault("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
 
