@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 _EXTRAS = {"openvino": "openvino", "onnxruntime": "onnxruntime", "rosbags": "bag", "tensorboard": "train"}
+_DISTRIBUTIONS = {"cv2": "opencv-python-headless", "skimage": "scikit-image", "yaml": "pyyaml", "PIL": "pillow"}
 _ROS = ("rclpy", "sensor_msgs", "std_msgs", "geometry_msgs", "visualization_msgs", "diagnostic_msgs", "std_srvs",
         "builtin_interfaces", "tf2_msgs", "lifecycle_msgs", "ament_index_python", "refit_ros.msg", "refit_ros.srv")
 
@@ -15,5 +16,5 @@ def how_to_get(module: str) -> str:
         return (f"{module} cannot be imported: source a ROS 2 installation and the workspace where refit_ros was built, "
                 "or run `make setup` in the source folder to get both without one")
     if top in _EXTRAS:
-        return f"{top} is not installed: `pip install 'refit_ros[{_EXTRAS[top]}]'` brings it"
-    return f"{module} is not installed: `pip install refit_ros` (or `pip install {top}`) brings it"
+        return f"{top} is not installed: `pip install {top}` brings it, or in the source folder `pip install '.[{_EXTRAS[top]}]'`"
+    return f"{module} is not installed: `pip install {_DISTRIBUTIONS.get(top, top)}` brings it (docs/installation.md)"

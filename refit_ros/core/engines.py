@@ -33,7 +33,7 @@ def make_encoder(engine: str, network: Refit, precision: str):
         return make(encoder, example, precision)
     except ModuleNotFoundError as error:
         raise InputError(f"engine {engine} was asked for and is not installed ({error.name} is missing): "
-                         f"pip install refit_ros[{EXTRAS[engine]}], or use engine torch") from error
+                         f"in the source folder, pip install '.[{EXTRAS[engine]}]', or use engine torch") from error
 
 
 def _openvino(encoder: torch.nn.Module, example: Tensor, precision: str):
