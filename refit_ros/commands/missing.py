@@ -16,5 +16,5 @@ def how_to_get(module: str) -> str:
         return (f"{module} cannot be imported: source a ROS 2 installation and the workspace where refit_ros was built, "
                 "or run `make setup` in the source folder to get both without one")
     if top in _EXTRAS:
-        return f"{top} is not installed: `pip install {top}` brings it, or in the source folder `pip install '.[{_EXTRAS[top]}]'`"
+        return f"{top} is not installed: `pip install {top}` brings it, or `pip install '.[{_EXTRAS[top]}]'`"
     return f"{module} is not installed: `pip install {_DISTRIBUTIONS.get(top, top)}` brings it (docs/installation.md)"

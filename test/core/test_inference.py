@@ -189,7 +189,7 @@ def test_other_engines_say_the_same(network, engine, module, precision, toleranc
 @pytest.mark.parametrize(("engine", "extra"), [("openvino", "openvino"), ("onnxruntime", "onnx")])
 def test_an_engine_that_is_absent_is_a_clear_error(network, engine, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, engine, None)
-    with pytest.raises(InputError, match=rf"{engine} was asked for and is not installed.*refit_ros\[{extra}\]"):
+    with pytest.raises(InputError, match=rf"{engine} was asked for and is not installed.*pip install '\.\[{extra}\]'"):
         prepare(network, engine=engine)
 
 
