@@ -67,11 +67,21 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_NOT_WELL if problem else EXIT_OK
 
 
+def default_detector() -> str:
+    """builtin, or in a checkout without its weights the true boxes, which is then said."""
+    from refit_ros.people.detector_builtin import embedded_weights
+    if embedded_weights().is_file():
+        return "builtin"
+    print(f"note: {embedded_weights().name} is not there; people are found by their true boxes instead", file=sys.stderr)
+    return "topic"
+
+
 def setup_from(args: argparse.Namespace, output: Path) -> Setup:
     from refit_ros.node.harness import Setup, own_domain_id
     for path in filter(None, (args.weights, args.body)):
         if not path.startswith("untrained") and not Path(path).expanduser().exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    args.detector = args.detector or default_detector()
     said = {"weights": args.weights, "body_model": args.body, "device": args.device, "precision": args.precision,
             "engine": args.engine, "iterations": args.iterations, "detector": args.detector}
     node_parameters = {name: value for name, value in said.items() if value is not None}
@@ -105,7 +115,7 @@ def report_from(measured: Measured, args: argparse.Namespace, trained: bool) -> 
             **{name: round(float(value), 3) if np.isfinite(value) else None for name, value in figures.items()},
             "pairs_compared": found.pairs, "missed": found.missed, "extra": found.extra, "id_switches": found.id_switches,
             "marker_messages": measured.markers, "tf_messages": measured.tf, "frame_id": measured.frame_id,
-            "weights_trained": trained, "detector": args.detector or "builtin",
+            "weights_trained": trained, "detector": args.detector,
             "scene": args.scene, "rate": args.rate, "picture_px": [args.width, args.height],
             "seed": args.seed,
             "exit_codes": measured.exit_codes, **machine_and_versions(), "diagnostics": measured.diagnostics}
