@@ -13,7 +13,9 @@ from refit_ros.people.geometry import axis_angle_from_matrix, matrix_from_axis_a
 SPEED_CUTOFF_HZ = 1.5
 SLOWEST_CUTOFF_HZ, QUICKEST_CUTOFF_HZ = 0.5, 12.0  # of a still person, at smoothing 1 and just above 0
 # How much the cutoff rises with speed: Hz for each rad/s or m/s.
-ROTATION_GAIN, PLACE_GAIN = 1.5, 6.0
+ROTATION_GAIN, PLACE_GAIN = 4.0, 25.0
+# Below these speeds nobody moves: it is the estimates that tremble.
+STILL_RAD_S, STILL_M_S = 0.3, 0.12
 SHAPE_MEMORY = 200  # sets over which a person's shape is averaged at most
 
 
@@ -43,7 +45,7 @@ class Place:
             return self._value
         measured = (value - self._value) / step_s
         self._velocity = self._velocity + _share(SPEED_CUTOFF_HZ, step_s) * (measured - self._velocity)
-        cutoff = self._cutoff_hz + PLACE_GAIN * np.linalg.norm(self._velocity)
+        cutoff = self._cutoff_hz + PLACE_GAIN * max(0.0, float(np.linalg.norm(self._velocity)) - STILL_M_S)
         self._value = self._value + _share(cutoff, step_s) * (value - self._value)
         return self._value
 
@@ -63,7 +65,8 @@ class Rotations:
             return self._value
         turn = axis_angle_from_matrix(np.swapaxes(self._value, -1, -2) @ value)
         self._velocity = self._velocity + _share(SPEED_CUTOFF_HZ, step_s) * (turn / step_s - self._velocity)
-        cutoff = self._cutoff_hz + ROTATION_GAIN * np.linalg.norm(self._velocity, axis=-1, keepdims=True)
+        speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True)
+        cutoff = self._cutoff_hz + ROTATION_GAIN * np.maximum(speed - STILL_RAD_S, 0.0)
         self._value = self._value @ matrix_from_axis_angle(_share(cutoff, step_s) * turn)
         return self._value
 

@@ -18,7 +18,7 @@ from refit_ros.people.crops import Square
 from refit_ros.people.fuse import Fused, fuse
 from refit_ros.people.views import Camera
 
-WARM_SHARES = 0.5, 1.0, 0.5  # of the last state (pose, shape, camera) in where a followed person's loop starts
+WARM_SHARES = 0.5, 0.5, 0.5  # of the last state (pose, shape, camera) in where a followed person's loop starts
 
 # A person's size in his crop, and his offset from its middle, beyond all sense.
 SMALLEST_SCALE, LARGEST_SCALE, FARTHEST_M = 0.1, 10.0, 5.0

@@ -9,7 +9,7 @@ from refit_ros.people.smooth import Place, Rotations, Shape
 
 
 def test_a_still_place_trembles_less_the_more_it_is_smoothed():
-    noise = np.random.default_rng(0).normal(0, 0.01, (300, 3))
+    noise = np.random.default_rng(0).normal(0, 0.004, (300, 3))
     jitter = []
     for smoothing in (0.1, 0.5, 1.0):
         place = Place(smoothing)
