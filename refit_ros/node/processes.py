@@ -40,7 +40,8 @@ class Children:
         with open(self.log(name), "wb") as log:
             self._running[name] = subprocess.Popen(
                 [*self._program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=self._environment, start_new_session=True, preexec_fn=before_running)
+                env={**self._environment, "PYTHONUNBUFFERED": "1"},  # so that the last words do come last
+                start_new_session=True, preexec_fn=before_running)
 
     def log(self, name: str) -> Path:
         return self._log_folder / f"{name}.log"
