@@ -6,12 +6,12 @@ import sys
 import torch
 
 from refit_ros.core.body import Body
-from refit_ros.core.refit import Refit
+from refit_ros.core.refit import Features, Refit
 from refit_ros.core.rotations import nearest_rotmat
 from refit_ros.core.types import Estimate
 from refit_ros.training.data import Batch, batch_of_samples
 from refit_ros.training.held_out import FOUR_VIEW_SETS, SINGLE_CROPS, held_out
-from refit_ros.training.measure import averaged, error_of_each_joint, errors, estimates, some_views
+from refit_ros.training.measure import averaged, encoded, error_of_each_joint, errors, estimates, first_views, some_views
 
 ITERATIONS = (0, 1, 2, 3, 5, 10)
 MEAN_POSE_SAMPLES = 2000
@@ -25,22 +25,33 @@ def synthetic_sets(body: Body, image_size: int, device: torch.device, singles: i
 
 def evaluate_synthetic(network: Refit, body: Body, singles: Batch, sets: Batch, device: torch.device) -> dict:
     """Every row of the results that one network gives. body: on the CPU; errors in mm, shares of 1."""
-    usual = network.config.iterations
-    history = estimates(network, singles, device, max(ITERATIONS))
-    steps = [step for step in ITERATIONS if step < len(history)]
-    result = {
-        "crops": len(singles), "sets": len(sets) // 4, "iterations": usual,
+    return ({"crops": len(singles), "sets": len(sets) // 4, "iterations": network.config.iterations}
+            | evaluate_singles(network, body, singles, device) | evaluate_sets(network, body, sets, device))
+
+
+def evaluate_singles(network: Refit, body: Body, singles: Batch, device: torch.device) -> dict:
+    """The trivial answer, each iteration, each joint, known shape."""
+    features, usual = encoded(network, singles, device), network.config.iterations
+    history = estimates(network, singles, device, max(ITERATIONS), features=features)
+    known = estimates(network, singles, device, known_shape=True, features=features)[-1]
+    return {
         "trivial": errors(trivial(singles, body, network.config.image_size), singles, body),
         "single": {str(step): _told(f"single view, iteration {step}", errors(history[step], singles, body))
-                   for step in steps},
+                   for step in ITERATIONS if step < len(history)},
         "single_joints_mm": error_of_each_joint(history[usual], singles, body),
-        "single_known_shape": errors(estimates(network, singles, device, known_shape=True)[-1], singles, body),
+        "single_known_shape": errors(known, singles, body, surface=False),
     }
-    result["views"] = {str(count): _told(f"{count} views", _views(network, some_views(sets, count), body, device))
-                       for count in (1, 2, 3, 4)}
-    known = estimates(network, sets, device, multi_view=True, known_shape=True)[-1]
-    result["four_views_known_shape"] = _told("four views, known shape", errors(known, sets, body))
-    return result
+
+
+def evaluate_sets(network: Refit, body: Body, sets: Batch, device: torch.device) -> dict:
+    """One to four views, averaged and together, and four with a known shape."""
+    features = encoded(network, sets, device)
+    alone = estimates(network, sets, device, features=features)[-1]
+    views = {str(count): _told(f"{count} views", _views(network, sets, features, alone, count, body, device))
+             for count in (1, 2, 3, 4)}
+    known = estimates(network, sets, device, multi_view=True, known_shape=True, features=features)[-1]
+    return {"views": views,
+            "four_views_known_shape": _told("four views, known shape", errors(known, sets, body, surface=False))}
 
 
 def evaluate_variant(network: Refit, body: Body, singles: Batch, sets: Batch, device: torch.device) -> dict:
@@ -50,13 +61,16 @@ def evaluate_variant(network: Refit, body: Body, singles: Batch, sets: Batch, de
             "four_views": errors(estimates(network, sets, device, multi_view=True)[-1], sets, body, surface=False)}
 
 
-def _views(network: Refit, batch: Batch, body: Body, device: torch.device) -> dict:
-    usual = network.config.iterations
-    alone = estimates(network, batch, device)[-1]
-    together = estimates(network, batch, device, 2 * usual, multi_view=True)
-    return {"single": errors(alone, batch, body), "averaged": errors(averaged(alone, batch), batch, body),
-            "multi_view": errors(together[usual], batch, body),
-            "multi_view_twice_the_iterations": errors(together[-1], batch, body)}
+def _views(network: Refit, sets: Batch, features: Features, alone: Estimate, count: int, body: Body,
+           device: torch.device) -> dict:
+    """Of the first `count` views of each set: what each finds alone, their average, and what they find together."""
+    batch, kept, usual = some_views(sets, count), first_views(sets, count), network.config.iterations
+    alone = Estimate(alone.rotmats[kept], alone.betas[kept], alone.weak_perspective[kept], alone.transl[kept])
+    features = Features(features.maps[kept], features.pooled[kept])
+    together = estimates(network, batch, device, 2 * usual, multi_view=True, features=features)
+    found = {"single": alone, "averaged": averaged(alone, batch), "multi_view": together[usual],
+             "multi_view_twice_the_iterations": together[-1]}
+    return {name: errors(estimate, batch, body, surface=False) for name, estimate in found.items()}
 
 
 def trivial(batch: Batch, body: Body, image_size: int) -> Estimate:

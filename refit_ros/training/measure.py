@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from refit_ros.core.body import Body
-from refit_ros.core.refit import Refit
+from refit_ros.core.refit import Features, Refit
 from refit_ros.core.rotations import mean_rotmat
 from refit_ros.core.types import Estimate, Fit
 from refit_ros.training import metrics
@@ -17,16 +17,37 @@ CHUNK = 200
 
 
 def estimates(network: Refit, batch: Batch, device: torch.device | str, iterations: int | None = None,
-              multi_view: bool = False, known_shape: bool = False, start: Estimate | None = None) -> list[Estimate]:
-    """Every iteration's estimates of all crops, on the CPU. With multi_view, sets must not straddle chunks: see `chunks`."""
+              multi_view: bool = False, known_shape: bool = False, start: Estimate | None = None,
+              features: Features | None = None) -> list[Estimate]:
+    """Every iteration's estimates of all crops, on the CPU. With multi_view, sets must not straddle chunks: see `chunks`.
+
+    features: what `encoded` made of the same crops, where several fits share them.
+    """
     histories: list[Fit] = []
     for rows, part in chunks(batch):
         part = part.to(device)
         with torch.no_grad():
-            fit = network(part.crops, views=part.views if multi_view else None, betas=part.betas if known_shape else None,
-                          start=None if start is None else _rows(start, rows).to(device), iterations=iterations)
+            seen = network.encode(part.images) if features is None else _features(features, rows, device)
+            fit = network.fit(seen, part.crops, views=part.views if multi_view else None,
+                              betas=part.betas if known_shape else None,
+                              start=None if start is None else _rows(start, rows).to(device), iterations=iterations)
         histories.append(Fit(fit.estimate.to("cpu"), tuple(estimate.to("cpu") for estimate in fit.history)))
     return [_joined([history.history[index] for history in histories]) for index in range(len(histories[0].history))]
+
+
+def encoded(network: Refit, batch: Batch, device: torch.device | str) -> Features:
+    """The features of all crops, on the CPU, the maps in half precision: the slow part, done once for many fits."""
+    maps, pooled = [], []
+    for _, part in chunks(batch):
+        with torch.no_grad():
+            features = network.encode(part.images.to(device))
+        maps.append(features.maps.half().cpu())
+        pooled.append(features.pooled.cpu())
+    return Features(torch.cat(maps), torch.cat(pooled))
+
+
+def _features(features: Features, rows: slice, device: torch.device | str) -> Features:
+    return Features(features.maps[rows].to(device).float(), features.pooled[rows].to(device))
 
 
 def chunks(batch: Batch) -> Iterator[tuple[slice, Batch]]:
@@ -92,9 +113,13 @@ def averaged(estimate: Estimate, batch: Batch) -> Estimate:
 
 def some_views(batch: Batch, views: int) -> Batch:
     """The first `views` views of each person of a batch whose people have as many each."""
+    return batch.rows(first_views(batch, views))
+
+
+def first_views(batch: Batch, views: int) -> Tensor:
+    """(B,) bool: is this crop one of the first `views` of its person?"""
     per_person = int((batch.person == batch.person[0]).sum())
-    kept = torch.arange(len(batch)) % per_person < views
-    return batch.rows(kept)
+    return torch.arange(len(batch)) % per_person < views
 
 
 def _rows(estimate: Estimate, rows: slice) -> Estimate:

@@ -143,13 +143,14 @@ def _ablation(variants: dict, curve: list[dict], default_crops: float) -> str:
     rows = []
     for name, measured in variants.items():
         errors = last(name)
-        claim = "" if name == "refit" else verdict(errors["mpjpe_mm"] > ours)
+        apart_mm = errors["mpjpe_mm"] - ours
+        claim = "" if name == "refit" else verdict(apart_mm > 0) if abs(apart_mm) >= 1 else "no difference"
         rows.append([NAMES[name], f"{errors['mpjpe_mm']:.1f}", f"{errors['pa_mpjpe_mm']:.1f}",
                      f"{measured['four_views']['mpjpe_mm']:.1f}", claim])
     return (table(["", "single view, MPJPE mm", "PA-MPJPE mm", "four views together, MPJPE mm", "ReFit is better"], rows)
             + f"\n\nAll five trained side by side on the same {curve[-1]['crops'] / 1e6:.2f} M crops in {curve[-1]['step']} "
-              "steps, with the same backbone, losses and rate, from one seed; differences of a millimetre may be "
-            + f"chance. The embedded default drew {default_crops / curve[-1]['crops']:.0f} times as many: this compares the "
+              "steps, with the same backbone, losses and rate, from one seed; less than a millimetre counts as "
+            + f"no difference. The embedded default drew {default_crops / curve[-1]['crops']:.0f} times as many: this compares the "
               "beginning of training, not its end.")
 
 

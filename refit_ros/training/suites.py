@@ -32,6 +32,7 @@ def _synthetic(args: argparse.Namespace) -> int:
     began_s = time.monotonic()
     singles, sets = synthetic_sets(on_device, network.config.image_size, device, args.crops, args.sets)
     result["default"] = evaluate_synthetic(network, body, singles, sets, device)
+    _keep(args, result)   # what was measured is kept, whatever becomes of the rest
     if args.scenes:
         result["warm_start"] = warm_against_cold(network, body, device, args.scenes)
     for name, path in (pair.split("=", 1) for pair in args.variant or []):
@@ -74,9 +75,12 @@ def _network(args: argparse.Namespace, body, device: torch.device):
 
 
 def _finish(args: argparse.Namespace, result: dict) -> int:
-    text = json.dumps(result, indent=1)
-    if args.output:
-        write_whole(Path(args.output), lambda path: path.write_text(text + "\n"))
-    else:
-        print(text)
+    _keep(args, result)
+    if not args.output:
+        print(json.dumps(result, indent=1))
     return 0
+
+
+def _keep(args: argparse.Namespace, result: dict) -> None:
+    if args.output:
+        write_whole(Path(args.output), lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
