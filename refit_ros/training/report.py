@@ -150,8 +150,8 @@ def _ablation(variants: dict, curve: list[dict], default_crops: float) -> str:
     return (table(["", "single view, MPJPE mm", "PA-MPJPE mm", "four views together, MPJPE mm", "ReFit is better"], rows)
             + f"\n\nAll five trained side by side on the same {curve[-1]['crops'] / 1e6:.2f} M crops in {curve[-1]['step']} "
               "steps, with the same backbone, losses and rate, from one seed; less than a millimetre counts as "
-            + f"no difference. The embedded default drew {default_crops / curve[-1]['crops']:.0f} times as many: this compares the "
-              "beginning of training, not its end.")
+            + f"no difference. The embedded default drew {default_crops / curve[-1]['crops']:.0f} times as many: this "
+              "compares the beginning of training, not its end.")
 
 
 def _speed(curve: list[dict]) -> str:
@@ -210,7 +210,8 @@ held-out four-view sets of other bodies, textures and motions than in training; 
 pelvis at the origin.
 Nothing here says how well the embedded default does on photographs.
 
-The embedded default saw {seen:.1f} M crops in {steps} steps, {minutes:.1f} minutes of training. This page is written by
+The embedded default drew {seen:.1f} M crops in {steps} steps, {minutes:.1f} minutes of training (its card beside the weights has the
+commands). Its curve is still falling slowly; `train --start` goes on from it. This page is written by
 `python -m refit_ros.training.report` from the files in [measured](measured)."""
 
 
