@@ -19,6 +19,7 @@ LEAST_SIDE_PX = 12.0
 HIDDEN = 0.45  # behind somebody who covers this share of the box ...
 HIDDEN_BY_M = 0.3  # ... and stands this much nearer
 EXPLAINED = 0.5  # a detection that overlaps a confirmed person's box by this much is that person again
+DRIFTED = 0.5  # below this overlap the box that was found is better than the one expected
 MISSES = 2  # a view without a box of the person in so many calls of the detector is not used
 
 
@@ -39,6 +40,8 @@ class Attention:
     hidden: list[set[int]]  # by track: cameras in which somebody stands before him
     confirmed: list[set[int]] = field(default_factory=list)  # by track: cameras whose detector saw him
     confidence: list[float] = field(default_factory=list)  # by track: the best of the boxes that confirm him, else 0
+    # By track and camera: the box that was found, where it lies so far from the expected one that the crop follows it.
+    drifted: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
     unexplained: list[tuple[int, np.ndarray, float]] = field(default_factory=list)  # camera, raw box, confidence
     # By camera in which somebody is expected and not found: how far off the nearest box is that is nobody else's, and the
     # nearest of all; infinite without one.
@@ -99,6 +102,8 @@ def hear(attention: Attention, found: dict[int, Boxes], cameras: list[Camera], t
         pairs = assign(expected, boxes.xyxy_px, *size)
         for row, column in pairs.items():
             attention.confirmed[here[row]].add(index)
+            if overlap(clipped(expected[row], *size), boxes.xyxy_px[column])[0, 0] < DRIFTED:
+                attention.drifted[here[row], index] = boxes.xyxy_px[column]
             attention.confidence[here[row]] = max(attention.confidence[here[row]], float(boxes.confidence[column]))
         for number in here:
             if index in attention.confirmed[number]:
@@ -122,11 +127,13 @@ def usable_views(
     number: int, attention: Attention, track: Track, cameras: list[Camera], moved: tuple[str, ...]
 ) -> list[int]:
     """The cameras in which this followed person is worth a crop."""
+    # Where two others see him, a camera that looked and did not is not asked again.
+    misses = 1 if len(attention.confirmed[number]) >= 2 else MISSES
     views = [
         index
         for index in attention.expected[number]
         if index not in attention.hidden[number]
-        and (index in attention.confirmed[number] or track.missed.get(cameras[index].name, 0) < MISSES)
+        and (index in attention.confirmed[number] or track.missed.get(cameras[index].name, 0) < misses)
     ]
     trusted = [index for index in views if cameras[index].name not in moved]
     return trusted if len(trusted) >= 2 else views

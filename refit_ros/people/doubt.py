@@ -7,10 +7,10 @@ from refit_ros.people.fuse import fuse
 from refit_ros.people.solve import Pose, Solved
 from refit_ros.people.views import Camera
 
-BAD_RESIDUAL = 0.12    # of the person's size in the picture
+BAD_RESIDUAL = 0.06    # of the person's size in the picture
 BAD_INNOVATION = 0.25  # likewise, from where the person was expected
 TIMES_OTHERS = 2.5     # by this factor a doubtful view stands out, or things are better without it
-JUMP_M, JUMP_M_S = 0.25, 1.5  # farther than this from the prediction, plus so much for each second, nobody gets
+JUMP_M, JUMP_M_S = 0.18, 1.0  # farther than this from the prediction, plus so much for each second, nobody gets
 
 
 def doubtful_view(person: Solved, expected: Pose | None, cameras: list[Camera]) -> int | None:

@@ -27,7 +27,6 @@ from refit_ros.people.views import Camera, usable
 
 __all__ = ["Estimator", "person_vertices"]
 
-AGAINST = 2  # so many cameras that should see a newcomer and do not, more than those that do: there is nobody
 INSISTS = 3  # sets in a row
 CONFIDENCE_MEMORY = 0.3
 CLOCK_SET_BACK_S = 1.0
@@ -53,6 +52,7 @@ class Estimator:
         self._looking = Looking(self.settings, self._solver, self._budget, self._settled_shape, self._held_shape)
         self._held = {number: betas for number, betas in self._held.items() if number == -1}
         self._sets = 0
+        self._in_doubt = False
         self._stamp_s = -np.inf
 
     def set_shape(self, person_id: int, betas: np.ndarray | None) -> None:
@@ -135,6 +135,7 @@ class Estimator:
         due = (
             settings.detector == "full_image"
             or self._tracks.somebody_is_missing
+            or self._in_doubt
             or self._sets % settings.detector_interval == 0
         )
         self._sets += 1
@@ -181,12 +182,13 @@ class Estimator:
         for number, track in enumerate(tracks):
             track.fresh = number in looked.followed and number not in impostors
             if track.fresh and self._has_jumped(track, looked.followed[number], cameras, stamp_s):
-                track.fresh, track.jumps = False, track.jumps + 1
+                track.fresh, track.jumps, looked.doubt = False, track.jumps + 1, True
             if track.fresh:
                 person = solved[id(track)] = looked.followed[number]
                 track.take(person.pose, stamp_s)
                 track.jumps = 0
                 track.seen_s, track.misfit, track.evidence = stamp_s, misfit(person), evidence(person, cameras)
+        self._in_doubt = looked.doubt or bool(impostors)
         residual_px = {camera: float(np.median(values)) for camera, values in looked.residual_px.items()}
         newcomers = [new for new in looked.newcomers if not self._spoken_against(new, attention, found, cameras)]
         adopted = self._tracks.adopt(
@@ -215,14 +217,16 @@ class Estimator:
         return track.hits > 3 and track.jumps < INSISTS and is_jump(person, track.predicted(stamp_s), step_s, cameras)
 
     def _spoken_against(self, new: Newcomer, attention: Attention, found: dict[int, Boxes], cameras: list[Camera]) -> bool:
-        """Whether most cameras that should see this newcomer do not."""
+        """Whether, of three cameras and more, most that should see a newcomer do not; against one alone, one is enough."""
         outline = self._solver.outlines([new.solved.pose])[0]
         against = 0
         for index in found:
+            if cameras[index].name in self._moved.suspected:
+                continue
             where = expect(outline, cameras[index]) if index not in new.seen_in else None
             if where is not None and not is_hidden(where, index, attention.expected):
                 against += 1
-        return against >= AGAINST and against > len(new.seen_in)
+        return len(cameras) > 2 and against >= max(len(new.seen_in) + (len(new.seen_in) > 1), 1)
 
     def _held_shape(self, track: Track | None) -> np.ndarray | None:
         number = None if track is None else track.number

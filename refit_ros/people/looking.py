@@ -44,6 +44,7 @@ class Looked:
     encode_s: float = 0.0
     loop_s: float = 0.0
     dropped: int = 0
+    doubt: bool = False  # a view was left out, or somebody has jumped: the detector should look again
 
 
 class Looking:
@@ -105,7 +106,10 @@ class Looking:
                     probes.append((number, len(looks)))
                 else:
                     continue
-                looks.append(Look(view, crops.square_around(expected[view].square_box)))
+                box, found = expected[view].square_box, attention.drifted.get((number, view))
+                if found is not None:
+                    box = crops.box_in_square_pixels(found, cameras[view].calibration)
+                looks.append(Look(view, crops.square_around(box)))
         return groups, probes
 
     def _plan_new(
@@ -155,6 +159,7 @@ class Looking:
                 if not again:
                     break
                 groups.update(again)
+                looked.doubt = True
                 self._solve_some(again, tracks, warmly, count, stamp_s, looked)
 
     def _solve_some(
