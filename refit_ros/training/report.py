@@ -211,7 +211,8 @@ pelvis at the origin.
 Nothing here says how well the embedded default does on photographs.
 
 The embedded default drew {seen:.1f} M crops in {steps} steps, {minutes:.1f} minutes of training (the card
-beside the weights has the commands). Its curve is still falling slowly; `train --start` goes on from it. This page is written by
+beside the weights has the commands). Its curve is still falling slowly; `train --start` goes on from it.
+This page is written by
 `python -m refit_ros.training.report` from the files in [measured](measured)."""
 
 
