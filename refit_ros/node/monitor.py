@@ -26,8 +26,6 @@ class Heard:
     truth: list[bytes] = field(default_factory=list)
     markers: int = 0
     tf: int = 0
-    last_markers: bytes = b""
-    last_tf: bytes = b""
     diagnostics: dict[str, dict] = field(default_factory=dict)    # name -> level, message, values: the latest
     world_from_frame: dict[str, np.ndarray] = field(default_factory=dict)  # (4, 4) of each static transform
     overlays: dict[str, np.ndarray] = field(default_factory=dict)          # camera -> (H, W, 3) RGB, the latest
@@ -88,11 +86,9 @@ class Monitor(Node):
 
     def _on_markers(self, message: bytes) -> None:
         self.heard.markers += 1
-        self.heard.last_markers = message
 
     def _on_tf(self, message: bytes) -> None:
         self.heard.tf += 1
-        self.heard.last_tf = message
 
     def _on_static(self, message) -> None:
         for transform in message.transforms:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -108,7 +108,3 @@ def rehearse(plan: Plan, seed: int = 0, shot: dict | None = None) -> Rehearsal:
     scene, pictures, truth = shot[key]
     calibrations, poses = zip(*scene.cameras)
     return Rehearsal(plan, calibrations, tuple(np.asarray(pose, float) for pose in poses), pictures[:sets], truth[:sets])
-
-
-def shortened(plan: Plan, length_s: float) -> Plan:
-    return replace(plan, length_s=min(plan.length_s, length_s))

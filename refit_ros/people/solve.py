@@ -61,7 +61,6 @@ class Solved:
     pose: Pose
     own: tuple[Own, ...]          # one for each view
     fused: Fused
-    network_betas: np.ndarray     # (10,) as the network saw them in this set
 
 
 class Solver:
@@ -128,14 +127,13 @@ class Solver:
         rotmats = np.stack([group[0].rotmats for group in members])
         for number, group in enumerate(members):  # shared by the views, so the first view's will do
             rotmats[number, 0] = cameras[number][0].fixed_from_camera[:3, :3] @ group[0].rotmats[0]
-        raw = [group[0].betas for group in members]
-        betas = np.stack([settle(number, value) for number, value in enumerate(raw)])
+        betas = np.stack([settle(number, group[0].betas) for number, group in enumerate(members)])
         joints = self.joints(betas, rotmats)
         solved = []
         for number, group in enumerate(members):
             fused = fuse(joints[number], [one.joints_px for one in group], cameras[number])
             pose = Pose(rotmats[number], betas[number], fused.transl, joints[number] + fused.transl)
-            solved.append(Solved(pose, tuple(group), fused, raw[number]))
+            solved.append(Solved(pose, tuple(group), fused))
         return solved
 
     @torch.inference_mode()

@@ -34,7 +34,6 @@ class Track:
     pose: Pose
     stamp_s: float
     seen_s: float  # when a detection last confirmed the person
-    born_s: float
     number: int | None = None  # given with the birth_hits-th hit
     hits: int = 1
     confidence: float = 1.0
@@ -111,7 +110,7 @@ class Tracks:
         for index, (pose, confidence) in enumerate(zip(poses, confidences)):
             track = owner.get(index)
             if track is None:
-                track = Track(pose, stamp_s, stamp_s, stamp_s, confidence=confidence, hits=0)
+                track = Track(pose, stamp_s, stamp_s, confidence=confidence, hits=0)
             else:
                 track.steady = track.place = track.rotations = None
                 track.velocity = np.zeros(3)

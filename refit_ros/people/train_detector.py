@@ -20,6 +20,7 @@ from torch import Tensor
 
 from refit_ros.core.camera import IMAGENET_MEAN, IMAGENET_STD
 from refit_ros.people.detector_network import DetectorNetwork, boxes_from_maps, loss
+from refit_ros.people.geometry import overlap
 
 RATE = 2e-3
 WARM_UP = 100
@@ -154,22 +155,16 @@ def measure(network: DetectorNetwork, source, device: torch.device, pictures: in
         for row in range(len(images)):
             true, sure = boxes[row][valid[row] > 0], best[row][confidence[row] > CONFIDENT]
             people, found = people + len(true), found + len(sure)
-            overlap = _overlap(true, sure)
-            while overlap.numel() and overlap.max() > HIT:
-                i, j = divmod(int(overlap.argmax()), overlap.shape[1])
-                right, shared = right + 1, shared + float(overlap[i, j])
-                overlap[i], overlap[:, j] = 0, 0
+            shares = overlap(true.cpu().numpy(), sure.cpu().numpy())
+            while shares.size and shares.max() > HIT:
+                i, j = divmod(int(shares.argmax()), shares.shape[1])
+                right, shared = right + 1, shared + float(shares[i, j])
+                shares[i], shares[:, j] = 0, 0
     return {
         "recall": round(right / max(people, 1), 4),
         "precision": round(right / max(found, 1), 4),
         "overlap": round(shared / max(right, 1), 4),
     }
-
-
-def _overlap(a: Tensor, b: Tensor) -> Tensor:
-    low, high = torch.maximum(a[:, None, :2], b[None, :, :2]), torch.minimum(a[:, None, 2:], b[None, :, 2:])
-    both = (high - low).clamp(min=0).prod(-1)
-    return both / ((a[:, 2:] - a[:, :2]).prod(-1)[:, None] + (b[:, 2:] - b[:, :2]).prod(-1)[None] - both).clamp(min=1e-6)
 
 
 if __name__ == "__main__":

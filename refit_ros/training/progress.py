@@ -12,7 +12,7 @@ class Progress:
 
     def __init__(self, every_s: float = 5.0, stream=sys.stderr):
         self._every_s, self._stream = every_s, stream
-        self._began_s = self._told_s = time.monotonic()
+        self._told_s = time.monotonic()
         self._crops = 0
 
     def step(self, step: int, done: float, crops: int, loss: float | None, error_mm: float | None) -> None:
