@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print every finding; 1 where something has to be mended."""
     problems = 0
-    checks: list[Callable[[], Iterator[Finding]]] = [_program, _packages, _device, lambda: _network(args)]
+    checks: list[Callable[[], Iterator[Finding]]] = [_program, _packages, _detector, _device, lambda: _network(args)]
     if not args.without_ros:
         checks.insert(2, _ros)
     for check in checks:
@@ -92,6 +92,14 @@ def _too_old(package: str, version: str) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def _detector() -> Iterator[Finding]:
+    try:
+        from refit_ros.people.detector_hog import without_hog_note
+    except Exception:
+        return  # told already
+    yield Finding("detector", without_hog_note() or "builtin, and OpenCV's HOG where that finds nobody")
 
 
 def _version(package: str) -> str | None:

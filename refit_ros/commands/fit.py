@@ -81,8 +81,11 @@ def run(args: argparse.Namespace) -> int:
 
 def make_estimator(network: Refit, args: argparse.Namespace) -> Estimator:
     """The estimator with what the options say. Raises ValueError or FileNotFoundError where its detector cannot be had."""
+    from refit_ros.people.detector_hog import without_hog_note
     from refit_ros.people.estimator import Estimator
     detector = "topic" if args.box else args.detector
+    if detector in (None, "builtin") and without_hog_note():
+        print(f"note: {without_hog_note()}", file=sys.stderr)
     # A picture stands alone: nobody has to be seen twice before counting as a person.
     return Estimator(network, settings_from(args, detector=detector, detector_model=args.detector_model,
                                             max_people=args.max_people, birth_hits=1))

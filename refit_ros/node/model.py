@@ -32,14 +32,17 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     from refit_ros.core.body import load_body
     from refit_ros.core.checkpoint import load_network
     from refit_ros.core.inference import prepare
+    from refit_ros.people.detector_hog import without_hog_note
     from refit_ros.people.estimator import Estimator
     device = _device(parameters.device)
     body = load_body(parameters.body_model or None)
     network = load_network(parameters.weights or None, body=body, device=device)
     prepared = prepare(network, parameters.precision, parameters.engine, parameters.max_batch)
+    notes = [EMBEDDED if network.trained and network.embedded else "",
+             without_hog_note() if settings.detector == "builtin" else ""]
     return Model(Estimator(prepared, settings), prepared.body, f"{device}, {prepared.precision} with {prepared.engine}",
                  network.weights_name, note="" if network.trained else UNTRAINED,
-                 note_on_real_cameras=EMBEDDED if network.trained and network.embedded else "")
+                 note_on_real_cameras="; ".join(note for note in notes if note))
 
 
 def _device(name: str) -> str:
