@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from refit_ros.benchmarking.scenes import full_size_body
+from refit_ros.benchmarking.scenes import ONE_WALKING, full_size_body
 from refit_ros.benchmarking.timing import alternately
 from refit_ros.core.body import Body
 from refit_ros.core.joints import PARENTS
@@ -42,7 +42,7 @@ def _running(device: torch.device, rate: float, seconds: float, say) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         measured = run_system(Setup(
             seconds=seconds, log_folder=Path(folder), domain_id=own_domain_id(),
-            camera_options={"scene": "walking", "cameras": 1, "people": 1, "rate": rate, "width": 640, "height": 480},
+            camera_options={**ONE_WALKING, "rate": rate},
             node_parameters={"device": str(device)}), progress=say)
     low, middle, high, worst = np.percentile(measured.latency_ms, [5, 50, 95, 99])
     title = f"640 x 480 at {rate:g} frames/s, one person"

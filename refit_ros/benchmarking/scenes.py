@@ -9,6 +9,9 @@ import torch
 from refit_ros.core.body import Body, load_body
 from refit_ros.core.types import Crops, Views
 
+# What the running node sees: parameters of the synthetic cameras.
+ONE_WALKING = {"scene": "walking", "cameras": 1, "people": 1, "rate": 30.0, "width": 640, "height": 480}
+
 
 def random_crops(count: int, size: int, device: torch.device, seed: int = 0) -> Crops:
     """`count` crops of noise, somewhere in a 640 x 480 picture."""

@@ -15,7 +15,7 @@ def tables_of(result: dict) -> str:
              f"{result['date'][:10]}, {machine['cores']} cores, {result['threads']} threads, "
              f"{result.get('clock', 'wall')} time, {machine['system']}, Python {machine['python']}, {versions}. "
              f"Took {result['took_s']} s.", "", f"    {result['command']}", ""]
-    make = {"model": _model, "scale": _scale, "node": _node}[result["suite"]]
+    make = {"model": _model, "scale": _scale, "node": _node, "profile": _profile}[result["suite"]]
     return "\n".join(lines + make(result["results"])) + "\n"
 
 
@@ -88,3 +88,21 @@ def _scale(results: dict) -> list[str]:
 
 def _node(results: dict) -> list[str]:
     return table(["figure", "value"], [[name, value] for name, value in results.items()])
+
+
+def _profile(results: dict) -> list[str]:
+    lines = [f"640 x 480 at 30 frames/s, one person: {results['frames']} frames answered, "
+             f"{results['frames_per_s']:.3g} a second; "
+             f"{results['samples']} samples of the stacks of Python's threads while they ran.",
+             "The shares are measured. On a busy machine a thread that waits for a core counts as running: what wakes other "
+             "programs, publishing, then weighs more.", ""]
+    lines += table(["the node's threads", "processor time, ms a frame", "share"],
+                   [[name, round(ms, 2), _percent(share)] for name, ms, share in results["threads"]])
+    lines += table(["function of this package, with what it calls outside", "share of samples", "mostly in"],
+                   [[f"`{name}`", _percent(share), f"`{where}`"] for name, share, where in results["alone"]])
+    return lines + table(["function of this package, with everything below it", "share of samples"],
+                         [[f"`{name}`", _percent(share)] for name, share in results["below"]])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

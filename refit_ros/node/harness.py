@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class Setup:
     settle_s: float = 1.0                  # after the first message, before anything is counted
     overlays_at: tuple[float, ...] = ()    # fractions of the time at which pictures are taken
     environment: Mapping[str, str] = field(default_factory=dict)
+    beside_node: Callable[[int], AbstractContextManager] = nullcontext   # of its process id; around the time that counts
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,9 @@ def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str]
     monitor.forget()
     cpu_before_s = {name: children.cpu_s(name) for name in (NODE, CAMERAS)}
     began_s = time.monotonic()
-    overlays = _listen(setup, children, monitor, names, began_s, progress)
-    seconds = time.monotonic() - began_s
+    with setup.beside_node(children.process_id(NODE)):
+        overlays = _listen(setup, children, monitor, names, began_s, progress)
+        seconds = time.monotonic() - began_s
     cpu_s = {name: children.cpu_s(name) - before_s for name, before_s in cpu_before_s.items()}
     heard, frames_in = monitor.heard, len(monitor.heard.truth)
     monitor.listen(0.3)   # the answers to the last sets are still on their way

@@ -53,6 +53,9 @@ class Children:
                 raise ChildEnded(f"{name} ended with exit code {process.returncode}: {self._last_words(name)} "
                                  f"(see {self.log(name)})")
 
+    def process_id(self, name: str) -> int:
+        return self._running[name].pid
+
     def cpu_s(self, name: str) -> float:
         """Processor time that it has used so far; NaN where the system does not tell."""
         try:
