@@ -1,7 +1,7 @@
 """`--suite node`: the node as it runs on a robot, and what of a frame's time is not the network.
 
-The first part starts the synthetic camera and the node as programs of their own, over real topics. The second calls
-the node's own pipeline with an estimator that answers at once: what is left is decoding, building and publishing.
+Pictures are taken from a topic one by one; then the node's own pipeline is called with an estimator that answers at once:
+what is left is decoding, building and publishing. Last, the synthetic camera and the node run as programs of their own.
 """
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from refit_ros.benchmarking.scenes import ONE_WALKING, full_size_body
+from refit_ros.benchmarking.taking import taking_ms
 from refit_ros.benchmarking.timing import alternately
 from refit_ros.core.body import Body
 from refit_ros.core.joints import PARENTS
@@ -26,8 +27,19 @@ SIZES = {"640 x 480": (640, 480), "1920 x 1080": (1920, 1080)}
 
 def run_node_suite(device: torch.device, rounds: int, seconds: float, say: Callable[[str], None]) -> dict:
     """Figure -> value."""
-    say("everything but the network")
+    import cv2
+
+    from refit_ros.node.memory import keep_freed_memory
+    keep_freed_memory()   # both as the node does
+    cv2.setNumThreads(1)
+    say("a picture's own bytes")
     results: dict[str, object] = {}
+    for name, (width, height) in SIZES.items():
+        for encoding in ("rgb8", "bgr8"):
+            spent = taking_ms(width, height, encoding, max(30, rounds))
+            results[f"{name}, {encoding}, taken from rclpy: ms, median"] = spent["taken"]
+            results[f"{name}, {encoding}, turned into RGB: ms, median"] = spent["to RGB"]
+    say("everything but the network")
     for name, (width, height) in SIZES.items():
         for listened in ("smpl, TF and skeletons", "smpl, TF, skeletons and meshes", "nothing"):
             spread = _without_network(width, height, listened, rounds)

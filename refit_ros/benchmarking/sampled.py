@@ -45,7 +45,8 @@ def sampling(process_id: int, seconds: float, folder: Path, sampled: Sampled) ->
     """
     output, log = folder / "stacks.txt", folder / "py_spy.log"
     command = [py_spy(), "record", "--pid", str(process_id), "--rate", str(RATE_HZ),
-               "--duration", str(max(1, round(seconds))), "--format", "raw", "--threads", "--nonblocking", "--full-filenames", "--function", "--output", str(output)]
+               "--duration", str(max(1, round(seconds))), "--format", "raw", "--threads", "--nonblocking",
+               "--full-filenames", "--function", "--output", str(output)]
     before_s, _ = thread_times(process_id)
     with open(log, "wb") as said:
         sampler = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
