@@ -29,7 +29,7 @@ def publish(
     relative = solver.joints(np.stack([pose.betas for pose in steady]), np.stack([pose.rotmats for pose in steady]))
     people = []
     for track, pose, facts, joints in zip(tracks, steady, known, relative):
-        joints = joints + pose.transl
+        joints, turns = joints + pose.transl, axis_angle_from_matrix(pose.rotmats)
         in_image = np.zeros(24, bool)
         for camera in cameras:
             in_image |= camera.calibration.sees(camera.to_camera(joints))
@@ -40,8 +40,8 @@ def publish(
                 id=track.number,
                 confidence=float(np.clip(track.confidence * facts.confidence * np.exp(-unseen_s), 0, 1)),
                 betas=pose.betas,
-                global_orient=axis_angle_from_matrix(pose.rotmats[0]),
-                body_pose=axis_angle_from_matrix(pose.rotmats[1:]),
+                global_orient=turns[0],
+                body_pose=turns[1:],
                 transl=pose.transl,
                 joints=joints,
                 joint_rotmats=along_the_tree(pose.rotmats),
