@@ -39,7 +39,10 @@ def run_scale_suite(device: torch.device, backbone: str, rounds: int, most_s: fl
         tables[title] = rows
         if not title.startswith("picture"):
             counts = np.array([float(row[next(iter(row))]) for row in rows])
-            fits.append(_fit(title, counts, np.array([row["ms, median"] for row in rows])))
+            fits.append(_fit(title, counts, np.array([row["ms, median"] for row in rows]), "ms"))
+            memory_mb = np.array([row["peak memory above rest, MB"] for row in rows])
+            if (memory_mb > 0).all():   # also False where it could not be measured
+                fits.append(_fit(title, counts, memory_mb, "MB"))
     return {"network": prepared.describe(), "tables": tables, "fits": fits}
 
 
@@ -100,9 +103,9 @@ def _high_water_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def _fit(title: str, counts: np.ndarray, times_ms: np.ndarray) -> str:
-    """Least squares of a line, relative to each time; what lies above it at the far end would be growth beyond linear."""
+def _fit(title: str, counts: np.ndarray, costs: np.ndarray, unit: str) -> str:
+    """Least squares of a line, relative to each cost; what lies above it at the far end would be growth beyond linear."""
     design = np.stack([np.ones_like(counts), counts], axis=1)
-    fixed, each = np.linalg.lstsq(design / times_ms[:, None], np.ones_like(counts), rcond=None)[0]
-    excess = round(100 * (times_ms[-1] / (fixed + each * counts[-1]) - 1)) + 0
-    return f"{title}: {fixed:.3g} ms + {each:.3g} ms each; at {counts[-1]:.0f}, {excess:+d} % from that line"
+    fixed, each = np.linalg.lstsq(design / costs[:, None], np.ones_like(counts), rcond=None)[0]
+    excess = round(100 * (costs[-1] / (fixed + each * counts[-1]) - 1)) + 0
+    return f"{title}: {fixed:.3g} {unit} + {each:.3g} {unit} each; at {counts[-1]:.0f}, {excess:+d} % from that line"

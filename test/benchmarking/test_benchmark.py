@@ -58,8 +58,8 @@ def test_everything_gets_its_turn_in_every_round():
 def test_a_line_is_fitted():
     import numpy as np
     counts = np.array([1.0, 2, 4, 8])
-    assert _fit("people", counts, 3 + 2 * counts) == "people: 3 ms + 2 ms each; at 8, +0 % from that line"
-    assert "+" in _fit("people", counts, counts ** 2)
+    assert _fit("people", counts, 3 + 2 * counts, "ms") == "people: 3 ms + 2 ms each; at 8, +0 % from that line"
+    assert "+" in _fit("people", counts, counts ** 2, "MB")
 
 
 def test_a_document_keeps_the_last_tables_of_each_kind(tmp_path):
