@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 from torch.fx.experimental.optimization import fuse as fold_batch_norms
 
 from refit_ros.core.feedback import MarkerHead
+from refit_ros.core.winograd import Winograd, suits
 
 KINDS = ("plain", "onednn", "cudnn")
 
@@ -43,13 +44,13 @@ def fused_encoder(backbone: nn.Module, head: MarkerHead, kind: str, dtype: torch
     encoder = folded_encoder(backbone, head).to(device=device, dtype=dtype, memory_format=torch.channels_last)
     if kind == "plain":
         return encoder
-    make = _OneDnn if kind == "onednn" else _CuDnn
+    make = _one_dnn if kind == "onednn" else _CuDnn
     if kind == "onednn":
         _note_sizes(encoder, torch.zeros(1, 3, image_size, image_size, dtype=dtype, device=device))
     _fuse(encoder, make, sums_alone=kind == "onednn")
     if kind == "onednn":
         for node in [n for n in encoder.graph.nodes if _is_convolution(encoder, n)]:
-            _replace(encoder, node, node, make(encoder.get_submodule(node.target), relu=False), node.args)
+            _replace(encoder, node, node, make(encoder.get_submodule(node.target), relu=False, beside=False), node.args)
     encoder.graph.lint()
     encoder.delete_all_unused_submodules()
     encoder.recompile()
@@ -64,6 +65,11 @@ def _note_sizes(encoder: fx.GraphModule, images: Tensor) -> None:
         encoder(images.to(memory_format=torch.channels_last))
     for hook in hooks:
         hook.remove()
+
+
+def _one_dnn(convolution: nn.Conv2d, relu: bool, beside: bool) -> nn.Module:
+    suitable = not beside and suits(convolution, *convolution.input_size[2:])
+    return Winograd(convolution, relu) if suitable else _OneDnn(convolution, relu)
 
 
 class _OneDnn(nn.Module):
@@ -89,7 +95,7 @@ class _OneDnn(nn.Module):
 class _CuDnn(nn.Module):
     """relu(convolution(x) + beside) as one cuDNN operation."""
 
-    def __init__(self, convolution: nn.Conv2d, relu: bool) -> None:
+    def __init__(self, convolution: nn.Conv2d, relu: bool, beside: bool) -> None:
         super().__init__()
         self.geometry = (convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
         bias = convolution.bias
@@ -129,11 +135,11 @@ def _fuse(module: fx.GraphModule, make, sums_alone: bool) -> None:
         relu = _is_relu(module, node)
         inner = node.args[0] if relu else node
         if relu and _is_convolution(module, inner) and _own(inner):
-            _replace(module, node, inner, make(module.get_submodule(inner.target), relu=True), inner.args)
+            _replace(module, node, inner, make(module.get_submodule(inner.target), relu=True, beside=False), inner.args)
         elif _is_sum(inner) and ((relu and _own(inner)) or (sums_alone and not relu and not _read_by_relu(module, inner))):
             for convolution, beside in (inner.args, inner.args[::-1]):
                 if _is_convolution(module, convolution) and _own(convolution):
-                    fused = make(module.get_submodule(convolution.target), relu=relu)
+                    fused = make(module.get_submodule(convolution.target), relu=relu, beside=True)
                     _replace(module, node, convolution, fused, (*convolution.args, beside))
                     break
 
