@@ -28,6 +28,7 @@ from refit_ros.people.views import Camera, usable
 __all__ = ["Estimator", "person_vertices"]
 
 INSISTS = 3  # sets in a row
+CAUTION = 4  # times birth_hits that a newcomer must be seen whom a camera that should see him does not
 CONFIDENCE_MEMORY = 0.3
 CLOCK_SET_BACK_S = 1.0
 
@@ -160,6 +161,8 @@ class Estimator:
         hear(attention, found, cameras, tracks)
         for number, track in enumerate(tracks):
             expected = attention.expected[number]
+            if len(attention.confirmed[number]) > 1:
+                track.caution = 1
             if attention.confirmed[number]:
                 track.confidence += CONFIDENCE_MEMORY * (attention.confidence[number] - track.confidence)
                 self._tracks.hit(track, stamp_s)
@@ -190,12 +193,19 @@ class Estimator:
                 track.seen_s, track.misfit, track.evidence = stamp_s, misfit(person), evidence(person, cameras)
         self._in_doubt = looked.doubt or bool(impostors)
         residual_px = {camera: float(np.median(values)) for camera, values in looked.residual_px.items()}
-        newcomers = [new for new in looked.newcomers if not self._spoken_against(new, attention, found, cameras)]
+        against = [self._speaking_against(new, attention, found, cameras) for new in looked.newcomers]
+        believed = [
+            (new, CAUTION if votes else 1)
+            for new, votes in zip(looked.newcomers, against)
+            if len(cameras) < 3 or votes < max(len(new.seen_in) + (len(new.seen_in) > 1), 1)
+        ]
+        newcomers = [new for new, _ in believed]
         adopted = self._tracks.adopt(
             [new.solved.pose for new in newcomers],
             [new.confidence for new in newcomers],
             [len(new.solved.own) == 1 for new in newcomers],
             stamp_s,
+            [caution for _, caution in believed],
         )
         for track, new in zip(adopted, newcomers):
             solved[id(track)], track.misfit, track.evidence = new.solved, misfit(new.solved), evidence(new.solved, cameras)
@@ -216,8 +226,11 @@ class Estimator:
         step_s = stamp_s - track.stamp_s
         return track.hits > 3 and track.jumps < INSISTS and is_jump(person, track.predicted(stamp_s), step_s, cameras)
 
-    def _spoken_against(self, new: Newcomer, attention: Attention, found: dict[int, Boxes], cameras: list[Camera]) -> bool:
-        """Whether, of three cameras and more, most that should see a newcomer do not; against one alone, one is enough."""
+    def _speaking_against(self, new: Newcomer, attention: Attention, found: dict[int, Boxes], cameras: list[Camera]) -> int:
+        """How many cameras that should see a newcomer do not.
+
+        Of three cameras and more, most of those that should see him must, or he is not believed at all.
+        """
         outline = self._solver.outlines([new.solved.pose])[0]
         against = 0
         for index in found:
@@ -226,7 +239,7 @@ class Estimator:
             where = expect(outline, cameras[index]) if index not in new.seen_in else None
             if where is not None and not is_hidden(where, index, attention.expected):
                 against += 1
-        return len(cameras) > 2 and against >= max(len(new.seen_in) + (len(new.seen_in) > 1), 1)
+        return against
 
     def _held_shape(self, track: Track | None) -> np.ndarray | None:
         number = None if track is None else track.number

@@ -12,6 +12,7 @@ from refit_ros.people import crops
 from refit_ros.people.attention import Attention, usable_views
 from refit_ros.people.budget import Budget
 from refit_ros.people.doubt import doubtful_view
+from refit_ros.people.exclusive import borrowed_views
 from refit_ros.people.match import Candidate, match
 from refit_ros.people.settings import Settings
 from refit_ros.people.solve import Look, Own, Pose, Solved, Solver
@@ -139,6 +140,21 @@ class Looking:
         return newcomers
 
     def _solve_followed(self, groups: dict[int, list[int]], tracks: list[Track], stamp_s: float, looked: Looked) -> None:
+        self._solve_some(groups, tracks, stamp_s, looked)
+        self._note_residuals(list(looked.followed.values()), looked)
+        for _ in range(SECOND_THOUGHTS):  # views that show somebody else are left out, and the rest solved again
+            again = self._without_borrowed(groups, tracks, stamp_s, looked)
+            again |= self._without_doubtful([n for n in groups if n not in again], groups, tracks, stamp_s, looked)
+            if not again:
+                break
+            looked.doubt = True
+            groups.update(again)
+            for number in [number for number, crops_ in again.items() if not crops_]:
+                del groups[number], again[number], looked.followed[number]
+            self._solve_some(again, tracks, stamp_s, looked)
+
+    def _solve_some(self, groups: dict[int, list[int]], tracks: list[Track], stamp_s: float, looked: Looked) -> None:
+        """Solves these people from their last states with few iterations, or from scratch with more."""
         settings = self._settings
         warm = [
             number
@@ -150,31 +166,29 @@ class Looking:
             if not numbers:
                 continue
             count = self._budget.iterations(wished)
-            warmly = numbers is warm
-            self._solve_some({number: groups[number] for number in numbers}, tracks, warmly, count, stamp_s, looked)
             looked.iterations = max(looked.iterations, count)
-            self._note_residuals([looked.followed[number] for number in numbers], looked)
-            for _ in range(SECOND_THOUGHTS):  # views that show somebody else are left out, and the rest solved again
-                again = self._without_doubtful(numbers, groups, tracks, stamp_s, looked)
-                if not again:
-                    break
-                groups.update(again)
-                looked.doubt = True
-                self._solve_some(again, tracks, warmly, count, stamp_s, looked)
+            solved = self._solver.together(
+                [groups[number] for number in numbers],
+                [tracks[number].predicted(stamp_s) if numbers is warm else None for number in numbers],
+                [self._held(tracks[number]) for number in numbers],
+                count,
+                lambda i, betas, numbers=numbers: self._shape(tracks[numbers[i]], betas, len(groups[numbers[i]])),
+            )
+            looked.followed.update(zip(numbers, solved))
 
-    def _solve_some(
-        self, groups: dict[int, list[int]], tracks: list[Track], warm: bool, count: int, stamp_s: float, looked: Looked
-    ) -> None:
-        numbers = list(groups)
-        starts = [tracks[number].predicted(stamp_s) if warm else None for number in numbers]
-        solved = self._solver.together(
-            list(groups.values()),
-            starts,
-            [self._held(tracks[number]) for number in numbers],
-            count,
-            lambda i, betas: self._shape(tracks[numbers[i]], betas, len(groups[numbers[i]])),
+    def _without_borrowed(
+        self, groups: dict[int, list[int]], tracks: list[Track], stamp_s: float, looked: Looked
+    ) -> dict[int, list[int]]:
+        borrowed = borrowed_views(
+            looked.followed,
+            {number: tracks[number].predicted(stamp_s) for number in looked.followed},
+            {number: tracks[number].hits for number in looked.followed},
+            self._solver.cameras,
         )
-        looked.followed.update(zip(numbers, solved))
+        return {
+            number: [crop for position, crop in enumerate(groups[number]) if position not in positions]
+            for number, positions in borrowed.items()
+        }
 
     def _without_doubtful(
         self, numbers: list[int], groups: dict[int, list[int]], tracks: list[Track], stamp_s: float, looked: Looked

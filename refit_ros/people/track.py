@@ -24,6 +24,7 @@ WALKING_M_S = 2.0  # ... and how much farther with each second
 DEPTH_SIGMA = 0.2  # of somebody seen by one camera alone, relative
 LONGEST_PREDICTION_S = 0.5
 VELOCITY_MEMORY_S = 0.25
+REMEMBERED_S = 0.25  # somebody who was seen for a moment only is not waited for longer than he was seen, or this
 DOUBLE_M = 0.3  # two people nearer than this on average over their joints are one
 
 
@@ -33,9 +34,11 @@ class Track:
 
     pose: Pose
     stamp_s: float
-    seen_s: float  # when a detection last confirmed the person
+    seen_s: float  # when he was last seen: confirmed by a detection, or looked at
+    born_s: float = 0.0  # when he was first seen
     number: int | None = None  # given with the birth_hits-th hit
     hits: int = 1
+    caution: int = 1  # times birth_hits that must be seen of him before he gets a number
     confidence: float = 1.0
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))
     missed: dict[str, int] = field(default_factory=dict)  # camera: calls of the detector without a box of his
@@ -89,13 +92,21 @@ class Tracks:
         if track.seen_s != stamp_s:
             track.hits += 1
         track.seen_s, track.lost = stamp_s, False
-        if track.number is None and track.hits >= self._birth_hits:
+        if track.number is None and track.hits >= self._birth_hits * track.caution:
             track.number, self._next = self._next, self._next + 1
 
-    def adopt(self, poses: list[Pose], confidences: list[float], single: list[bool], stamp_s: float) -> list[Track]:
+    def adopt(
+        self,
+        poses: list[Pose],
+        confidences: list[float],
+        single: list[bool],
+        stamp_s: float,
+        caution: list[int] | None = None,
+    ) -> list[Track]:
         """New people: those lost or gone who are found again keep their number, the others are born. Returns a track each.
 
-        single[i]: seen by one camera alone, whose depth is known to a fifth only.
+        single[i]: seen by one camera alone, whose depth is known to a fifth only. caution[i]: how many times birth_hits
+        he must be seen before he gets a number.
         """
         known = [track for track in self.alive if track.lost or not track.fresh] + self._gone
         owner: dict[int, Track] = {}
@@ -110,7 +121,8 @@ class Tracks:
         for index, (pose, confidence) in enumerate(zip(poses, confidences)):
             track = owner.get(index)
             if track is None:
-                track = Track(pose, stamp_s, stamp_s, confidence=confidence, hits=0)
+                track = Track(pose, stamp_s, stamp_s, born_s=stamp_s, confidence=confidence, hits=0)
+                track.caution = caution[index] if caution else 1
             else:
                 track.steady = track.place = track.rotations = None
                 track.velocity = np.zeros(3)
@@ -137,7 +149,8 @@ class Tracks:
         """Takes out those unseen for death_s, unsure ones at once, doubles, and forgets those long gone."""
         for track in list(self.alive):
             unsure = track.number is None and track.lost
-            if unsure or stamp_s - track.seen_s > self._settings.death_s or stamp_s < track.seen_s - 1.0:
+            patience_s = min(self._settings.death_s, max(track.seen_s - track.born_s, REMEMBERED_S))
+            if unsure or stamp_s - track.seen_s > patience_s or stamp_s < track.seen_s - 1.0:
                 self._remove(track)
         for first, second in self._doubles():
             if all(any(one is other for other in self.alive) for one in (first, second)):

@@ -19,15 +19,37 @@ def test_born_after_enough_hits_and_dead_after_enough_time():
     track, = tracks.adopt([pose(0)], [0.9], [False], 0.0)
     assert track.number is None
     for number in (1, 2):
-        tracks.hit(track, number * 0.1)
+        tracks.hit(track, number * 0.3)
     assert track.number == 1
     track.lost = True
-    tracks.bury(0.6)
+    tracks.bury(1.0)
     assert tracks.alive == [track]
-    tracks.bury(0.8)
+    tracks.bury(1.2)
     assert tracks.alive == []
-    again, = tracks.adopt([pose(0.5)], [0.9], [False], 1.2)  # near where he went, soon enough
+    again, = tracks.adopt([pose(0.5)], [0.9], [False], 1.6)  # near where he went, soon enough
     assert again.number == 1 and tracks.alive == [again]
+
+
+def test_somebody_seen_for_a_moment_is_not_waited_for_longer_than_a_moment():
+    tracks = Tracks(Settings(birth_hits=2, death_s=1.0))
+    track, = tracks.adopt([pose(0)], [0.9], [False], 0.0)
+    tracks.hit(track, 0.1)
+    assert track.number == 1
+    tracks.bury(0.3)
+    assert tracks.alive == [track]
+    tracks.bury(0.4)
+    assert tracks.alive == []
+
+
+def test_a_newcomer_who_is_contradicted_must_be_seen_more_often():
+    tracks = Tracks(Settings(birth_hits=2))
+    plain, doubted = tracks.adopt([pose(0), pose(2)], [0.9, 0.9], [False, True], 0.0, caution=[1, 3])
+    for step in range(1, 5):
+        tracks.hit(plain, 0.1 * step)
+        tracks.hit(doubted, 0.1 * step)
+        assert plain.number == 1 and doubted.number is None
+    tracks.hit(doubted, 0.5)
+    assert doubted.number == 2
 
 
 def test_back_too_late_or_too_far_is_somebody_else():

@@ -1,0 +1,55 @@
+"""One body in a picture is one person's: views in which two followed people were both taken for the same body.
+
+When one person hides another, the network may see the front one in the crops of both; and somebody who was never there
+lives on the bodies of others. Either way two estimates lie on one body, and at most one of them is right.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refit_ros.people.solve import Own, Pose, Solved
+from refit_ros.people.views import Camera
+
+SAME_BODY = 0.15  # of the size in the picture: joints this near on average are those of one body
+CLEARLY_NEARER = 0.08  # likewise: by so much one must have been expected nearer to it than the other
+
+
+def borrowed_views(
+    people: dict[int, Solved], expected: dict[int, Pose], standing: dict[int, float], cameras: list[Camera]
+) -> dict[int, set[int]]:
+    """Of each person (by number) the positions in `own` of those views whose body is somebody else's.
+
+    It is his who was expected nearer to it; where both were, his of higher `standing` (for how long he has been followed).
+    """
+    borrowed: dict[int, set[int]] = {}
+    views: dict[int, list[tuple[int, int, Own]]] = {}
+    for number, person in people.items():
+        for position, one in enumerate(person.own):
+            views.setdefault(one.look.camera, []).append((number, position, one))
+    for camera, here in views.items():
+        for index, first in enumerate(here):
+            for second in here[index + 1 :]:
+                if _apart(first[2], second[2]) < SAME_BODY:
+                    off = [_off(one, expected[number], cameras[camera]) for number, _, one in (first, second)]
+                    if abs(off[0] - off[1]) < CLEARLY_NEARER:
+                        off = [-standing[first[0]], -standing[second[0]]]
+                    loser = first if off[0] > off[1] else second
+                    borrowed.setdefault(loser[0], set()).add(loser[1])
+    return borrowed
+
+
+def _size_px(own: Own) -> float:
+    return max(float(np.ptp(own.joints_px, axis=0).max()), 8.0)
+
+
+def _apart(first: Own, second: Own) -> float:
+    """Mean distance of the joints, in sizes of the smaller body."""
+    distance_px = np.linalg.norm(first.joints_px - second.joints_px, axis=-1).mean()
+    return float(distance_px / min(_size_px(first), _size_px(second)))
+
+
+def _off(own: Own, expected: Pose, camera: Camera) -> float:
+    """How far the body lies from where the person was expected, in sizes of the body."""
+    where = camera.calibration.project_square(camera.to_camera(expected.joints))
+    return float(np.linalg.norm(where - own.joints_px, axis=-1).mean() / _size_px(own))
