@@ -7,27 +7,25 @@ import warnings
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from refit_ros.core.errors import InputError
+from refit_ros.core.feedback import MarkerHead
 from refit_ros.core.fused_convolutions import folded_encoder
-from refit_ros.core.refit import Refit
 
 EXTRAS = {"openvino": "openvino", "onnxruntime": "onnx"}  # engine -> this package's extra that brings it
 
 
-def make_encoder(engine: str, network: Refit, precision: str):
-    """Images (B, 3, S, S) float32 -> maps, pooled, computed by `engine`.
+def make_encoder(engine: str, backbone: nn.Module, head: MarkerHead, example: Tensor, precision: str):
+    """Images (B, 3, S, S) float32, each shaped like `example` (1, 3, S, S), -> maps, pooled, computed by `engine`.
 
-    Raises InputError where the engine is not installed, cannot run on the network's device or in this precision.
+    Raises InputError where the engine is not installed, cannot run on the example's device or in this precision.
     """
-    device = network.init_pose.device
+    device = example.device
     if device.type != "cpu":
         raise InputError(f"engine {engine} runs on the CPU here, and the device is {device}: "
                          "use engine torch or device cpu")
-    size = network.config.image_size
-    example = torch.zeros(1, 3, size, size)
-    encoder = folded_encoder(network.backbone, network.head)
+    encoder = folded_encoder(backbone, head)
     try:
         make = {"openvino": _openvino, "onnxruntime": _onnxruntime}[engine]
         return make(encoder, example, precision)

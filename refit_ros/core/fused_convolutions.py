@@ -36,17 +36,19 @@ def folded_encoder(backbone: nn.Module, head: MarkerHead) -> fx.GraphModule:
     return fold_batch_norms(Encoder(copy.deepcopy(backbone), copy.deepcopy(head)).eval())
 
 
-def fused_encoder(backbone: nn.Module, head: MarkerHead, kind: str, dtype: torch.dtype,
-                  device: torch.device | str, image_size: int) -> nn.Module:
-    """`folded_encoder` in `dtype`, channels last, its sums and ReLUs fused as `kind` allows."""
+def fused_encoder(backbone: nn.Module, head: MarkerHead, kind: str, dtype: torch.dtype, example: Tensor) -> nn.Module:
+    """`folded_encoder` in `dtype`, channels last, its sums and ReLUs fused as `kind` allows.
+
+    example: one crop as the backbone takes it in, of the size that is going to come, on the device to run on.
+    """
     if kind not in KINDS:
         raise ValueError(f"kind '{kind}' is unknown; there are {', '.join(KINDS)}")
-    encoder = folded_encoder(backbone, head).to(device=device, dtype=dtype, memory_format=torch.channels_last)
+    encoder = folded_encoder(backbone, head).to(device=example.device, dtype=dtype, memory_format=torch.channels_last)
     if kind == "plain":
         return encoder
     make = _one_dnn if kind == "onednn" else _CuDnn
     if kind == "onednn":
-        _note_sizes(encoder, torch.zeros(1, 3, image_size, image_size, dtype=dtype, device=device))
+        _note_sizes(encoder, example.to(dtype))
     _fuse(encoder, make, sums_alone=kind == "onednn")
     if kind == "onednn":
         for node in [n for n in encoder.graph.nodes if _is_convolution(encoder, n)]:
@@ -57,12 +59,12 @@ def fused_encoder(backbone: nn.Module, head: MarkerHead, kind: str, dtype: torch
     return encoder
 
 
-def _note_sizes(encoder: fx.GraphModule, images: Tensor) -> None:
+def _note_sizes(encoder: fx.GraphModule, example: Tensor) -> None:
     """Every convolution learns what it takes in, by which oneDNN chooses how to lay out its weights."""
     hooks = [module.register_forward_pre_hook(lambda module, inputs: setattr(module, "input_size", list(inputs[0].shape)))
              for module in encoder.modules() if isinstance(module, nn.Conv2d)]
     with torch.inference_mode():
-        encoder(images.to(memory_format=torch.channels_last))
+        encoder(example.to(memory_format=torch.channels_last))
     for hook in hooks:
         hook.remove()
 

@@ -6,10 +6,11 @@ import logging
 from dataclasses import fields
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from refit_ros.core.config import NetworkConfig
 from refit_ros.core.errors import InputError
+from refit_ros.core.feedback import MarkerHead
 from refit_ros.core.fused_convolutions import fused_encoder
 from refit_ros.core.fused_update import FusedDecoder, FusedUpdate
 from refit_ros.core.graphs import Recorded
@@ -136,7 +137,18 @@ def prepare(network: Refit, precision: str = "auto", engine: str = "torch", max_
     fused: let convolutions do the sums and ReLUs after them, where torch can.
     Raises InputError where precision or engine is unknown or cannot be had here.
     """
-    device = network.init_pose.device
+    size = network.config.image_size
+    example = torch.zeros(1, 3, size, size, device=network.init_pose.device)
+    return prepare_behind(network.backbone, example, network, precision, engine, max_batch, graphs, fused)
+
+
+def prepare_behind(backbone: nn.Module, example: Tensor, network: Refit, precision: str, engine: str, max_batch: int,
+                   graphs: bool, fused: bool) -> Prepared:
+    """As `prepare`, with another backbone, which takes in crops shaped like `example` (1, C, H, W).
+
+    With one that passes on what it gets, all that lies outside the backbone can be run alone.
+    """
+    device = example.device
     if precision not in PRECISIONS:
         raise InputError(f"precision '{precision}' is unknown; there are {', '.join(PRECISIONS)}")
     if engine not in ENGINES:
@@ -145,13 +157,13 @@ def prepare(network: Refit, precision: str = "auto", engine: str = "torch", max_
         raise InputError(f"max_batch {max_batch} is not positive")
     chosen = choose_precision(device, engine) if precision == "auto" else precision
     if engine == "torch":
-        encoder = _torch_encoder(network, getattr(torch, chosen), device, fused)
-        if precision == "auto" and chosen == "float16" and not _is_finite(encoder, network):
+        encoder = _torch_encoder(backbone, network.head, example, getattr(torch, chosen), fused)
+        if precision == "auto" and chosen == "float16" and not _is_finite(encoder, example):
             chosen = "bfloat16"  # these weights leave float16's range
-            encoder = _torch_encoder(network, torch.bfloat16, device, fused)
+            encoder = _torch_encoder(backbone, network.head, example, torch.bfloat16, fused)
     else:
         from refit_ros.core.engines import make_encoder
-        encoder = make_encoder(engine, network, chosen)
+        encoder = make_encoder(engine, backbone, network.head, example, chosen)
     return Prepared(network, encoder, chosen, engine, max_batch, graphs and device.type == "cuda" and engine == "torch")
 
 
@@ -179,15 +191,14 @@ def _loop_of(network: Refit) -> Refit:
     return loop.eval().requires_grad_(False).to(network.init_pose.device)
 
 
-def _torch_encoder(network: Refit, dtype: torch.dtype, device: torch.device, fused: bool):
+def _torch_encoder(backbone: nn.Module, head: MarkerHead, example: Tensor, dtype: torch.dtype, fused: bool):
+    device = example.device
     kinds = {"cuda": ("cudnn", "plain"), "cpu": ("onednn", "plain")}.get(device.type, ("plain",)) if fused else ("plain",)
-    size = network.config.image_size
     for kind in kinds:
         try:
-            convolutions = fused_encoder(network.backbone, network.head, kind, dtype, device, size)
-            encoder = _InPrecision(convolutions, dtype, kind)
+            encoder = _InPrecision(fused_encoder(backbone, head, kind, dtype, example), dtype, kind)
             with torch.inference_mode():
-                encoder(torch.zeros(1, 3, size, size, device=device))
+                encoder(example)
             return encoder
         except (RuntimeError, AttributeError, NotImplementedError) as error:
             if kind == "plain":
@@ -197,12 +208,11 @@ def _torch_encoder(network: Refit, dtype: torch.dtype, device: torch.device, fus
     raise AssertionError("unreachable")
 
 
-def _is_finite(encoder, network: Refit) -> bool:
+def _is_finite(encoder, example: Tensor) -> bool:
     """For a crop of noise, brighter and darker than pictures are."""
-    size, device = network.config.image_size, network.init_pose.device
-    noise = 2 * torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(0))
+    noise = 2 * torch.randn(4, *example.shape[1:], generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        return all(bool(torch.isfinite(values).all()) for values in encoder(noise.to(device)))
+        return all(bool(torch.isfinite(values).all()) for values in encoder(noise.to(example.device)))
 
 
 class _InPrecision:

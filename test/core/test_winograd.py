@@ -83,7 +83,8 @@ def test_a_prepared_network_with_it_says_the_same(precision, tolerance, monkeypa
     monkeypatch.setattr(winograd, "_LEAST_CHANNELS", {torch.float32: 1, torch.bfloat16: 1})
     monkeypatch.setattr(winograd, "_LEAST_PIXELS", 1)
     network = untrained_network(SMALL, load_body())
-    encoder = fused_encoder(network.backbone, network.head, "onednn", getattr(torch, precision), CPU, 128)
+    encoder = fused_encoder(network.backbone, network.head, "onednn", getattr(torch, precision),
+                            torch.zeros(1, 3, 128, 128))
     assert sum(isinstance(module, Winograd) for module in encoder.modules()) > 3
     crops = random_crops(3, 128, CPU)
     expected, found = network(crops).estimate, prepare(network, precision)(crops).estimate
