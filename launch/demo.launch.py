@@ -31,7 +31,8 @@ def start(context) -> list:
     arguments |= {"cameras": ",".join(camera_names(count)), "fixed_frame": WORLD, "rviz": given["rviz"]}
     return [
         Node(package="refit_ros", executable="synthetic_cameras", output="screen", emulate_tty=True,
-             parameters=[options] if options else [], on_exit=Shutdown(reason="the synthetic cameras ended")),
+             parameters=[options] if options else [], additional_env={"REFIT_ENDS_WITH_PARENT": "1"},
+             on_exit=Shutdown(reason="the synthetic cameras ended")),
         IncludeLaunchDescription(PythonLaunchDescriptionSource(str(REFIT_LAUNCH)), launch_arguments=arguments.items()),
     ]
 

@@ -84,7 +84,7 @@ def start(context) -> list:
     namespace = arguments["namespace"]
     parameters = [arguments["params_file"] or PARAMS_FILE, *([given] if given else [])]
     actions = [Node(package="refit_ros", executable="refit_node", name="refit", namespace=namespace, output="screen",
-                    emulate_tty=True, parameters=parameters)]
+                    emulate_tty=True, parameters=parameters, additional_env={"REFIT_ENDS_WITH_PARENT": "1"})]
     if yaml.safe_load(arguments["rviz"]):
         if not installed("rviz2"):   # launch itself would raise, and leave what it has started behind
             return [*actions, LogInfo(msg="RViz is not installed (package rviz2): going on without it")]

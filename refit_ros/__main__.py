@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         interrupt.listen()
+        interrupt.end_with_parent()
         return _run(arguments)
     except KeyboardInterrupt:
         interrupt.ignore()

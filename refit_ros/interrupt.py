@@ -4,12 +4,17 @@ Compiled modules import others while they are loaded, and print, swallow or rena
 """
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
+import sys
 import time
 from types import FrameType
 
 AGAIN_S = 0.1      # an import that is under way is given so long before the next try ...
 PATIENCE_S = 2.5   # ... and no longer than this in all: whoever pressed Ctrl-C waits
+ENDS_WITH_PARENT = "REFIT_ENDS_WITH_PARENT"   # set by the launch files
+_PR_SET_PDEATHSIG = 1   # <linux/prctl.h>
 _came_s: float | None = None
 
 
@@ -18,6 +23,15 @@ def listen() -> None:
     # Not left to what was inherited: a shell that starts us in the background leaves SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _on_signal)
+
+
+def end_with_parent() -> None:
+    """Where the launch file says so, SIGTERM comes when the launching program ends without ending this one.
+
+    `ros2 launch` passes SIGINT on to what it has started; told to stop by SIGTERM it goes away and leaves all behind.
+    """
+    if os.environ.get(ENDS_WITH_PARENT) and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def ignore() -> None:

@@ -20,6 +20,7 @@ LINE_LIST, TEXT_VIEW_FACING, TRIANGLE_LIST = 5, 9, 11  # visualization_msgs/Mark
 ADD, DELETE = 0, 2
 SKELETON, LABEL, MESH = "skeleton", "label", "mesh"
 BONE_WIDTH_M, LABEL_HEIGHT_M, LABEL_ABOVE_HEAD_M = 0.02, 0.12, 0.25
+LIFETIME_S = 3.0   # when all cameras stop nobody deletes anything, and RViz would show the last people for ever
 POINT_BYTES = 24
 _BONES = np.array([(joint, parent) for joint, parent in enumerate(PARENTS) if parent >= 0])
 _GOLDEN_RATIO = 0.618034
@@ -64,6 +65,7 @@ class Markers:
         marker = self._types.new("visualization_msgs/msg/Marker")
         marker.ns, marker.id, marker.type, marker.action = namespace, int(number), kind, ADD
         marker.pose.orientation.w = 1.0
+        set_stamp(marker.lifetime, round(LIFETIME_S * 1e9))
         color = marker.color
         color.r, color.g, color.b = colorsys.hsv_to_rgb(number * _GOLDEN_RATIO % 1.0, 0.6, 0.95)
         color.a = 1.0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from node_fakes import person_in_camera, small_body
 
-from refit_ros.node.markers import Markers
+from refit_ros.node.markers import LIFETIME_S, Markers
 from refit_ros.node.message_types import BagTypes, RosTypes
 
 
@@ -36,6 +36,7 @@ def test_meshes_arrive_whole_whatever_stands_before_them(source, frame_length):
         assert marker.header.frame_id == "f" * frame_length and marker.action == 0 and not marker.mesh_use_embedded_materials
         if marker.ns == "mesh":
             np.testing.assert_array_equal([(p.x, p.y, p.z) for p in marker.points], meshes[marker.id][faces].reshape(-1, 3))
+        assert marker.lifetime.sec + 1e-9 * marker.lifetime.nanosec == LIFETIME_S, "RViz takes it down if nothing follows"
         if marker.ns == "skeleton":
             assert len(marker.points) == 46
         if marker.ns == "label":
