@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from refit_ros.people.crops import normalised
-from refit_ros.people.detector_network import DEEPEST, LONGER_SIDE_PX, DetectorNetwork, boxes_from_maps
+from refit_ros.people.detector_network import DEEPEST, LONGER_SIDE_PX, DetectorNetwork, boxes_from_maps, normalised
 from refit_ros.people.types import Boxes
 
 LEAST = 0.05  # boxes below this are noise; what counts is the settings' to say
@@ -49,7 +48,7 @@ class BuiltinDetector:
         for size in sizes:
             indices = [index for index, image in enumerate(images) if image.shape[:2] == size]
             scale, small = _shrunk([images[index] for index in indices])
-            heat, sides = self._network(normalised(small).to(self._device))
+            heat, sides = self._network(normalised(torch.from_numpy(small).to(self._device).permute(0, 3, 1, 2)))
             boxes, confidence = (value.double().cpu().numpy() for value in boxes_from_maps(heat, sides))
             for row, index in enumerate(indices):
                 sure = confidence[row] > LEAST

@@ -10,11 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refit_ros.core.camera import IMAGENET_MEAN, IMAGENET_STD
+
 STRIDE = 4
 DEEPEST = 32  # pictures must be multiples of this
 LONGER_SIDE_PX = 192  # pictures are shrunk to this
 WIDTHS = (24, 32, 48, 80, 112)
 NECK = 48
+
+
+def normalised(images: Tensor) -> Tensor:
+    """(B, 3, H, W) uint8 RGB to float with ImageNet's mean and deviation removed."""
+    mean = torch.tensor(IMAGENET_MEAN, device=images.device)[:, None, None] * 255
+    deviation = torch.tensor(IMAGENET_STD, device=images.device)[:, None, None] * 255
+    return (images.float() - mean) / deviation
 
 
 class Block(nn.Module):

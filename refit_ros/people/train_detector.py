@@ -18,8 +18,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from refit_ros.core.camera import IMAGENET_MEAN, IMAGENET_STD
-from refit_ros.people.detector_network import DetectorNetwork, boxes_from_maps, loss
+from refit_ros.people.detector_network import DetectorNetwork, boxes_from_maps, loss, normalised
 from refit_ros.people.geometry import overlap
 
 RATE = 2e-3
@@ -135,13 +134,6 @@ def _step(network, optimizer, images: Tensor, boxes: Tensor, valid: Tensor, devi
     torch.nn.utils.clip_grad_norm_(network.parameters(), NORM)
     optimizer.step()
     return value.detach()
-
-
-def normalised(images: Tensor) -> Tensor:
-    """(B, 3, H, W) uint8 to float with ImageNet's mean and deviation removed."""
-    mean = torch.tensor(IMAGENET_MEAN, device=images.device)[:, None, None] * 255
-    deviation = torch.tensor(IMAGENET_STD, device=images.device)[:, None, None] * 255
-    return (images.float() - mean) / deviation
 
 
 @torch.inference_mode()
