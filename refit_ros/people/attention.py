@@ -124,9 +124,9 @@ def hear(attention: Attention, found: dict[int, Boxes], cameras: list[Camera], t
 
 
 def usable_views(
-    number: int, attention: Attention, track: Track, cameras: list[Camera], moved: tuple[str, ...]
+    number: int, attention: Attention, track: Track, cameras: list[Camera], suspected: tuple[str, ...]
 ) -> list[int]:
-    """The cameras in which this followed person is worth a crop."""
+    """The cameras in which this followed person is worth a crop; those `suspected` to have moved only for want of others."""
     # Where two others see him, a camera that looked and did not is not asked again.
     misses = 1 if len(attention.confirmed[number]) >= 2 else MISSES
     views = [
@@ -135,8 +135,8 @@ def usable_views(
         if index not in attention.hidden[number]
         and (index in attention.confirmed[number] or track.missed.get(cameras[index].name, 0) < misses)
     ]
-    trusted = [index for index in views if cameras[index].name not in moved]
-    return trusted if len(trusted) >= 2 else views
+    trusted = [index for index in views if cameras[index].name not in suspected]
+    return trusted if len(cameras) > 2 and trusted else views
 
 
 def contradictions(attention: Attention, cameras: int) -> dict[int, float]:

@@ -100,7 +100,7 @@ class Estimator:
         self._hear(attention, found, cameras, tracks, stamp_s)
         detected = time.perf_counter()
         try:
-            looked = self._looking(attention, tracks, cameras, self._moved.reported, self._moved.suspected, stamp_s)
+            looked = self._looking(attention, tracks, cameras, self._moved.suspected, stamp_s)
         except FloatingPointError as error:  # weights that do not fit: nothing of it may leave
             looked, left_out = Looked(), {**left_out, **{camera.name: str(error) for camera in cameras}}
         people = self._conclude(looked, attention, found, cameras, tracks, stamp_s)

@@ -68,13 +68,12 @@ class Looking:
         attention: Attention,
         tracks: list[Track],
         cameras: list[Camera],
-        moved: tuple[str, ...],
         suspected: tuple[str, ...],
         stamp_s: float,
     ) -> Looked:
         looked = Looked()
         looks: list[Look] = []
-        groups, probes = self._plan_followed(attention, tracks, cameras, moved, looks)
+        groups, probes = self._plan_followed(attention, tracks, cameras, suspected, looks)
         newcomers = self._plan_new(attention, tracks, cameras, suspected, looks, looked)
         started = time.perf_counter()
         self._solver.look(cameras, looks)
@@ -87,20 +86,20 @@ class Looking:
         return looked
 
     def _plan_followed(
-        self, attention: Attention, tracks: list[Track], cameras: list[Camera], moved: tuple[str, ...], looks: list[Look]
+        self, attention: Attention, tracks: list[Track], cameras: list[Camera], suspected: tuple[str, ...], looks: list[Look]
     ) -> tuple[dict[int, list[int]], list[tuple[int, int]]]:
-        """Adds crops of followed people; returns {track: crops}, and (track, crop) of moved cameras to probe."""
+        """Adds crops of followed people; returns {track: crops}, and (track, crop) of suspected cameras to probe."""
         groups: dict[int, list[int]] = {}
         probes = []
         for number, track in enumerate(tracks):
             if track.lost:
                 continue
             expected = attention.expected[number]
-            views = usable_views(number, attention, track, cameras, moved)
+            views = usable_views(number, attention, track, cameras, suspected)
             if not self._settings.fuse_views and views:  # the view in which the person is largest
                 views = [max(views, key=lambda v: cameras[v].calibration.focal_px / expected[v].depth_m)]
             for view in expected:
-                back = cameras[view].name in moved and view not in attention.hidden[number]
+                back = cameras[view].name in suspected and view not in attention.hidden[number]
                 if view in views:
                     groups.setdefault(number, []).append(len(looks))
                 elif back and self._settings.fuse_views:
@@ -202,14 +201,17 @@ class Looking:
         return again
 
     def _note_residuals(self, people: list[Solved], looked: Looked) -> None:
+        # Of two views either may be the wrong one, and where there are others, they tell more.
+        least = min(3, max((len(person.own) for person in people), default=0))
         for person in people:
-            if len(person.own) > 1:
+            if len(person.own) >= max(least, 2):
                 for one, residual in zip(person.own, person.fused.residual_px):
                     looked.residual_px.setdefault(self._solver.cameras[one.look.camera].name, []).append(float(residual))
 
     def _probe(self, probes: list[tuple[int, int]], cameras: list[Camera], looked: Looked) -> None:
         """Residuals of cameras that are left out, by their own estimates."""
-        probes = [(number, crop) for number, crop in probes if number in looked.followed]
+        followed = looked.followed
+        probes = [(number, crop) for number, crop in probes if number in followed and len(followed[number].own) > 1]
         for (number, _), own in zip(probes, self._solver.alone([crop for _, crop in probes], self._settings.iterations)):
             camera = cameras[own.look.camera]
             expected = camera.calibration.project_square(camera.to_camera(looked.followed[number].pose.joints))

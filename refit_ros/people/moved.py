@@ -1,23 +1,29 @@
 """Noticing that a camera stands no longer where its extrinsics say."""
 from __future__ import annotations
 
+import math
+
 from refit_ros.people.settings import Settings
 
 GOOD_SHARE = 0.5  # of the threshold: below this the camera is trusted again
 LONGEST_GAP_S = 3.0  # without any evidence for this long, the count starts afresh
+MEMORY_S = 0.3  # residuals are averaged over about this time: one mistaken view is no moved camera
+LARGEST = 4.0  # of the threshold: a residual counts no more than this
 
 
 class MovedCameras:
     """Watches each camera's residual over seconds.
 
-    A camera is reported once its residual was above `moved_camera_px`, among the worst of its set, and has not been good
-    since for `moved_camera_s`. With three cameras and more it is then left out of the fusion.
+    A camera is suspected once its residual, averaged over a moment, is above `moved_camera_px`, among the worst of its
+    set; and reported if that has not been good since for `moved_camera_s`. With three cameras and more either is enough to
+    leave it out of the fusion: what people are dragged to by a wrong view soon fits that view.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._bad_since: dict[str, float] = {}
         self._last: dict[str, float] = {}
+        self._level_px: dict[str, float] = {}
         self._reported: set[str] = set()
 
     @property
@@ -31,16 +37,25 @@ class MovedCameras:
 
     def judge(self, residual_px: dict[str, float], stamp_s: float) -> None:
         """Takes each camera's typical residual of one set; cameras without evidence are absent."""
-        worst = max(residual_px.values(), default=0.0)
-        for camera, residual in residual_px.items():
-            if abs(stamp_s - self._last.get(camera, stamp_s)) > LONGEST_GAP_S:
-                self._bad_since.pop(camera, None)
-            self._last[camera] = stamp_s
-            if residual < GOOD_SHARE * self._settings.moved_camera_px:
+        limit = self._settings.moved_camera_px
+        level = {camera: self._averaged(camera, residual, stamp_s) for camera, residual in residual_px.items()}
+        worst = max(level.values(), default=0.0)
+        for camera in residual_px:
+            if level[camera] < GOOD_SHARE * limit:
                 self._bad_since.pop(camera, None)
                 self._reported.discard(camera)
             # The bad view spoils the others a little; only the worst ones are to blame.
-            elif residual > self._settings.moved_camera_px and residual > 0.7 * worst:
+            elif level[camera] > limit and level[camera] > 0.7 * worst:
                 self._bad_since.setdefault(camera, stamp_s)
             if stamp_s - self._bad_since.get(camera, stamp_s) >= self._settings.moved_camera_s:
                 self._reported.add(camera)
+
+    def _averaged(self, camera: str, residual_px: float, stamp_s: float) -> float:
+        gap_s = abs(stamp_s - self._last.get(camera, stamp_s))
+        if gap_s > LONGEST_GAP_S:
+            self._bad_since.pop(camera, None)
+            self._level_px.pop(camera, None)
+        self._last[camera] = stamp_s
+        before, now = self._level_px.get(camera, 0.0), min(residual_px, LARGEST * self._settings.moved_camera_px)
+        self._level_px[camera] = now + (before - now) * math.exp(-gap_s / MEMORY_S)
+        return self._level_px[camera]
