@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.people import crops
 from refit_ros.people.geometry import around, clipped, covered, overlap
 from refit_ros.people.solve import Solver
 from refit_ros.people.track import Track, assign
 from refit_ros.people.types import Boxes
+from refit_ros.people.veil import Silhouette
 from refit_ros.people.views import Camera
 
 NEAREST_M = 0.3  # no part of a body may be nearer to the camera than this
@@ -30,6 +32,7 @@ class Expected:
     square_box: np.ndarray  # (4,) of the square-pixel picture, not cut down to the picture
     raw_box: np.ndarray  # (4,) of the raw picture
     depth_m: float
+    silhouette: Silhouette | None = None
 
 
 @dataclass
@@ -49,7 +52,7 @@ class Attention:
 
 
 def expect(outline_m: np.ndarray, camera: Camera) -> Expected | None:
-    """The box of a body, given by points (N, 3) m of the fixed frame, in a camera; None if it is not to be seen there."""
+    """Where a body is to be seen in a camera, or None; its points (N, 3) m of the fixed frame end with the 24 joints."""
     points = camera.to_camera(outline_m)
     if points[:, 2].min() < NEAREST_M:
         return None
@@ -58,7 +61,9 @@ def expect(outline_m: np.ndarray, camera: Camera) -> Expected | None:
     seen = clipped(raw, camera.calibration.width_px, camera.calibration.height_px)
     if covered(raw[None], seen[None])[0, 0] < LEAST_VISIBLE or (seen[2:] - seen[:2]).min() < LEAST_SIDE_PX:
         return None
-    return Expected(box, raw, float(points[:, 2].mean()))
+    depth_m = float(points[:, 2].mean())
+    joints_px = camera.calibration.project_square(points[-len(JOINT_NAMES):])
+    return Expected(box, raw, depth_m, Silhouette(joints_px, camera.calibration.focal_px / depth_m))
 
 
 def attend(tracks: list[Track], cameras: list[Camera], solver: Solver, stamp_s: float, whole_picture: bool) -> Attention:

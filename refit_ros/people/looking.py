@@ -17,6 +17,7 @@ from refit_ros.people.match import Candidate, match
 from refit_ros.people.settings import Settings
 from refit_ros.people.solve import Look, Own, Pose, Solved, Solver
 from refit_ros.people.track import Track
+from refit_ros.people.veil import veil
 from refit_ros.people.views import Camera
 
 EXPLAINED = 0.2  # of the size in the picture: joints this near to those of a followed person are his
@@ -109,8 +110,21 @@ class Looking:
                 box, found = expected[view].square_box, attention.drifted.get((number, view))
                 if found is not None:
                     box = crops.box_in_square_pixels(found, cameras[view].calibration)
-                looks.append(Look(view, crops.square_around(box)))
+                square = crops.square_around(box)
+                looks.append(Look(view, square, self._veil(number, view, attention, tracks, square)))
         return groups, probes
+
+    def _veil(self, number: int, view: int, attention: Attention, tracks: list[Track], square: crops.Square):
+        """What of a followed person's crop shows others who are followed."""
+        own = attention.expected[number][view].silhouette
+        if own is None:
+            return None
+        others = [
+            seen[view].silhouette
+            for other, seen in enumerate(attention.expected)
+            if other != number and view in seen and tracks[other].number is not None and not tracks[other].lost
+        ]
+        return veil(own, others, square, self._solver.network.config.image_size)
 
     def _plan_new(
         self,

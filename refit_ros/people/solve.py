@@ -41,6 +41,7 @@ class Look:
     """One crop: which camera, and where in its square-pixel picture."""
     camera: int
     square: Square
+    veil: np.ndarray | None = None  # (S, S) bool: where the crop shows somebody else
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,11 @@ class Solver:
         views = [cameras[look.camera] for look in looks]
         self._crops = cropping.cut_all([view.image for view in views], [view.calibration for view in views],
                                        [look.square for look in looks], self.network.config.image_size, self.device)
+        veils = [row for row, look in enumerate(looks) if look.veil is not None]
+        if veils:
+            masks = torch.from_numpy(np.stack([looks[row].veil for row in veils])).to(self.device)
+            rows = torch.tensor(veils, device=self.device)
+            self._crops.images[rows] = self._crops.images[rows].masked_fill(masks[:, None], 0.0)
         if self._exact:
             half = 0.5 * self._crops.side_px / self.network.config.image_size - 0.5
             self._crops = replace(self._crops, center_px=self._crops.center_px + half[:, None])
