@@ -7,15 +7,17 @@ from functools import partial
 
 import torch
 
-from refit_ros.benchmarking.rates import copy_rate, encoder_cost, matrix_rate
+from refit_ros.benchmarking.outside import head_alone, outside
+from refit_ros.benchmarking.rates import copy_rate, encoder_cost, matrix_rate, saved_by_winograd
 from refit_ros.benchmarking.reference import ReferenceRefit
 from refit_ros.benchmarking.scenes import full_size_body, random_crops
 from refit_ros.benchmarking.timing import alternately
 from refit_ros.core.checkpoint import load_network
 from refit_ros.core.inference import Prepared, prepare
 from refit_ros.core.picture_crops import PictureCrops
-from refit_ros.core.refit import Refit
+from refit_ros.core.refit import Features, Refit
 
+REFERENCE, OUTSIDE, LOOP = "reference", "outside the backbone", "loop"
 UNFUSED, NO_GRAPHS = "unfused", "no graphs"
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -63,68 +65,80 @@ def _crops(device: torch.device, rounds: int) -> dict:
 
 def _one_network(network: Refit, device, precisions, engines, rounds, batches, rates, most_s, say) -> Iterator[dict]:
     flops, numbers = encoder_cost(network.config)
-    limit_s = {p: max(flops / rates["matrix_flops_per_s"][p], numbers * BYTES[p] / rates["copy_bytes_per_s"])
-               for p in precisions}
-    entries, absent = _entries(network, device, precisions, engines, max(batches), say)
+    entries, behind, absent = _entries(network, device, precisions, engines, max(batches), say)
     yield {"encoder_gflop_per_crop": flops / 1e9, "not_measured": absent,
-           "limit_ms": {precision: 1e3 * limit for precision, limit in limit_s.items()},
+           "limit_ms": {p: _limit_ms(flops, numbers, p, rates) for p in precisions},
            "kinds": {label: getattr(entry.encoder, "kind", entry.engine) for label, entry in entries.items()}}
+    if device.type == "cpu":
+        saved = {p: saved_by_winograd(network.config, getattr(torch, p)) for p in precisions}
+        yield {"limit_with_winograd_ms": {p: _limit_ms(flops - saved[p], numbers, p, rates) for p in precisions if saved[p]}}
     with torch.inference_mode():
-        yield {"one_crop": _one_crop(network, entries, device, rounds, most_s, say)}
+        yield {"one_crop": _one_crop(network, entries, behind, device, rounds, most_s, say)}
         yield {"difference": _difference(network, entries, device)}
         for table in _batches(network, entries, device, rounds, batches, most_s, say):
             yield {"batches": table}
 
 
-def _entries(network: Refit, device, precisions, engines, max_batch: int, say) -> tuple[dict[str, Prepared], dict[str, str]]:
-    """What is compared; and why something is not."""
+def _limit_ms(flops: float, numbers: float, precision: str, rates: dict) -> float:
+    return 1e3 * max(flops / rates["matrix_flops_per_s"][precision], numbers * BYTES[precision] / rates["copy_bytes_per_s"])
+
+
+def _entries(network: Refit, device, precisions, engines, max_batch: int, say):
+    """What is compared, by its label; the same without the backbone; and why something is not there."""
     wanted = {f"{engine} {precision}": {"precision": precision, "engine": engine} for engine in engines
               for precision in (precisions if engine == "torch" else precisions[:2])}
     if device.type == "cuda":
         wanted[f"torch float16, {UNFUSED}"] = {"precision": "float16", "fused": False}
         wanted[f"torch float16, {NO_GRAPHS}"] = {"precision": "float16", "graphs": False}
-    entries, absent = {}, {}
+    entries: dict[str, Prepared] = {}
+    behind: dict[str, Prepared] = {}
+    absent: dict[str, str] = {}
     for label, options in wanted.items():
         try:
             say(f"prepares {label}")
-            entries[label] = prepare(network, max_batch=max_batch, **options)
-            entries[label](random_crops(1, network.config.image_size, device))
+            entry = prepare(network, max_batch=max_batch, **options)
+            entry(random_crops(1, network.config.image_size, device))
+            behind[label] = head_alone(network, entry, options.get("fused", True), options.get("graphs", True))
+            entries[label] = entry
         except Exception as error:  # noqa: BLE001 - one way that fails must not hide the others
             absent[label] = str(error).splitlines()[0]
-            entries.pop(label, None)
-    return entries, absent
+    return entries, behind, absent
 
 
-def _one_crop(network: Refit, entries, device, rounds, most_s, say) -> dict:
-    """The whole call, and its two parts: the convolutions (backbone and head) and the loop."""
+def _one_crop(network: Refit, entries, behind, device, rounds, most_s, say) -> dict:
+    """The whole call, the backbone, all that lies outside it, and of that the loop: each timed by itself."""
     crops = random_crops(1, network.config.image_size, device)
     reference = ReferenceRefit.of(network)
+    backbone = network.backbone(crops.images)
     features = network.encode(crops.images)
-    calls = {"reference": lambda: reference(crops),
-             "reference, backbone": lambda: network.backbone(crops.images),
-             "reference, backbone and head": lambda: network.encode(crops.images),
-             "reference, loop": lambda: _loop(reference, features, crops)}
+    calls = {REFERENCE: lambda: reference(crops),
+             f"{REFERENCE}, backbone": lambda: network.backbone(crops.images),
+             f"{REFERENCE}, {OUTSIDE}": lambda: reference.loop(Features(network.head(backbone[0]), backbone[1]), crops),
+             f"{REFERENCE}, {LOOP}": lambda: reference.loop(features, crops)}
     for label, entry in entries.items():
-        calls[label] = lambda entry=entry: entry(crops)
-        calls[f"{label}, backbone and head"] = lambda entry=entry: entry.encode(crops.images)
+        calls[label] = partial(entry, crops)
+        calls[f"{label}, {OUTSIDE}"] = outside(behind[label], backbone, crops)
     quick = next(iter(entries.values()), None)
     if quick is not None:
-        calls["prepared, loop"] = lambda: quick.fit(features, crops)
+        calls[f"prepared, {LOOP}"] = lambda: quick.fit(features, crops)
     say("one crop")
     times = alternately(calls, device, rounds, seconds_each=0.05, most_s=most_s)
     say(_short(times))
-    base = times["reference"]["median_ms"]
-    return {name: {**time, "of_reference": round(time["median_ms"] / base, 3)} for name, time in times.items()}
+    return {name: {**time, "of_reference": _share(time, times[REFERENCE]),
+                   "of_same_part": _share(time, times.get(_same_part(name)))} for name, time in times.items()}
+
+
+def _same_part(name: str) -> str:
+    part = next((part for part in (OUTSIDE, LOOP) if name.endswith(f", {part}")), None)
+    return f"{REFERENCE}, {part}" if part else ""
+
+
+def _share(time: dict, base: dict | None) -> float | None:
+    return None if base is None else round(time["median_ms"] / base["median_ms"], 3)
 
 
 def _short(times: dict) -> str:
     return "; ".join(f"{label} {time['median_ms']:.3g} ms" for label, time in times.items())
-
-
-def _loop(reference: ReferenceRefit, features, crops) -> None:
-    fit = reference.fit(features, crops)
-    reference._mesh(fit.estimate)
-    reference._mesh(fit.estimate)
 
 
 def _batches(network: Refit, entries, device, rounds, batches, most_s, say) -> Iterator[dict]:
@@ -138,8 +152,8 @@ def _batches(network: Refit, entries, device, rounds, batches, most_s, say) -> I
         say(f"{count} crops")
         crops = random_crops(count, network.config.image_size, device)
         calls = {label: partial(entry, crops) for label, entry in entries.items()}
-        if count <= 8 or device.type == "cuda":
-            calls["reference"] = partial(reference, crops)
+        if device.type == "cuda" or count in (batches[0], batches[-1]):
+            calls[REFERENCE] = partial(reference, crops)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
         times = alternately(calls, device, max(3, rounds // 2), seconds_each=0.05, most_s=most_s)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from refit_ros.core.body_files import smplx_layer
 from refit_ros.core.camera import crop_from_picture_px, project
-from refit_ros.core.refit import Refit
+from refit_ros.core.refit import Features, Refit
 from refit_ros.core.types import Crops, Estimate, Fit
 
 
@@ -24,7 +24,11 @@ class ReferenceRefit(Refit):
         return reference
 
     def forward(self, crops: Crops, *args, **kwargs) -> Fit:
-        fit = super().forward(crops, *args, **kwargs)
+        return self.loop(self.encode(crops.images), crops, *args, **kwargs)
+
+    def loop(self, features: Features, crops: Crops, *args, **kwargs) -> Fit:
+        """All that comes after the convolutions."""
+        fit = self.fit(features, crops, *args, **kwargs)
         self._mesh(fit.estimate)  # after the last update, as after every other
         self._mesh(fit.estimate)  # and for whoever wants it
         return fit

@@ -10,6 +10,7 @@ from torch.utils.benchmark import Timer
 from torch.utils.benchmark.utils.timer import timer
 
 CLOCKS = {"wall": timer, "processor": time.process_time}
+LONG_S = 0.1  # of one call: then a turn is that one call
 _clock = ["wall"]
 
 
@@ -20,9 +21,16 @@ def use_clock(name: str) -> None:
 
 
 def measured_s(call: Callable[[], object], device: torch.device, number: int = 1) -> float:
-    """Seconds a call, mean over `number` calls, by torch's own timer (which waits for a GPU)."""
+    """Seconds a call, mean over `number` calls, by torch's own timer, which runs twice before and waits for a GPU."""
     return Timer(stmt="call()", globals={"call": call}, timer=CLOCKS[_clock[0]],
                  num_threads=torch.get_num_threads()).timeit(number).mean
+
+
+def measured_once_s(call: Callable[[], object]) -> float:
+    """Seconds of a single call, for those so long that another just before would change nothing."""
+    begin = CLOCKS[_clock[0]]()
+    call()
+    return CLOCKS[_clock[0]]() - begin
 
 
 def alternately(calls: dict[str, Callable[[], object]], device: torch.device, rounds: int,
@@ -36,13 +44,14 @@ def alternately(calls: dict[str, Callable[[], object]], device: torch.device, ro
     numbers = {}
     for name, call in calls.items():
         call()
-        once = measured_s(call, device)
-        numbers[name] = max(1, min(200, int(seconds_each / max(once, 1e-6))))
+        once = measured_once_s(call)
+        numbers[name] = max(1, min(200, int(seconds_each / max(once, 1e-6)))) if once < LONG_S else 0
     for turn in range(rounds):
         if turn >= 3 and time.monotonic() - begin > most_s:
             break
         for name, call in calls.items():
-            times[name].append(measured_s(call, device, numbers[name]))
+            number = numbers[name]
+            times[name].append(measured_s(call, device, number) if number else measured_once_s(call))
     return {name: spread_ms(values) for name, values in times.items()}
 
 

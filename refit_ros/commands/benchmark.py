@@ -63,9 +63,18 @@ def run(args: argparse.Namespace) -> int:
     tables = tables_of(result)
     print(tables)
     if args.table:
-        update_document(args.table, f"{args.suite} of {args.backbones} on {device.type}", tables)
+        update_document(args.table, _kind(args, device), tables)
     say(f"figures in {args.output}")
     return 0
+
+
+def _kind(args: argparse.Namespace, device) -> str:
+    """What a document keeps one set of tables of: nothing that was measured otherwise takes its place."""
+    import torch
+    threads = torch.get_num_threads()
+    backbones = ",".join(sorted(args.backbones.split(",")))
+    return f"{args.suite} of {backbones} on {device.type}" + (
+        f" with {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else "")
 
 
 def _command(args: argparse.Namespace) -> str:

@@ -1,21 +1,26 @@
 """The benchmark measures what it says, and its tables hold what was measured. No time is asserted."""
 from __future__ import annotations
 
+import argparse
 import json
 
 import pytest
 import torch
 
 from refit_ros.__main__ import main
-from refit_ros.benchmarking import model_suite
-from refit_ros.benchmarking.rates import encoder_cost
+from refit_ros.benchmarking import model_suite, rates
+from refit_ros.benchmarking.outside import head_alone, outside
+from refit_ros.benchmarking.rates import encoder_cost, saved_by_winograd
 from refit_ros.benchmarking.reference import ReferenceRefit
 from refit_ros.benchmarking.scale_suite import _fit
 from refit_ros.benchmarking.scenes import full_size_body, random_crops
 from refit_ros.benchmarking.tables import update_document
 from refit_ros.benchmarking.timing import alternately
+from refit_ros.commands import benchmark
+from refit_ros.core.body import load_body
 from refit_ros.core.checkpoint import untrained_network
 from refit_ros.core.config import SMALL, NetworkConfig
+from refit_ros.core.inference import prepare
 
 CPU = torch.device("cpu")
 
@@ -45,6 +50,51 @@ def test_the_flops_of_the_published_network():
     flops, numbers = encoder_cost(NetworkConfig())
     assert flops / 1e9 == pytest.approx(79.5, abs=0.1)
     assert numbers > 75e6
+
+
+def test_the_flops_that_winograd_saves():
+    """Three quarters of the head's two convolutions and of those that widen the maps, where they are wide enough."""
+    # (pixels, inputs, outputs)
+    wide = [(64 ** 2, 720, 256), (64 ** 2, 256, 256), (64 ** 2, 384, 384), (32 ** 2, 384, 384)]
+    less_wide = [(64 ** 2, 192, 192), (32 ** 2, 192, 192)]
+    for dtype, taken in ((torch.float32, wide + less_wide), (torch.bfloat16, wide)):
+        expected = sum(0.75 * 2 * 9 * pixels * inputs * outputs for pixels, inputs, outputs in taken)
+        assert saved_by_winograd(NetworkConfig(), dtype) == pytest.approx(expected, rel=1e-9)
+    assert saved_by_winograd(SMALL, torch.float32) == 0
+
+
+def test_the_rate_of_products_is_that_of_the_quicker_library(monkeypatch):
+    """A made-up clock: the first way takes 2 s, the second 1 s, whatever is computed."""
+    computed = []
+
+    def measured(call, device, number):
+        computed.append(call().shape)
+        return 2.0 if sum(shape == computed[-1] for shape in computed) <= 5 else 1.0
+
+    monkeypatch.setattr(rates, "measured_s", measured)
+    rate = rates.matrix_rate(CPU, torch.float32)
+    assert rate == 2 * 1536 ** 3 / (1.0 if torch.backends.mkldnn.is_available() else 2.0)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("engine", ["torch", "openvino", "onnxruntime"])
+def test_what_lies_outside_the_backbone_says_the_same_as_the_whole(engine):
+    if engine != "torch":
+        pytest.importorskip(engine, reason=f"{engine} is not installed")
+    network = untrained_network(SMALL, load_body())
+    crops = random_crops(1, 128, CPU)
+    entry = prepare(network, "float32", engine)
+    alone = outside(head_alone(network, entry, True, True), network.backbone(crops.images), crops)
+    torch.testing.assert_close(alone().estimate.rotmats, network(crops).estimate.rotmats, rtol=0, atol=1e-4)
+
+
+def test_tables_taken_with_other_threads_stand_beside(monkeypatch):
+    names = set()
+    for threads in (1, 2):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        for backbones in ("small,hrnet_w48", "hrnet_w48,small"):
+            names.add(benchmark._kind(argparse.Namespace(suite="model", backbones=backbones), CPU))
+    assert names == {"model of hrnet_w48,small on cpu with 1 thread", "model of hrnet_w48,small on cpu with 2 threads"}
 
 
 def test_everything_gets_its_turn_in_every_round():
@@ -85,6 +135,8 @@ def test_the_command_writes_figures_and_tables(tmp_path, capsys, monkeypatch):
     assert {"machine", "versions", "date", "command", "results"} <= set(result)
     network = result["results"]["networks"]["small"]
     assert network["one_crop"]["reference"]["of_reference"] == 1 and network["limit_ms"]["float32"] > 0
+    assert network["one_crop"]["reference, outside the backbone"]["of_same_part"] == 1
+    assert network["one_crop"]["torch bfloat16, outside the backbone"]["of_same_part"] > 0
     assert set(network["batches"]["torch float32"]) == {"1", "2"} and network["difference"]["torch float32"] < 0.1
     assert "of reference" in table.read_text() and "of reference" in capsys.readouterr().out
 
