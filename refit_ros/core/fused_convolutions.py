@@ -157,5 +157,13 @@ def _replace(module: fx.GraphModule, node: fx.Node, convolution: fx.Node, fused:
     with module.graph.inserting_before(node):
         new = module.graph.call_module(name, tuple(args))
     node.replace_all_uses_with(new)
-    module.graph.erase_node(node)
-    module.graph.eliminate_dead_code()
+    _erase(module.graph, node)
+
+
+def _erase(graph: fx.Graph, node: fx.Node) -> None:
+    """With what nobody reads any more; `eliminate_dead_code` looks at the whole graph, too slow to call each time."""
+    inputs = node.all_input_nodes
+    graph.erase_node(node)
+    for unread in inputs:
+        if not unread.users and unread.op != "placeholder":
+            _erase(graph, unread)

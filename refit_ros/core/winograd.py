@@ -19,7 +19,7 @@ from torch import Tensor, nn
 P, Q = 2 / 3, 3 / 2
 TILE, STEP = 6, 4         # inputs and outputs of one tile, in each direction
 _TILES_AT_ONCE = 256      # crops with small maps go through together up to here: more rows for a product
-_CHANNELS_AT_ONCE = 256   # through the transform of the inputs, which keeps its steps small
+_ROWS_AT_ONCE = 4         # of tiles, through the transform of the inputs, whose steps then find their numbers in the cache
 _LEAST_PIXELS = 32 * 32   # of a map: below, reading four times the weights takes longer than is saved
 _LEAST_CHANNELS = {torch.float32: 128, torch.bfloat16: 256}  # the transforms grow with the channels, the products with
 # their square; in bfloat16 products are quicker and transforms are not
@@ -81,14 +81,20 @@ class Winograd(nn.Module):
     def _transformed(self, x: Tensor, rows: int, columns: int) -> Tensor:
         """B' d B of all tiles, (6, 6, b, rows, columns, C), in memory that the next call takes over."""
         batch, height, width, channels = x.shape
+        # Columns lie apart by their place in the tile, so that an element of all tiles of a row is one run of memory.
+        padded = _held("padded", x, batch, STEP * rows + 2, STEP, columns + 1, channels).zero_()
+        for place in range(STEP):
+            part = x[:, :, (place - 1) % STEP::STEP]
+            begin = 0 if place else 1
+            padded[:, 1:height + 1, place, begin:begin + part.shape[2]] = part
         result = _held("tiles", x, TILE, TILE, batch, rows, columns, channels)
-        for begin in range(0, channels, _CHANNELS_AT_ONCE):
-            part = x[..., begin:begin + _CHANNELS_AT_ONCE]
-            padded = _held("padded", x, batch, STEP * rows + 2, STEP * columns + 2, part.shape[-1]).zero_()
-            padded[:, 1:height + 1, 1:width + 1] = part
-            across = _held("across", x, TILE, batch, STEP * rows + 2, columns, part.shape[-1])
-            _inputs(_taken(padded, 2, columns), across)
-            _inputs(_taken(across, 2, rows), result[..., begin:begin + _CHANNELS_AT_ONCE])
+        for begin in range(0, rows, _ROWS_AT_ONCE):
+            count = min(_ROWS_AT_ONCE, rows - begin)
+            part = padded[:, STEP * begin:STEP * (begin + count) + 2]
+            across = _held("across", x, TILE, batch, STEP * count + 2, columns, channels)
+            _inputs([part[:, :, i % STEP, i // STEP:i // STEP + columns] for i in range(TILE)], across)
+            _inputs([across[:, :, i:i + STEP * (count - 1) + 1:STEP] for i in range(TILE)],
+                    result[:, :, :, begin:begin + count])
         return result
 
 
@@ -107,12 +113,6 @@ def _held(name: str, like: Tensor, *shape: int) -> Tensor:
         with torch.inference_mode(False):  # it is written to in later calls of either mode
             held[key] = torch.empty(size, dtype=like.dtype)
     return held[key][:size].view(shape)
-
-
-def _taken(x: Tensor, dimension: int, tiles: int) -> list[Tensor]:
-    """Element i of every tile along `dimension`."""
-    return [x.narrow(dimension, i, STEP * (tiles - 1) + 1)[(slice(None),) * dimension + (slice(None, None, STEP),)]
-            for i in range(TILE)]
 
 
 def _weight_transform() -> Tensor:
