@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -67,13 +68,13 @@ class Winograd(nn.Module):
         """x (b, H, W, C) into y (b, rows, 4, columns, 4, K)."""
         _, rows, _, columns, _, _ = y.shape
         tiles = self._transformed(x, rows, columns).view(TILE * TILE, -1, self.inputs)
-        products = [torch.ops.mkldnn._linear_pointwise(tiles[i], weight, None, "none", [], "")
-                    for i, weight in enumerate(self.weights)]
+        products = [torch.ops.mkldnn._linear_pointwise(values, weight, None, "none", [], "")
+                    for values, weight in zip(tiles.unbind(), self.weights)]
         down = y.new_empty(STEP, TILE, *products[0].shape)
-        for i in range(TILE):
-            _back(products[i::TILE], down[:, i])
+        for i, part in enumerate(down.unbind(1)):
+            _back(products[i::TILE], part)
         down = down.view(STEP, TILE, len(x), rows, columns, self.outputs).permute(1, 2, 3, 0, 4, 5)
-        _back(list(down), y.permute(4, 0, 1, 2, 3, 5))
+        _back(down.unbind(), y.permute(4, 0, 1, 2, 3, 5))
         torch.mul(y, self.scales, out=y) if self.bias is None else torch.addcmul(self.bias, y, self.scales, out=y)
         if self.relu:
             y.relu_()
@@ -82,11 +83,13 @@ class Winograd(nn.Module):
         """B' d B of all tiles, (6, 6, b, rows, columns, C), in memory that the next call takes over."""
         batch, height, width, channels = x.shape
         # Columns lie apart by their place in the tile, so that an element of all tiles of a row is one run of memory.
-        padded = _held("padded", x, batch, STEP * rows + 2, STEP, columns + 1, channels).zero_()
+        padded = _held("padded", x, batch, STEP * rows + 2, STEP, columns + 1, channels)
+        padded[:, 0], padded[:, height + 1:], padded[:, :, 0, 0] = 0, 0, 0
         for place in range(STEP):
             part = x[:, :, (place - 1) % STEP::STEP]
             begin = 0 if place else 1
-            padded[:, 1:height + 1, place, begin:begin + part.shape[2]] = part
+            end = begin + part.shape[2]
+            padded[:, 1:height + 1, place, begin:end], padded[:, :, place, end:] = part, 0
         result = _held("tiles", x, TILE, TILE, batch, rows, columns, channels)
         for begin in range(0, rows, _ROWS_AT_ONCE):
             count = min(_ROWS_AT_ONCE, rows - begin)
@@ -125,24 +128,26 @@ def _weight_transform() -> Tensor:
     return torch.cat((finite, torch.tensor([[0, 0, P ** -3]], dtype=torch.float64)))
 
 
-def _inputs(d: list[Tensor], out: Tensor) -> None:
+def _inputs(d: Sequence[Tensor], out: Tensor) -> None:
     """B' d in one direction: `out[i]` for the points 0, P, -P, Q, -Q and infinity, from the six elements d."""
-    for point, other, above, below in ((P, Q, out[1], out[2]), (Q, P, out[3], out[4])):
+    at_0, at_p, at_minus_p, at_q, at_minus_q, at_infinity = out.unbind()
+    for point, other, above, below in ((P, Q, at_p, at_minus_p), (Q, P, at_q, at_minus_q)):
         even = torch.sub(d[4], d[2], alpha=other ** 2)
         odd = torch.sub(d[3], d[1], alpha=other ** 2)
         torch.add(even, odd, alpha=point, out=above)
         torch.sub(even, odd, alpha=point, out=below)
     # P Q = 1, so the outermost coefficients are 1
-    for ends, middle, result in (((d[0], d[4]), d[2], out[0]), ((d[1], d[5]), d[3], out[5])):
-        torch.sub(torch.add(*ends), middle, alpha=P ** 2 + Q ** 2, out=result)
+    torch.sub(torch.add(d[0], d[4]), d[2], alpha=P ** 2 + Q ** 2, out=at_0)
+    torch.sub(torch.add(d[1], d[5]), d[3], alpha=P ** 2 + Q ** 2, out=at_infinity)
 
 
-def _back(m: list[Tensor], out: Tensor) -> None:
+def _back(m: Sequence[Tensor], out: Tensor) -> None:
     """A' m in one direction but for the factors P ** k of output k: `out[k]` from the values at the six points."""
     ratio = Q / P
+    first, second, third, fourth = out.unbind()
     even, odd = torch.add(m[1], m[2]), torch.sub(m[1], m[2])
     even_q, odd_q = torch.add(m[3], m[4]), torch.sub(m[3], m[4])
-    torch.add(torch.add(even, even_q), m[0], out=out[0])
-    torch.add(odd, odd_q, alpha=ratio, out=out[1])
-    torch.add(even, even_q, alpha=ratio ** 2, out=out[2])
-    torch.add(torch.add(odd, odd_q, alpha=ratio ** 3), m[5], out=out[3])
+    torch.add(odd, odd_q, alpha=ratio, out=second)
+    torch.add(even, even_q, alpha=ratio ** 2, out=third)
+    torch.add(even.add_(even_q), m[0], out=first)
+    torch.add(odd.add_(odd_q, alpha=ratio ** 3), m[5], out=fourth)
