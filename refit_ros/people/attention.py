@@ -98,6 +98,13 @@ def is_hidden(where: Expected, camera: int, others: list[dict[int, Expected]], s
     return False
 
 
+def crowding(number: int, camera: int, attention: Attention) -> float:
+    """Share of a followed person's box in a camera that somebody else's box covers, before or behind him."""
+    mine = attention.expected[number][camera].raw_box[None]
+    others = [seen[camera].raw_box for other, seen in enumerate(attention.expected) if other != number and camera in seen]
+    return float(covered(mine, np.array(others)).max()) if others else 0.0
+
+
 def hear(attention: Attention, found: dict[int, Boxes], cameras: list[Camera], tracks: list[Track]) -> None:
     """Compares what was found, {camera: boxes}, with what was expected; fills `attention` and each track's misses."""
     for index, boxes in found.items():

@@ -14,6 +14,7 @@ from refit_ros.people.detection import cleaned
 from refit_ros.people.detectors import make_detector
 from refit_ros.people.doubt import is_jump
 from refit_ros.people.evidence import Evidence, evidence, misfit
+from refit_ros.people.exclusive import Twins
 from refit_ros.people.height import with_height
 from refit_ros.people.looking import Looked, Looking, Newcomer
 from refit_ros.people.mesh import person_vertices
@@ -49,6 +50,7 @@ class Estimator:
         """Forgets everybody, and shapes held for single people; a shape held for everybody stays."""
         self._tracks = Tracks(self.settings)
         self._moved = MovedCameras(self.settings)
+        self._twins = Twins()
         self._budget = Budget(self.settings.latency_budget_ms)
         self._looking = Looking(self.settings, self._solver, self._budget, self._settled_shape, self._held_shape)
         self._held = {number: betas for number, betas in self._held.items() if number == -1}
@@ -191,7 +193,9 @@ class Estimator:
                 track.take(person.pose, stamp_s)
                 track.jumps = 0
                 track.seen_s, track.misfit, track.evidence = stamp_s, misfit(person), evidence(person, cameras)
-        self._in_doubt = looked.doubt or bool(impostors)
+        twins = self._twins.found({id(track): solved[id(track)] for track in tracks if track.fresh}, cameras)
+        self._tracks.merge(twins)
+        self._in_doubt = looked.doubt or bool(impostors) or bool(twins)
         residual_px = {camera: float(np.median(values)) for camera, values in looked.residual_px.items()}
         against = [self._speaking_against(new, attention, found, cameras) for new in looked.newcomers]
         believed = [

@@ -19,6 +19,7 @@ class Evidence:
     update_m: np.ndarray  # (24,)
     depth_m: float
     confidence: float     # 0 .. 1: how well the views agree
+    crowded: float = 0.0  # 0 .. 1: share of his box that somebody else's covers, mean over the views
 
 
 def evidence(solved: Solved, cameras: list[Camera]) -> Evidence:
@@ -27,7 +28,8 @@ def evidence(solved: Solved, cameras: list[Camera]) -> Evidence:
     depth = np.mean([camera.to_camera(solved.pose.joints)[:, 2].mean() for camera in used])
     update = np.mean([one.last_update_m for one in solved.own], axis=0)
     return Evidence(int(np.sum(solved.fused.weights > 0.2)), solved.fused.spread_m, update, float(depth),
-                    float(1 / (1 + (misfit(solved) / COMMON_MISFIT) ** 2)))
+                    float(1 / (1 + (misfit(solved) / COMMON_MISFIT) ** 2)),
+                    float(np.mean([one.look.crowded for one in solved.own])))
 
 
 def misfit(solved: Solved) -> float:

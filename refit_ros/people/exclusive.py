@@ -1,18 +1,25 @@
-"""One body in a picture is one person's: views in which two followed people were both taken for the same body.
+"""One body is one person's: two people who were taken for the same body, in one camera or each in another.
 
 When one person hides another, the network may see the front one in the crops of both; and somebody who was never there
-lives on the bodies of others. Either way two estimates lie on one body, and at most one of them is right.
+lives on the bodies of others. Either way two estimates lie on one body in a picture, and at most one of them is right.
+And a person may come to be followed as two, each of them in cameras in which the other is not looked at.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 
+from refit_ros.people.match import Candidate, pair_gains
 from refit_ros.people.solve import Own, Pose, Solved
 from refit_ros.people.views import Camera
 
 SAME_BODY = 0.15  # of the size in the picture: joints this near on average are those of one body
 CLEARLY_NEARER = 0.08  # likewise: by so much one must have been expected nearer to it than the other
+ONE_POSE_M = 0.12  # joints this near on average, pelvis on pelvis, are those of one pose
+ONE_PLACE_M = 0.8  # farther apart than this nobody is seen double
+SETS = 3  # in a row that two must look like one
 
 
 def borrowed_views(
@@ -37,6 +44,37 @@ def borrowed_views(
                     loser = first if off[0] > off[1] else second
                     borrowed.setdefault(loser[0], set()).add(loser[1])
     return borrowed
+
+
+class Twins:
+    """Finds people who are followed as two: no camera in common, rays that meet, one pose, for some sets in a row."""
+
+    def __init__(self) -> None:
+        self._count: dict[tuple[Hashable, Hashable], int] = {}
+
+    def found(self, people: dict[Hashable, Solved], cameras: list[Camera]) -> list[tuple[Hashable, Hashable]]:
+        """Pairs of keys of `people`, who are all those seen in this set."""
+        keys = list(people)
+        alike = [
+            (first, second)
+            for index, first in enumerate(keys)
+            for second in keys[index + 1 :]
+            if _alike(people[first], people[second], cameras)
+        ]
+        self._count = {pair: self._count.get(pair, 0) + 1 for pair in alike}
+        return [pair for pair, count in self._count.items() if count >= SETS]
+
+
+def _alike(first: Solved, second: Solved, cameras: list[Camera]) -> bool:
+    a, b = first.pose.joints, second.pose.joints
+    if np.linalg.norm(a[0] - b[0]) > ONE_PLACE_M or np.linalg.norm(a - a[0] - b + b[0], axis=-1).mean() > ONE_POSE_M:
+        return False
+    seen = [{one.look.camera for one in person.own} for person in (first, second)]
+    if seen[0] & seen[1]:
+        return False
+    candidates = [Candidate(one.look.camera, one.joints_m) for person in (first, second) for one in person.own]
+    across = pair_gains(candidates, cameras)[: len(first.own), len(first.own) :]
+    return bool((across > 0).all())
 
 
 def _size_px(own: Own) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from refit_ros.people import crops
-from refit_ros.people.attention import Attention, usable_views
+from refit_ros.people.attention import Attention, crowding, usable_views
 from refit_ros.people.budget import Budget
 from refit_ros.people.doubt import doubtful_view
 from refit_ros.people.exclusive import borrowed_views
@@ -111,7 +111,8 @@ class Looking:
                 if found is not None:
                     box = crops.box_in_square_pixels(found, cameras[view].calibration)
                 square = crops.square_around(box)
-                looks.append(Look(view, square, self._veil(number, view, attention, tracks, square)))
+                veiled = self._veil(number, view, attention, tracks, square)
+                looks.append(Look(view, square, veiled, crowding(number, view, attention)))
         return groups, probes
 
     def _veil(self, number: int, view: int, attention: Attention, tracks: list[Track], square: crops.Square):

@@ -45,7 +45,7 @@ def publish(
                 transl=pose.transl,
                 joints=joints,
                 joint_rotmats=along_the_tree(pose.rotmats),
-                joint_stddev=joint_stddev(facts.views, facts.spread_m, facts.update_m, facts.depth_m, unseen_s),
+                joint_stddev=joint_stddev(facts, unseen_s),
                 joint_in_image=in_image,
                 views=_views(mine, cameras) if mine else (),
             )

@@ -42,6 +42,7 @@ class Look:
     camera: int
     square: Square
     veil: np.ndarray | None = None  # (S, S) bool: where the crop shows somebody else
+    crowded: float = 0.0  # share of the person's box that somebody else's covers
 
 
 @dataclass(frozen=True)

@@ -152,10 +152,15 @@ class Tracks:
             patience_s = min(self._settings.death_s, max(track.seen_s - track.born_s, REMEMBERED_S))
             if unsure or stamp_s - track.seen_s > patience_s or stamp_s < track.seen_s - 1.0:
                 self._remove(track)
-        for first, second in self._doubles():
-            if all(any(one is other for other in self.alive) for one in (first, second)):
-                self._remove(min(first, second, key=lambda track: (track.number is not None, track.hits)))
+        self.merge([(id(first), id(second)) for first, second in self._doubles()])
         self._gone = [track for track in self._gone if abs(stamp_s - track.seen_s) <= self._settings.reentry_s]
+
+    def merge(self, pairs: list[tuple[int, int]]) -> None:
+        """Of each pair, by Python's id of the tracks, the one who is known longer goes on for both."""
+        for pair in pairs:
+            both = [track for track in self.alive if id(track) in pair]
+            if len(both) == 2:
+                self._remove(min(both, key=lambda track: (track.number is not None, track.hits)))
 
     def impostors(self, poses: dict[int, Pose], tracks: list[Track], stamp_s: float) -> set[int]:
         """Whose new pose is really somebody else's: {position in tracks}, of poses by position in tracks.

@@ -1,11 +1,14 @@
 """Sigma means what it says once it is fitted, and grows where less is known."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from oracle import Actor, Oracle
 from test_evaluation import staged
 
 from refit_ros.people.calibrate_uncertainty import Samples, collect, coverage, fit
+from refit_ros.people.evidence import Evidence
 from refit_ros.people.settings import Settings
 from refit_ros.people.uncertainty import LARGEST_M, joint_stddev
 
@@ -25,9 +28,10 @@ def test_fitted_on_some_people_it_holds_for_others():
 
 
 def test_grows_with_what_is_not_known():
-    update = np.full(24, 0.01)
-    base = joint_stddev(3, 0.02, update, 4.0)
+    facts = Evidence(views=3, spread_m=0.02, update_m=np.full(24, 0.01), depth_m=4.0, confidence=0.9, crowded=0.1)
+    base = joint_stddev(facts)
     assert base.shape == (24,) and (base > 0).all()
-    assert (joint_stddev(3, 0.10, update, 4.0) >= base).all()
-    assert (joint_stddev(3, 0.02, update, 4.0, unseen_s=0.5) > base).all()
-    assert joint_stddev(1, 1e9, update, 1e9).max() <= LARGEST_M
+    assert (joint_stddev(replace(facts, spread_m=0.1)) >= base).all()
+    assert (joint_stddev(replace(facts, crowded=0.8)) > base).all()
+    assert (joint_stddev(facts, unseen_s=0.5) > base).all()
+    assert joint_stddev(replace(facts, views=1, spread_m=1e9, depth_m=1e9)).max() <= LARGEST_M
