@@ -70,7 +70,7 @@ class Winograd(nn.Module):
         tiles = self._transformed(x, rows, columns).view(TILE * TILE, -1, self.inputs)
         products = [torch.ops.mkldnn._linear_pointwise(values, weight, None, "none", [], "")
                     for values, weight in zip(tiles.unbind(), self.weights)]
-        down = y.new_empty(STEP, TILE, *products[0].shape)
+        down = _held("down", y, STEP, TILE, *products[0].shape)
         for i, part in enumerate(down.unbind(1)):
             _back(products[i::TILE], part)
         down = down.view(STEP, TILE, len(x), rows, columns, self.outputs).permute(1, 2, 3, 0, 4, 5)
