@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from refit_ros.core.body import Body, load_body
+from refit_ros.people.detector_rooms import Rooms
 from refit_ros.synthetic.anatomy import turn
 from refit_ros.synthetic.appearance import Surface, fragment_attributes, paint, sample_lights, sample_outfits, shade
 from refit_ros.synthetic.backdrop import cut_outs, occluders, paint_bank
@@ -21,6 +22,7 @@ MOST_PEOPLE = 5
 LEAST_SIDE_PX = 6.0
 LEAST_INSIDE = 0.25      # of a box, or nobody is asked to find it
 LEAST_SHOWN = 0.08       # of the box covered by the person; about a third is, where nothing stands before him
+INDOORS = 0.5            # share of pictures before a room's walls, the others before anything
 OCCLUDED = 0.25          # share of pictures with an object before the people
 NEAREST_M, FARTHEST_M = 1.3, 10.0
 _SPLIT_SEED = {"train": 11, "test": 12}
@@ -39,6 +41,7 @@ class PictureSource:
         self._dice = Dice(torch.Generator(device).manual_seed(_SPLIT_SEED[split] * 1_000_003 + seed), device)
         self._surface = Surface(body)
         self._bank = paint_bank(self._dice, 512 if device.type == "cuda" else 64)
+        self._rooms = Rooms(self._dice, split, seed, WIDTH_PX, HEIGHT_PX)
         self._noises = noise_bank(self._dice, HEIGHT_PX, WIDTH_PX)
 
     @torch.no_grad()
@@ -46,7 +49,10 @@ class PictureSource:
         """Pictures (B, 3, 160, 192) uint8, boxes (B, N, 4) px and valid (B, N) 0 or 1."""
         there = torch.arange(MOST_PEOPLE, device=self._device) < self._dice.below(MOST_PEOPLE + 1, count)[:, None]
         picture, person = there.nonzero(as_tuple=True)
-        image = cut_outs(self._dice, self._bank, count, HEIGHT_PX, WIDTH_PX).reshape(-1, 3)
+        image = cut_outs(self._dice, self._bank, count, HEIGHT_PX, WIDTH_PX)
+        indoors = self._dice.order(count)[: int(count * INDOORS)]
+        image[indoors] = self._rooms.pick(len(indoors)).to(image.dtype)
+        image = image.reshape(-1, 3)
         boxes = torch.zeros(count, MOST_PEOPLE, 4, device=self._device)
         valid = torch.zeros(count, MOST_PEOPLE, device=self._device)
         if len(picture):

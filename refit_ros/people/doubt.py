@@ -1,4 +1,4 @@
-"""Views that show somebody else, or nobody: found by what they disagree with, and left out of a second solution."""
+"""What not to believe: views that show somebody else, places nobody could have got to, people who are none."""
 from __future__ import annotations
 
 import numpy as np
@@ -11,6 +11,10 @@ BAD_RESIDUAL = 0.06    # of the person's size in the picture
 BAD_INNOVATION = 0.25  # likewise, from where the person was expected
 TIMES_OTHERS = 2.5     # by this factor a doubtful view stands out, or things are better without it
 JUMP_M, JUMP_M_S = 0.18, 1.0  # farther than this from the prediction, plus so much for each second, nobody gets
+WANDERS_M, WANDERS_M_S = 0.10, 1.0  # farther than this people are seldom off, and what is none is often
+WANDERS_DEPTH = 0.15  # of the distance, along the ray of a single camera, does not count
+WRITHES_M, WRITHES_M_S = 0.05, 0.8  # likewise the joints about the pelvis, on average
+NEWCOMER_M_S = 2.5  # instead, for somebody whose velocity is not known yet
 
 
 def doubtful_view(person: Solved, expected: Pose | None, cameras: list[Camera]) -> int | None:
@@ -55,3 +59,23 @@ def is_jump(person: Solved, expected: Pose, step_s: float, cameras: list[Camera]
         ray = ray / max(float(np.linalg.norm(ray)), 1e-6)
         away = away - (away @ ray) * ray
     return bool(np.linalg.norm(away) > JUMP_M + JUMP_M_S * step_s)
+
+
+def wanders(person: Solved, expected: Pose, step_s: float, newcomer: bool, cameras: list[Camera]) -> bool:
+    """Whether a body lies farther from where it was expected, or in another pose, than people's usually do.
+
+    What the network makes of a piece of furniture changes from set to set, its place by decimetres to metres and its
+    joints by a decimetre; people walk on, and even a single camera's estimates of them change little in a fraction of a
+    second.
+    """
+    joints, before = person.pose.joints, expected.joints
+    writhed_m = np.linalg.norm(joints - joints[0] - before + before[0], axis=-1).mean()
+    if writhed_m > WRITHES_M + WRITHES_M_S * step_s:
+        return True
+    away = person.pose.joints[0] - expected.joints[0]
+    if len(person.own) == 1:
+        ray = person.pose.joints[0] - cameras[person.own[0].look.camera].fixed_from_camera[:3, 3]
+        distance_m = max(float(np.linalg.norm(ray)), 1e-6)
+        along = float(away @ ray) / distance_m
+        away = away - np.clip(along, -WANDERS_DEPTH * distance_m, WANDERS_DEPTH * distance_m) * ray / distance_m
+    return bool(np.linalg.norm(away) > WANDERS_M + (NEWCOMER_M_S if newcomer else WANDERS_M_S) * step_s)

@@ -12,7 +12,7 @@ from refit_ros.people.attention import Attention, attend, contradictions, expect
 from refit_ros.people.budget import Budget
 from refit_ros.people.detection import cleaned
 from refit_ros.people.detectors import make_detector
-from refit_ros.people.doubt import is_jump
+from refit_ros.people.doubt import is_jump, wanders
 from refit_ros.people.evidence import Evidence, evidence, misfit
 from refit_ros.people.exclusive import Twins
 from refit_ros.people.height import with_height
@@ -186,6 +186,10 @@ class Estimator:
         impostors = self._tracks.impostors(poses, tracks, stamp_s)
         for number, track in enumerate(tracks):
             track.fresh = number in looked.followed and number not in impostors
+            if track.fresh:
+                step_s = stamp_s - track.stamp_s
+                expected, new = track.predicted(stamp_s), track.number is None
+                track.note_steps(wanders(looked.followed[number], expected, step_s, new, cameras))
             if track.fresh and self._has_jumped(track, looked.followed[number], cameras, stamp_s):
                 track.fresh, track.jumps, looked.doubt = False, track.jumps + 1, True
             if track.fresh:
@@ -217,7 +221,9 @@ class Estimator:
         for index, astray in contradictions(attention, len(cameras)).items():
             residual_px.setdefault(cameras[index].name, astray)
         self._moved.judge(residual_px, stamp_s)
+        self._tracks.drop_wanderers()
         self._tracks.bury(stamp_s)
+        self._tracks.number_the_sure()
         numbered = sorted(
             (track for track in self._tracks.alive if track.number is not None), key=lambda track: track.number
         )

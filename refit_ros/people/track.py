@@ -24,6 +24,8 @@ WALKING_M_S = 2.0  # ... and how much farther with each second
 DEPTH_SIGMA = 0.2  # of somebody seen by one camera alone, relative
 LONGEST_PREDICTION_S = 0.5
 VELOCITY_MEMORY_S = 0.25
+WANDERING_MEMORY = 0.2  # share of a new set in how often somebody wanders ...
+WANDERS = 0.6  # ... above which he is nobody
 REMEMBERED_S = 0.25  # somebody who was seen for a moment only is not waited for longer than he was seen, or this
 DOUBLE_M = 0.3  # two people nearer than this on average over their joints are one
 
@@ -36,7 +38,7 @@ class Track:
     stamp_s: float
     seen_s: float  # when he was last seen: confirmed by a detection, or looked at
     born_s: float = 0.0  # when he was first seen
-    number: int | None = None  # given with the birth_hits-th hit
+    number: int | None = None  # given once he was confirmed birth_hits times
     hits: int = 1
     caution: int = 1  # times birth_hits that must be seen of him before he gets a number
     confidence: float = 1.0
@@ -45,6 +47,7 @@ class Track:
     lost: bool = False  # no camera confirmed him when the detector last looked
     fresh: bool = True  # estimated from pictures in the current set
     jumps: int = 0                      # sets in a row in which the estimate was too far off to be believed
+    wandering: float = 0.0  # 0 .. 1: of the last sets, in how many he was not where a person would have been
     misfit: float = 0.0  # residual over size, of the last set
     evidence: Evidence | None = None  # of the last look
     shape: Shape = field(default_factory=Shape)
@@ -56,6 +59,12 @@ class Track:
     def predicted(self, stamp_s: float) -> Pose:
         """Where the person should be at a later time, walking on as before."""
         return self.pose.moved(self.velocity * np.clip(stamp_s - self.stamp_s, 0.0, LONGEST_PREDICTION_S))
+
+    def note_steps(self, wanders: bool) -> None:
+        """Whether in this set he lies farther from where he was expected than people do; a newcomer begins anew then."""
+        self.wandering += WANDERING_MEMORY * (wanders - self.wandering)
+        if wanders and self.number is None:
+            self.hits = 1
 
     def take(self, pose: Pose, stamp_s: float) -> None:
         """A new estimate from pictures."""
@@ -92,8 +101,12 @@ class Tracks:
         if track.seen_s != stamp_s:
             track.hits += 1
         track.seen_s, track.lost = stamp_s, False
-        if track.number is None and track.hits >= self._birth_hits * track.caution:
-            track.number, self._next = self._next, self._next + 1
+
+    def number_the_sure(self) -> None:
+        """Numbers for those who were confirmed often enough and were looked at in this set."""
+        for track in self.alive:
+            if track.number is None and track.fresh and track.hits >= self._birth_hits * track.caution:
+                track.number, self._next = self._next, self._next + 1
 
     def adopt(
         self,
@@ -125,7 +138,7 @@ class Tracks:
                 track.caution = caution[index] if caution else 1
             else:
                 track.steady = track.place = track.rotations = None
-                track.velocity = np.zeros(3)
+                track.velocity, track.wandering = np.zeros(3), 0.0
             track.pose, track.stamp_s, track.fresh, track.missed = pose, stamp_s, True, {}
             track.confidence = confidence
             track.seen_s = -np.inf  # this set counts; a small step back would be lost in stamps as large as those of today
@@ -161,6 +174,11 @@ class Tracks:
             both = [track for track in self.alive if id(track) in pair]
             if len(both) == 2:
                 self._remove(min(both, key=lambda track: (track.number is not None, track.hits)))
+
+    def drop_wanderers(self) -> None:
+        """Takes out those who are seldom where a person would be: furniture and the like."""
+        for track in [track for track in self.alive if track.wandering > WANDERS]:
+            self._remove(track)
 
     def impostors(self, poses: dict[int, Pose], tracks: list[Track], stamp_s: float) -> set[int]:
         """Whose new pose is really somebody else's: {position in tracks}, of poses by position in tracks.

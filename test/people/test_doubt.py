@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_fuse import body_points, cameras, seen
 
-from refit_ros.people.doubt import doubtful_view, is_jump
+from refit_ros.people.doubt import doubtful_view, is_jump, wanders
 from refit_ros.people.fuse import fuse
 
 PLACE = np.array([0.2, 0.1, 0.95])
@@ -64,3 +64,33 @@ def test_jumps():
     ray /= np.linalg.norm(ray)
     assert not is_jump(solved(views, pixels), expected(PLACE + 0.8 * ray), 0.1, views)  # depth is only guessed
     assert is_jump(solved(views, pixels), expected(PLACE + 0.8 * np.array([-ray[1], ray[0], 0])), 0.1, views)
+
+
+def test_people_walk_and_furniture_wanders():
+    views, pixels = pictures(2)
+    person = solved(views, pixels)
+
+    def wandered(by_m, step_s, newcomer=False, who=person):
+        return wanders(who, expected(PLACE + [by_m, 0, 0]), step_s, newcomer, views)
+
+    assert not wandered(0.15, 0.1) and not wandered(0.0, 0.03)
+    assert wandered(0.3, 0.1)
+    assert not wandered(0.3, 0.1, newcomer=True) and wandered(0.6, 0.1, newcomer=True)  # he may be walking already
+
+
+def test_a_body_that_changes_altogether_wanders_on_the_spot():
+    views, pixels = pictures(2)
+    where = expected()
+    for by_m, wandered in ((0.03, False), (0.15, True)):
+        noise = np.random.default_rng(0).normal(0, by_m / 1.6, (24, 3))
+        noise[0] = 0
+        where.joints = expected().joints + noise
+        assert wanders(solved(views, pixels), where, 0.03, False, views) == wandered
+
+
+def test_along_its_ray_a_single_camera_may_err_more():
+    views, pixels = pictures(1)
+    person = solved(views, pixels)
+    ray = PLACE - views[0].fixed_from_camera[:3, 3]
+    for by, wandered in ((0.1, False), (-0.1, False), (0.4, True)):
+        assert wanders(person, expected(PLACE + by * ray), 0.03, False, views) == wandered

@@ -20,6 +20,7 @@ def test_born_after_enough_hits_and_dead_after_enough_time():
     assert track.number is None
     for number in (1, 2):
         tracks.hit(track, number * 0.3)
+    tracks.number_the_sure()
     assert track.number == 1
     track.lost = True
     tracks.bury(1.0)
@@ -34,6 +35,7 @@ def test_somebody_seen_for_a_moment_is_not_waited_for_longer_than_a_moment():
     tracks = Tracks(Settings(birth_hits=2, death_s=1.0))
     track, = tracks.adopt([pose(0)], [0.9], [False], 0.0)
     tracks.hit(track, 0.1)
+    tracks.number_the_sure()
     assert track.number == 1
     tracks.bury(0.3)
     assert tracks.alive == [track]
@@ -47,8 +49,10 @@ def test_a_newcomer_who_is_contradicted_must_be_seen_more_often():
     for step in range(1, 5):
         tracks.hit(plain, 0.1 * step)
         tracks.hit(doubted, 0.1 * step)
+        tracks.number_the_sure()
         assert plain.number == 1 and doubted.number is None
     tracks.hit(doubted, 0.5)
+    tracks.number_the_sure()
     assert doubted.number == 2
 
 
@@ -56,10 +60,12 @@ def test_back_too_late_or_too_far_is_somebody_else():
     for where, when in ((0.1, 9.0), (6.0, 1.0)):
         tracks = Tracks(Settings(birth_hits=1, death_s=0.2, reentry_s=3.0))
         first, = tracks.adopt([pose(0)], [0.9], [False], 0.0)
+        tracks.number_the_sure()
         first.lost = True
         tracks.bury(0.5)
         tracks.bury(when)
         other, = tracks.adopt([pose(where)], [0.9], [False], when)
+        tracks.number_the_sure()
         assert (first.number, other.number) == (1, 2)
 
 
@@ -80,6 +86,7 @@ def test_unsure_ones_vanish_and_doubles_become_one():
     assert tracks.alive == []
     first, = tracks.adopt([pose(0)], [0.9], [False], 0.2)
     tracks.hit(first, 0.3)
+    tracks.number_the_sure()
     tracks.adopt([pose(0.1)], [0.9], [False], 0.4)
     tracks.bury(0.4)
     assert tracks.alive == [first] and first.number == 1
@@ -100,3 +107,19 @@ def test_boxes_are_assigned_as_a_whole():
     assert assign(expected, found, 640, 480) == {0: 1, 1: 0}
     assert assign(expected, np.array([[400, 0, 500, 200]], float), 640, 480) == {}
     assert assign(np.zeros((0, 4)), found, 640, 480) == {}
+
+
+def test_what_is_never_where_it_was_gets_no_number_and_loses_one():
+    tracks = Tracks(Settings(birth_hits=2))
+    jumper, walker = tracks.adopt([pose(0), pose(3)], [0.9, 0.9], [True, True], 0.0)
+    for step in range(1, 6):
+        for track in (jumper, walker):
+            tracks.hit(track, 0.1 * step)
+            track.note_steps(track is jumper)
+        tracks.number_the_sure()
+    assert jumper.number is None and walker.number == 1
+    for step in range(6):
+        assert walker in tracks.alive
+        walker.note_steps(step != 0)
+        tracks.drop_wanderers()
+    assert walker not in tracks.alive
