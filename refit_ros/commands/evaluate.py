@@ -13,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crops", type=positive_int, default=2000, help="held-out single crops (synthetic)")
     parser.add_argument("--sets", type=positive_int, default=500, help="held-out four-view sets (synthetic)")
     parser.add_argument("--scenes", type=int, default=50, help="moving people for warm against cold starts (synthetic)")
+    parser.add_argument("--seed", type=int, default=0, help="other people and rooms (people)")
     parser.add_argument("--variant", action="append", metavar="NAME=FILE",
                         help="also measure an ablation's weights (synthetic); may be given several times")
     parser.add_argument("--data", metavar="FILE", help=".npz in the published layout (real)")

@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     network = load_network_from(args)
     if not getattr(network, "trained", True):
         print("note: these weights are untrained, the figures mean nothing", file=sys.stderr)
-    result = evaluate(network, settings_from(args), say=lambda line: print(line, flush=True))
+    result = evaluate(network, settings_from(args), seed=args.seed, say=lambda line: print(line, flush=True))
     if args.output:
         Path(args.output).write_text(json.dumps(result, indent=1) + "\n")
     return 0

@@ -20,12 +20,13 @@ from torch import Tensor
 
 from refit_ros.people.detector_network import DetectorNetwork, boxes_from_maps, loss, normalised
 from refit_ros.people.geometry import overlap
+from refit_ros.people.settings import Settings
 
 RATE = 2e-3
 WARM_UP = 100
 NORM = 5.0
 AVERAGE_MEMORY = 0.998
-CONFIDENT = 0.3
+CONFIDENT = Settings().detector_confidence
 CHECKPOINT, SAVE_EVERY_S = "detector_checkpoint.pt", 60.0
 MADE_AT_ONCE, USES = 4, 2
 HIT = 0.5  # overlap from which a box found counts as the true one
