@@ -24,7 +24,7 @@ class Settings:
 
     detector: str = _setting("builtin", "Where boxes of people come from", choices=DETECTORS)
     detector_model: str = _setting("", "ONNX file of detector 'onnx': a YOLOX, YOLOv8, YOLO11 or RT-DETR export")
-    detector_confidence: float = _setting(0.3, "Boxes less certain than this are ignored", 0.0, 1.0)
+    detector_confidence: float = _setting(0.4, "Boxes less certain than this are ignored", 0.0, 1.0)
     detector_interval: int = _setting(
         10, "Look for new people in every n-th set; the followed are boxed by their own projection in between", 1, 1000
     )
