@@ -5,17 +5,17 @@ import math
 
 from refit_ros.people.settings import Settings
 
-GOOD_SHARE = 0.5  # of the threshold: below this the camera is trusted again
+SUSPECT_SHARE, GOOD_SHARE = 0.6, 0.4  # of the threshold: above the one a camera is suspected, below the other trusted again
 LONGEST_GAP_S = 3.0  # without any evidence for this long, the count starts afresh
-MEMORY_S = 0.3  # residuals are averaged over about this time: one mistaken view is no moved camera
+MEMORY_S = 0.2  # residuals are averaged over about this time: one mistaken view is no moved camera
 LARGEST = 4.0  # of the threshold: a residual counts no more than this
 
 
 class MovedCameras:
     """Watches each camera's residual over seconds.
 
-    A camera is suspected once its residual, averaged over a moment, is above `moved_camera_px`, among the worst of its
-    set; and reported if that has not been good since for `moved_camera_s`. With three cameras and more either is enough to
+    A camera is suspected once its residual, averaged over a moment, comes near `moved_camera_px` and is among the worst of
+    its set; and reported if it is above that after `moved_camera_s` in which it was not good. With three cameras and more either is enough to
     leave it out of the fusion: what people are dragged to by a wrong view soon fits that view.
     """
 
@@ -45,9 +45,10 @@ class MovedCameras:
                 self._bad_since.pop(camera, None)
                 self._reported.discard(camera)
             # The bad view spoils the others a little; only the worst ones are to blame.
-            elif level[camera] > limit and level[camera] > 0.7 * worst:
+            elif level[camera] > max(SUSPECT_SHARE * limit, 0.7 * worst):
                 self._bad_since.setdefault(camera, stamp_s)
-            if stamp_s - self._bad_since.get(camera, stamp_s) >= self._settings.moved_camera_s:
+            lasted_s = stamp_s - self._bad_since.get(camera, stamp_s)
+            if level[camera] > limit and lasted_s >= self._settings.moved_camera_s:
                 self._reported.add(camera)
 
     def _averaged(self, camera: str, residual_px: float, stamp_s: float) -> float:
