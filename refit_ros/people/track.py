@@ -48,6 +48,7 @@ class Track:
     fresh: bool = True  # estimated from pictures in the current set
     jumps: int = 0                      # sets in a row in which the estimate was too far off to be believed
     wandering: float = 0.0  # 0 .. 1: of the last sets, in how many he was not where a person would have been
+    leapt: bool = False  # in this set
     misfit: float = 0.0  # residual over size, of the last set
     evidence: Evidence | None = None  # of the last look
     shape: Shape = field(default_factory=Shape)
@@ -63,13 +64,16 @@ class Track:
     def note_steps(self, wanders: bool) -> None:
         """Whether in this set he lies farther from where he was expected than people do; a newcomer begins anew then."""
         self.wandering += WANDERING_MEMORY * (wanders - self.wandering)
+        self.leapt = wanders
         if wanders and self.number is None:
             self.hits = 1
 
     def take(self, pose: Pose, stamp_s: float) -> None:
         """A new estimate from pictures."""
         step = stamp_s - self.stamp_s
-        if 0 < step < 1.0:
+        if self.leapt:  # a leap is a mistake, the last one or this one: no velocity is learned from it
+            self.velocity = 0.5 * self.velocity
+        elif 0 < step < 1.0:
             share = step / (step + VELOCITY_MEMORY_S)
             velocity = (pose.joints[0] - self.pose.joints[0]) / step
             speed = np.linalg.norm(velocity)

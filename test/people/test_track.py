@@ -101,6 +101,14 @@ def test_prediction_walks_on_and_stops():
     assert track.predicted(60.0).joints[0, 0] < 2.6
 
 
+def test_no_velocity_is_learned_from_a_leap():
+    tracks = Tracks(Settings())
+    track, = tracks.adopt([pose(0)], [0.9], [False], 0.0)
+    track.note_steps(wanders=True)
+    track.take(pose(1.5), 0.1)
+    assert track.predicted(0.6).joints[0, 0] == 1.5
+
+
 def test_boxes_are_assigned_as_a_whole():
     expected = np.array([[0, 0, 100, 200], [60, 0, 160, 200]], float)
     found = np.array([[50, 0, 150, 200], [-20, 0, 80, 200]], float)
