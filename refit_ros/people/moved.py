@@ -15,8 +15,8 @@ class MovedCameras:
     """Watches each camera's residual over seconds.
 
     A camera is suspected once its residual, averaged over a moment, comes near `moved_camera_px` and is among the worst of
-    its set; and reported if it is above that after `moved_camera_s` in which it was not good. With three cameras and more either is enough to
-    leave it out of the fusion: what people are dragged to by a wrong view soon fits that view.
+    its set; and reported if it is above that after `moved_camera_s` in which it was not good. With three cameras and more
+    either is enough to leave it out of the fusion: what people are dragged to by a wrong view soon fits that view.
     """
 
     def __init__(self, settings: Settings) -> None:
