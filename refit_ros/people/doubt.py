@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 from refit_ros.people.fuse import fuse
-from refit_ros.people.solve import Pose, Solved
+from refit_ros.people.geometry import size_px
+from refit_ros.people.solve import Pose, Solved, off_by
 from refit_ros.people.views import Camera
 
 BAD_RESIDUAL = 0.06    # of the person's size in the picture
@@ -26,13 +27,10 @@ def doubtful_view(person: Solved, expected: Pose | None, cameras: list[Camera]) 
     count = len(person.own)
     if count < 2 or (count == 2 and expected is None):
         return None
-    size = np.array([max(np.ptp(one.joints_px, axis=0).max(), 8.0) for one in person.own])
+    size = size_px(np.stack([one.joints_px for one in person.own]))
     seen_by = [cameras[one.look.camera] for one in person.own]
     if count == 2:
-        off = np.zeros(2)
-        for index, (one, camera) in enumerate(zip(person.own, seen_by)):
-            where = camera.calibration.project_square(camera.to_camera(expected.joints))
-            off[index] = np.linalg.norm(where - one.joints_px, axis=-1).mean() / size[index]
+        off = [off_by(one, expected, camera) for one, camera in zip(person.own, seen_by)]
         worst = int(np.argmax(off))
         return worst if off[worst] > BAD_INNOVATION and off[worst] > TIMES_OTHERS * off[1 - worst] else None
     together = float((person.fused.residual_px / size).max())
@@ -53,12 +51,7 @@ def is_jump(person: Solved, expected: Pose, step_s: float, cameras: list[Camera]
 
     Along the ray of a single camera the place is uncertain, so there only the way across it counts.
     """
-    away = person.pose.joints[0] - expected.joints[0]
-    if len(person.own) == 1:
-        ray = person.pose.joints[0] - cameras[person.own[0].look.camera].fixed_from_camera[:3, 3]
-        ray = ray / max(float(np.linalg.norm(ray)), 1e-6)
-        away = away - (away @ ray) * ray
-    return bool(np.linalg.norm(away) > JUMP_M + JUMP_M_S * step_s)
+    return _away_m(person, expected, cameras, np.inf) > JUMP_M + JUMP_M_S * step_s
 
 
 def wanders(person: Solved, expected: Pose, step_s: float, newcomer: bool, cameras: list[Camera]) -> bool:
@@ -72,10 +65,16 @@ def wanders(person: Solved, expected: Pose, step_s: float, newcomer: bool, camer
     writhed_m = np.linalg.norm(joints - joints[0] - before + before[0], axis=-1).mean()
     if writhed_m > WRITHES_M + WRITHES_M_S * step_s:
         return True
+    speed_m_s = NEWCOMER_M_S if newcomer else WANDERS_M_S
+    return _away_m(person, expected, cameras, WANDERS_DEPTH) > WANDERS_M + speed_m_s * step_s
+
+
+def _away_m(person: Solved, expected: Pose, cameras: list[Camera], depth_share: float) -> float:
+    """From the expected pelvis to this one; of a single camera without what lies along its ray, up to a share of the way."""
     away = person.pose.joints[0] - expected.joints[0]
     if len(person.own) == 1:
         ray = person.pose.joints[0] - cameras[person.own[0].look.camera].fixed_from_camera[:3, 3]
         distance_m = max(float(np.linalg.norm(ray)), 1e-6)
-        along = float(away @ ray) / distance_m
-        away = away - np.clip(along, -WANDERS_DEPTH * distance_m, WANDERS_DEPTH * distance_m) * ray / distance_m
-    return bool(np.linalg.norm(away) > WANDERS_M + (NEWCOMER_M_S if newcomer else WANDERS_M_S) * step_s)
+        most_m = depth_share * distance_m
+        away = away - np.clip(float(away @ ray) / distance_m, -most_m, most_m) * ray / distance_m
+    return float(np.linalg.norm(away))

@@ -197,7 +197,7 @@ class Estimator:
                 track.take(person.pose, stamp_s)
                 track.jumps = 0
                 track.seen_s, track.misfit, track.evidence = stamp_s, misfit(person), evidence(person, cameras)
-        twins = self._twins.found({id(track): solved[id(track)] for track in tracks if track.fresh}, cameras)
+        twins = self._twins.found({track: solved[id(track)] for track in tracks if track.fresh}, cameras)
         self._tracks.merge(twins)
         self._in_doubt = looked.doubt or bool(impostors) or bool(twins)
         residual_px = {camera: float(np.median(values)) for camera, values in looked.residual_px.items()}

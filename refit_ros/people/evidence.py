@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refit_ros.people.geometry import size_px
 from refit_ros.people.solve import Solved
 from refit_ros.people.views import Camera
 
@@ -34,6 +35,6 @@ def evidence(solved: Solved, cameras: list[Camera]) -> Evidence:
 
 def misfit(solved: Solved) -> float:
     """Residual over the person's size in the picture, weighted over the views; 0 for a single view."""
-    sizes = np.array([max(np.ptp(one.joints_px, axis=0).max(), 8.0) for one in solved.own])
+    sizes = size_px(np.stack([one.joints_px for one in solved.own]))
     weights = solved.fused.weights
     return float((weights * solved.fused.residual_px / sizes).sum() / max(weights.sum(), 1e-9))

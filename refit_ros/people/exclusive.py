@@ -11,8 +11,9 @@ from collections.abc import Hashable
 
 import numpy as np
 
+from refit_ros.people.geometry import size_px
 from refit_ros.people.match import Candidate, pair_gains
-from refit_ros.people.solve import Own, Pose, Solved
+from refit_ros.people.solve import Own, Pose, Solved, off_by
 from refit_ros.people.views import Camera
 
 SAME_BODY = 0.15  # of the size in the picture: joints this near on average are those of one body
@@ -38,7 +39,7 @@ def borrowed_views(
         for index, first in enumerate(here):
             for second in here[index + 1 :]:
                 if _apart(first[2], second[2]) < SAME_BODY:
-                    off = [_off(one, expected[number], cameras[camera]) for number, _, one in (first, second)]
+                    off = [off_by(one, expected[number], cameras[camera]) for number, _, one in (first, second)]
                     if abs(off[0] - off[1]) < CLEARLY_NEARER:
                         off = [-standing[first[0]], -standing[second[0]]]
                     loser = first if off[0] > off[1] else second
@@ -77,17 +78,7 @@ def _alike(first: Solved, second: Solved, cameras: list[Camera]) -> bool:
     return bool((across > 0).all())
 
 
-def _size_px(own: Own) -> float:
-    return max(float(np.ptp(own.joints_px, axis=0).max()), 8.0)
-
-
 def _apart(first: Own, second: Own) -> float:
     """Mean distance of the joints, in sizes of the smaller body."""
     distance_px = np.linalg.norm(first.joints_px - second.joints_px, axis=-1).mean()
-    return float(distance_px / min(_size_px(first), _size_px(second)))
-
-
-def _off(own: Own, expected: Pose, camera: Camera) -> float:
-    """How far the body lies from where the person was expected, in sizes of the body."""
-    where = camera.calibration.project_square(camera.to_camera(expected.joints))
-    return float(np.linalg.norm(where - own.joints_px, axis=-1).mean() / _size_px(own))
+    return float(distance_px / min(size_px(first.joints_px), size_px(second.joints_px)))

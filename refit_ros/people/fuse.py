@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refit_ros.people.geometry import size_px
 from refit_ros.people.views import Camera
 
 ROUNDS = 8
@@ -47,8 +48,8 @@ def fuse(joints_m: np.ndarray, seen_px: list[np.ndarray], cameras: list[Camera],
     # Rows (u r3 - r1) (X + t - c) = 0 and (v r3 - r2) (X + t - c) = 0 for each joint of each view.
     rows = plane[..., None] * rotations[:, None, None, 2] - rotations[:, None, :2]      # (V, J, 2, 3)
     offsets = np.einsum("vjki,vji->vjk", rows, joints_m[None] - origins[:, None])       # (V, J, 2)
-    size_px = np.maximum(np.ptp(np.stack(seen_px), axis=1).max(-1), 8.0)
-    tolerance_px = TOLERANCE * size_px
+    sizes_px = size_px(np.stack(seen_px))
+    tolerance_px = TOLERANCE * sizes_px
     trust, depth, transl = prior.copy(), np.ones(plane.shape[:2]), np.zeros(3)
     residual = np.zeros(count)
     for _ in range(ROUNDS):
@@ -62,7 +63,7 @@ def fuse(joints_m: np.ndarray, seen_px: list[np.ndarray], cameras: list[Camera],
         residual = np.sqrt((joint_weights * (error_px ** 2).sum(-1)).sum(1) / np.maximum(joint_weights.sum(1), 1e-9))
         if count > 2:  # two views cannot tell which of them is wrong
             # The scale shrinks to the tolerance as the bad view loses its say, not before.
-            scale = np.maximum(tolerance_px, np.median(residual / size_px) * size_px)
+            scale = np.maximum(tolerance_px, np.median(residual / sizes_px) * sizes_px)
             trust = prior / (1 + (residual / scale) ** 2)
         if np.abs(transl - previous).max() < 1e-5:
             break

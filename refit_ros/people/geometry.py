@@ -6,6 +6,8 @@ from scipy.spatial.transform import Rotation
 
 from refit_ros.core.joints import PARENTS
 
+SMALLEST_BODY_PX = 8.0  # smaller ones are taken for this, so that nothing is divided by next to nothing
+
 
 def axis_angle_from_matrix(rotmats: np.ndarray) -> np.ndarray:
     """(..., 3, 3) to (..., 3) rad, angle 0 .. pi."""
@@ -69,3 +71,8 @@ def clipped(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
 def around(points_px: np.ndarray) -> np.ndarray:
     """Points (N, 2) to their box (4,)."""
     return np.concatenate([points_px.min(0), points_px.max(0)])
+
+
+def size_px(points_px: np.ndarray) -> np.ndarray:
+    """The longer side of the box around a body's points (..., N, 2), (...): what errors in a picture are measured by."""
+    return np.maximum(np.ptp(points_px, axis=-2).max(-1), SMALLEST_BODY_PX)

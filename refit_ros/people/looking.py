@@ -15,7 +15,7 @@ from refit_ros.people.doubt import doubtful_view
 from refit_ros.people.exclusive import borrowed_views
 from refit_ros.people.match import Candidate, match
 from refit_ros.people.settings import Settings
-from refit_ros.people.solve import Look, Own, Pose, Solved, Solver
+from refit_ros.people.solve import Look, Own, Pose, Solved, Solver, off_by
 from refit_ros.people.track import Track
 from refit_ros.people.veil import veil
 from refit_ros.people.views import Camera
@@ -267,11 +267,6 @@ class Looking:
 
 def _is_one_of(own: Own, known: list[Pose], camera: Camera) -> bool:
     """Whether somebody who is followed stands in this camera where this estimate of a stranger does."""
-    size = max(float(np.ptp(own.joints_px, axis=0).max()), 8.0)
-    for pose in known:
-        points = camera.to_camera(pose.joints)
-        if points[:, 2].min() > 0:
-            distance = np.linalg.norm(camera.calibration.project_square(points) - own.joints_px, axis=-1).mean()
-            if distance < EXPLAINED * size:
-                return True
-    return False
+    return any(
+        camera.to_camera(pose.joints)[:, 2].min() > 0 and off_by(own, pose, camera) < EXPLAINED for pose in known
+    )

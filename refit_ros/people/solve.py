@@ -16,6 +16,7 @@ from refit_ros.core.types import Crops, Estimate, Views
 from refit_ros.people import crops as cropping
 from refit_ros.people.crops import Square
 from refit_ros.people.fuse import Fused, fuse
+from refit_ros.people.geometry import size_px
 from refit_ros.people.views import Camera
 
 WARM_SHARES = 0.5, 0.5, 0.5  # of the last state (pose, shape, camera) in where a followed person's loop starts
@@ -55,6 +56,12 @@ class Own:
     joints_px: np.ndarray         # (24, 2) px of the square-pixel picture
     weak_perspective: np.ndarray  # (3,)
     last_update_m: np.ndarray     # (24,) m: how far the last iteration moved each joint
+
+
+def off_by(own: Own, expected: Pose, camera: Camera) -> float:
+    """Mean distance of a crop's joints from those of a pose in that camera, in sizes of the body."""
+    where_px = camera.calibration.project_square(camera.to_camera(expected.joints))
+    return float(np.linalg.norm(where_px - own.joints_px, axis=-1).mean() / size_px(own.joints_px))
 
 
 @dataclass(frozen=True)

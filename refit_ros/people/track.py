@@ -169,13 +169,13 @@ class Tracks:
             patience_s = min(self._settings.death_s, max(track.seen_s - track.born_s, REMEMBERED_S))
             if unsure or stamp_s - track.seen_s > patience_s or stamp_s < track.seen_s - 1.0:
                 self._remove(track)
-        self.merge([(id(first), id(second)) for first, second in self._doubles()])
+        self.merge(self._doubles())
         self._gone = [track for track in self._gone if abs(stamp_s - track.seen_s) <= self._settings.reentry_s]
 
-    def merge(self, pairs: list[tuple[int, int]]) -> None:
-        """Of each pair, by Python's id of the tracks, the one who is known longer goes on for both."""
+    def merge(self, pairs: list[tuple[Track, Track]]) -> None:
+        """Of each pair the one who is known longer goes on for both."""
         for pair in pairs:
-            both = [track for track in self.alive if id(track) in pair]
+            both = [track for track in self.alive if track in pair]
             if len(both) == 2:
                 self._remove(min(both, key=lambda track: (track.number is not None, track.hits)))
 
