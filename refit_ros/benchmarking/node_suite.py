@@ -20,7 +20,7 @@ from refit_ros.benchmarking.taking import taking_ms
 from refit_ros.benchmarking.timing import alternately
 from refit_ros.core.body import Body
 from refit_ros.core.joints import PARENTS
-from refit_ros.people.types import People, Person, PersonView
+from refit_ros.estimation.types import People, Person, PersonView
 
 SIZES = {"640 x 480": (640, 480), "1920 x 1080": (1920, 1080)}
 
@@ -67,8 +67,8 @@ def _running(device: torch.device, rate: float, seconds: float, say) -> dict:
 
 def _without_network(width: int, height: int, listened: str, rounds: int) -> dict:
     """One frame of one camera with one person through the node's pipeline, ms."""
+    from refit_ros.camera.calibration import Calibration
     from refit_ros.node.sets import Frame, FrameSet
-    from refit_ros.people.calibration import Calibration
 
     body = full_size_body()
     K = np.array([[height, 0, width / 2], [0, height, height / 2], [0, 0, 1.0]])

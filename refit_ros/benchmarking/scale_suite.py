@@ -59,8 +59,8 @@ def _rows(prepared: Prepared, device, cases, rounds: int, most_s: float) -> list
 
 
 def _call(prepared: Prepared, device, people: int, cameras: int, size: str) -> Callable[[], object]:
-    from refit_ros.people.calibration import Calibration
-    from refit_ros.people.crops import Square, cut_all
+    from refit_ros.camera.calibration import Calibration
+    from refit_ros.camera.crops import Square, cut_all
 
     width, height = SIZES[size]
     generator = np.random.default_rng(0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from refit_ros.core.inference import Prepared
-    from refit_ros.people.settings import Settings
+    from refit_ros.estimation.settings import Settings
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def load_network_from(args: argparse.Namespace) -> Prepared:
 
 def settings_from(args: argparse.Namespace, **overrides) -> Settings:
     """The estimator's settings: its own defaults, but for what the user said (None: said nothing)."""
-    from refit_ros.people.settings import Settings
+    from refit_ros.estimation.settings import Settings
     said = {"iterations": args.iterations, **overrides}
     return Settings(**{name: value for name, value in said.items() if value is not None})
 

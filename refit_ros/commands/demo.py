@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 def default_detector() -> str:
     """builtin, or in a checkout without its weights the true boxes, which is then said."""
-    from refit_ros.people.detector_builtin import embedded_weights
+    from refit_ros.detection.builtin import embedded_weights
     if embedded_weights().is_file():
         return "builtin"
     print(f"note: {embedded_weights().name} is not there; people are found by their true boxes instead", file=sys.stderr)

@@ -96,7 +96,7 @@ def _too_old(package: str, version: str) -> str | None:
 
 def _detector() -> Iterator[Finding]:
     try:
-        from refit_ros.people.detector_hog import without_hog_note
+        from refit_ros.detection.hog import without_hog_note
     except Exception:
         return  # told already
     yield Finding("detector", without_hog_note() or "builtin, and OpenCV's HOG where that finds nobody")

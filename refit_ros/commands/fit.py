@@ -19,12 +19,13 @@ from refit_ros.commands.common import (
 if TYPE_CHECKING:
     import numpy as np
 
+    from refit_ros.camera.boxes import Boxes
+    from refit_ros.camera.calibration import Calibration
     from refit_ros.commands.frames import Frame
     from refit_ros.core.body import Body
     from refit_ros.core.refit import Refit
-    from refit_ros.people.calibration import Calibration
-    from refit_ros.people.estimator import Estimator
-    from refit_ros.people.types import Boxes, People
+    from refit_ros.estimation.estimator import Estimator
+    from refit_ros.estimation.types import People
 
 CAMERA = "camera"
 
@@ -81,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
 
 def make_estimator(network: Refit, args: argparse.Namespace) -> Estimator:
     """The estimator with what the options say. Raises ValueError or FileNotFoundError where its detector cannot be had."""
-    from refit_ros.people.detector_hog import without_hog_note
-    from refit_ros.people.estimator import Estimator
+    from refit_ros.detection.hog import without_hog_note
+    from refit_ros.estimation.estimator import Estimator
     detector = "topic" if args.box else args.detector
     if detector in (None, "builtin") and without_hog_note():
         print(f"note: {without_hog_note()}", file=sys.stderr)
@@ -93,7 +94,7 @@ def make_estimator(network: Refit, args: argparse.Namespace) -> Estimator:
 
 def fit_frame(estimator: Estimator, body: Body, frame: Frame, args: argparse.Namespace, output: Path) -> People:
     """Fit one frame and write its files. Raises ValueError with a sentence where that cannot be done."""
-    from refit_ros.people.types import View
+    from refit_ros.camera.views import View
     if frame.starts_sequence:
         estimator.reset()
     calibration = pinhole(frame.image.shape[0], frame.image.shape[1], args.focal, args.principal_point)
@@ -110,8 +111,8 @@ def pinhole(height_px: int, width_px: int, focal_px: float | None, principal_px:
     """A camera without distortion; the published defaults (picture's diagonal and centre) where nothing is known."""
     import numpy as np
 
+    from refit_ros.camera.calibration import Calibration
     from refit_ros.core.camera import default_focal_px
-    from refit_ros.people.calibration import Calibration
     focal = float(default_focal_px(height_px, width_px)) if focal_px is None else focal_px
     x, y = (width_px / 2, height_px / 2) if principal_px is None else principal_px
     K = np.array([[focal, 0, x], [0, focal, y], [0, 0, 1]], dtype=np.float64)
@@ -122,7 +123,7 @@ def boxes_from(boxes: list[list[float]]) -> Boxes | None:
     """The boxes of --box; None where there are none."""
     import numpy as np
 
-    from refit_ros.people.types import Boxes
+    from refit_ros.camera.boxes import Boxes
     return Boxes(np.array(boxes, dtype=np.float64), np.ones(len(boxes))) if boxes else None
 
 
@@ -157,7 +158,7 @@ def write_overlay(path: Path, image: np.ndarray, calibration: Calibration, peopl
     import cv2
     import numpy as np
 
-    from refit_ros.people.overlay import draw_overlay
+    from refit_ros.estimation.overlay import draw_overlay
     drawn = draw_overlay(image, calibration, np.eye(4), people, body)
     written, content = cv2.imencode(path.suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
     if not written:

@@ -4,8 +4,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
+from refit_ros.camera.boxes import Boxes
 from refit_ros.node.sets import Frame
-from refit_ros.people.types import Boxes
 
 PENDING = 30  # pictures, and boxes, that are kept at most
 

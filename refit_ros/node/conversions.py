@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from refit_ros.camera.boxes import Boxes
+from refit_ros.camera.calibration import Calibration
+from refit_ros.estimation.types import People, Person, PersonView
 from refit_ros.node.rejections import Rejected
-from refit_ros.people.calibration import Calibration
-from refit_ros.people.types import Boxes, People, Person, PersonView
 
 if TYPE_CHECKING:
     from refit_ros.node.message_types import BagTypes, RosTypes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from refit_ros.people.calibration import Calibration
+    from refit_ros.camera.calibration import Calibration
     from refit_ros.synthetic.scenes import Scene, TruePerson
 
 

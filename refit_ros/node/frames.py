@@ -12,9 +12,9 @@ from refit_ros.core.joints import JOINT_NAMES, PARENTS
 from refit_ros.node.conversions import set_stamp, set_xyz
 
 if TYPE_CHECKING:
+    from refit_ros.estimation.types import Person
     from refit_ros.node.message_types import BagTypes, RosTypes
     from refit_ros.node.sets import Frame, FrameSet
-    from refit_ros.people.types import Person
 
 POLL_S = 0.005
 

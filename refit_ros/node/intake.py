@@ -15,8 +15,8 @@ from refit_ros.node.rejections import Rejected, Rejections
 from refit_ros.node.sets import Frame, FrameSet, SetBuilder
 
 if TYPE_CHECKING:
+    from refit_ros.camera.calibration import Calibration
     from refit_ros.node.parameters import NodeParameters
-    from refit_ros.people.calibration import Calibration
 
 
 def never_raises(take: Callable) -> Callable:

@@ -11,8 +11,8 @@ from refit_ros.core.joints import JOINT_INDEX, PARENTS
 from refit_ros.node.conversions import points, set_stamp, set_xyz
 
 if TYPE_CHECKING:
+    from refit_ros.estimation.types import Person
     from refit_ros.node.message_types import BagTypes, RosTypes
-    from refit_ros.people.types import Person
 
     Types = RosTypes | BagTypes
 

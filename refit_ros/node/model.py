@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from refit_ros.estimation.settings import Settings
     from refit_ros.node.parameters import NodeParameters
-    from refit_ros.people.settings import Settings
 
 UNTRAINED = "the weights are untrained: what is published means nothing, though shapes, frames and stamps are right"
 EMBEDDED = ("the embedded network was trained on synthetic people only: for real cameras set the parameters `weights` and "
@@ -16,7 +16,7 @@ EMBEDDED = ("the embedded network was trained on synthetic people only: for real
 @dataclass(frozen=True)
 class Model:
     """An estimator with what the node has to know about it."""
-    estimator: Any            # refit_ros.people.estimator.Estimator
+    estimator: Any            # refit_ros.estimation.estimator.Estimator
     body: Any                 # refit_ros.core.body.Body, on the estimator's device
     device: str
     weights: str
@@ -32,8 +32,8 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     from refit_ros.core.body import load_body
     from refit_ros.core.checkpoint import load_network
     from refit_ros.core.inference import prepare
-    from refit_ros.people.detector_hog import without_hog_note
-    from refit_ros.people.estimator import Estimator
+    from refit_ros.detection.hog import without_hog_note
+    from refit_ros.estimation.estimator import Estimator
     device = _device(parameters.device)
     body = load_body(parameters.body_model or None)
     network = load_network(parameters.weights or None, body=body, device=device)

@@ -1,6 +1,6 @@
 """The node's parameters, each with a description, a range and its one default.
 
-Those of the estimator are made from the fields of `refit_ros.people.settings.Settings`; those that only the node
+Those of the estimator are made from the fields of `refit_ros.estimation.settings.Settings`; those that only the node
 knows are the fields of `NodeParameters`.
 """
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from refit_ros.core.inference import ENGINES, MAX_BATCH, PRECISIONS
-from refit_ros.people.settings import Settings
+from refit_ros.estimation.settings import Settings
 
 if TYPE_CHECKING:
     from rclpy.node import Node

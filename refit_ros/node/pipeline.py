@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from refit_ros.camera.views import View
+from refit_ros.estimation.types import People
 from refit_ros.node import conversions, frames
 from refit_ros.node.markers import Markers
 from refit_ros.node.rejections import Rejected, Rejections
-from refit_ros.people.types import People, View
 
 if TYPE_CHECKING:
     from refit_ros.node.model import Model
@@ -118,12 +119,12 @@ class Pipeline:
         self._tally.latency_ms.add(latency_ns * 1e-6)
 
     def _meshes(self, people: People) -> dict[int, np.ndarray]:
-        from refit_ros.people.mesh import people_vertices
+        from refit_ros.estimation.mesh import people_vertices
         vertices_m = people_vertices(self._model.body, people.people)
         return {person.id: mesh for person, mesh in zip(people.people, vertices_m)}
 
     def _overlay(self, view: View, people: People) -> np.ndarray:
-        from refit_ros.people.overlay import draw_overlay
+        from refit_ros.estimation.overlay import draw_overlay
         fixed_from_camera = np.eye(4) if view.fixed_from_camera is None else view.fixed_from_camera
         return draw_overlay(view.image, view.calibration, np.linalg.inv(fixed_from_camera), people, self._model.body)
 

@@ -11,8 +11,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from refit_ros.people.calibration import Calibration
-from refit_ros.people.types import Boxes
+from refit_ros.camera.boxes import Boxes
+from refit_ros.camera.calibration import Calibration
 
 JUMP_NS = 1_000_000_000   # stamps that go back by more than this are a clock set back, by less a picture out of order
 MISSES = 10               # a camera whose pictures fitted in none of so many sets is not waited for any more ...

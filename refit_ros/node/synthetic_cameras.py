@@ -33,7 +33,7 @@ from refit_ros.node.large_messages import PROFILE_VARIABLES, segment_bytes, writ
 from refit_ros.node.message_types import RosTypes
 
 if TYPE_CHECKING:
-    from refit_ros.people.calibration import Calibration
+    from refit_ros.camera.calibration import Calibration
     from refit_ros.synthetic.scenes import TruePerson
 
 MOST_CAMERAS = 4

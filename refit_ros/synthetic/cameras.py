@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from refit_ros.people.calibration import Calibration
+from refit_ros.camera.calibration import Calibration
 from refit_ros.synthetic.anatomy import turn
 from refit_ros.synthetic.dice import Dice
 

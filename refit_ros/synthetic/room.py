@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refit_ros.people.calibration import Calibration
+from refit_ros.camera.calibration import Calibration
 
 HALF_M, HEIGHT_M = 6.0, 3.4
 

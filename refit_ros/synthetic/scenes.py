@@ -12,9 +12,9 @@ from math import pi
 import numpy as np
 import torch
 
+from refit_ros.camera.calibration import Calibration
 from refit_ros.core.body import Body, load_body
 from refit_ros.core.rotations import axis_angle_from_rotmat
-from refit_ros.people.calibration import Calibration
 from refit_ros.synthetic.appearance import (
     Lights,
     Outfits,

@@ -131,7 +131,7 @@ class RealSource:
 def real_batch(data: RealSet, folder: Path, rows: list[int], body: Body, image_size: int, gains: np.ndarray,
                sizes: np.ndarray) -> Batch:
     """The crops of some rows, and their truth, on the CPU."""
-    from refit_ros.people.crops import normalised
+    from refit_ros.camera.crops import normalised
     center_px, side_px = data.arrays["center"][rows], data.arrays["scale"][rows] * 200 * sizes
     pictures, focal_px, principal_px = [], [], []
     for index, row in enumerate(rows):
@@ -193,8 +193,8 @@ def _picture(data: RealSet, folder: Path, row: int) -> np.ndarray:
 def _cut(data: RealSet, row: int, image: np.ndarray, center_px: np.ndarray, side_px: float,
          image_size: int) -> tuple[np.ndarray, float, np.ndarray]:
     """The crop as published, focal length and principal point (the picture's diagonal and middle where none is given)."""
-    from refit_ros.people.calibration import Calibration
-    from refit_ros.people.crops import Square, cut
+    from refit_ros.camera.calibration import Calibration
+    from refit_ros.camera.crops import Square, cut
     height, width = image.shape[:2]
     focal, principal = default_focal_px(height, width), np.array([width / 2, height / 2], np.float32)
     if "img_focal" in data.arrays:

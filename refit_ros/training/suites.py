@@ -54,7 +54,7 @@ def _real(args: argparse.Namespace) -> int:
 
 
 def _people(args: argparse.Namespace) -> int:
-    from refit_ros.people.evaluation import run
+    from refit_ros.evaluation.people_suite import run
     return run(args)
 
 

@@ -5,12 +5,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from refit_ros.camera.crops import Square, cut_all, square_around
 from refit_ros.core.body import Body
 from refit_ros.core.camera import weak_perspective_from_transl
 from refit_ros.core.refit import Refit
 from refit_ros.core.rotations import rotmat_from_axis_angle
 from refit_ros.core.types import Crops, Estimate
-from refit_ros.people.crops import Square, cut_all, square_around
 from refit_ros.training.data import Batch
 from refit_ros.training.measure import errors, estimates
 

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+from refit_ros.camera.views import View
 from refit_ros.core.body import Body
 from refit_ros.core.body_files import BodyArrays
 from refit_ros.core.joints import PARENTS
+from refit_ros.estimation.types import People, Person, PersonView
 from refit_ros.node.model import Model
-from refit_ros.people.types import People, Person, PersonView, View
 
 CAMERA_FROM_BODY = np.diag([1.0, -1.0, -1.0])  # upright before a camera
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from refit_ros.camera.calibration import Calibration
 from refit_ros.node.film import Lens, shoot
-from refit_ros.people.calibration import Calibration
 
 
 class Stripes:

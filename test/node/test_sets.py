@@ -4,10 +4,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from refit_ros.camera.boxes import Boxes
+from refit_ros.camera.calibration import Calibration
 from refit_ros.node.boxes import BoxJoin
 from refit_ros.node.sets import JUMP_NS, Frame, SetBuilder
-from refit_ros.people.calibration import Calibration
-from refit_ros.people.types import Boxes
 
 MS = 1_000_000
 START_NS = 1_700_000_000 * 10**9

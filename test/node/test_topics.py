@@ -66,9 +66,9 @@ def test_nothing_that_is_not_a_number_leaves(bench):
 def test_overlay_only_while_somebody_looks(bench, monkeypatch):
     from sensor_msgs.msg import Image
     drawn = []
-    overlay = ModuleType("refit_ros.people.overlay")
+    overlay = ModuleType("refit_ros.estimation.overlay")
     overlay.draw_overlay = lambda image, *_: drawn.append(1) or (image // 2)
-    monkeypatch.setitem(sys.modules, "refit_ros.people.overlay", overlay)
+    monkeypatch.setitem(sys.modules, "refit_ros.estimation.overlay", overlay)
     bench.start(fake_model())
     bench.camera(STAMP_NS)
     bench.wait(lambda: bench.node._tally.sets == 1, "the first set")

@@ -76,9 +76,9 @@ def test_every_python_package_that_is_imported_is_declared():
         assert other <= declared, f"{path.name} imports {sorted(other - declared)}, which no file in requirements/ names"
 
 
-def test_what_core_and_people_import_at_their_top_is_a_core_requirement():
+def test_what_core_camera_and_estimation_import_at_their_top_is_a_core_requirement():
     core = {MODULE_OF.get(name, name) for name in map(name_of, requirement_files()["core"])}
-    for folder in ("core", "people"):
+    for folder in ("core", "camera", "detection", "tracking", "estimation"):
         for path in (PACKAGE / folder).rglob("*.py"):
             top = {alias.name.split(".")[0] for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import)
                    for alias in node.names}
@@ -121,7 +121,7 @@ def test_cmake_builds_every_interface():
         assert f'"{path.parent.name}/{path.name}"' in cmake
 
 
-@pytest.mark.parametrize("folder", ["core", "people"])
+@pytest.mark.parametrize("folder", ["core", "camera", "detection", "tracking", "estimation"])
 def test_no_ros_in(folder):
     named = re.compile(r"\b(rclpy|cv_bridge|message_filters|tf2_ros|[a-z]+_msgs)\b")
     for path in (PACKAGE / folder).rglob("*.py"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-import refit_ros.synthetic.samples
 import torch
 from dot_people import DotSource, write_body
 
+import refit_ros.synthetic.samples
 from refit_ros.core.body import load_body
 from refit_ros.training.presets import PRESETS
 

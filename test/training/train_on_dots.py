@@ -4,9 +4,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import refit_ros.synthetic.samples  # noqa: E402
 from dot_people import DotSource  # noqa: E402
 
+import refit_ros.synthetic.samples  # noqa: E402
 from refit_ros.__main__ import main  # noqa: E402
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Calibrated cameras: lenses, crops, boxes, usable views."""

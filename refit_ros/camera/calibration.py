@@ -1,0 +1,189 @@
+"""A camera as CameraInfo describes it: intrinsics, distortion, the picture's size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refit_ros.camera import distortion
+
+# Lengths of D that each model knows; shorter lists are filled with zeros.
+COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (0, 4)}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Intrinsics of one camera, for the picture as it arrives (ROI and binning already applied to K).
+
+    Three kinds of pixels: raw (the picture as it comes), undistorted (a pinhole with the same K) and
+    square (a pinhole with one focal length and the same principal point: what the network is told of).
+    Where fx = fy and D is zero all three are the same.
+    """
+
+    name: str
+    frame_id: str  # optical frame, REP 103: x right, y down, z forward
+    width_px: int
+    height_px: int
+    K: np.ndarray  # (3, 3)
+    distortion_model: str = "plumb_bob"  # plumb_bob, rational_polynomial, equidistant
+    D: np.ndarray = None  # (0, 4, 5, 8, 12 or 14); None or empty: no distortion
+
+    @classmethod
+    def from_camera_info_fields(
+        cls,
+        name: str,
+        frame_id: str,
+        width: int,
+        height: int,
+        k,
+        d=(),
+        distortion_model: str = "plumb_bob",
+        binning_x: int = 0,
+        binning_y: int = 0,
+        roi_x_offset: int = 0,
+        roi_y_offset: int = 0,
+        roi_width: int = 0,
+        roi_height: int = 0,
+    ) -> Calibration:
+        """From the fields of a camera's calibration message, ROI and binning applied to K and size.
+
+        `width`, `height`, `k` (9 numbers, row by row) and the ROI are those of the full sensor; binning 0 means 1;
+        a ROI of zero size means all of it. Raises ValueError with one sentence on anything unusable.
+        """
+        K = np.asarray(k, np.float64).reshape(-1)
+        if K.size != 9:
+            raise ValueError(f"camera {name}: K holds {K.size} numbers, expected 9")
+        K = K.reshape(3, 3).copy()
+        bin_x, bin_y = max(1, int(binning_x)), max(1, int(binning_y))
+        full = roi_width == 0 or roi_height == 0
+        size = (width, height) if full else (roi_width, roi_height)
+        if not full:
+            K[0, 2] -= roi_x_offset
+            K[1, 2] -= roi_y_offset
+        K[0] /= bin_x
+        K[1] /= bin_y
+        calibration = cls(
+            name,
+            frame_id,
+            int(size[0]) // bin_x,
+            int(size[1]) // bin_y,
+            K,
+            distortion_model or "plumb_bob",
+            np.asarray(d, np.float64).reshape(-1),
+        )
+        calibration.check()
+        return calibration
+
+    def check(self) -> None:
+        """Raises ValueError, saying what is wrong and what to do, where the numbers describe no camera."""
+        advice = "calibrate the camera, or publish the result of its calibration"
+        if self.width_px <= 0 or self.height_px <= 0:
+            raise ValueError(f"camera {self.name}: picture of {self.width_px} x {self.height_px} px; {advice}")
+        if self.K.shape != (3, 3) or not np.isfinite(self.K).all():
+            raise ValueError(f"camera {self.name}: K is not a 3 x 3 matrix of finite numbers; {advice}")
+        if not (self.K[0, 0] > 0 and self.K[1, 1] > 0):
+            raise ValueError(
+                f"camera {self.name}: focal length {self.K[0, 0]:g} x {self.K[1, 1]:g} px is not positive; {advice}"
+            )
+        known = COEFFICIENTS.get(self.distortion_model)
+        if known is None:
+            raise ValueError(
+                f"camera {self.name}: distortion model {self.distortion_model!r} is unknown; "
+                f"it can be one of {', '.join(COEFFICIENTS)}"
+            )
+        if self.coefficients.size > known[-1] or not np.isfinite(self.coefficients).all():
+            raise ValueError(
+                f"camera {self.name}: {self.distortion_model} takes up to {known[-1]} finite coefficients, "
+                f"D holds {self.coefficients.size}"
+            )
+
+    @property
+    def coefficients(self) -> np.ndarray:
+        """(n,) distortion coefficients, empty without any."""
+        return np.zeros(0) if self.D is None else np.asarray(self.D, np.float64).reshape(-1)
+
+    @property
+    def distorted(self) -> bool:
+        # An equidistant lens bends rays even with all coefficients zero.
+        return bool(self.coefficients.any()) or (self.distortion_model == "equidistant" and self.coefficients.size > 0)
+
+    @property
+    def is_plain(self) -> bool:
+        """One focal length, no distortion, no skew: raw pixels are square pixels."""
+        return not self.distorted and abs(self.K[0, 0] - self.K[1, 1]) < 1e-6 * self.K[0, 0] and self.K[0, 1] == 0
+
+    @property
+    def focal_px(self) -> float:
+        """Of the square-pixel pinhole."""
+        return float(np.sqrt(self.K[0, 0] * self.K[1, 1]))
+
+    @property
+    def principal_px(self) -> np.ndarray:
+        """(2,) of the square-pixel pinhole."""
+        return self.K[:2, 2].astype(np.float64)
+
+    def undistort_px(self, points: np.ndarray) -> np.ndarray:
+        """Raw pixels (..., 2) to undistorted pixels with the same K."""
+        return self._pixels(self._normalised(points))
+
+    def distort_px(self, points: np.ndarray) -> np.ndarray:
+        """Undistorted pixels (..., 2) with the same K to raw pixels."""
+        plane = self._plane(points)
+        return self._pixels(distortion.distort(plane, self.distortion_model, self.coefficients) if self.distorted else plane)
+
+    def square_from_raw_px(self, points: np.ndarray) -> np.ndarray:
+        """Raw pixels (..., 2) to the square-pixel pinhole."""
+        if self.is_plain:
+            return np.asarray(points, np.float64)
+        return self._normalised(points) * self.focal_px + self.principal_px
+
+    def raw_from_square_px(self, points: np.ndarray) -> np.ndarray:
+        """The square-pixel pinhole (..., 2) to raw pixels."""
+        if self.is_plain:
+            return np.asarray(points, np.float64)
+        plane = (np.asarray(points, np.float64) - self.principal_px) / self.focal_px
+        return self._pixels(distortion.distort(plane, self.distortion_model, self.coefficients) if self.distorted else plane)
+
+    def project(self, points_camera_m: np.ndarray) -> np.ndarray:
+        """Points (..., 3) m in the optical frame to raw pixels (..., 2); those behind the camera land far outside."""
+        plane = _onto_plane(points_camera_m)
+        return self._pixels(distortion.distort(plane, self.distortion_model, self.coefficients) if self.distorted else plane)
+
+    def project_square(self, points_camera_m: np.ndarray) -> np.ndarray:
+        """Points (..., 3) m in the optical frame to pixels (..., 2) of the square-pixel pinhole."""
+        return _onto_plane(points_camera_m) * self.focal_px + self.principal_px
+
+    def sees(self, points_camera_m: np.ndarray) -> np.ndarray:
+        """(...,) bool: in front of the camera and inside the raw picture."""
+        points = np.asarray(points_camera_m, np.float64)
+        raw = self.project(points)
+        inside = (raw >= -0.5).all(-1) & (raw[..., 0] < self.width_px - 0.5) & (raw[..., 1] < self.height_px - 0.5)
+        if self.distorted:  # polynomials fold points far outside back into the picture
+            inside &= np.hypot(*np.moveaxis(_onto_plane(points), -1, 0)) <= 1.05 * self._widest_plane_radius()
+        return inside & (points[..., 2] > 0.05)
+
+    def _widest_plane_radius(self) -> float:
+        w, h = self.width_px - 1.0, self.height_px - 1.0
+        border = np.array([[0, 0], [w, 0], [0, h], [w, h], [w / 2, 0], [w / 2, h], [0, h / 2], [w, h / 2]])
+        return float(np.linalg.norm(self._normalised(border), axis=-1).max())
+
+    def _normalised(self, raw_px: np.ndarray) -> np.ndarray:
+        plane = self._plane(raw_px)
+        return distortion.undistort(plane, self.distortion_model, self.coefficients) if self.distorted else plane
+
+    def _plane(self, pixels: np.ndarray) -> np.ndarray:
+        pixels = np.asarray(pixels, np.float64)
+        y = (pixels[..., 1] - self.K[1, 2]) / self.K[1, 1]
+        x = (pixels[..., 0] - self.K[0, 2] - self.K[0, 1] * y) / self.K[0, 0]
+        return np.stack([x, y], -1)
+
+    def _pixels(self, plane: np.ndarray) -> np.ndarray:
+        x = plane[..., 0] * self.K[0, 0] + plane[..., 1] * self.K[0, 1] + self.K[0, 2]
+        return np.stack([x, plane[..., 1] * self.K[1, 1] + self.K[1, 2]], -1)
+
+
+def _onto_plane(points_camera_m: np.ndarray) -> np.ndarray:
+    """Points (..., 3) to x/z, y/z (..., 2); depths below 1 mm count as 1 mm so that nothing becomes infinite."""
+    points = np.asarray(points_camera_m, np.float64)
+    return points[..., :2] / np.maximum(points[..., 2:], 1e-3)

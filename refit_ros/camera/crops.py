@@ -1,0 +1,143 @@
+"""Square crops of people, cut out of raw pictures through the square-pixel pinhole.
+
+On a plain pinhole a crop is the published one: edges at whole pixels, black outside the picture, blurred where it
+shrinks, bilinear.
+A lens with distortion or two focal lengths is undone in the same one resampling.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+
+from refit_ros.camera.calibration import Calibration
+from refit_ros.core.camera import IMAGENET_MEAN, IMAGENET_STD
+from refit_ros.core.picture_crops import PictureCrops
+from refit_ros.core.types import Crops
+
+BOX_MARGIN = 1.2        # side of a crop over the longer side of its box, as published
+SMALLEST_SIDE_PX = 8.0  # a box below this shows nothing of a person
+QUICK_FROM = 2.5        # beyond this reduction, average whole pixels first
+
+MEAN = np.array(IMAGENET_MEAN, np.float32)
+DEVIATION = np.array(IMAGENET_STD, np.float32)
+
+
+@dataclass(frozen=True)
+class Square:
+    """Where a crop lies in the square-pixel pinhole's picture."""
+    center_px: np.ndarray  # (2,)
+    side_px: float
+
+
+def square_around(box_xyxy_px: np.ndarray, margin: float = BOX_MARGIN) -> Square:
+    """The crop for a box (4,) of the square-pixel picture, moved to whole pixels so that picture and geometry agree."""
+    box = np.asarray(box_xyxy_px, np.float64)
+    center = (box[:2] + box[2:]) / 2
+    return square_at(center, margin * float((box[2:] - box[:2]).max()))
+
+
+def square_at(center_px: np.ndarray, side_px: float) -> Square:
+    """The square nearest to the one asked for whose edges are whole pixels."""
+    side = max(float(np.round(side_px)), SMALLEST_SIDE_PX)
+    corner = np.round(np.asarray(center_px, np.float64) - side / 2)
+    return Square(corner + side / 2, side)
+
+
+def box_in_square_pixels(box_xyxy_px: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """(4,) box around what a raw picture's box shows, in the square-pixel picture."""
+    return _box_through(box_xyxy_px, calibration, calibration.square_from_raw_px)
+
+
+def box_in_raw_pixels(box_xyxy_px: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """(4,) box around what a square-pixel picture's box shows, in the raw picture."""
+    return _box_through(box_xyxy_px, calibration, calibration.raw_from_square_px)
+
+
+def _box_through(box: np.ndarray, calibration: Calibration, convert) -> np.ndarray:
+    box = np.asarray(box, np.float64)
+    if calibration.is_plain:
+        return box
+    t = np.linspace(0, 1, 7)[:, None]
+    (left, top), (right, bottom) = box[:2], box[2:]
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    border = np.concatenate([corners[i] + t * (corners[(i + 1) % 4] - corners[i]) for i in range(4)])
+    moved = convert(border)
+    return np.concatenate([moved.min(0), moved.max(0)])
+
+
+def cut(image: np.ndarray, calibration: Calibration, square: Square, size: int) -> np.ndarray:
+    """(size, size, 3) uint8: what `square` shows of a raw picture (H, W, 3) uint8."""
+    half = square.side_px / 2
+    # The published crops end at whole pixels, each edge rounded towards zero.
+    left, top, right, bottom = (int(v) for v in np.concatenate([square.center_px - half, square.center_px + half]))
+    height, width = image.shape[:2]
+    # A huge square holds next to nothing: it is sampled rather than laid out in memory.
+    if not calibration.is_plain or max(right - left, bottom - top) > 4 * max(height, width):
+        return _cut_through_lens(image, calibration, square, size)
+    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    if x0 >= x1 or y0 >= y1:
+        return np.zeros((size, size, 3), np.uint8)
+    patch = image[y0:y1, x0:x1]
+    if patch.shape[:2] != (bottom - top, right - left):
+        patch = cv2.copyMakeBorder(patch, y0 - top, bottom - y1, x0 - left, right - x1, cv2.BORDER_CONSTANT)
+    return _shrink(patch, size)
+
+
+def _shrink(patch: np.ndarray, size: int) -> np.ndarray:
+    """Blurred before it is sampled, as the published crops are: a Gaussian of (scale - 1) / 2 px."""
+    factor = int(max(patch.shape[:2]) / size / QUICK_FROM)
+    if factor > 1:  # most of a big reduction by plain averaging, which costs next to nothing
+        patch = cv2.resize(patch, (patch.shape[1] // factor, patch.shape[0] // factor), interpolation=cv2.INTER_AREA)
+    sigma = [max(0.0, (length / size - 1) / 2) for length in patch.shape[:2]]
+    if max(sigma) > 0.05:
+        radius = int(4 * max(sigma) + 0.5)
+        patch = cv2.GaussianBlur(patch, (2 * radius + 1,) * 2, sigmaX=max(sigma[1], 1e-3), sigmaY=max(sigma[0], 1e-3),
+                                 borderType=cv2.BORDER_CONSTANT)
+    return cv2.resize(patch, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
+def _cut_through_lens(image: np.ndarray, calibration: Calibration, square: Square, size: int) -> np.ndarray:
+    # Sampled at about the picture's own resolution, then shrunk like any other patch.
+    samples = int(np.clip(square.side_px, size, 4 * size))
+    line = (np.arange(samples) + 0.5) * (square.side_px / samples) - 0.5 - square.side_px / 2
+    x, y = np.meshgrid(line + square.center_px[0], line + square.center_px[1])
+    raw = calibration.raw_from_square_px(np.stack([x, y], -1)).astype(np.float32)
+    patch = cv2.remap(image, np.ascontiguousarray(raw[..., 0]), np.ascontiguousarray(raw[..., 1]), cv2.INTER_LINEAR,
+                      borderMode=cv2.BORDER_CONSTANT)
+    return _shrink(patch, size)
+
+
+def normalised(pictures: np.ndarray) -> torch.Tensor:
+    """(B, S, S, 3) uint8 RGB to (B, 3, S, S) float32 with ImageNet's mean and deviation removed."""
+    scale, shift = 1 / (255 * DEVIATION), MEAN / DEVIATION
+    return torch.from_numpy((pictures * scale - shift).astype(np.float32).transpose(0, 3, 1, 2).copy())
+
+
+@lru_cache(maxsize=4)
+def _cutter(size: int, device: str) -> PictureCrops:
+    return PictureCrops(size, device)
+
+
+def cut_all(images: list[np.ndarray], calibrations: list[Calibration], squares: list[Square], size: int,
+            device: torch.device | str = "cpu") -> Crops:
+    """One batch of crops of size x size px, crop i from images[i]; pictures (H, W, 3) uint8 RGB. At least one.
+
+    On a GPU they are cut there, unless a lens has to be undone: a picture is then sent once, as bytes.
+    """
+    if torch.device(device).type == "cuda" and all(calibration.is_plain for calibration in calibrations):
+        pictures = _cutter(size, str(device)).cut_from_all(images, np.stack([s.center_px for s in squares]),
+                                                          np.array([s.side_px for s in squares]))
+    else:
+        pictures = normalised(np.stack([cut(i, c, s, size) for i, c, s in zip(images, calibrations, squares)]))
+
+    def batch(values) -> torch.Tensor:
+        return torch.tensor(np.array(values), dtype=torch.float32)
+
+    crops = Crops(images=pictures, center_px=batch([s.center_px for s in squares]),
+                  side_px=batch([s.side_px for s in squares]), focal_px=batch([c.focal_px for c in calibrations]),
+                  principal_px=batch([c.principal_px for c in calibrations]))
+    return crops.to(device)

@@ -1,0 +1,100 @@
+"""Which pictures of a set can be used, and where their cameras stand."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from refit_ros.camera.boxes import Boxes
+from refit_ros.camera.calibration import Calibration
+
+
+@dataclass(frozen=True)
+class View:
+    """One camera's picture of a synchronized set."""
+    image: np.ndarray                        # (H, W, 3) uint8 RGB, as the camera gave it (distorted)
+    calibration: Calibration
+    stamp_s: float                           # capture time
+    fixed_from_camera: np.ndarray | None = None  # (4, 4) m; None: no extrinsics are known
+    boxes: Boxes | None = None               # from outside (detector "topic"); None: find them here
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A usable view: its picture, its lens and its pose."""
+    image: np.ndarray              # (H, W, 3) uint8 RGB
+    calibration: Calibration
+    stamp_s: float
+    fixed_from_camera: np.ndarray  # (4, 4) m
+    boxes: Boxes | None
+
+    @property
+    def name(self) -> str:
+        return self.calibration.name
+
+    @property
+    def rotation(self) -> np.ndarray:
+        """(3, 3) camera_from_fixed."""
+        return self.fixed_from_camera[:3, :3].T
+
+    def to_camera(self, points_fixed_m: np.ndarray) -> np.ndarray:
+        """Points (..., 3) m of the fixed frame in this camera's optical frame."""
+        return (points_fixed_m - self.fixed_from_camera[:3, 3]) @ self.fixed_from_camera[:3, :3]
+
+    def to_fixed(self, points_camera_m: np.ndarray) -> np.ndarray:
+        """Points (..., 3) m of this camera's optical frame in the fixed frame."""
+        return points_camera_m @ self.fixed_from_camera[:3, :3].T + self.fixed_from_camera[:3, 3]
+
+
+def usable(views: Sequence[View], several: bool) -> tuple[list[Camera], dict[str, str]]:
+    """The cameras that can be used, and for each of the others why not.
+
+    A view without extrinsics defines the fixed frame itself only when it is the only camera there ever was
+    (`several` false); otherwise it is left out, never taken as identity.
+    """
+    cameras: list[Camera] = []
+    left_out: dict[str, str] = {}
+    for view in views:
+        name = view.calibration.name
+        reason = _fault(view, several)
+        if reason is None and any(camera.name == name for camera in cameras):
+            reason = "a second picture under the same camera name"
+        if reason is not None:
+            left_out[name] = reason
+            continue
+        pose = np.eye(4) if view.fixed_from_camera is None else _orthonormal(view.fixed_from_camera)
+        cameras.append(Camera(view.image, view.calibration, view.stamp_s, pose, view.boxes))
+    return cameras, left_out
+
+
+def _fault(view: View, several: bool) -> str | None:
+    image, calibration = view.image, view.calibration
+    try:
+        calibration.check()
+    except ValueError as error:
+        return str(error)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        return f"picture is {image.dtype} {image.shape}, expected uint8 (height, width, 3)"
+    if image.shape[:2] != (calibration.height_px, calibration.width_px):
+        return (f"picture is {image.shape[1]} x {image.shape[0]} px, but calibrated for "
+                f"{calibration.width_px} x {calibration.height_px}")
+    if not np.isfinite(view.stamp_s):
+        return "its stamp is not a number"
+    if view.fixed_from_camera is None:
+        return "its pose in the fixed frame is unknown" if several else None
+    pose = np.asarray(view.fixed_from_camera)
+    if pose.shape != (4, 4) or not np.isfinite(pose).all():
+        return "its pose in the fixed frame is not a finite 4 x 4 matrix"
+    if abs(np.linalg.det(pose[:3, :3]) - 1) > 0.05:
+        return "its pose in the fixed frame is no rigid motion"
+    return None
+
+
+def _orthonormal(pose: np.ndarray) -> np.ndarray:
+    """The same pose with rounding errors of the rotation removed."""
+    u, _, vt = np.linalg.svd(np.asarray(pose, np.float64)[:3, :3])
+    exact = np.eye(4)
+    exact[:3, :3] = u @ vt
+    exact[:3, 3] = np.asarray(pose)[:3, 3]
+    return exact

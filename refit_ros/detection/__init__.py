@@ -1,0 +1,1 @@
+"""Finding boxes of people in images."""

@@ -1,0 +1,29 @@
+"""Which detector the settings ask for."""
+
+from __future__ import annotations
+
+from refit_ros.detection.builtin import BuiltinDetector, embedded_weights
+from refit_ros.detection.hog import HogDetector, WithFallback, hog_is_there
+from refit_ros.detection.onnx_models import OnnxDetector
+from refit_ros.detection.protocol import Detector, FullImage
+from refit_ros.estimation.settings import Settings
+
+
+def make_detector(settings: Settings, device="cpu") -> Detector | None:
+    """The detector of `settings.detector`; None for "topic", whose boxes come with the views.
+
+    Raises FileNotFoundError, ImportError or ValueError with a sentence where its model cannot be used.
+    """
+    if settings.detector == "topic":
+        return None
+    if settings.detector == "onnx":
+        return OnnxDetector(settings.detector_model)
+    if settings.detector == "full_image":
+        return FullImage()
+    if not embedded_weights().is_file():  # a checkout without trained weights
+        return FullImage()
+    builtin = BuiltinDetector(device)
+    if not hog_is_there():
+        return builtin
+    # Where being seen once makes a person, pictures stand alone.
+    return WithFallback(builtin, HogDetector(), settings.detector_confidence, rests=settings.birth_hits > 1)

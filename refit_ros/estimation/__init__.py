@@ -1,0 +1,1 @@
+"""From synchronized images to people in the fixed frame."""

@@ -1,0 +1,40 @@
+"""What a look at a person says about how far to trust it."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refit_ros.camera.geometry import size_px
+from refit_ros.camera.views import Camera
+from refit_ros.estimation.solve import Solved
+
+COMMON_MISFIT = 0.15  # at which the views' agreement counts half
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the last look at a person gave; kept while he is out of sight."""
+    views: int
+    spread_m: float
+    update_m: np.ndarray  # (24,)
+    depth_m: float
+    confidence: float     # 0 .. 1: how well the views agree
+    crowded: float = 0.0  # 0 .. 1: share of his box that somebody else's covers, mean over the views
+
+
+def evidence(solved: Solved, cameras: list[Camera]) -> Evidence:
+    """Of a person solved in this set."""
+    used = [cameras[one.look.camera] for one in solved.own]
+    depth = np.mean([camera.to_camera(solved.pose.joints)[:, 2].mean() for camera in used])
+    update = np.mean([one.last_update_m for one in solved.own], axis=0)
+    return Evidence(int(np.sum(solved.fused.weights > 0.2)), solved.fused.spread_m, update, float(depth),
+                    float(1 / (1 + (misfit(solved) / COMMON_MISFIT) ** 2)),
+                    float(np.mean([one.look.crowded for one in solved.own])))
+
+
+def misfit(solved: Solved) -> float:
+    """Residual over the person's size in the picture, weighted over the views; 0 for a single view."""
+    sizes = size_px(np.stack([one.joints_px for one in solved.own]))
+    weights = solved.fused.weights
+    return float((weights * solved.fused.residual_px / sizes).sum() / max(weights.sum(), 1e-9))

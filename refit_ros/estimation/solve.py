@@ -1,0 +1,241 @@
+"""From crops to bodies in the fixed frame: one call of the backbone, the loop for each group of views, one place.
+
+All pictures and all people of a set go through the network as one batch. What leaves here is numpy.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from refit_ros.camera import crops as cropping
+from refit_ros.camera.crops import Square
+from refit_ros.camera.geometry import size_px
+from refit_ros.camera.views import Camera
+from refit_ros.core.camera import transl_from_weak_perspective, weak_perspective_from_transl
+from refit_ros.core.refit import Refit
+from refit_ros.core.rotations import rotmat_from_6d, sixd_from_rotmat
+from refit_ros.core.types import Crops, Estimate, Views
+from refit_ros.estimation.fuse import Fused, fuse
+
+WARM_SHARES = 0.5, 0.5, 0.5  # of the last state (pose, shape, camera) in where a followed person's loop starts
+
+# A person's size in his crop, and his offset from its middle, beyond all sense.
+SMALLEST_SCALE, LARGEST_SCALE, FARTHEST_M = 0.1, 10.0, 5.0
+
+
+@dataclass(frozen=True)
+class Pose:
+    """A body in the fixed frame."""
+    rotmats: np.ndarray  # (24, 3, 3): global orientation in the fixed frame, then relative to the parents
+    betas: np.ndarray    # (10,)
+    transl: np.ndarray   # (3,) m
+    joints: np.ndarray   # (24, 3) m
+
+    def moved(self, step_m: np.ndarray) -> Pose:
+        return replace(self, transl=self.transl + step_m, joints=self.joints + step_m)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One crop: which camera, and where in its square-pixel picture."""
+    camera: int
+    square: Square
+    veil: np.ndarray | None = None  # (S, S) bool: where the crop shows somebody else
+    crowded: float = 0.0  # share of the person's box that somebody else's covers
+
+
+@dataclass(frozen=True)
+class Own:
+    """What one crop says by itself, in its camera's frame."""
+    look: Look
+    rotmats: np.ndarray           # (24, 3, 3)
+    betas: np.ndarray             # (10,)
+    joints_m: np.ndarray          # (24, 3) m, by its own translation
+    joints_px: np.ndarray         # (24, 2) px of the square-pixel picture
+    weak_perspective: np.ndarray  # (3,)
+    last_update_m: np.ndarray     # (24,) m: how far the last iteration moved each joint
+
+
+def off_by(own: Own, expected: Pose, camera: Camera) -> float:
+    """Mean distance of a crop's joints from those of a pose in that camera, in sizes of the body."""
+    where_px = camera.calibration.project_square(camera.to_camera(expected.joints))
+    return float(np.linalg.norm(where_px - own.joints_px, axis=-1).mean() / size_px(own.joints_px))
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A person from all views together."""
+    pose: Pose
+    own: tuple[Own, ...]          # one for each view
+    fused: Fused
+
+
+class Solver:
+    """Runs the network on a set's crops; keeps the features so that a crop is looked at once."""
+
+    def __init__(self, network: Refit) -> None:
+        self.network = network
+        self.body = network.body
+        self.device = next(network.parameters()).device
+        # Crops are cut as published: crop pixel i lies at (i + 0.5) side / S - 0.5 from the corner, while the network's
+        # geometry puts it at i side / S. The published network has learned to live with that half pixel; those trained
+        # here were shown pictures that agree with the geometry, and are told where the crop really lies.
+        self._exact = getattr(network.config, "backbone", "") == "small"
+        self._crops: Crops | None = None
+        self._features = None
+        self._looks: list[Look] = []
+        self.cameras: list[Camera] = []  # of the set that is being solved
+
+    @torch.inference_mode()
+    def look(self, cameras: list[Camera], looks: list[Look]) -> None:
+        """Cuts and encodes all crops of a set; the other methods refer to them by index."""
+        self.cameras, self._looks = cameras, looks
+        if not looks:
+            return
+        views = [cameras[look.camera] for look in looks]
+        self._crops = cropping.cut_all([view.image for view in views], [view.calibration for view in views],
+                                       [look.square for look in looks], self.network.config.image_size, self.device)
+        veils = [row for row, look in enumerate(looks) if look.veil is not None]
+        if veils:
+            masks = torch.from_numpy(np.stack([looks[row].veil for row in veils])).to(self.device)
+            rows = torch.tensor(veils, device=self.device)
+            self._crops.images[rows] = self._crops.images[rows].masked_fill(masks[:, None], 0.0)
+        if self._exact:
+            half = 0.5 * self._crops.side_px / self.network.config.image_size - 0.5
+            self._crops = replace(self._crops, center_px=self._crops.center_px + half[:, None])
+        self._features = self.network.encode(self._crops.images)
+
+    @torch.inference_mode()
+    def alone(self, indices: list[int], iterations: int) -> list[Own]:
+        """Each of these crops by itself."""
+        if not indices:
+            return []
+        return self._own(indices, None, None, None, iterations)
+
+    @torch.inference_mode()
+    def together(self, groups: list[list[int]], starts: list[Pose | None], held: list[np.ndarray | None],
+                 iterations: int, settle) -> list[Solved]:
+        """One body for each group of crops (indices), each group one person.
+
+        starts: where to begin, None: from scratch. held: betas (10,) known beforehand or None.
+        settle(group number, betas) -> betas to place the body with: a shape that was averaged or corrected.
+        """
+        if not groups:
+            return []
+        flat = [index for group in groups for index in group]
+        person = np.concatenate([[number] * len(group) for number, group in enumerate(groups)])
+        rotations = np.stack([self.cameras[self._looks[index].camera].rotation for index in flat])
+        views = Views(torch.tensor(person, dtype=torch.int64, device=self.device), self._tensor(rotations))
+        betas = None
+        if any(value is not None for value in held):
+            rows = [np.full(10, np.nan) if held[p] is None else held[p] for p in person]
+            betas = self._tensor(np.stack(rows))
+        own = self._own(flat, views, betas, self._start(flat, person, starts), iterations)
+        members = [[own[i] for i in np.flatnonzero(person == number)] for number in range(len(groups))]
+        return self._placed(members, settle)
+
+    def _placed(self, members: list[list[Own]], settle) -> list[Solved]:
+        cameras = [[self.cameras[one.look.camera] for one in group] for group in members]
+        rotmats = np.stack([group[0].rotmats for group in members])
+        for number, group in enumerate(members):  # shared by the views, so the first view's will do
+            rotmats[number, 0] = cameras[number][0].fixed_from_camera[:3, :3] @ group[0].rotmats[0]
+        betas = np.stack([settle(number, group[0].betas) for number, group in enumerate(members)])
+        joints = self.joints(betas, rotmats)
+        solved = []
+        for number, group in enumerate(members):
+            fused = fuse(joints[number], [one.joints_px for one in group], cameras[number])
+            pose = Pose(rotmats[number], betas[number], fused.transl, joints[number] + fused.transl)
+            solved.append(Solved(pose, tuple(group), fused))
+        return solved
+
+    @torch.inference_mode()
+    def joints(self, betas: np.ndarray, rotmats: np.ndarray) -> np.ndarray:
+        """betas (N, 10), rotmats (N, 24, 3, 3) to joints (N, 24, 3) m without translation."""
+        return self.body.joints(self._tensor(betas), self._tensor(rotmats)).double().cpu().numpy()
+
+    @torch.inference_mode()
+    def outlines(self, poses: list[Pose]) -> np.ndarray:
+        """Markers and joints (N, M + 24, 3) m of poses in the fixed frame: what their boxes must hold."""
+        if not poses:
+            return np.zeros((0, 0, 3))
+        markers, joints = self.body.markers_and_joints(self._tensor(np.stack([pose.betas for pose in poses])),
+                                                       self._tensor(np.stack([pose.rotmats for pose in poses])))
+        return torch.cat([markers, joints], 1).double().cpu().numpy() + np.stack([pose.transl for pose in poses])[:, None]
+
+    @torch.inference_mode()
+    def height_m(self, betas: np.ndarray) -> float:
+        return float(self.body.height_m(self._tensor(betas[None]))[0])
+
+    def _own(self, indices: list[int], views, betas, start, iterations: int) -> list[Own]:
+        rows = torch.tensor(indices, device=self.device)
+        names = ("images", "center_px", "side_px", "focal_px", "principal_px")
+        crops = Crops(*(getattr(self._crops, name)[rows] for name in names))
+        features = replace(self._features, maps=self._features.maps[rows], pooled=self._features.pooled[rows])
+        if start is not None:
+            first = self.network.fit(features, crops, views=views, betas=betas, iterations=0).estimate
+            start = _between(first, start, crops)
+        fit = self.network.fit(features, crops, views=views, betas=betas, start=start, iterations=iterations)
+        last, previous = _before_the_camera(fit.estimate, crops), fit.history[max(0, len(fit.history) - 2)]
+        joints = self.body.joints(last.betas, last.rotmats)
+        before = self.body.joints(previous.betas, previous.rotmats)
+        update = (joints - joints[:, :1] - before + before[:, :1]).norm(dim=-1)
+        estimate = [value.double().cpu().numpy() for value in
+                    (last.rotmats, last.betas, joints + last.transl[:, None], last.weak_perspective, update)]
+        if not all(np.isfinite(value).all() for value in estimate):
+            raise FloatingPointError("the network's output is not finite: its weights do not fit this body")
+        own = []
+        for row, index in enumerate(indices):
+            look = self._looks[index]
+            rotmats, betas_, joints_m, weak, moved = (value[row] for value in estimate)
+            pixels = self.cameras[look.camera].calibration.project_square(joints_m)
+            own.append(Own(look, rotmats, betas_, joints_m, pixels, weak, moved))
+        return own
+
+    def _start(self, flat: list[int], person: np.ndarray, starts: list[Pose | None]) -> Estimate | None:
+        """Each person's last pose in the frame of each camera that sees him now, for the crop it is seen in."""
+        if all(start is None for start in starts):
+            return None
+        count = len(flat)
+        rotmats, betas = np.tile(np.eye(3), (count, 24, 1, 1)), np.zeros((count, 10))
+        transl, cold = np.ones((count, 3)), np.ones(count, bool)
+        for row, index in enumerate(flat):
+            pose = starts[person[row]]
+            if pose is None:
+                continue
+            camera = self.cameras[self._looks[index].camera]
+            rotmats[row], betas[row], cold[row] = pose.rotmats, pose.betas, False
+            rotmats[row, 0] = camera.rotation @ pose.rotmats[0]
+            # The pelvis is J0 + transl in every frame, and J0 depends on the shape alone.
+            rest_pelvis = pose.joints[0] - pose.transl
+            transl[row] = camera.to_camera(pose.joints[0]) - rest_pelvis
+        rows = torch.tensor(flat, device=self.device)
+        crops = Crops(*(getattr(self._crops, name)[rows] for name in
+                        ("images", "center_px", "side_px", "focal_px", "principal_px")))
+        weak = weak_perspective_from_transl(self._tensor(transl), crops)
+        weak = torch.where(torch.tensor(cold, device=self.device)[:, None], torch.nan, weak)
+        return Estimate(self._tensor(rotmats), self._tensor(betas), weak, self._tensor(transl))
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.tensor(np.asarray(values), dtype=torch.float32, device=self.device)
+
+
+def _before_the_camera(estimate: Estimate, crops: Crops) -> Estimate:
+    """The same estimate with its crop camera within reason: an untrained network may put people behind the camera."""
+    weak = estimate.weak_perspective
+    sound = torch.cat([weak[:, :1].clamp(SMALLEST_SCALE, LARGEST_SCALE), weak[:, 1:].clamp(-FARTHEST_M, FARTHEST_M)], 1)
+    transl = torch.where((sound == weak).all(1, keepdim=True), estimate.transl, transl_from_weak_perspective(sound, crops))
+    return replace(estimate, weak_perspective=sound, transl=transl)
+
+
+def _between(first: Estimate, carried: Estimate, crops: Crops) -> Estimate:
+    """Between the network's own first guess and the last state carried over, WARM_SHARES of the latter; NaN rows stay NaN.
+
+    The guess knows this picture, the state knows the person; both err, differently. And the network has learned to
+    expect the errors of its own guess: from a state that is nearly right already it steps too far.
+    """
+    pose, betas, camera = WARM_SHARES
+    sixd = torch.lerp(sixd_from_rotmat(first.rotmats), sixd_from_rotmat(carried.rotmats), pose)
+    weak = torch.lerp(first.weak_perspective, carried.weak_perspective, camera)
+    return Estimate(rotmat_from_6d(sixd), torch.lerp(first.betas, carried.betas, betas), weak, carried.transl)

@@ -1,0 +1,63 @@
+"""Other people veiled in somebody's crop, so that the network does not take one of them for him.
+
+Where two followed people overlap in a picture, what the other one is expected to cover, and this one is not, becomes
+plain grey (ImageNet's mean). The network has learned to see people with things before them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from refit_ros.camera.crops import Square
+from refit_ros.core.joints import JOINT_INDEX, JOINT_NAMES, PARENTS
+
+# How thick a body is along the bone that ends at a joint; joints not named here belong to the trunk.
+THICK_M = {"knee": 0.16, "ankle": 0.11, "foot": 0.09, "elbow": 0.10, "wrist": 0.08, "hand": 0.08, "neck": 0.12, "head": 0.12}
+TRUNK = tuple(JOINT_INDEX[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip"))
+TRUNK_THICK_M, HEAD_RADIUS_M = 0.16, 0.12
+HEAD_ABOVE = 0.6  # the skull's middle lies beyond the head joint by this share of the neck
+OWN_WIDER = 1.5  # what he himself may cover is kept, with room for where he may have moved
+
+
+@dataclass(frozen=True)
+class Silhouette:
+    """A body in one camera's square-pixel picture."""
+
+    joints_px: np.ndarray  # (24, 2)
+    px_per_m: float  # at the body's depth
+
+    def covers(self, square: Square, size: int, wider: float = 1.0) -> np.ndarray:
+        """(size, size) uint8, 1 where a crop of that many pixels shows the body."""
+        scale = size / square.side_px
+        points = ((self.joints_px - square.center_px + square.side_px / 2) * scale).clip(-4 * size, 4 * size)
+
+        def thick(width_m: float) -> int:
+            return int(np.clip(round(width_m * self.px_per_m * scale * wider), 1, 2 * size))
+
+        mask = np.zeros((size, size), np.uint8)
+        corners = points.round().astype(np.int32)
+        trunk = cv2.convexHull(corners[list(TRUNK)])
+        cv2.fillConvexPoly(mask, trunk, 1)
+        cv2.polylines(mask, [trunk], True, 1, thick(TRUNK_THICK_M))
+        for joint, parent in enumerate(PARENTS):
+            thick_m = THICK_M.get(JOINT_NAMES[joint].rsplit("_", 1)[-1])
+            if thick_m is not None:
+                cv2.line(mask, corners[parent].tolist(), corners[joint].tolist(), 1, thick(thick_m))
+        neck, head = points[JOINT_INDEX["neck"]], points[JOINT_INDEX["head"]]
+        skull = (head + HEAD_ABOVE * (head - neck)).round().astype(int).tolist()
+        cv2.circle(mask, skull, thick(HEAD_RADIUS_M), 1, -1)
+        return mask
+
+
+def veil(own: Silhouette, others: list[Silhouette], square: Square, size: int) -> np.ndarray | None:
+    """(size, size) bool: what of a crop is to be veiled; None where it is nothing."""
+    mask = np.zeros((size, size), np.uint8)
+    for other in others:
+        mask |= other.covers(square, size)
+    if not mask.any():
+        return None
+    hidden = (mask > 0) & (own.covers(square, size, OWN_WIDER) == 0)
+    return hidden if hidden.any() else None

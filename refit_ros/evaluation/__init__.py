@@ -1,0 +1,1 @@
+"""How far estimated people lie from the true ones."""

@@ -1,1 +1,0 @@
-"""From synchronized pictures to people: found, followed, matched across cameras, fused, steady."""

@@ -1,0 +1,1 @@
+"""Who is whom, over cameras and time; numpy and scipy only."""

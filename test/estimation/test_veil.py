@@ -1,0 +1,65 @@
+"""Other people in somebody's crop are veiled, he himself is not."""
+from __future__ import annotations
+
+import numpy as np
+from oracle import Actor, Oracle, Stage, ring
+
+from refit_ros.camera.crops import square_around
+from refit_ros.camera.geometry import around
+from refit_ros.estimation.estimator import Estimator
+from refit_ros.estimation.settings import Settings
+from refit_ros.estimation.veil import Silhouette, veil
+
+SIZE = 64
+
+
+def silhouettes(*places):
+    """People at these places before the first camera of a ring, and the crop of the first of them."""
+    cameras = ring(1)
+    stage = Stage([Actor(place, seed=1) for place in places], cameras)
+    calibration = cameras[0][0]
+    points = [stage.in_camera(actor, 0) for actor in range(len(places))]
+    bodies = [Silhouette(calibration.project_square(p), calibration.focal_px / p[:, 2].mean()) for p in points]
+    return bodies, square_around(around(bodies[0].joints_px))
+
+
+def test_a_body_covers_its_joints_and_little_else():
+    (body,), square = silhouettes((0, 0))
+    mask = body.covers(square, SIZE)
+    rows = ((body.joints_px - square.center_px + square.side_px / 2) * SIZE / square.side_px).round().astype(int)
+    assert mask[rows[:, 1], rows[:, 0]].mean() > 0.9  # the hands' and feet's ends may lie on the edge
+    assert 0.05 < mask.mean() < 0.3
+    wider = body.covers(square, SIZE, 1.5)
+    assert (wider >= mask).all() and wider.sum() > 1.1 * mask.sum()
+
+
+def test_what_the_other_covers_is_veiled_and_his_own_is_not():
+    (own, other), square = silhouettes((0, 0), (0.35, 0.35))
+    hidden = veil(own, [other], square, SIZE)
+    assert hidden is not None and 0.01 < hidden.mean() < 0.3
+    assert not (hidden & (own.covers(square, SIZE) > 0)).any()
+    assert not (hidden & (other.covers(square, SIZE) == 0)).any()
+
+
+def test_nothing_is_veiled_of_him_alone_nor_by_those_far_off_nor_by_one_in_his_place():
+    (own, other), square = silhouettes((0, 0), (-1.5, 1.5))
+    assert veil(own, [], square, SIZE) is None
+    assert veil(own, [other], square, SIZE) is None
+    assert veil(own, [own], square, SIZE) is None
+    veil(own, [Silhouette(np.full((24, 2), 1e9), 1e9)], square, SIZE)  # beyond all measure: no error
+
+
+def test_the_crops_of_two_side_by_side_are_veiled_and_those_of_one_alone_are_not():
+    veiled = {}
+    for actors in (1, 2):
+        stage = Stage([Actor((0.0, 0.3 * k), seed=k) for k in range(actors)], ring(2))
+        estimator = Estimator(Oracle(stage, 0, 0, 0), Settings(detector="topic", smoothing=0.0))
+        seen = []
+        look = estimator._solver.look
+        estimator._solver.look = lambda cameras, looks, look=look, seen=seen: (
+            look(cameras, looks), seen.extend(one.veil is not None for one in looks))
+        for number in range(4):
+            people = estimator.estimate(stage.views(number * 0.1))
+        assert len(people.people) == actors
+        veiled[actors] = sum(seen)
+    assert veiled[1] == 0 and veiled[2] > 0
