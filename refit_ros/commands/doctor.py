@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print every finding; 1 where something has to be mended."""
     problems = 0
-    checks: list[Callable[[], Iterator[Finding]]] = [_program, _packages, _detector, _device, lambda: _network(args)]
+    checks: list[Callable[[], Iterator[Finding]]] = [_program, _packages, _detector, _models, _device, lambda: _network(args)]
     if not args.without_ros:
         checks.insert(2, _ros)
     for check in checks:
@@ -100,6 +100,19 @@ def _detector() -> Iterator[Finding]:
     except Exception:
         return  # told already
     yield Finding("detector", without_hog_note() or "builtin, and OpenCV's HOG where that finds nobody")
+
+
+def _models() -> Iterator[Finding]:
+    from refit_ros.models.files import command, fault, folder
+    from refit_ros.models.table import TABLE
+    wrong = {each: sentence for each in TABLE if (sentence := fault(each))}
+    absent = [each for each in wrong if not (folder() / each.name).exists()]
+    yield Finding("models", f"{', '.join(each.name for each in TABLE if each not in wrong) or 'none'} in {folder()}")
+    if absent:  # everything works without them, people in photographs are found less often
+        yield Finding("", f"not there: {', '.join(each.name for each in absent)} (`{command(*absent)}`)")
+    for each in wrong:
+        if each not in absent:
+            yield Finding("models", f"{each.name} is damaged", wrong[each])
 
 
 def _version(package: str) -> str | None:

@@ -120,3 +120,16 @@ def test_beside_a_robots_ros_nothing_it_has_is_replaced(tmp_path):
     assert f"numpy=={numpy.__version__}" in constraints
     assert not [each for each in arguments if each.startswith("numpy")]
     assert not [each for each in constraints if each.startswith(("scipy", "torch", "pytest"))]
+
+
+def test_without_a_network_the_set_up_goes_on_without_models_and_says_so(monkeypatch, stamps, capsys):
+    """What it starts is this package's command itself, whose pip is sent to an index that is not there."""
+    monkeypatch.setattr(set_up, "PYTHON", Path(sys.executable))
+    monkeypatch.setenv("REFIT_MODELS", str(stamps / "models"))
+    for name, value in {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "file:///nowhere/simple", "PIP_RETRIES": "0",
+                        "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}.items():
+        monkeypatch.setenv(name, value)
+    set_up.get_models(ros=None)
+    said = capsys.readouterr().out
+    assert "went on without them: refit_ros: pip could not bring mediapipe==0.10.21" in said
+    assert "`python -m refit_ros models get` gets them later" in said and not list((stamps / "models").iterdir())

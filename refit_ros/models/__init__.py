@@ -1,0 +1,1 @@
+"""Models that others have trained: one table of them, getting them, and where they lie."""
