@@ -152,8 +152,8 @@ def get_models(ros: str | None) -> None:
     if ros and os.environ.get("PYTHONPATH"):
         env["PYTHONPATH"] += os.pathsep + os.environ["PYTHONPATH"]
     try:
-        run_step("[4/4] getting the models that find people in photographs", [str(PYTHON), "-m", "refit_ros", "models", "get"],
-                 env, STAMPS / "models.log")
+        run_step("[4/4] getting the models that find people in photographs",
+                 [str(PYTHON), "-m", "refit_ros", "models", "get"], env, STAMPS / "models.log")
     except StepFailed:
         reason = (STAMPS / "models.log").read_text(errors="replace").strip().splitlines()
         print(f"  went on without them: {reason[-1] if reason else 'no reason was given'}\n"

@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print every finding; 1 where something has to be mended."""
     problems = 0
-    checks: list[Callable[[], Iterator[Finding]]] = [_program, _packages, _detector, _models, _device, lambda: _network(args)]
+    checks: list[Callable[[], Iterator[Finding]]] = [_program, _packages, _detector, _models, _device,
+                                                     lambda: _network(args)]
     if not args.without_ros:
         checks.insert(2, _ros)
     for check in checks:

