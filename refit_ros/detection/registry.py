@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from refit_ros.detection.builtin import BuiltinDetector, embedded_weights
+from typing import Protocol
+
+from refit_ros.detection.builtin import BuiltinDetector
 from refit_ros.detection.hog import HogDetector, WithFallback, hog_is_there
 from refit_ros.detection.onnx_models import OnnxDetector
 from refit_ros.detection.protocol import Detector, FullImage
-from refit_ros.estimation.settings import Settings
 
 
-def make_detector(settings: Settings, device="cpu") -> Detector | None:
+class DetectorSettings(Protocol):
+    """What is read here of the Estimator's settings (`estimation/settings.py`, which lies above this folder)."""
+
+    @property
+    def detector(self) -> str: ...
+    @property
+    def detector_model(self) -> str: ...
+    @property
+    def detector_confidence(self) -> float: ...
+    @property
+    def birth_hits(self) -> int: ...
+
+
+def make_detector(settings: DetectorSettings, device="cpu") -> Detector | None:
     """The detector of `settings.detector`; None for "topic", whose boxes come with the views.
 
     Raises FileNotFoundError, ImportError or ValueError with a sentence where its model cannot be used.
@@ -19,8 +33,6 @@ def make_detector(settings: Settings, device="cpu") -> Detector | None:
     if settings.detector == "onnx":
         return OnnxDetector(settings.detector_model)
     if settings.detector == "full_image":
-        return FullImage()
-    if not embedded_weights().is_file():  # a checkout without trained weights
         return FullImage()
     builtin = BuiltinDetector(device)
     if not hog_is_there():

@@ -12,6 +12,7 @@ from refit_ros.camera.views import Camera, View, usable
 from refit_ros.core.refit import Refit
 from refit_ros.detection.protocol import cleaned
 from refit_ros.detection.registry import make_detector
+from refit_ros.detection.results import as_detector
 from refit_ros.estimation.attention import Attention, attend, contradictions, expect, hear, is_hidden
 from refit_ros.estimation.budget import Budget
 from refit_ros.estimation.doubt import is_jump, wanders
@@ -38,11 +39,14 @@ CLOCK_SET_BACK_S = 1.0
 class Estimator:
     """Finds, follows, matches and fuses people. One set of pictures at a time, in the order of their stamps."""
 
-    def __init__(self, network: Refit, settings: Settings | None = None) -> None:
-        """Raises ValueError or FileNotFoundError, with a sentence, where the settings' detector cannot be had."""
+    def __init__(self, network: Refit, settings: Settings | None = None, detector: object | None = None) -> None:
+        """detector: an own one instead of the settings', an object with `find(images)` (see detection/results.py).
+
+        Raises ValueError or FileNotFoundError, with a sentence, where the detector cannot be had.
+        """
         self.settings = settings or Settings()
         self._solver = Solver(network.eval())
-        self._detector = make_detector(self.settings, self._solver.device)
+        self._detector = make_detector(self.settings, self._solver.device) if detector is None else as_detector(detector)
         self._several = False  # more than one camera, or extrinsics, were ever seen
         self._held: dict[int, np.ndarray] = {}
         self.reset()
@@ -143,12 +147,12 @@ class Estimator:
             or self._sets % settings.detector_interval == 0
         )
         self._sets += 1
-        if self._detector is None:
-            found, calls = {index: camera.boxes for index, camera in enumerate(cameras) if camera.boxes is not None}, 0
-        elif due:
-            found, calls = dict(enumerate(self._detector.find([camera.image for camera in cameras]))), len(cameras)
-        else:
-            found, calls = {}, 0
+        # Boxes that come with a view are taken in place of the detector's.
+        found = {index: camera.boxes for index, camera in enumerate(cameras) if camera.boxes is not None}
+        asked = [index for index in range(len(cameras)) if index not in found] if self._detector is not None and due else []
+        if asked:
+            found.update(zip(asked, self._detector.find([cameras[index].image for index in asked])))
+        calls = len(asked)
         dropped = 0
         for index, boxes in found.items():
             calibration = cameras[index].calibration

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from oracle import Actor, Oracle, Stage, ring
@@ -259,3 +261,21 @@ def test_without_fusion_everybody_is_seen_by_one_camera():
     stage = Stage([Actor((-1, -0.5), (0.3, 0), 1), Actor((1, 0.6), (-0.3, 0), 2)], ring(4))
     people = [people for _, people in following(stage, Settings(detector="topic", fuse_views=False), sets=10)][-1].people
     assert [len(person.views) for person in people] == [1, 1]
+
+
+def test_an_own_detector_finds_and_boxes_of_a_view_are_taken_before_its_answer():
+    stage = Stage([Actor((0, 0), seed=1)], ring(2))
+    asked = []
+
+    class Own:
+        def find(self, images):
+            asked.append(len(images))
+            return [Boxes(np.zeros((0, 4)), np.zeros(0))] * len(images)
+
+    estimator = Estimator(Oracle(stage), Settings(birth_hits=1), detector=Own())
+    views = stage.views(0.0)
+    assert estimator.estimate([replace(view, boxes=None) for view in views]).people == () and asked == [2]
+    people = estimator.estimate([views[0], replace(views[1], boxes=None)])  # one brings boxes along
+    assert asked == [2, 1] and people.detector_calls == 1
+    people = estimator.estimate(views)
+    assert asked == [2, 1] and people.detector_calls == 0 and len(people.people) == 1
