@@ -1,0 +1,125 @@
+"""BlazePose's landmarks of people whose boxes are known: places in the image and in 3D, and whether it is a person.
+
+After the published graph of MediaPipe's pose solution (Apache-2.0; pbtxt files of mediapipe 0.10.21): the same crops,
+decoding, refinement on heatmaps and next region. docs/models.md states how far the two differ.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from refit_ros.detection.regions import crops, from_boxes, from_points, to_image, turned
+from refit_ros.detection.tflite import TfliteNetwork
+from refit_ros.models.files import path_of
+
+KINDS = ("lite", "full", "heavy")
+COUNT = 33             # landmarks that are given on; two more say where the body is, four are not used
+_MIDDLE, _CIRCLE = 33, 34
+PERSON = 0.5           # a flag above this: this is a person
+MOST_AT_ONCE = 8       # crops in one call: more gain nothing and take memory
+_KERNEL = 9            # heatmap pixels around a landmark that refine it
+_LEAST_HEAT = 0.5
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Of N people, BlazePose's 33 landmarks in its order (nose, eyes, ears, mouth, shoulders, ... , feet)."""
+    place_px: np.ndarray     # (N, 33, 2) in the raw image, may lie outside
+    visibility: np.ndarray   # (N, 33) 0 .. 1: in the image and not hidden
+    presence: np.ndarray     # (N, 33) 0 .. 1: in the region
+    place_m: np.ndarray      # (N, 33, 3) about the hips' middle, axes as the camera's (x right, y down, z away); guessed
+    flag: np.ndarray         # (N,) 0 .. 1: this is a person
+    region: np.ndarray       # (N, 4) where it was looked: x, y, side (px), angle (rad)
+    next_region: np.ndarray  # (N, 4) where to look in the next image
+
+    def __len__(self) -> int:
+        return len(self.flag)
+
+    def __getitem__(self, chosen) -> Landmarks:
+        """Some of the people, by a mask or indices (M,)."""
+        return Landmarks(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+class LandmarkNetwork:
+    """BlazePose `lite`, `full` or `heavy`, on the CPU."""
+
+    def __init__(self, kind: str = "full") -> None:
+        """Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence."""
+        if kind not in KINDS:
+            raise ValueError(f"there are no '{kind}' landmarks; choose from {', '.join(KINDS)}")
+        self.kind = kind
+        self._network = TfliteNetwork(path_of(f"pose_landmark_{kind}"))
+
+    def in_boxes(self, image: np.ndarray, xyxy_px: np.ndarray, passes: int = 2) -> Landmarks:
+        """Landmarks of the people in boxes (N, 4) of an image (H, W, 3) uint8 RGB.
+
+        passes: a box says nothing of how a person leans or what is hidden, so that each further pass looks where the one
+        before has found the body; a region in which nobody is seen is kept.
+        """
+        return self.in_regions([image], [from_boxes(xyxy_px)], passes)[0]
+
+    def in_regions(self, images: Sequence[np.ndarray], regions: Sequence[np.ndarray], passes: int = 1) -> list[Landmarks]:
+        """Landmarks for the regions (N_i, 4) of each image; all images' together in few calls."""
+        counts = np.cumsum([len(each) for each in regions])[:-1]
+        now = [np.asarray(each, np.float64).reshape(-1, 4) for each in regions]
+        found = self._look(images, now)
+        for _ in range(passes - 1):
+            seen = found.flag > PERSON
+            again = np.where(seen[:, None], found.next_region, found.region)
+            found = self._look(images, np.split(again, counts))
+        return [found[index] for index in np.split(np.arange(len(found)), counts)]
+
+    def _look(self, images: Sequence[np.ndarray], regions: Sequence[np.ndarray]) -> Landmarks:
+        side = self._network.side_px
+        cut = [crops(image, each, side) for image, each in zip(images, regions) if len(each)]
+        where = np.concatenate([np.zeros((0, 4)), *regions])
+        pixels = np.concatenate(cut) if cut else np.zeros((0, side, side, 3), np.uint8)
+        parts = [decoded(*self._run(pixels[begin:begin + MOST_AT_ONCE]), where[begin:begin + MOST_AT_ONCE], side)
+                 for begin in range(0, max(len(pixels), 1), MOST_AT_ONCE)]
+        return Landmarks(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Landmarks)))
+
+    def _run(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        if not len(pixels):
+            return np.zeros((0, 195)), np.zeros((0, 1)), np.zeros((0, 64, 64, 39)), np.zeros((0, 117))
+        outputs = {output.shape[1:]: output for output in self._network(pixels.astype(np.float32) / 255)}
+        return outputs[195,], outputs[1,], outputs[64, 64, 39], outputs[117,]
+
+
+def decoded(rows: np.ndarray, flag: np.ndarray, heat: np.ndarray, metres: np.ndarray, region: np.ndarray,
+            side_px: int) -> Landmarks:
+    """The network's outputs (N, 39 * 5), (N, 1), (N, h, w, 39), (N, 39 * 3) for regions (N, 4)."""
+    rows = np.asarray(rows, np.float64).reshape(-1, 39, 5)
+    share = refined(rows[..., :2] / side_px, np.asarray(heat))
+    place = to_image(share, region)
+    about = turned(np.asarray(metres, np.float64).reshape(-1, 39, 3), region[:, 3])
+    return Landmarks(
+        place_px=place[:, :COUNT], visibility=_sigmoid(rows[:, :COUNT, 3]), presence=_sigmoid(rows[:, :COUNT, 4]),
+        place_m=about[:, :COUNT], flag=np.asarray(flag, np.float64).reshape(-1), region=region,
+        next_region=from_points(place[:, _MIDDLE], place[:, _CIRCLE]))
+
+
+def refined(share: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Landmarks (N, K, 2), shares of the crop, moved to the middle of the heat around them (N, h, w, K; logits).
+
+    Where the heat is nowhere above a half they stay.
+    """
+    height, width = heat.shape[1:3]
+    reach = _KERNEL // 2
+    better = share.copy()
+    pixel = np.floor(share * [width, height])
+    inside = ((pixel >= 0) & (pixel < [width, height])).all(-1)
+    for person, landmark in zip(*np.nonzero(inside)):
+        column, row = pixel[person, landmark].astype(int)
+        left, top = max(0, column - reach), max(0, row - reach)
+        around = _sigmoid(heat[person, top:row + reach + 1, left:column + reach + 1, landmark].astype(np.float64))
+        if around.max() >= _LEAST_HEAT:
+            total = around.sum()
+            better[person, landmark] = [(around.sum(0) @ np.arange(left, left + around.shape[1])) / total / width,
+                                        (around.sum(1) @ np.arange(top, top + around.shape[0])) / total / height]
+    return better
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(values, -50, 50)))

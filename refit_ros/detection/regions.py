@@ -1,0 +1,56 @@
+"""Regions of interest: squares that stand upright on a person, turned in the image; and what is cut out of an image by them.
+
+A region is (x, y, side, angle): its middle and side in px of the raw image, the angle in rad by which it is turned,
+clockwise as one sees it, so that a person who leans to the right has a positive one. Arrays of them are (N, 4).
+Geometry after the published graphs of MediaPipe's pose solution (AlignmentPointsToRects, RectTransformation), so that its
+networks see what they were trained on.
+"""
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+WIDER = 1.25   # a region's side, by the diameter of the circle around the whole body
+
+
+def from_points(middle_px: np.ndarray, circle_px: np.ndarray) -> np.ndarray:
+    """Regions from the hips' middle (N, 2) and a point on the circle around the whole body, above the head (N, 2)."""
+    off = circle_px - middle_px
+    angle = np.pi / 2 - np.arctan2(-off[:, 1], off[:, 0])
+    angle = angle - 2 * np.pi * np.floor((angle + np.pi) / (2 * np.pi))
+    side = 2 * WIDER * np.linalg.norm(off, axis=1)
+    return np.column_stack([middle_px, side, angle])
+
+
+def from_boxes(xyxy_px: np.ndarray) -> np.ndarray:
+    """Upright regions around boxes (N, 4)."""
+    xyxy_px = np.asarray(xyxy_px, np.float64).reshape(-1, 4)
+    size = (xyxy_px[:, 2:] - xyxy_px[:, :2]).max(1, initial=1.0)
+    return np.column_stack([(xyxy_px[:, :2] + xyxy_px[:, 2:]) / 2, WIDER * size, np.zeros(len(xyxy_px))])
+
+
+def to_image(points: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """Points (N, K, 2) in shares of regions (N, 4), 0 .. 1, to px of the image."""
+    return turned(points - 0.5, regions[:, 3]) * regions[:, None, 2, None] + regions[:, None, :2]
+
+
+def turned(vectors: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """The first two components of vectors (N, K, 2 or 3) of turned regions as the image has them."""
+    cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    x, y = vectors[..., 0], vectors[..., 1]
+    return np.concatenate([np.stack([cos * x - sin * y, sin * x + cos * y], -1), vectors[..., 2:]], -1)
+
+
+def crops(image: np.ndarray, regions: np.ndarray, side_px: int, border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
+    """What lies under each region of an image (H, W, 3) uint8: (N, side, side, 3) uint8.
+
+    Bilinear, also where it shrinks, as the networks were trained: averaging first made nothing better on a real recording.
+    """
+    cut = np.zeros((len(regions), side_px, side_px, 3), np.uint8)
+    for index, (x, y, side, angle) in enumerate(regions):
+        cos, sin = np.cos(angle) * side / side_px, np.sin(angle) * side / side_px
+        linear = np.array([[cos, -sin], [sin, cos]])
+        corner = np.array([x, y]) - linear @ np.full(2, side_px / 2)
+        cv2.warpAffine(image, np.column_stack([linear, corner]), (side_px, side_px), dst=cut[index],
+                       flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border)
+    return cut
