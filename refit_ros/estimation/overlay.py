@@ -1,7 +1,6 @@
 """People drawn over the picture they were seen in: shaded mesh, skeleton, number."""
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 
 import cv2
@@ -11,6 +10,7 @@ from refit_ros.camera.calibration import Calibration
 from refit_ros.core.body import Body
 from refit_ros.core.joints import PARENTS
 from refit_ros.estimation.mesh import people_vertices
+from refit_ros.estimation.palette import rgb8_of
 from refit_ros.estimation.types import People, Person
 
 OPACITY = 0.65
@@ -18,12 +18,6 @@ LIGHT = np.array([0.3, -0.6, -0.74])  # from the upper left behind the camera, i
 AMBIENT = 0.45
 NEAREST_M = 0.1
 FRACTION_BITS = 3  # corners of triangles are drawn at eighths of a pixel
-
-
-def color_of(number: int) -> tuple[int, int, int]:
-    """The RGB colour of a person's number: neighbours in number are far apart in hue."""
-    red, green, blue = colorsys.hsv_to_rgb((0.08 + 0.618034 * number) % 1.0, 0.55, 1.0)
-    return int(255 * red), int(255 * green), int(255 * blue)
 
 
 def draw_overlay(image: np.ndarray, calibration: Calibration, camera_from_fixed: np.ndarray,
@@ -42,10 +36,10 @@ def draw_overlay(image: np.ndarray, calibration: Calibration, camera_from_fixed:
         painted = drawn.copy()
         order = np.argsort([-vertices[:, 2].mean() for vertices in meshes])  # the nearest last
         for index in order:
-            _paint(painted, meshes[index], np.asarray(body.faces, np.int64), color_of(persons[index].id), calibration)
+            _paint(painted, meshes[index], np.asarray(body.faces, np.int64), rgb8_of(persons[index].id), calibration)
         drawn = cv2.addWeighted(drawn, 1 - OPACITY, painted, OPACITY, 0)
     for person in persons:
-        _skeleton(drawn, person.joints @ R.T + t, color_of(person.id), calibration)
+        _skeleton(drawn, person.joints @ R.T + t, rgb8_of(person.id), calibration)
         _label(drawn, person, person.joints @ R.T + t, calibration)
     return drawn
 
@@ -101,4 +95,4 @@ def _label(picture: np.ndarray, person: Person, joints_camera_m: np.ndarray, cal
     x = int(np.clip(pixels[:, 0].mean() - wide / 2, 2, max(2, picture.shape[1] - wide - 2)))
     y = int(np.clip(pixels[:, 1].min() - 0.12 * np.ptp(pixels[:, 1]), tall + 4, picture.shape[0] - base - 2))
     cv2.rectangle(picture, (x - 3, y - tall - 3), (x + wide + 3, y + base), (30, 30, 30), -1)
-    cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, color_of(person.id), 1, cv2.LINE_AA)
+    cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, rgb8_of(person.id), 1, cv2.LINE_AA)

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from refit_ros.estimation.estimator import Estimator
 from refit_ros.estimation.settings import Settings
-from refit_ros.evaluation.sequences import PLANS, Rehearsal, rehearse
-from refit_ros.evaluation.tracking_metrics import Tally
+from refit_ros.evaluation.player import played
+from refit_ros.evaluation.seeds import REPORTING_SEEDS
+from refit_ros.evaluation.sequences import OLD_PLANS, RATE_HZ, Plan, SyntheticSequence, key_of, render_sequence
+from refit_ros.evaluation.tracking_metrics import TrackingMetrics
 
-COLUMNS = (
-    ("mpjpe_mm", "MPJPE mm", ".0f"),
-    ("pa_mpjpe_mm", "PA mm", ".0f"),
-    ("pelvis_m", "pelvis m", ".3f"),
-    ("idf1", "IDF1", ".2f"),
-    ("id_switches", "switches", "d"),
-    ("wrong_matches", "wrong", "d"),
-    ("jitter_mm", "jitter mm", ".0f"),
-    ("lag_ms", "lag ms", ".0f"),
-    ("iterations", "iterations", ".1f"),
-    ("detector_calls", "detector", "d"),
-    ("one_sigma", "in 1 s", ".0%"),
-    ("two_sigma", "in 2 s", ".0%"),
-)
+BEST_SINGLE_CAMERA = "best single camera"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of the suite is run: every combination of these."""
+
+    plans: Sequence[Plan] = OLD_PLANS
+    seeds: Sequence[int] = (REPORTING_SEEDS[0],)
+    rates_hz: Sequence[float] = (RATE_HZ,)
+    variants: Sequence[str] = ()  # empty: all
+    cameras: int | None = None  # None: as many as each scene is made for
+    images: Path | None = None  # folder in which rendered images are kept for other runs
 
 
 def variants(settings: Settings) -> dict[str, Settings]:
@@ -43,55 +41,58 @@ def variants(settings: Settings) -> dict[str, Settings]:
     }
 
 
-def play(network, settings: Settings, rehearsal: Rehearsal, cameras: list[int] | None = None) -> dict[str, float]:
+def variants_named(names: Sequence[str], settings: Settings) -> dict[str, Settings | None]:
+    """Of names with spaces or underscores, none for all; None stands for the best single camera.
+
+    Raises ValueError for another name.
+    """
+    known = {**variants(settings), BEST_SINGLE_CAMERA: None}
+    by_key = {key_of(name): name for name in known}
+    unknown = [name for name in names if key_of(name) not in by_key]
+    if unknown:
+        raise ValueError(f"there is no variant '{unknown[0]}'; there are {', '.join(by_key)}")
+    return {by_key[key_of(name)]: known[by_key[key_of(name)]] for name in names} if names else known
+
+
+def play(network, settings: Settings, sequence: SyntheticSequence, cameras: list[int] | None = None) -> dict:
     """Runs one estimator over a rendered scene and measures it."""
-    estimator, tally = Estimator(network, settings), Tally(rehearsal)
-    for time_s, views, truth in rehearsal.sets(cameras, true_boxes=settings.detector == "topic"):
-        tally.take(time_s, estimator.estimate(views), truth)
-    return {**tally.figures(), "moved": sorted(tally.moved)}
+    metrics = TrackingMetrics(sequence)
+    for time_s, people, truth in played(Estimator(network, settings), sequence, cameras):
+        metrics.take(time_s, people, truth)
+    return metrics.figures()
 
 
-def best_single_camera(network, settings: Settings, rehearsal: Rehearsal) -> dict[str, float]:
+def best_single_camera(network, settings: Settings, sequence: SyntheticSequence) -> dict:
     """The camera that alone gives the smallest error of the pelvis."""
-    alone = [play(network, settings, rehearsal, [camera]) for camera in range(len(rehearsal.calibrations))]
+    alone = [play(network, settings, sequence, [camera]) for camera in range(len(sequence.calibrations))]
     return min(alone, key=lambda figures: math.inf if math.isnan(figures["pelvis_m"]) else figures["pelvis_m"])
 
 
-def evaluate(network, settings: Settings, plans=PLANS, seed: int = 0, say: Callable[[str], None] = print) -> dict:
-    """{scene: {variant: figures}}; tells each row as it comes."""
-    shot: dict = {}
-    result: dict[str, dict] = {}
-    say("| scene | what | " + " | ".join(title for _, title, _ in COLUMNS) + " |")
-    say("|---|---|" + "---|" * len(COLUMNS))
-    for plan in plans:
-        rehearsal = rehearse(plan, seed, shot)
-        rows = result.setdefault(plan.title, {})
-        for name, changed in variants(settings).items():
-            rows[name] = play(network, changed, rehearsal)
-            say(row(plan.title, name, rows[name]))
-        rows["best single camera"] = best_single_camera(network, settings, rehearsal)
-        say(row(plan.title, "best single camera", rows["best single camera"]))
-    return result
+def sequences(selection: Selection) -> Iterator[tuple[int, SyntheticSequence]]:
+    """Each seed's and scene's sequence at each rate; the images of one seed are rendered once and then forgotten."""
+    for seed in selection.seeds:
+        stores: dict = {}
+        for plan in selection.plans:
+            plan = plan if selection.cameras is None else replace(plan, cameras=selection.cameras)
+            for rate_hz in selection.rates_hz:
+                yield seed, render_sequence(plan, seed, rate_hz, stores, selection.images)
 
 
-def row(scene: str, name: str, figures: dict) -> str:
-    cells = []
-    for key, _, form in COLUMNS:
-        value = figures[key]
-        cells.append("-" if isinstance(value, float) and math.isnan(value) else format(value, form))
-    cells[-3] += f"/{figures['pictures']}"
-    note = f" (moved: {', '.join(figures['moved'])})" if figures["moved"] else ""
-    return f"| {scene} | {name}{note} | " + " | ".join(cells) + " |"
-
-
-def run(args: argparse.Namespace) -> int:
-    """The suite as a command: prints the table, writes JSON to args.output where one is given."""
-    from refit_ros.commands.common import load_network_from, settings_from
-
-    network = load_network_from(args)
-    if not getattr(network, "trained", True):
-        print("note: these weights are untrained, the figures mean nothing", file=sys.stderr)
-    result = evaluate(network, settings_from(args), seed=args.seed, say=lambda line: print(line, flush=True))
-    if args.output:
-        Path(args.output).write_text(json.dumps(result, indent=1) + "\n")
-    return 0
+def evaluate(
+    network, settings: Settings, selection: Selection = Selection(), progress: Callable[[str], None] = lambda line: None
+) -> list[dict]:
+    """One row for each seed, scene, rate and variant: those four, the number of cameras, and the figures."""
+    chosen = variants_named(selection.variants, settings)
+    rows = []
+    for seed, sequence in sequences(selection):
+        for name, changed in chosen.items():
+            alone = changed is None
+            figures = (best_single_camera if alone else play)(network, settings if alone else changed, sequence)
+            scene, cameras = sequence.plan.title, len(sequence.calibrations)
+            row = {"scene": scene, "seed": seed, "rate_hz": sequence.rate_hz, "cameras": cameras, "variant": name, **figures}
+            rows.append(row)
+            progress(
+                f"{scene}, seed {seed}, {sequence.rate_hz:g}/s, {name}: {row['id_switches']} id switches, "
+                f"IDF1 {row['idf1']:.2f}, pelvis {row['pelvis_m']:.3f} m"
+            )
+    return rows

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MATCH_WITHIN_M = 2.0   # an estimate further than this from everybody is of nobody
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -15,7 +13,7 @@ class Comparison:
     pairs: int
     missed: int               # true people, in view, without an estimate
     extra: int                # estimates of nobody
-    id_switches: int          # a true person's estimate has another number than the time before
+    id_switches: int          # a true person's estimate has another id than the time before
     mpjpe_mm: float           # joints, both pelvises at the origin
     pa_mpjpe_mm: float        # joints, after the best similarity transform
     pelvis_error_mm: float    # the place itself, in the fixed frame
@@ -40,37 +38,23 @@ def compare(pairs: Iterable[tuple[list[Body], list[Body]]]) -> Comparison:
     """Over (estimates, truth) of each moment, in order of time."""
     import torch
 
-    from refit_ros.training.metrics import aligned_joint_error, joint_error
-    matched: list[tuple[Body, Body]] = []
-    missed = extra = id_switches = 0
-    last_id: dict[int, int] = {}
+    from refit_ros.evaluation.matching import Identities
+    from refit_ros.evaluation.metrics import aligned_joint_error, joint_error
+    identities, matched = Identities(), []
     for estimates, truth in pairs:
-        here = match(estimates, truth)
-        extra += len(estimates) - len(here)
-        missed += sum(body.in_view for body in truth) - sum(true.in_view for _, true in here)
-        for estimate, true in here:
-            id_switches += last_id.get(true.id, estimate.id) != estimate.id
-            last_id[true.id] = estimate.id
-        matched += here
+        found = identities.step([body.id for body in estimates], [body.joints_m for body in estimates],
+                                [body.id for body in truth], [body.joints_m for body in truth],
+                                [body.in_view for body in truth], seconds=1.0)   # so that sets are counted
+        matched += [(estimates[row], truth[column]) for row, column in found]
+    counts = round(identities.missed_s), round(identities.extra_s), identities.switches
     if not matched:
-        return Comparison(0, missed, extra, id_switches, *(float("nan"),) * 3)
+        return Comparison(0, *counts, *(float("nan"),) * 3)
     joints = torch.from_numpy(np.stack([estimate.joints_m for estimate, _ in matched]))
     true_joints = torch.from_numpy(np.stack([true.joints_m for _, true in matched]))
-    return Comparison(len(matched), missed, extra, id_switches,
+    return Comparison(len(matched), *counts,
                       mpjpe_mm=1000 * joint_error(joints, true_joints).mean().item(),
                       pa_mpjpe_mm=1000 * aligned_joint_error(joints, true_joints).mean().item(),
                       pelvis_error_mm=1000 * (joints[:, 0] - true_joints[:, 0]).norm(dim=-1).mean().item())
-
-
-def match(estimates: list[Body], truth: list[Body]) -> list[tuple[Body, Body]]:
-    """Who is whom, by the distance of their pelvises."""
-    from scipy.optimize import linear_sum_assignment
-    if not estimates or not truth:
-        return []
-    distance_m = np.linalg.norm(np.stack([e.joints_m[0] for e in estimates])[:, None]
-                                - np.stack([t.joints_m[0] for t in truth])[None], axis=-1)
-    rows, columns = linear_sum_assignment(np.minimum(distance_m, 10 * MATCH_WITHIN_M))
-    return [(estimates[r], truth[c]) for r, c in zip(rows, columns, strict=True) if distance_m[r, c] < MATCH_WITHIN_M]
 
 
 def world_from_message_frame(frame_id: str, world: str, world_from_frame: Mapping[str, np.ndarray]) -> np.ndarray:

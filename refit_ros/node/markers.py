@@ -1,13 +1,13 @@
 """People as visualization_msgs markers: skeleton, label, and the mesh without a Python loop over its triangles."""
 from __future__ import annotations
 
-import colorsys
 import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from refit_ros.core.joints import JOINT_INDEX, PARENTS
+from refit_ros.estimation.palette import color_of
 from refit_ros.node.conversions import points, set_stamp, set_xyz
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ BONE_WIDTH_M, LABEL_HEIGHT_M, LABEL_ABOVE_HEAD_M = 0.02, 0.12, 0.25
 LIFETIME_S = 3.0   # when all cameras stop nobody deletes anything, and RViz would show the last people for ever
 POINT_BYTES = 24
 _BONES = np.array([(joint, parent) for joint, parent in enumerate(PARENTS) if parent >= 0])
-_GOLDEN_RATIO = 0.618034
 
 
 class Markers:
@@ -67,7 +66,7 @@ class Markers:
         marker.pose.orientation.w = 1.0
         set_stamp(marker.lifetime, round(LIFETIME_S * 1e9))
         color = marker.color
-        color.r, color.g, color.b = colorsys.hsv_to_rgb(number * _GOLDEN_RATIO % 1.0, 0.6, 0.95)
+        color.r, color.g, color.b = color_of(number)
         color.a = 1.0
         return marker
 

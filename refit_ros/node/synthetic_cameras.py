@@ -127,11 +127,13 @@ class _Detections:
     """The true boxes in one camera's pictures."""
 
     def __init__(self, node: Node, camera: FilmCamera, truth: tuple[tuple[TruePerson, ...], ...]) -> None:
+        from refit_ros.evaluation.true_boxes import true_boxes
         from refit_ros.node.cameras import detection_type
-        from refit_ros.node.true_boxes import boxes_in, detections_message
+        from refit_ros.node.true_boxes import detections_message
         kind = detection_type()
         self._publisher = node.create_publisher(kind, f"/{camera.calibration.name}/detections", qos_profile_sensor_data)
-        self._messages = [detections_message(kind, boxes_in(camera, people)) for people in truth]
+        boxes = [true_boxes(people, camera.calibration, camera.world_from_camera) for people in truth]
+        self._messages = [detections_message(kind, each.xyxy_px) for each in boxes]
 
     def publish(self, index: int, stamp: Time) -> None:
         self._messages[index].header.stamp = stamp

@@ -1,30 +1,10 @@
-"""Boxes of the synthetic people as a perfect detector would give them, for runs that are not about the detector."""
+"""The true boxes of synthetic people as messages that the refit node takes."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point32
-
-if TYPE_CHECKING:
-    from refit_ros.node.film import FilmCamera
-    from refit_ros.synthetic.scenes import TruePerson
-
-BEYOND_JOINTS = 0.1   # of the joints' extent: skull, hands and soles lie outside their joints
-
-
-def boxes_in(camera: FilmCamera, people: tuple[TruePerson, ...]) -> np.ndarray:
-    """(N, 4) px: left, top, right, bottom of those of whom the picture shows a joint."""
-    calibration, found = camera.calibration, []
-    for person in people:
-        points = (np.asarray(person.joints) - camera.world_from_camera[:3, 3]) @ camera.world_from_camera[:3, :3]
-        if calibration.sees(points).any():
-            pixels = calibration.project(points)
-            low, high = pixels.min(0), pixels.max(0)
-            margin = BEYOND_JOINTS / 2 * (high - low).max()
-            size = np.array([calibration.width_px, calibration.height_px])
-            found.append([*np.clip(low - margin, 0, size), *np.clip(high + margin, 0, size)])
-    return np.array(found).reshape(-1, 4)
 
 
 def detections_message(kind: type, boxes_px: np.ndarray) -> Any:

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from refit_ros.core.body import Body
+from refit_ros.evaluation.metrics import aligned_joint_error, joint_error
 from refit_ros.training.data import Batch, batch_of_samples
 from refit_ros.training.learner import Learner
-from refit_ros.training.metrics import aligned_joint_error, joint_error
 
 SEED = 20_230_101
 SINGLE_CROPS, FOUR_VIEW_SETS = 2000, 500

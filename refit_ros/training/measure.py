@@ -10,7 +10,7 @@ from refit_ros.core.body import Body
 from refit_ros.core.refit import Features, Refit
 from refit_ros.core.rotations import mean_rotmat
 from refit_ros.core.types import Estimate, Fit
-from refit_ros.training import metrics
+from refit_ros.evaluation import metrics
 from refit_ros.training.data import Batch
 
 CHUNK = 200
@@ -86,7 +86,7 @@ def _errors_of(estimate: Estimate, batch: Batch, body: Body, surface: bool, regr
     measured["flips"] = metrics.flipped(estimate.rotmats, batch.rotmats)
     if regressor is not None:
         joints_m, truth_m = metrics.fourteen_joints(regressor, vertices), metrics.fourteen_joints(regressor, true_vertices)
-        measured["mpjpe_mm"] = 1000 * (joints_m - truth_m).norm(dim=-1).mean(1)
+        measured["mpjpe_mm"] = 1000 * metrics.joint_error(joints_m, truth_m, root=None)
     else:
         measured["mpjpe_mm"] = 1000 * metrics.joint_error(joints_m, truth_m)
     measured["pa_mpjpe_mm"] = 1000 * metrics.aligned_joint_error(joints_m, truth_m)

@@ -23,6 +23,8 @@ def run_suite(args: argparse.Namespace) -> int:
 
 def _synthetic(args: argparse.Namespace) -> int:
     from refit_ros.core.body import load_body
+    if not isinstance(args.scenes, int):
+        raise ValueError(f"--scenes is '{args.scenes}'; the suite 'synthetic' takes how many, and 'people' takes names")
     from refit_ros.training.evaluate import evaluate_synthetic, evaluate_variant, synthetic_sets
     from refit_ros.training.variants import load_variant
     from refit_ros.training.warm import warm_against_cold
@@ -54,7 +56,7 @@ def _real(args: argparse.Namespace) -> int:
 
 
 def _people(args: argparse.Namespace) -> int:
-    from refit_ros.evaluation.people_suite import run
+    from refit_ros.commands.evaluate_people import run
     return run(args)
 
 

@@ -36,28 +36,28 @@ def pictures(count: int) -> list[np.ndarray]:
 
 @needs_hog
 def test_upright_people_in_a_rendered_room_are_found_and_nobody_else():
-    from refit_ros.evaluation.sequences import Plan, rehearse
+    from refit_ros.evaluation.sequences import Plan, render_sequence
     from refit_ros.synthetic.room import render_room
 
-    shot = rehearse(Plan("three people", "three_people", length_s=0.1))
-    boxes = HogDetector().find(shot.pictures[0])
+    sequence = render_sequence(Plan("three people", "three_people", length_s=0.1))
+    boxes = HogDetector().find(sequence.images[0])
     true_count = found_count = 0
     for camera, found in enumerate(boxes):
-        true = np.array([box for box in (shot.true_box(person, camera) for person in shot.truth[0]) if box is not None])
+        true = sequence.true_boxes(sequence.truth[0], camera).xyxy_px
         sure = found.xyxy_px[found.confidence >= Settings().detector_confidence]
         shares = overlap(true, sure)
         assert (shares.max(0, initial=0) > 0.3).all()
         true_count, found_count = true_count + len(true), found_count + int((shares.max(1, initial=0) > 0.5).sum())
     assert found_count >= true_count / 2
-    rooms = [(255 * render_room(c, pose, seed=4)).astype(np.uint8) for c, pose in zip(shot.calibrations, shot.poses)]
+    rooms = [(255 * render_room(c, pose, seed=4)).astype(np.uint8) for c, pose in zip(sequence.calibrations, sequence.poses)]
     assert not any((found.confidence >= Settings().detector_confidence).any() for found in HogDetector().find(rooms))
 
 
 @needs_hog
 def test_boxes_are_in_the_pixels_of_a_picture_of_any_size():
-    from refit_ros.evaluation.sequences import Plan, rehearse
+    from refit_ros.evaluation.sequences import Plan, render_sequence
 
-    picture = rehearse(Plan("one standing", "standing", cameras=1, length_s=0.1)).pictures[0][0]
+    picture = render_sequence(Plan("one standing", "standing", cameras=1, length_s=0.1)).images[0][0]
     large = np.repeat(np.repeat(picture, 3, 0), 3, 1)
     (small_box,), (large_box,) = (HogDetector().find([image])[0].xyxy_px for image in (picture, large))
     assert np.abs(3 * small_box - large_box).max() < 40

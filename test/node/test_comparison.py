@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refit_ros.node.comparison import Body, compare, match, world_from_message_frame
+from refit_ros.node.comparison import Body, compare, world_from_message_frame
 
 
 def body(number: int, at_m=(0.0, 0.0, 0.0), seed: int = 0, in_view: bool = True) -> Body:
@@ -49,12 +49,6 @@ def test_swapped_numbers_are_counted_and_so_are_missing_and_extra_people():
 def test_nobody_gives_no_figures_and_does_not_fail():
     found = compare([([], [body(1)]), ([], [])])
     assert found.pairs == 0 and found.missed == 1 and np.isnan(found.mpjpe_mm)
-
-
-def test_the_nearest_are_matched_together():
-    estimates = [body(1, (1.0, 0, 0)), body(2, (0.0, 0, 0))]
-    truth = [body(5, (0.1, 0, 0)), body(6, (0.9, 0, 0))]
-    assert [(e.id, t.id) for e, t in match(estimates, truth)] == [(1, 6), (2, 5)]
 
 
 def test_an_unknown_frame_is_named():

@@ -149,15 +149,17 @@ def test_true_boxes_hold_the_people(ros_context):
 
     from geometry_msgs.msg import PolygonStamped
 
+    from refit_ros.evaluation.true_boxes import true_boxes
     from refit_ros.node.conversions import boxes
     from refit_ros.node.film import FilmCamera
     from refit_ros.node.synthetic_cameras import in_camera
-    from refit_ros.node.true_boxes import boxes_in, detections_message
+    from refit_ros.node.true_boxes import detections_message
     from refit_ros.synthetic.scenes import named_scene
     scene = named_scene("three_people", cameras=2)
     camera, people = FilmCamera(*scene.cameras[0]), tuple(scene.truth(0.0))
     behind = SimpleNamespace(joints=np.asarray(people[0].joints) + 50 * -camera.world_from_camera[:3, 2])
-    found = boxes(detections_message(PolygonStamped, boxes_in(camera, (*people, behind)))).xyxy_px
+    true = true_boxes((*people, behind), camera.calibration, camera.world_from_camera)
+    found = boxes(detections_message(PolygonStamped, true.xyxy_px)).xyxy_px
     assert found.shape == (3, 4)
     for (left, top, right, bottom), person in zip(found, people, strict=True):
         pixels, inside = in_camera(camera, np.asarray(person.joints))

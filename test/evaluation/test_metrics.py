@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from refit_ros.core.rotations import rotmat_from_axis_angle
-from refit_ros.training import metrics
+from refit_ros.evaluation import metrics
 
 
 @pytest.fixture

@@ -17,13 +17,15 @@ def fourteen_joints(regressor: Tensor, vertices: Tensor) -> Tensor:
     return joints - joints[:, 2:4].mean(1, keepdim=True)
 
 
-def joint_error(joints: Tensor, truth: Tensor, root: int = 0) -> Tensor:
-    """MPJPE: mean distance of joints (B, J, 3) after moving joint `root` onto the origin -> (B,)."""
+def joint_error(joints: Tensor, truth: Tensor, root: int | None = 0) -> Tensor:
+    """MPJPE: mean distance of joints (B, J, 3) after moving joint `root` onto the origin (None: as they lie) -> (B,)."""
     return distances(joints, truth, root).mean(1)
 
 
-def distances(joints: Tensor, truth: Tensor, root: int = 0) -> Tensor:
-    """(B, J): how far each joint is off, joint `root` at the origin."""
+def distances(joints: Tensor, truth: Tensor, root: int | None = 0) -> Tensor:
+    """(B, J): how far each joint is off, joint `root` at the origin; None: as they lie."""
+    if root is None:
+        return (joints - truth).norm(dim=-1)
     return ((joints - joints[:, root:root + 1]) - (truth - truth[:, root:root + 1])).norm(dim=-1)
 
 
