@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from refit_ros.camera import distortion
+from refit_ros.camera.lens_names import COEFFICIENTS, understood
 
-# Lengths of D that each model knows; shorter lists are filled with zeros.
-COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (0, 4)}
+FIELD_OF_VIEW_DEG = 0.1, 179.0   # of width and height as a pinhole has them, fisheyes included
+ADVICE = "calibrate the camera, or publish the result of its calibration"
+FARTHEST_CENTRE = 10.0           # of the principal point from the image, in its widths and heights
 
 
 @dataclass(frozen=True)
@@ -63,29 +65,25 @@ class Calibration:
             K[1, 2] -= roi_y_offset
         K[0] /= bin_x
         K[1] /= bin_y
-        calibration = cls(
-            name,
-            frame_id,
-            int(size[0]) // bin_x,
-            int(size[1]) // bin_y,
-            K,
-            distortion_model or "plumb_bob",
-            np.asarray(d, np.float64).reshape(-1),
-        )
+        try:
+            model, D = understood(distortion_model or "", d)
+        except ValueError as error:
+            raise ValueError(f"camera {name}: {error}; {ADVICE}") from None
+        calibration = cls(name, frame_id, int(size[0]) // bin_x, int(size[1]) // bin_y, K, model, D)
         calibration.check()
         return calibration
 
     def check(self) -> None:
         """Raises ValueError, saying what is wrong and what to do, where the numbers describe no camera."""
-        advice = "calibrate the camera, or publish the result of its calibration"
         if self.width_px <= 0 or self.height_px <= 0:
-            raise ValueError(f"camera {self.name}: picture of {self.width_px} x {self.height_px} px; {advice}")
+            raise ValueError(f"camera {self.name}: picture of {self.width_px} x {self.height_px} px; {ADVICE}")
         if self.K.shape != (3, 3) or not np.isfinite(self.K).all():
-            raise ValueError(f"camera {self.name}: K is not a 3 x 3 matrix of finite numbers; {advice}")
+            raise ValueError(f"camera {self.name}: K is not a 3 x 3 matrix of finite numbers; {ADVICE}")
         if not (self.K[0, 0] > 0 and self.K[1, 1] > 0):
             raise ValueError(
-                f"camera {self.name}: focal length {self.K[0, 0]:g} x {self.K[1, 1]:g} px is not positive; {advice}"
+                f"camera {self.name}: focal length {self.K[0, 0]:g} x {self.K[1, 1]:g} px is not positive; {ADVICE}"
             )
+        self._check_sense()
         known = COEFFICIENTS.get(self.distortion_model)
         if known is None:
             raise ValueError(
@@ -96,6 +94,25 @@ class Calibration:
             raise ValueError(
                 f"camera {self.name}: {self.distortion_model} takes up to {known[-1]} finite coefficients, "
                 f"D holds {self.coefficients.size}"
+            )
+
+    def _check_sense(self) -> None:
+        """Finite numbers can be nonsense too: a focal length of 1e-308 px makes rays infinite much later."""
+        size = np.array([self.width_px, self.height_px], float)
+        focal, centre = np.diag(self.K)[:2], self.K[:2, 2]
+        with np.errstate(over="ignore"):
+            views_deg = np.rad2deg(2 * np.arctan(size / 2 / focal))
+        low, high = FIELD_OF_VIEW_DEG
+        if not ((views_deg >= low) & (views_deg <= high)).all():
+            raise ValueError(
+                f"camera {self.name}: a focal length of {focal[0]:g} x {focal[1]:g} px for {self.width_px} x "
+                f"{self.height_px} px sees {views_deg[0]:.3g} x {views_deg[1]:.3g} degrees, and cameras see {low:g} to "
+                f"{high:g}; {ADVICE}"
+            )
+        if (np.abs(centre - size / 2) > (FARTHEST_CENTRE + 0.5) * size).any() or abs(self.K[0, 1]) > focal[0]:
+            raise ValueError(
+                f"camera {self.name}: principal point {centre[0]:g}, {centre[1]:g} px or skew {self.K[0, 1]:g} lie far from "
+                f"an image of {self.width_px} x {self.height_px} px; {ADVICE}"
             )
 
     @property

@@ -3,10 +3,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock, ClockType
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
 
 from refit_ros.node.compat import message_filters
 from refit_ros.node.intake import Intake
@@ -30,16 +32,17 @@ class Cameras:
     def __init__(self, node: Node, parameters: NodeParameters, intake: Intake, detections: bool,
                  deliver: Callable[[FrameSet], None]) -> None:
         self._node, self._intake, self._deliver = node, intake, deliver
-        self._subscribers = []
+        self._subscriptions: list = []
+        self._unlatched: dict[str, str] = {}   # camera -> topic of its calibration, not yet asked for as latched
         self._timer = node.create_timer(1.0, self._on_deadline, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._timer.cancel()
         for name in parameters.cameras:
             self._subscribe(name, parameters, detections)
 
     def close(self) -> None:
-        for subscriber in self._subscribers:
-            self._node.destroy_subscription(subscriber.sub)
-        self._subscribers.clear()
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
         self._node.destroy_timer(self._timer)
 
     def _subscribe(self, name: str, parameters: NodeParameters, detections: bool) -> None:
@@ -54,7 +57,25 @@ class Cameras:
             subscriber = message_filters.Subscriber(
                 self._node, kind, template.format(camera=name), qos_profile=qos_profile_sensor_data)
             subscriber.registerCallback(self._on_message, take, name)
-            self._subscribers.append(subscriber)
+            self._subscriptions.append(subscriber.sub)
+        self._intake.note_topic(name, self._node.resolve_topic_name(parameters.image_topic.format(camera=name)))
+        self._unlatched[name] = self._node.resolve_topic_name(parameters.camera_info_topic.format(camera=name))
+
+    def look_for_latched(self) -> None:
+        """Call now and then: a calibration that was published once, before this node came, is asked for as well.
+
+        Only where somebody offers it: a driver that does not would log a warning about this subscription.
+        """
+        from sensor_msgs.msg import CameraInfo
+        for camera, topic in list(self._unlatched.items()):
+            offered = any(each.qos_profile.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL
+                          for each in self._node.get_publishers_info_by_topic(topic))
+            if offered:
+                del self._unlatched[camera]
+                latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+                self._subscriptions.append(self._node.create_subscription(
+                    CameraInfo, topic, partial(self._on_message, take=self._intake.camera_info, camera=camera), latched,
+                    event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False)))
 
     def _on_message(self, message: Any, take: Callable[[str, Any, float], list[FrameSet]], camera: str) -> None:
         self._send_on(take(camera, message, time.monotonic()))

@@ -14,6 +14,7 @@ from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
 from refit_ros.estimation.types import People, Person, PersonView
 from refit_ros.node.rejections import Rejected
+from refit_ros.node.silenced import decoders_silenced
 
 if TYPE_CHECKING:
     from refit_ros.node.message_types import BagTypes, RosTypes
@@ -86,7 +87,8 @@ def picture(message: Any) -> np.ndarray:
 
 
 def _decompressed(message: Any) -> np.ndarray:
-    image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    with decoders_silenced():
+        image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise Rejected("cannot be decoded", f"{len(message.data)} bytes in format '{message.format}' are no picture")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -112,16 +114,28 @@ def _by_cv_bridge(message: Any) -> np.ndarray:
         raise Rejected("cannot be decoded", f"cv_bridge: {error}") from error
 
 
-def calibration(camera: str, message: Any) -> Calibration:
-    """CameraInfo -> the camera of its pictures. Raises Rejected on numbers that describe no camera."""
+def frame_id_of(message: Any) -> str:
+    """As TF2 has it: without the leading slash of ROS 1."""
+    return message.header.frame_id.removeprefix("/")
+
+
+def calibration(camera: str, message: Any, rectified: bool = False) -> Calibration:
+    """CameraInfo -> the camera of its images: K and D, or for rectified images P and no lens.
+
+    Raises Rejected on numbers that describe no camera.
+    """
     roi = message.roi
-    k, d = (message.k, message.d) if hasattr(message, "k") else (message.K, message.D)
+    k, d, p = (message.k, message.d, message.p) if hasattr(message, "k") else (message.K, message.D, message.P)
+    model = message.distortion_model
+    if rectified:
+        k, d, model = np.asarray(p, float).reshape(3, 4)[:, :3], (), ""
     try:
         return Calibration.from_camera_info_fields(
-            camera, message.header.frame_id, message.width, message.height, k, d, message.distortion_model,
+            camera, frame_id_of(message), message.width, message.height, k, d, model,
             message.binning_x, message.binning_y, roi.x_offset, roi.y_offset, roi.width, roi.height)
     except ValueError as error:
-        raise Rejected("bad CameraInfo", str(error)) from error
+        whose = "P of rectified images: " if rectified else ""
+        raise Rejected("bad CameraInfo", f"{whose}{error}") from error
 
 
 def check_size(image_size: tuple[int, int], camera: Calibration) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from refit_ros.camera.calibration import Calibration
     from refit_ros.node.parameters import NodeParameters
 
+RECTIFIED_TOPIC = "image_rect"   # image_proc's names: image_rect, image_rect_color, image_rect_raw
+
 
 def never_raises(take: Callable) -> Callable:
     """For methods `(self, camera, message, now_s) -> sets`: what is rejected is counted, a mistake of this program too."""
@@ -27,8 +29,8 @@ def never_raises(take: Callable) -> Callable:
             return take(self, camera, *rest)
         except Rejected as rejected:
             self.rejections.add(camera, rejected.reason, str(rejected))
-        except Exception:
-            self.rejections.add(camera, "internal error", traceback.format_exc())
+        except Exception as error:
+            self.rejections.add(camera, "internal error", f"{type(error).__name__}: {error}", traceback.format_exc())
         return []
     return guarded
 
@@ -40,21 +42,33 @@ class Intake:
         self.cameras = list(parameters.cameras)
         self.rejections = rejections
         self.pictures = {name: 0 for name in self.cameras}   # usable ones that came
+        self.calibrations = {name: 0 for name in self.cameras}   # messages, the same one again and again
         self.builder = SetBuilder(self.cameras, round(parameters.sync_slop_s * 1e9), parameters.sync_deadline_s,
                                   parameters.camera_timeout_s)
+        self.rectified = {name for name in self.cameras if parameters.rectified}   # whose images have no lens any more
+        for name in self.cameras:
+            self.note_topic(name, parameters.image_topic.format(camera=name))
         self._class = parameters.detection_class
         self._joins = {name: BoxJoin(parameters.detection_wait_s) for name in self.cameras} if detections else {}
         self._calibrations: dict[str, tuple[tuple, Calibration]] = {}
         self._uncalibrated: dict[str, Any] = {}
 
+    def note_topic(self, camera: str, image_topic: str) -> None:
+        """The name that a camera's images really come under: image_proc's says that the lens is taken out already."""
+        if RECTIFIED_TOPIC in image_topic and camera not in self.rectified:
+            self.rectified.add(camera)
+            self.rejections.say_once(camera, "rectified", f"images of {image_topic} are taken as rectified: P of CameraInfo "
+                                     "is used, and no lens")
+
     @never_raises
     def camera_info(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
+        self.calibrations[camera] += 1
         key = _calibration_key(message)
         known = self._calibrations.get(camera)
         if known is not None and known[0] == key:
             return []
         self._calibrations.pop(camera, None)   # pictures of a camera that now claims nonsense are of no use
-        self._calibrations[camera] = key, conversions.calibration(camera, message)
+        self._calibrations[camera] = key, conversions.calibration(camera, message, camera in self.rectified)
         waiting = self._uncalibrated.pop(camera, None)
         return [] if waiting is None else self._picture(camera, waiting, now_s)
 
@@ -88,8 +102,11 @@ class Intake:
         if not conversions.is_compressed(message):
             conversions.check_size((message.width, message.height), calibration)
         self.pictures[camera] += 1
+        if message.header.frame_id.startswith("/"):
+            self.rejections.say_once(camera, "slash", f"frame '{message.header.frame_id}' begins with a slash, as in ROS 1: "
+                                     "it is taken without")
         frame = Frame(camera, conversions.stamp_ns(message.header.stamp),
-                      message.header.frame_id or calibration.frame_id or camera, message, calibration)
+                      conversions.frame_id_of(message) or calibration.frame_id or camera, message, calibration)
         return self._hand_on(self._joins[camera].add_frame(frame, now_s) if self._joins else [frame], now_s)
 
     def _hand_on(self, frames: list[Frame], now_s: float) -> list[FrameSet]:
@@ -102,4 +119,5 @@ class Intake:
 def _calibration_key(message: Any) -> tuple:
     roi = message.roi
     return (message.width, message.height, message.k.tobytes(), tuple(message.d), message.distortion_model,
-            message.binning_x, message.binning_y, roi.x_offset, roi.y_offset, roi.width, roi.height, message.header.frame_id)
+            message.binning_x, message.binning_y, roi.x_offset, roi.y_offset, roi.width, roi.height, message.header.frame_id,
+            tuple(message.p))

@@ -36,6 +36,8 @@ class NodeParameters:
         "raw: sensor_msgs/Image on the image topic; compressed: sensor_msgs/CompressedImage on <image topic>/compressed",
         choices=("raw", "compressed"),
     )
+    rectified: bool = _parameter(False, "Images are rectified: P of CameraInfo is used and no lens; a topic with image_rect "
+                                 "in its name is taken so by itself")
     detection_topic: str = _parameter("{camera}/detections", "Where boxes of people come from, with detector 'topic'")
     detection_class: str = _parameter("person", "With detector 'topic': only detections of this class id count; empty: all")
     detection_wait_s: float = _parameter(0.1, "With detector 'topic': how long a picture waits for its boxes", 0.0, 5.0)
@@ -62,6 +64,7 @@ class NodeParameters:
     publish_mesh: bool = _parameter(False, "Put the mesh into /human/markers, besides skeleton and label")
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "fixed_frame", self.fixed_frame.removeprefix("/"))   # ROS 1's way to write it
         _check_cameras(self.cameras)
         for name in ("image_topic", "camera_info_topic", "detection_topic"):
             _check_topic(name, getattr(self, name), len(self.cameras))

@@ -12,6 +12,7 @@ import numpy as np
 from refit_ros.camera.views import View
 from refit_ros.estimation.types import People
 from refit_ros.node import conversions, frames
+from refit_ros.node.ids import Ids
 from refit_ros.node.markers import Markers
 from refit_ros.node.rejections import Rejected, Rejections
 
@@ -26,9 +27,10 @@ class Pipeline:
     """Used by the one computing thread; `reset` and `set_shape` may come from another."""
 
     def __init__(self, model: Model, outputs: Outputs, extrinsics: frames.Extrinsics | None, fixed_frame: str,
-                 tally: Tally, rejections: Rejections, clock_ns: Callable[[], int]) -> None:
+                 tally: Tally, rejections: Rejections, clock_ns: Callable[[], int], ids: Ids | None = None) -> None:
         self._model, self._outputs, self._extrinsics, self._fixed_frame = model, outputs, extrinsics, fixed_frame
         self._tally, self._rejections, self._clock_ns = tally, rejections, clock_ns
+        self._ids = ids or Ids()   # given where they must outlive this pipeline
         self._markers = Markers(outputs.types)
         self._estimating = threading.Lock()
         self._last_frame_id = fixed_frame
@@ -49,17 +51,20 @@ class Pipeline:
         if not views:
             return People(taken.stamp_ns * 1e-9, (), ())
         with self._estimating:
-            return self._model.estimator.estimate(views)
+            found = self._model.estimator.estimate(views)
+            given = self._ids.outward([person.id for person in found.people])
+            return replace(found, people=tuple(replace(person, id=id_) for person, id_ in zip(found.people, given)))
 
     def reset(self) -> None:
         """Forget everybody."""
         with self._estimating:
             self._model.estimator.reset()
+            self._ids.begin_anew()
 
     def set_shape(self, person_id: int, betas: np.ndarray | None) -> None:
         """Hold or release a shape. Raises ValueError or KeyError where there is no such person."""
         with self._estimating:
-            self._model.estimator.set_shape(person_id, betas)
+            self._model.estimator.set_shape(self._ids.inward(person_id), betas)
 
     def clear(self) -> None:
         """Take down the markers that are shown."""

@@ -13,6 +13,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from refit_ros.node import diagnostics, frames, parameters
 from refit_ros.node.cameras import Cameras
 from refit_ros.node.diagnostics import Diagnostics
+from refit_ros.node.ids import Ids
 from refit_ros.node.intake import Intake
 from refit_ros.node.model import Model, load_model
 from refit_ros.node.outputs import Outputs
@@ -50,7 +51,7 @@ class RefitNode(LifecycleNode):
         super().__init__(NAME, **node_options)
         self._load = load
         self._model = self._outputs = None
-        self._opened, self._idle = ExitStack(), True
+        self._opened, self._idle, self._ids = ExitStack(), True, Ids()
         self._answer_illegal_transitions()
         parameters.declare(self)
         self.add_post_set_parameters_callback(self._say_when)
@@ -115,12 +116,13 @@ class RefitNode(LifecycleNode):
         self._tally, self._rejections = Tally(), Rejections(self.get_logger().warning)
         self._intake = Intake(self._options, self._detections, self._rejections)
         self._pipeline = Pipeline(self._model, self._outputs, self._extrinsics(opened), self._options.fixed_frame,
-                                  self._tally, self._rejections, lambda: self.get_clock().now().nanoseconds)
+                                  self._tally, self._rejections, lambda: self.get_clock().now().nanoseconds, self._ids)
         opened.callback(self._clear)
         self._worker = Worker(self._pipeline.process, self._count_failure)
         opened.callback(self._stop_worker)
         self._said_what_weights_mean = False
-        opened.callback(Cameras(self, self._options, self._intake, self._detections, self._deliver).close)
+        self._cameras = Cameras(self, self._options, self._intake, self._detections, self._deliver)
+        opened.callback(self._cameras.close)
         self._diagnostics = Diagnostics(self.get_fully_qualified_name(), self._model, self._intake, self._tally)
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         opened.callback(self.destroy_publisher, self._diagnostics_publisher)
@@ -179,9 +181,11 @@ class RefitNode(LifecycleNode):
         if not self.context.ok():   # it could not publish because all is ending
             return
         self._tally.failed += 1
-        self._rejections.add("", "set failed", f"a set of pictures could not be computed:\n{trace}")
+        why = trace.strip().splitlines()[-1]
+        self._rejections.add("", "set failed", f"a set of images could not be computed: {why}", trace)
 
     def _diagnose(self) -> None:
+        self._cameras.look_for_latched()
         self._diagnostics_publisher.publish(self._diagnostics.message(self._worker.mailbox.dropped))
 
     def _on_reset(self, request: Any, response: Any) -> Any:

@@ -13,8 +13,8 @@ from typing import Any
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
+from refit_ros.node.stamp_watch import JUMP_NS, StampWatch
 
-JUMP_NS = 1_000_000_000   # stamps that go back by more than this are a clock set back, by less a picture out of order
 MISSES = 10               # a camera whose pictures fitted in none of so many sets is not waited for any more ...
 RETRY = 100               # ... but tried again after so many
 
@@ -65,6 +65,7 @@ class _Camera:
     delivered: bool = False  # something since the last set
     late: int = 0
     unmatched: int = 0
+    clock: StampWatch = field(default_factory=StampWatch)
 
 
 class SetBuilder:
@@ -82,6 +83,9 @@ class SetBuilder:
         camera = self._cameras[frame.camera]
         if self._first_arrival_s is None:
             self._first_arrival_s = now_s
+        if not camera.clock.believes(frame.stamp_ns, now_s):
+            camera.arrival_s = now_s   # it is alive all the same
+            return None
         if 0 <= camera.stamp_ns - frame.stamp_ns < JUMP_NS:
             camera.late += 1
             return None
@@ -124,7 +128,7 @@ class SetBuilder:
 
     def counts(self, name: str) -> dict[str, int]:
         camera = self._cameras[name]
-        return {"late": camera.late, "unmatched": camera.unmatched}
+        return {"late": camera.late, "unmatched": camera.unmatched, "stamps doubted": camera.clock.doubted}
 
     def silent_s(self, name: str, now_s: float) -> float:
         """How long nothing has come; infinite before the first picture."""

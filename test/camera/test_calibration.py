@@ -90,7 +90,7 @@ def test_unusable_distortion_and_size_are_refused():
     with pytest.raises(ValueError, match="unknown"):
         Calibration.from_camera_info_fields("c", "f", 640, 480, good, [0.1], "mirror_ball")
     with pytest.raises(ValueError, match="coefficients"):
-        Calibration.from_camera_info_fields("c", "f", 640, 480, good, [0.1] * 8, "plumb_bob")
+        Calibration.from_camera_info_fields("c", "f", 640, 480, good, [0.1] * 15, "plumb_bob")
     with pytest.raises(ValueError, match="finite"):
         Calibration.from_camera_info_fields("c", "f", 640, 480, good, [float("nan")])
     with pytest.raises(ValueError, match="0 x 480"):
@@ -114,3 +114,60 @@ def test_points_far_outside_are_not_folded_back_into_the_picture():
     points = np.stack([np.tan(angle), np.zeros(50), np.ones(50)], -1)
     assert not camera.sees(points).any()
     assert camera.sees(np.array([[0, 0, 2.0]]))[0]
+
+
+GOOD_K = [500, 0, 320, 0, 500, 240, 0, 0, 1]
+RATIONAL = [0.6, -0.4, 0.0008, 0.0003, 0.05, 0.9, -0.35, 0.02]
+
+
+@pytest.mark.parametrize("model, d, meant, kept", [
+    ("plumb_bob", [-0.3, 0.1, 0.001, 0, -0.02, 0, 0, 0], "plumb_bob", [-0.3, 0.1, 0.001, 0, -0.02]),
+    ("plumb_bob", RATIONAL, "rational_polynomial", RATIONAL),
+    ("plumb_bob", [*RATIONAL, 0, 0, 0, 0, 0.01, 0], "rational_polynomial", [*RATIONAL, 0, 0, 0, 0, 0.01, 0]),
+    ("rational_polynomial", [*RATIONAL, *[0] * 10], "rational_polynomial", [*RATIONAL, *[0] * 6]),
+    ("equidistant", [0.1, 0, 0, 0, 0], "equidistant", [0.1, 0, 0, 0]),
+    ("equidistant", [0, 0, 0, 0, 0], "equidistant", [0, 0, 0, 0]),
+    ("fisheye", [0.1, 0.2, 0.3, 0.4], "equidistant", [0.1, 0.2, 0.3, 0.4]),
+    ("KANNALA_BRANDT4", [0.1, 0.2, 0.3, 0.4], "equidistant", [0.1, 0.2, 0.3, 0.4]),
+    ("Brown Conrady", [-0.3, 0.1, 0, 0, 0], "plumb_bob", [-0.3, 0.1, 0, 0, 0]),
+    ("radtan", [-0.3, 0.1, 0, 0], "plumb_bob", [-0.3, 0.1, 0, 0]),
+    ("OPENCV", [-0.3, 0.1, 0, 0], "plumb_bob", [-0.3, 0.1, 0, 0]),
+    ("FULL_OPENCV", RATIONAL, "rational_polynomial", RATIONAL),
+    ("inverse_brown_conrady", [0, 0, 0, 0, 0], "plumb_bob", []),
+    ("none", [], "plumb_bob", []),
+    ("", [], "plumb_bob", []),
+])
+def test_what_drivers_and_tools_write_is_understood(model, d, meant, kept):
+    camera = Calibration.from_camera_info_fields("c", "f", 640, 480, GOOD_K, d, model)
+    assert camera.distortion_model == meant and np.array_equal(camera.coefficients, kept)
+
+
+@pytest.mark.parametrize("model, d, says", [
+    ("equidistant", [0.1, 0.2, 0.3, 0.4, 0.5], "up to 4"),
+    ("inverse_brown_conrady", [0.1, 0, 0, 0, 0], "unknown"),
+    ("none", [0.1], "unknown"),
+    ("mirror_ball" * 1000, [0.1], "unknown"),
+    ("plumb_bob", [1e300, 0, 0, 0, 0], "beyond"),
+    ("plumb_bob", [0.1] * 12 + [1.57, 0], "tilts"),
+    ("plumb_bob", [0, 0, 0, 0, 0, float("inf")], "finite"),
+])
+def test_a_lens_that_cannot_be_understood_is_refused_in_a_sentence(model, d, says):
+    with pytest.raises(ValueError, match=says) as refused:
+        Calibration.from_camera_info_fields("front", "f", 640, 480, GOOD_K, d, model)
+    assert str(refused.value).startswith("camera front: ") and len(str(refused.value)) < 250
+
+
+@pytest.mark.parametrize(
+    "index, value", [(0, 1e-308), (4, 1e-308), (0, 1e300), (0, 2.0), (4, 1e6), (2, 1e7), (5, -1e5), (1, 1e9)]
+)
+def test_finite_intrinsics_of_no_camera_are_refused(index, value):
+    k = list(map(float, GOOD_K))
+    k[index] = value
+    with pytest.raises(ValueError, match="camera front: .*calibrate"):
+        Calibration.from_camera_info_fields("front", "f", 640, 480, k)
+
+
+@pytest.mark.parametrize("focal_px, width_px", [(3.0, 640), (360000.0, 640), (60.0, 64)])
+def test_very_wide_and_very_long_lenses_are_taken(focal_px, width_px):
+    k = [focal_px, 0, width_px / 2, 0, focal_px, width_px / 2, 0, 0, 1]
+    assert Calibration.from_camera_info_fields("c", "f", width_px, width_px, k).focal_px == pytest.approx(focal_px)

@@ -157,6 +157,42 @@ def test_warned_at_most_once_a_second_of_each_kind():
     assert said[-1] == "left: 0 x 0 (zero size: 21 so far)"
 
 
+def test_the_log_is_bounded_whatever_comes_and_for_however_long():
+    now, said = [0.0], []
+    rejections = Rejections(said.append, lambda: now[0])
+    for tick in range(6000):   # a minute of eight cameras, each with five faults of its own
+        now[0] = tick / 100
+        for camera in range(8):
+            rejections.add(f"camera{camera}", f"fault {tick % 5}", "x" * 100_000, "y\n" * 100_000)
+    lines = [line for text in said for line in text.splitlines()]
+    assert len(said) < 50 and max(map(len, lines)) < 300 and sum(map(len, lines)) < 50_000
+
+
+def test_a_line_of_the_log_is_one_line():
+    said = []
+    Rejections(said.append).add("left", "unknown encoding", "encoding 'a\nERROR\x1b[2J" + "b" * 10**6)
+    assert "\n" not in said[0] and "\x1b" not in said[0] and len(said[0]) < 260
+
+
+def test_decoders_say_nothing_themselves_and_what_others_say_is_kept(capfd):
+    import os
+
+    import cv2
+
+    from refit_ros.node.silenced import decoders_silenced
+    noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    for ending in (".jpg", ".png"):
+        data = cv2.imencode(ending, noise)[1].tobytes()
+        conversions.picture(SimpleNamespace(format="x", data=data))
+        try:
+            conversions.picture(SimpleNamespace(format="x", data=data[:len(data) // 2] + b"\0" * 40 + data[-40:]))
+        except Rejected:
+            pass
+    with decoders_silenced():
+        os.write(2, b"somebody else\n")
+    assert capfd.readouterr().err == "somebody else\n"
+
+
 ENCODINGS = {"rgb8": [10, 100, 200], "bgr8": [200, 100, 10], "8UC3": [200, 100, 10], "rgba8": [10, 100, 200, 255],
              "bgra8": [200, 100, 10, 255], "8UC4": [200, 100, 10, 255], "mono8": [77], "8UC1": [77]}
 

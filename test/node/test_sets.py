@@ -1,4 +1,4 @@
-"""Pictures into sets, on a clock that the test moves."""
+"""Images into sets, on a clock that the test moves."""
 from __future__ import annotations
 
 import numpy as np
@@ -133,12 +133,12 @@ def test_pictures_out_of_order_and_repeated_are_late():
 def test_a_clock_set_back_begins_anew_and_says_so_once():
     rig = Rig("ab")
     rig.warm("ab")
-    rig.add("a", 5000, at_ms=0), rig.add("b", 5000, at_ms=0)
-    rig.add("a", 5033, at_ms=33)   # waits for b when the bag begins anew
+    rig.add("a", 5000), rig.add("b", 5000)
+    rig.add("a", 5033)   # waits for b when the bag begins anew
     restarted = []
-    for tick in range(3):
+    for tick in range(5):
         for camera in "ab":
-            at_s = 0.066 + 0.033 * tick
+            at_s = 5.066 + 0.033 * tick
             for found in (rig.builder.add(frame(camera, 33 * tick), at_s), rig.builder.poll(at_s)):
                 if found is not None:
                     restarted.append((names(found), found.restarted))
@@ -146,11 +146,41 @@ def test_a_clock_set_back_begins_anew_and_says_so_once():
     assert restarted[-1] == (["a", "b"], False)
 
 
-def test_a_forward_jump_goes_on():
+def test_a_clock_set_forward_is_believed_once_further_stamps_confirm_it():
     rig = Rig("a")
     rig.add("a", 0)
-    found = rig.builder.add(frame("a", 3_600_000), 0.04)
-    assert names(found) == ["a"] and not found.restarted
+    found = [rig.builder.add(frame("a", 3_600_000 + 33 * tick), 0.04 + 0.033 * tick) for tick in range(4)]
+    assert [names(each) for each in found] == [None, None, ["a"], ["a"]] and not any(each.restarted for each in found[2:])
+
+
+@pytest.mark.parametrize("off_s", [5 * 365 * 86400, 3, -3, -86400])
+@pytest.mark.parametrize("glitches", [1, 2])
+def test_stamps_that_go_wrong_for_a_moment_are_no_new_clock(off_s, glitches):
+    rig = Rig("a")
+    found = []
+    for tick in range(30):
+        wrong = 10 <= tick < 10 + glitches
+        found.append(rig.builder.add(frame("a", 33 * tick + 1e3 * off_s * wrong), 0.033 * tick))
+    assert [tick for tick, each in enumerate(found) if each is None] == list(range(10, 10 + glitches))
+    assert rig.builder.restarts == 0 and rig.builder.counts("a")["stamps doubted"] == glitches
+    assert rig.builder.state("a", 1.0) == "live"
+
+
+@pytest.mark.parametrize("rate", [0.1, 1, 20])
+def test_pauses_stalls_and_fast_playing_are_no_new_clock(rate):
+    """A bag at another rate, paused for a minute, and a camera whose images stall on the way for three seconds."""
+    rig, at_s, stamp_ms = Rig("a"), 0.0, 0.0
+    for tick in range(200):
+        at_s += 0.033 / rate
+        stamp_ms += 33
+        if tick == 50:
+            at_s += 60
+        if tick == 100:
+            at_s += 3
+        if tick == 105:
+            stamp_ms += 3000
+        assert names(rig.builder.add(frame("a", stamp_ms), at_s)) == ["a"]
+    assert rig.builder.counts("a")["stamps doubted"] == 0
 
 
 @pytest.mark.parametrize("wrong_s", [-3600, 3600])
@@ -211,6 +241,16 @@ def test_whatever_comes_stamps_of_sets_grow_and_nothing_is_used_twice(seed):
                 assert (one.camera, one.stamp_ns) not in used
                 used.add((one.camera, one.stamp_ns))
     assert len(used) > 200
+
+
+def test_what_does_not_grow_older_than_a_set_is_not_kept_for_later():
+    """Images far ahead of the sets that go out would wait there for as long as their clock is ahead."""
+    rig = Rig("ab")
+    for tick in range(40):
+        rig.builder.add(frame("b", 33 * tick + 3_600_000), 0.033 * tick)
+        rig.builder.add(frame("a", 33 * tick), 0.033 * tick)
+        rig.builder.poll(0.033 * tick)
+    assert not rig.builder._cameras["b"].pending
 
 
 def test_jump_is_longer_than_any_slop():

@@ -213,12 +213,73 @@ def test_a_clock_set_back_makes_it_forget_everybody_once(bench):
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model())
     bench.connected("/human/smpl")
-    for stamp_ns in (STAMP_NS, STAMP_NS - 10**11, STAMP_NS - 10**11 + 10**8):
+    back_ns = STAMP_NS - 10**11
+    for stamp_ns, believed in ((STAMP_NS, True), (back_ns, False), (back_ns + 10**8, False), (back_ns + 2 * 10**8, True),
+                               (back_ns + 3 * 10**8, True)):
         count = len(messages)
         bench.camera(stamp_ns)
-        bench.wait(lambda count=count: len(messages) > count, "a message")
+        if believed:
+            bench.wait(lambda count=count: len(messages) > count, "a message")
     assert bench.model.estimator.resets == 1
-    assert messages[-1].header.stamp == stamp_of(STAMP_NS - 10**11 + 10**8)
+    assert messages[-1].header.stamp == stamp_of(back_ns + 3 * 10**8)
+    assert [person.id for message in messages for person in message.people] == [1, 2, 2], "an id is given once"
+
+
+def test_one_stamp_that_goes_wrong_forgets_nobody(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model())
+    bench.connected("/human/smpl")
+    for tick in range(5):
+        count, off_s = len(messages), 5 * 365 * 86400 if tick == 2 else 0
+        bench.camera(STAMP_NS + tick * 33_000_000 + off_s * 10**9)
+        if tick == 2:
+            bench.wait(lambda: bench.node._intake.builder.counts("camera")["stamps doubted"], "the stamp to be doubted")
+        else:
+            bench.wait(lambda count=count: len(messages) > count, "a message")
+    assert bench.model.estimator.resets == 0 and len(messages) == 4
+    assert {person.id for message in messages for person in message.people} == {1}
+
+
+def test_a_calibration_published_once_and_latched_is_received(bench):
+    from node_fakes import image_message, info_message
+    from rclpy.qos import QoSDurabilityPolicy, QoSProfile
+    from refit_ros.msg import SmplArray
+    from sensor_msgs.msg import CameraInfo
+    messages = bench.listen(SmplArray, "/human/smpl")
+    latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+    bench.helper.create_publisher(CameraInfo, "/camera/camera_info", latched).publish(info_message(STAMP_NS))
+    bench.start(fake_model())
+    bench.connected("/human/smpl")
+    bench.wait(lambda: bench.node._intake.calibrations["camera"], "the calibration")
+    bench.publish("/camera/image_raw", image_message(STAMP_NS))
+    bench.wait(lambda: messages, "a message")
+
+
+def test_rectified_images_take_p_and_no_lens(bench, capfd):
+    from node_fakes import image_message, info_message
+    info = info_message(STAMP_NS)
+    info.d, info.p = [-0.3, 0.1, 0.0, 0.0, 0.0], [50.0, 0.0, 30.0, 0.0, 0.0, 50.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    bench.start(fake_model(), arguments=("-r", "camera/image_raw:=camera/image_rect_color"))
+    bench.publish("/camera/camera_info", info)
+    bench.publish("/camera/image_rect_color", image_message(STAMP_NS))
+    bench.wait(lambda: bench.model.estimator.seen, "a set")
+    calibration = bench.model.estimator.seen[0][0].calibration
+    assert not calibration.distorted and calibration.K.tolist() == [[50, 0, 30], [0, 50, 20], [0, 0, 1]]
+    assert "P of CameraInfo" in capfd.readouterr().err
+
+
+def test_a_leading_slash_is_taken_away_and_said_once(bench, capfd):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    bench.start(fake_model(), fixed_frame="/map")
+    bench.connected("/human/smpl")
+    bench.stand("camera_optical", np.eye(4), "map")
+    for tick in range(2):
+        bench.camera(STAMP_NS + tick * 10**8, frame_id="/camera_optical")
+        bench.wait(lambda tick=tick: len(messages) > tick, "a message")
+    assert messages[0].header.frame_id == "map" and messages[0].people[0].views[0].frame_id == "camera_optical"
+    assert capfd.readouterr().err.count("begins with a slash") == 1
 
 
 def test_topics_lie_in_the_nodes_namespace(bench):
