@@ -5,6 +5,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from refit_ros.core.device import device_named
+
 if TYPE_CHECKING:
     from refit_ros.core.inference import Prepared
     from refit_ros.estimation.settings import Settings
@@ -44,21 +46,6 @@ def settings_from(args: argparse.Namespace, **overrides) -> Settings:
     from refit_ros.estimation.settings import Settings
     said = {"iterations": args.iterations, **overrides}
     return Settings(**{name: value for name, value in said.items() if value is not None})
-
-
-def device_named(name: str | None) -> str:
-    """The torch device for "auto", "cpu", "cuda" or "cuda:N". Raises ValueError where there is no such device."""
-    import torch
-    if name in (None, "auto"):
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ValueError(f"there is no device '{name}': use auto, cpu, cuda or cuda:N") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device '{name}' was asked for, and torch {torch.__version__} sees "
-                         f"{torch.cuda.device_count()} CUDA devices: use --device auto or cpu")
-    return name
 
 
 def say_what_weights_mean(network: Prepared, real_pictures: bool) -> None:

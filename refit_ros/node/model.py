@@ -31,10 +31,11 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     """
     from refit_ros.core.body import load_body
     from refit_ros.core.checkpoint import load_network
+    from refit_ros.core.device import device_named
     from refit_ros.core.inference import prepare
     from refit_ros.detection.hog import without_hog_note
     from refit_ros.estimation.estimator import Estimator
-    device = _device(parameters.device)
+    device = device_named(parameters.device)
     body = load_body(parameters.body_model or None)
     network = load_network(parameters.weights or None, body=body, device=device)
     prepared = prepare(network, parameters.precision, parameters.engine, parameters.max_batch)
@@ -43,8 +44,3 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     return Model(Estimator(prepared, settings), prepared.body, f"{device}, {prepared.precision} with {prepared.engine}",
                  network.weights_name, note="" if network.trained else UNTRAINED,
                  note_on_real_cameras="; ".join(note for note in notes if note))
-
-
-def _device(name: str) -> str:
-    from refit_ros.commands.common import device_named
-    return device_named(name)

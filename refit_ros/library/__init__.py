@@ -1,0 +1,1 @@
+"""The door for programs without ROS: `refit_ros.load()` and what it gives."""

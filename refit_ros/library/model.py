@@ -1,0 +1,187 @@
+"""`load()` and the `Model` that it gives: images in, people out, without ROS."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from refit_ros.camera.calibration import Calibration
+from refit_ros.camera.history import CameraHistory
+from refit_ros.camera.views import View
+from refit_ros.core.body import Body, load_body
+from refit_ros.core.checkpoint import load_network
+from refit_ros.core.device import device_named
+from refit_ros.core.inference import Prepared, prepare
+from refit_ros.detection.results import boxes_from
+from refit_ros.estimation.estimator import Estimator
+from refit_ros.estimation.settings import DETECTORS, Settings
+from refit_ros.library.cameras import Camera, camera_from
+from refit_ros.library.images import rgb_image
+from refit_ros.library.people import People
+
+ALONE = "camera"  # what the only camera is called
+INTERVAL_S = 1 / 30  # between images of `Model.track` that come without stamps
+UNTRAINED = "these weights are untrained, the poses mean nothing"
+EMBEDDED = (
+    "these are the small embedded weights, trained on synthetic people only; on photographs expect rough poses, and bring "
+    "SMPL and published ReFit weights for better ones: load(weights=..., body=...)"
+)
+GUESSED = "no camera was given: a focal length of {:.0f} px, the image's diagonal, is assumed; distances go with it"
+
+log = logging.getLogger("refit_ros")
+
+
+def load(
+    weights: str | os.PathLike | None = None,
+    body: str | os.PathLike | Body | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    detector: Any = None,
+    settings: Settings | Mapping[str, Any] | None = None,
+) -> Model:
+    """A model that is ready to run: without arguments, the weights, the body and the detector that come with the package.
+
+    weights: a published ReFit checkpoint or one trained here. body: an SMPL file, its folder, or a `Body`.
+    device: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N". precision: "auto", "float32", "bfloat16",
+    "float16". detector: "builtin", "full_image", the path of an .onnx file, an object with `find(images)`, or a function
+    from an image to its boxes (`detection/results.py`). settings: `estimation.settings.Settings`, or a dict of its fields.
+
+    Raises ValueError or FileNotFoundError, each with a sentence, where one of them cannot be had.
+    """
+    chosen = settings if isinstance(settings, Settings) else _settings(settings or {})
+    if isinstance(detector, (str, os.PathLike)):
+        name = os.fspath(detector)
+        named = {"detector": name} if name in DETECTORS else {"detector": "onnx", "detector_model": name}
+        chosen = replace(chosen, **named)
+        detector = None
+    found = body if body is None or isinstance(body, Body) else load_body(os.fspath(body))
+    network = load_network(weights, body=found, device=device_named(device))
+    return Model(prepare(network, precision), chosen, detector)
+
+
+def _settings(values: Mapping[str, Any]) -> Settings:
+    unknown = sorted(set(values) - set(Settings.__dataclass_fields__))
+    if unknown:
+        raise ValueError(f"there is no setting '{unknown[0]}': choose from {', '.join(Settings.__dataclass_fields__)}")
+    return Settings(**values)
+
+
+class Model:
+    """Finds people in images. Made by `load`."""
+
+    def __init__(self, network: Prepared, settings: Settings, detector: Any = None) -> None:
+        """Raises ValueError or FileNotFoundError, with a sentence, where the settings' detector cannot be had."""
+        self.network, self.settings = network, settings
+        self._detector = detector
+        # An image stands alone: nobody has to be seen twice before counting as a person.
+        self._single = Estimator(network, replace(settings, birth_hits=1), detector)
+        self._said: set[str] = set()
+        self._tracking = Estimator(network, settings, detector)
+        self.reset()
+
+    @property
+    def body(self) -> Body:
+        """The body that `betas` belong to; `body.faces` are the mesh's triangles."""
+        return self.network.body
+
+    def __call__(self, image: Any, camera: Any = None, boxes: Any = None) -> People:
+        """Everybody in one image, whatever was seen before; ids count from 1 in every call.
+
+        image: (H, W, 3) uint8 RGB, or a file's path; or {name: image} of several cameras at one moment.
+        camera: a (3, 3) matrix, a `Calibration` or a `Camera`; without it, guessed from the image's size, which `notes`
+        says. With several images {name: `Camera`}.
+        boxes: people's boxes instead of the detector's, in any form that `detection/results.py` knows; likewise {name: ...}.
+
+        An image that cannot be used is named in `left_out`. Raises ValueError for what is no image, camera or boxes.
+        """
+        self._single.reset()
+        return self._run(self._single, CameraHistory(), image, camera, boxes, 0.0)
+
+    def track(self, image: Any, camera: Any = None, stamp_s: float | None = None, boxes: Any = None) -> People:
+        """The same for images that follow one another: people keep their ids, and a known person costs less time.
+
+        stamp_s: when the image was taken; without it, 1/30 s after the one before. The other arguments are those of a call.
+        An image whose camera, size, stamp or place cannot be right is named in `left_out`; the others are used. Stamps
+        more than a second back start everything anew.
+        """
+        self._stamp_s = self._stamp_s + INTERVAL_S if stamp_s is None else float(stamp_s)
+        return self._run(self._tracking, self._history, image, camera, boxes, self._stamp_s)
+
+    def reset(self) -> None:
+        """Forget everybody, and every camera, that `track` has seen."""
+        self._tracking.reset()
+        self._history = CameraHistory()
+        self._stamp_s = -INTERVAL_S
+
+    def _run(self, estimator: Estimator, history: CameraHistory, images: Any, cameras: Any, boxes: Any, stamp_s: float):
+        several = isinstance(images, Mapping)
+        given = dict(images) if several else {ALONE: images}
+        if several and not isinstance(cameras, Mapping):
+            raise ValueError("several images need their cameras: {name: Camera(K, fixed_from_camera=...)}")
+        described = dict(cameras) if several else {} if cameras is None else {ALONE: cameras}
+        found = {} if boxes is None else dict(boxes) if several else {ALONE: boxes}
+        views: list[View] = []
+        left_out: dict[str, str] = {}
+        notes = self._notes()
+        for name, image in given.items():
+            try:
+                if several and name not in described:
+                    raise ValueError(f"no camera '{name}' is described; there are: {', '.join(described) or 'none'}")
+                picture = rgb_image(image)
+            except (ValueError, OSError) as error:
+                if not several:
+                    raise
+                left_out[name] = str(error)
+                continue
+            fault = history.fault(name, picture, stamp_s)
+            if fault is not None:
+                left_out[name] = fault
+                continue
+            height, width = picture.shape[:2]
+            if name not in described:
+                notes.append(GUESSED.format(np.hypot(height, width)))
+            camera = camera_from(described[name]) if name in described else Camera.guessed(height, width)
+            views.append(
+                View(
+                    picture,
+                    _calibration(described.get(name), camera, name, height, width),
+                    stamp_s,
+                    camera.fixed_from_camera,
+                    boxes_from(found[name]) if name in found else None,
+                )
+            )
+        estimate = estimator.estimate(views)
+        lenses = {
+            view.calibration.name: (view.calibration, _pose(view))
+            for view in views
+            if view.calibration.name in estimate.cameras
+        }
+        self._say(notes)
+        return People(estimate, self.body, lenses, {**estimate.left_out, **left_out}, tuple(notes))
+
+    def _notes(self) -> list[str]:
+        if not self.network.trained:
+            return [UNTRAINED]
+        return [EMBEDDED] if self.network.embedded else []
+
+    def _say(self, notes: list[str]) -> None:
+        """Each note once, to the logger `refit_ros`."""
+        for note in notes:
+            if note not in self._said:
+                self._said.add(note)
+                log.warning("%s", note)
+
+
+def _calibration(given: Any, camera: Camera, name: str, height_px: int, width_px: int) -> Calibration:
+    if isinstance(given, Calibration):  # its own size is compared with the image's by the estimator
+        return replace(given, name=name)
+    return camera.calibration(name, height_px, width_px)
+
+
+def _pose(view: View) -> np.ndarray:
+    return np.eye(4) if view.fixed_from_camera is None else view.fixed_from_camera

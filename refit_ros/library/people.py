@@ -1,0 +1,140 @@
+"""What a model found in an image, with everything that is needed to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from refit_ros.camera.calibration import Calibration
+from refit_ros.core.body import Body
+from refit_ros.estimation import types
+from refit_ros.estimation.mesh import person_vertices
+from refit_ros.estimation.overlay import draw_overlay
+from refit_ros.library.images import rgb_image
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person. Every field of `estimation.types.Person` can be read here: id, confidence, betas (10,),
+    global_orient (3,), body_pose (23, 3), transl (3,) m, joints (24, 3) m, joint_stddev (24,) m, views, ...
+    """
+
+    estimate: types.Person
+    body: Body = field(repr=False)
+
+    @property
+    def id(self) -> int:
+        """The same person has the same one in all calls of `Model.track`."""
+        return self.estimate.id
+
+    @property
+    def joints(self) -> np.ndarray:
+        """(24, 3) m in the fixed frame, SMPL's joints in their order."""
+        return self.estimate.joints
+
+    @property
+    def betas(self) -> np.ndarray:
+        """(10,) shape."""
+        return self.estimate.betas
+
+    def vertices(self) -> np.ndarray:
+        """(V, 3) m in the fixed frame: the body's mesh; its triangles are `body.faces`."""
+        return person_vertices(self.body, self.estimate)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field of the estimate as numbers, texts and lists."""
+        return _plain(self.estimate)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "estimate":  # copying and pickling ask before there is anything
+            raise AttributeError(name)
+        return getattr(self.estimate, name)
+
+
+@dataclass(frozen=True, repr=False)
+class People:
+    """Everybody in one image, or in one set of images: a sequence of `Person`.
+
+    left_out: {camera: why its image was not used}. notes: what was assumed, in sentences. lenses: {camera: (Calibration,
+    fixed_from_camera (4, 4) m)} of the images that were used.
+    """
+
+    estimate: types.People
+    body: Body = field(repr=False)
+    lenses: dict[str, tuple[Calibration, np.ndarray]] = field(repr=False)
+    left_out: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def stamp_s(self) -> float:
+        """When the images were taken."""
+        return self.estimate.stamp_s
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras whose images were used."""
+        return self.estimate.cameras
+
+    def __repr__(self) -> str:
+        ids = ", ".join(str(person.id) for person in self) or "nobody"
+        faults = "".join(f", without {name}: {reason}" for name, reason in self.left_out.items())
+        return f"<People {ids} at {self.stamp_s:.3f} s, seen by {', '.join(self.cameras) or 'no camera'}{faults}>"
+
+    def __len__(self) -> int:
+        return len(self.estimate.people)
+
+    def __getitem__(self, index: int) -> Person:
+        return Person(self.estimate.people[index], self.body)
+
+    def __iter__(self) -> Iterator[Person]:
+        return (Person(person, self.body) for person in self.estimate.people)
+
+    def draw(self, image: Any, camera: str | None = None, mesh: bool = True) -> Any:
+        """A copy of the image (H, W, 3) uint8 RGB with everybody drawn over it; without `mesh` only skeletons.
+
+        With several cameras, say which `camera` the image is of, or give {name: image} and get {name: drawn image}.
+        An image that was not used comes back as it is. Raises ValueError where the image is not that camera's.
+        """
+        if isinstance(image, Mapping):
+            return {name: self.draw(each, name, mesh) for name, each in image.items()}
+        picture = rgb_image(image)
+        if camera is None and len(self.lenses) > 1:
+            raise ValueError(f"say which camera the image is of: {', '.join(self.lenses)}")
+        name = next(iter(self.lenses), None) if camera is None else camera
+        if name not in self.lenses:
+            return picture.copy()
+        calibration, fixed_from_camera = self.lenses[name]
+        if picture.shape[:2] != (calibration.height_px, calibration.width_px):
+            raise ValueError(
+                f"the image is {picture.shape[1]} x {picture.shape[0]} px, and that of camera '{name}' was "
+                f"{calibration.width_px} x {calibration.height_px} px"
+            )
+        return draw_overlay(picture, calibration, np.linalg.inv(fixed_from_camera), self.estimate, self.body, mesh)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as numbers, texts and lists, ready for `json.dumps`."""
+        return {
+            "stamp_s": float(self.stamp_s),
+            "cameras": list(self.cameras),
+            "left_out": dict(self.left_out),
+            "notes": list(self.notes),
+            "body_model": self.body.name,
+            "people": [person.to_dict() for person in self],
+        }
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None  # JSON has no such numbers
+    return value
