@@ -2,7 +2,7 @@
 # ARGS go to what is run: make test ARGS="test/core -k camera"; PYTHON names the interpreter for set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test doctor clean
+.PHONY: help setup demo test test-processors doctor clean
 # A process for each core, up to four; a file's tests stay together. Each process has a ROS domain of its own.
 parallel := -n auto --maxprocesses 4 --dist loadfile
 in_environment := source scripts/environment.sh &&
@@ -10,6 +10,7 @@ in_environment := source scripts/environment.sh &&
 help:
 	@echo 'make demo     set up on first use, then run the whole system on synthetic cameras for about 20 s -> demo_output/'
 	@echo 'make test     set up likewise and run the whole test suite'
+	@echo 'make test-processors   the tests of the core again, computed as on processors with fewer instructions (slow)'
 	@echo 'make setup    set up only: .venv/ and install/'
 	@echo 'make doctor   what is installed, what is missing and what to do about it'
 	@echo 'make clean    remove everything that set-up and runs have made'
@@ -24,6 +25,13 @@ demo: setup
 
 test: setup
 	@$(in_environment) REFIT_TEST_ROS=required OMP_NUM_THREADS=1 exec python -m pytest $(parallel) $(ARGS)
+
+# As an older processor computes. PyTorch and oneDNN each choose their code by what the processor has; here they may not.
+test-processors: setup
+	@$(in_environment) set -e; export OMP_NUM_THREADS=1; \
+	for torch_and_onednn in 'default SSE41' 'default AVX2' 'avx2 SSE41' 'avx2 AVX2'; do set -- $$torch_and_onednn; \
+	  echo "as a processor with: PyTorch $$1, oneDNN $$2"; \
+	  ATEN_CPU_CAPABILITY=$$1 ONEDNN_MAX_CPU_ISA=$$2 python -m pytest $(parallel) test/core $(ARGS); done
 
 doctor: setup
 	@$(in_environment) exec python -m refit_ros doctor $(ARGS)

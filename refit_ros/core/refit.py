@@ -72,10 +72,11 @@ class Refit(nn.Module):
         betas (B, 10): known shapes, held after every update; a row of NaN leaves that crop's shape free.
         start: where to begin instead of the network's own first guess; its `weak_perspective` is that of these
         crops, its `transl` is not read; a row whose `weak_perspective` is NaN begins cold.
-        iterations: None for the configuration's. The loop runs in float32, outside autocast.
+        iterations: None for the configuration's. The loop runs in the network's own precision, outside autocast.
         """
         with torch.autocast(crops.images.device.type, enabled=False):
-            maps, pooled = features.maps.float(), features.pooled.float()
+            dtype = self.init_pose.dtype
+            maps, pooled = features.maps.to(dtype), features.pooled.to(dtype)
             box = box_feature(crops)
             # h0 = tanh(W z);  x0 = init + D(h0);  then all hidden states start from zero
             hidden = torch.tanh(self.init_layer(pooled)).unflatten(1, (STREAMS, self.config.hidden))

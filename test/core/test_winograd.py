@@ -50,17 +50,6 @@ def test_more_crops_than_go_through_at_once(monkeypatch):
     assert relative_error(Winograd(convolution, False)(x), convolution(x).double()) < 1e-5
 
 
-@torch.inference_mode()
-def test_in_bfloat16_the_error_stays_near_that_of_its_numbers():
-    """Pictures' features are not negative; numbers of 8 bits round by up to 0.4 %."""
-    convolution = nn.Conv2d(128, 64, 3, padding=1)
-    x = torch.randn(1, 128, 24, 24).relu()
-    expected = convolution(x).double()
-    found = Winograd(convolution.bfloat16(), False)(x.bfloat16().contiguous(memory_format=torch.channels_last))
-    assert found.dtype == torch.bfloat16
-    assert relative_error(found, expected) < 0.03
-
-
 @pytest.mark.parametrize(("options", "size", "suitable"), [
     ({}, 64, True), ({"stride": 2}, 64, False), ({"padding": 0}, 64, False), ({"dilation": 2}, 64, False),
     ({"groups": 2}, 64, False), ({"padding_mode": "reflect"}, 64, False), ({}, 16, False),
@@ -77,16 +66,15 @@ def test_narrow_convolutions_and_other_kernels_stay_as_they_are():
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("bfloat16", 0.05)])
-def test_a_prepared_network_with_it_says_the_same(precision, tolerance, monkeypatch):
+def test_a_prepared_network_with_it_says_the_same(monkeypatch):
     """Every convolution of the small network that can be computed so, is."""
     monkeypatch.setattr(winograd, "_LEAST_CHANNELS", {torch.float32: 1, torch.bfloat16: 1})
     monkeypatch.setattr(winograd, "_LEAST_PIXELS", 1)
     network = untrained_network(SMALL, load_body())
-    encoder = fused_encoder(network.backbone, network.head, "onednn", getattr(torch, precision),
+    encoder = fused_encoder(network.backbone, network.head, "onednn", torch.float32,
                             torch.zeros(1, 3, 128, 128))
     assert sum(isinstance(module, Winograd) for module in encoder.modules()) > 3
     crops = random_crops(3, 128, CPU)
-    expected, found = network(crops).estimate, prepare(network, precision)(crops).estimate
-    torch.testing.assert_close(found.rotmats, expected.rotmats, rtol=0, atol=tolerance)
-    torch.testing.assert_close(found.weak_perspective, expected.weak_perspective, rtol=0, atol=tolerance)
+    expected, found = network(crops).estimate, prepare(network, "float32")(crops).estimate
+    torch.testing.assert_close(found.rotmats, expected.rotmats, rtol=0, atol=1e-4)
+    torch.testing.assert_close(found.weak_perspective, expected.weak_perspective, rtol=0, atol=1e-4)
