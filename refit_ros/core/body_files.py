@@ -6,7 +6,7 @@ import dataclasses
 import io
 import json
 import logging
-import zipfile
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,8 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from refit_ros.core import limits
 from refit_ros.core.errors import InputError
 from refit_ros.core.joints import JOINT_NAMES, PARENTS
+from refit_ros.core.plain_arrays import read_npz
+from refit_ros.core.plain_files import check_regular, open_regular, shown
 from refit_ros.core.safe_pickle import as_array, load_arrays
 
 log = logging.getLogger(__name__)
@@ -23,6 +26,8 @@ log = logging.getLogger(__name__)
 DATA = Path(__file__).resolve().parent.parent / "data"
 EMBEDDED_BODY = DATA / "body.npz"
 _OFFICIAL_VERTICES = 6890
+KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
+OPTIONAL_KEYS = ("markers", "joint_limits", "shape_names")
 _LETTER = {"neutral": "neutral", "male": "m", "female": "f"}
 
 
@@ -83,6 +88,8 @@ def find_body_file(path: str | Path | None, gender: str = "neutral") -> Path:
                          f"{official_names(gender)[4]} and the like there and in smpl/); give the file itself.")
     if place == EMBEDDED_BODY:
         raise InputError(f"the embedded body {place} is missing; reinstall refit_ros.")
+    if place.exists():
+        check_regular(place)
     raise InputError(f"{place} does not exist; give an SMPL file or its folder, from https://smpl.is.tue.mpg.de, "
                      "or nothing for the embedded body.")
 
@@ -91,8 +98,10 @@ def read_body(path: str | Path | None = None, gender: str = "neutral") -> BodyAr
     """The body in `path` (file, folder or None for the embedded one), every array checked. Raises InputError."""
     file = find_body_file(path, gender)
     values = _read_values(file)
-    arrays = {key: _array(values, key, file) for key in
-              ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")}
+    arrays = {key: _array(values, key, file) for key in KEYS}
+    if arrays["v_template"].ndim != 2 or len(arrays["v_template"]) == 0:
+        raise InputError(f"{shown(file)} is no SMPL body: v_template has shape {arrays['v_template'].shape}, "
+                         "expected (V, 3).")
     count = len(arrays["v_template"])
     _check_tree(arrays["kintree_table"], file)
     if arrays["shapedirs"].ndim == 3:
@@ -100,18 +109,20 @@ def read_body(path: str | Path | None = None, gender: str = "neutral") -> BodyAr
     for key, shape in {"v_template": (count, 3), "shapedirs": (count, 3, 10), "posedirs": (count, 3, 207),
                        "J_regressor": (24, count), "weights": (count, 24)}.items():
         if arrays[key].shape != shape:
-            raise InputError(f"{file} is no SMPL body: {key} has shape {arrays[key].shape}, expected {shape} "
+            raise InputError(f"{shown(file)} is no SMPL body: {key} has shape {arrays[key].shape}, expected {shape} "
                              "(SMPL-H and SMPL-X have other dimensions and do not fit).")
         if not np.isfinite(arrays[key]).all():
-            raise InputError(f"{file} is damaged: {key} holds values that are not finite; download it again.")
+            raise InputError(f"{shown(file)} is damaged: {key} holds values that are not finite; download it again.")
+    if not np.isfinite(arrays["f"]).all() or arrays["f"].size == 0 or np.abs(arrays["f"]).max() > 2**40:
+        raise InputError(f"{shown(file)} is damaged: its faces 'f' are no indices; download it again.")
     faces = arrays["f"].astype(np.int64)
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.min() < 0 or faces.max() >= count:
-        raise InputError(f"{file} is damaged: its faces do not fit its {count} vertices; download it again.")
+        raise InputError(f"{shown(file)} is damaged: its faces do not fit its {count} vertices; download it again.")
     name = "refit_ros" if file == EMBEDDED_BODY else file.stem
     body = BodyArrays(name=name, v_template=arrays["v_template"], faces=faces, shapedirs=arrays["shapedirs"],
                       posedirs=arrays["posedirs"], J_regressor=arrays["J_regressor"], weights=arrays["weights"],
-                      markers=np.zeros(1, np.int64), joint_limits=_optional(values, "joint_limits"),
-                      shape_names=tuple(str(n) for n in values.get("shape_names", ())))
+                      markers=np.zeros(1, np.int64), joint_limits=_optional(values, "joint_limits", file),
+                      shape_names=_names(values.get("shape_names", ())))
     return body.with_markers(_markers(values, body, file))
 
 
@@ -132,42 +143,60 @@ def smplx_layer(arrays: BodyArrays):
 
 
 def _read_values(file: Path) -> dict:
-    if file.stat().st_size == 0:
-        raise InputError(f"{file} is empty; download it again.")
-    if file.read_bytes()[:2] != b"PK":
-        return load_arrays(file)
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file} is damaged or holds pickled objects ({error}); download it again.") from error
+    """What the file holds under the keys of a body; arrays or what `as_array` makes arrays of, or the ValueError why not."""
+    with open_regular(file) as opened:
+        size = opened.seek(0, os.SEEK_END)
+        if size == 0:
+            raise InputError(f"{shown(file)} is empty; download it again.")
+        limits.check(size, "body_file_megabytes", f"{shown(file)} has {size // limits.MEGABYTE} MB", limits.MEGABYTE)
+        opened.seek(0)
+        if opened.read(2) != b"PK":
+            return load_arrays(file)
+        opened.seek(0)
+        try:
+            return read_npz(opened, KEYS + OPTIONAL_KEYS)
+        except InputError as error:
+            raise InputError(f"{shown(file)} cannot be read: {error}") from error
 
 
 def _array(values: dict, key: str, file: Path) -> np.ndarray:
     if key not in values:
-        raise InputError(f"{file} is no SMPL body: '{key}' is missing; take one from https://smpl.is.tue.mpg.de.")
+        raise InputError(f"{shown(file)} is no SMPL body: '{key}' is missing; take one from https://smpl.is.tue.mpg.de.")
     try:
+        if isinstance(values[key], ValueError):
+            raise values[key]
         array = as_array(values[key])
+        if array.dtype.kind not in "biuf":
+            raise ValueError("it is not an array of numbers")
+        limits.check(array.size, "body_numbers", f"it holds {array.size} numbers")
         return array if key in ("f", "kintree_table") else np.asarray(array, np.float64)
     except (ValueError, TypeError) as error:
-        raise InputError(f"{file} cannot be used: {key}: {error}.") from error
+        raise InputError(f"{shown(file)} cannot be used: '{key}': {str(error).rstrip('.')}; "
+                         "take the file from its official source.") from error
 
 
-def _optional(values: dict, key: str) -> np.ndarray | None:
-    return as_array(values[key]) if key in values else None
+def _optional(values: dict, key: str, file: Path) -> np.ndarray | None:
+    """None without it; a joint limit or a marker that cannot be read is as much a fault as any other."""
+    return _array(values, key, file) if key in values else None
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(str(each) for each in value) if isinstance(value, np.ndarray) and value.ndim == 1 else ()
 
 
 def _check_tree(table: np.ndarray, file: Path) -> None:
     expected = np.array(PARENTS[1:])
-    if table.ndim != 2 or table.shape[1] != len(JOINT_NAMES) or not np.array_equal(
-            table[0, 1:].astype(np.int64), expected):
-        raise InputError(f"{file} is no SMPL body: its tree is not that of SMPL's {len(JOINT_NAMES)} joints.")
+    sound = table.ndim == 2 and len(table) > 0 and table.shape[1] == len(JOINT_NAMES) and np.isfinite(table).all()
+    if not sound or not np.array_equal(table[0, 1:].astype(np.int64), expected):
+        raise InputError(f"{shown(file)} is no SMPL body: its tree is not that of SMPL's {len(JOINT_NAMES)} joints.")
 
 
 def _markers(values: dict, body: BodyArrays, file: Path) -> Sequence[int]:
     """The file's own, else the published ones of SMPL's mesh, else the nearest to the embedded body's."""
-    own = _optional(values, "markers")
+    own = _optional(values, "markers", file)
     if own is not None:
+        if not np.isfinite(own).all() or np.abs(own).max(initial=0) > len(body.v_template):
+            raise InputError(f"{shown(file)} cannot be used: 'markers' are no vertices of its {len(body.v_template)}.")
         return own.astype(np.int64).ravel()
     if len(body.v_template) == _OFFICIAL_VERTICES:
         return published_markers()[67]

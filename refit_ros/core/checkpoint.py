@@ -4,18 +4,21 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
+from refit_ros.core import limits
 from refit_ros.core.body import Body, load_body
 from refit_ros.core.body_files import DATA, published_markers
 from refit_ros.core.config import SMALL, NetworkConfig
 from refit_ros.core.errors import InputError
-from refit_ros.core.published import config_from_shapes, own_name, published_name, without_wrapping
+from refit_ros.core.plain_checkpoint import StoredTensor, open_checkpoint
+from refit_ros.core.plain_files import open_regular, shown
+from refit_ros.core.plain_safetensors import open_safetensors
+from refit_ros.core.published import config_from_shapes, published_name, without_wrapping
 from refit_ros.core.refit import Refit
 
 log = logging.getLogger(__name__)
@@ -43,11 +46,10 @@ def load_network(weights: str | Path | None = None, body: Body | None = None,
         return untrained_network(SMALL, body).to(device)
     path = Path(name).expanduser() if name else EMBEDDED_WEIGHTS
     try:
-        state, config, metadata = _read(path)
-        network = Refit(config, _body_with_markers(body, config.markers))
-        _fill(network, state)
+        with _opened(path) as (state, config, metadata):
+            network = _network_for(state, config, _body_with_markers(body, config.markers))
     except InputError as error:
-        raise InputError(f"{path} cannot be used: {error}") from error
+        raise InputError(f"{shown(path)} cannot be used: {error}") from error
     network.trained = metadata.get("trained", "true") == "true"
     network.embedded = path == EMBEDDED_WEIGHTS
     network.weights_name = "embedded" if network.embedded else str(path)
@@ -90,7 +92,8 @@ def save_network(network: Refit, path: str | Path, metadata: Mapping[str, str] |
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """What stands beside the weights in a .safetensors file. Raises InputError."""
-    return _read_safetensors(Path(path))[1]
+    with open_safetensors(Path(path)) as (_, metadata):
+        return metadata
 
 
 def refuse_old_torch(version: str = torch.__version__) -> None:
@@ -110,67 +113,47 @@ def _named(backbone: str) -> NetworkConfig:
         raise InputError(f"--weights untrained:{backbone}: {error}.") from error
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], NetworkConfig, dict[str, str]]:
-    """-> entries under the published names, what network they are for, and what else the file says."""
-    if not path.is_file():
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[dict[str, StoredTensor], NetworkConfig, dict[str, str]]]:
+    """-> entries under the published names, what network they are for, and what else the file says; good while open."""
+    if not path.exists():
         raise InputError("there is no such file; give a ReFit checkpoint (.pt, .pth, .safetensors), or nothing for "
                          "the embedded weights.")
-    with open(path, "rb") as file:
+    with ExitStack() as stack:
+        file = stack.enter_context(open_regular(path))
+        size = file.seek(0, os.SEEK_END)
+        limits.check(size, "weights_file_megabytes", f"it has {size // limits.MEGABYTE} MB", limits.MEGABYTE)
+        file.seek(0)
         beginning = file.read(16)
-    if not beginning:
-        raise InputError("it is empty; download it again.")
-    if path.suffix == ".safetensors" or beginning[8:9] == b"{":
-        entries, metadata = _read_safetensors(path)
-    else:
-        entries, metadata = _read_torch(path), {}
-    state, dropped = without_wrapping(entries)
-    if dropped:
-        log.info("%s: left out %d entries of the body: %s", path, len(dropped), ", ".join(dropped))
-    state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-    try:
-        config = NetworkConfig.from_json(metadata["config"]) if "config" in metadata else config_from_shapes(state)
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"its description is damaged ({error}); download it again.") from error
-    return state, config, metadata
+        if not beginning:
+            raise InputError("it is empty; download it again.")
+        if beginning[8:9] == b"{":
+            entries, metadata = stack.enter_context(open_safetensors(path))
+        else:
+            content, metadata = stack.enter_context(open_checkpoint(path, file)), {}
+            entries = _weights_in(content)
+        state, dropped = without_wrapping(entries)
+        if dropped:
+            log.info("%s: left out %d entries of the body: %s", path, len(dropped), _listed(dropped))
+        try:
+            config = NetworkConfig.from_json(metadata["config"]) if "config" in metadata else config_from_shapes(state)
+        except InputError:
+            raise
+        except RecursionError as error:
+            raise InputError("its description is damaged (brackets without end); download it again.") from error
+        except (ValueError, TypeError) as error:
+            raise InputError(f"its description is damaged ({error}); download it again.") from error
+        yield state, config, metadata
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    from safetensors import SafetensorError, safe_open
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"it is damaged or no safetensors file ({error}); download it again.") from error
-
-
-def _read_torch(path: Path) -> dict[str, Tensor]:
-    try:
-        with torch.serialization.safe_globals(_array_types()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can raise anything
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if "weights_only" in str(error) or "Unsupported" in str(error) and "GLOBAL" in str(error):
-            asked = [line.strip() for line in str(error).splitlines() if "GLOBAL" in line]
-            raise InputError("it is refused: besides arrays it asks for other objects, and reading it could run "
-                             f"code ({asked[0] if asked else first}).") from error
-        raise InputError(f"it is damaged or no checkpoint ({first}); download it again.") from error
+def _weights_in(content: object) -> dict[str, StoredTensor]:
     for key in ("model", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()) or not content:
+    if not isinstance(content, dict) or not content or not all(
+            isinstance(name, str) and isinstance(value, StoredTensor) for name, value in content.items()):
         raise InputError("it holds no network's weights (looked for 'model', 'state_dict' or the entries themselves).")
     return dict(content)
-
-
-def _array_types() -> list:
-    """What NumPy numbers beside the weights (a best score, an order of samples) are pickled as."""
-    multiarray = getattr(np, "_core", None) or np.core
-    reconstruct, scalar = multiarray.multiarray._reconstruct, multiarray.multiarray.scalar
-    types = [np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "u1", "?"))]
-    return [*types, *((function, f"{package}.{function.__name__}") for function in (reconstruct, scalar)
-                      for package in ("numpy.core.multiarray", "numpy._core.multiarray"))]
 
 
 def _body_with_markers(body: Body, count: int) -> Body:
@@ -182,9 +165,13 @@ def _body_with_markers(body: Body, count: int) -> Body:
     raise InputError(f"its network looks through {count} markers and the body '{body.name}' has {len(body.markers)}.")
 
 
-def _fill(network: Refit, state: Mapping[str, Tensor]) -> None:
-    """Strictly: every entry of the network, and none besides."""
-    expected = {published_name(name): value for name, value in network.state_dict().items()}
+def _network_for(state: Mapping[str, StoredTensor], config: NetworkConfig, body: Body) -> Refit:
+    """The network, filled. Strictly: every entry of it, and none besides; told before anything of its size is allocated."""
+    with torch.device("meta"):
+        plan = Refit(config, body)
+    expected = {published_name(name): value for name, value in plan.state_dict().items()}
+    numbers = sum(value.numel() for value in expected.values())
+    limits.check(numbers, "parameters", f"its network has {numbers} numbers")
     problems = {
         "missing": [name for name in expected if name not in state],
         "not expected": [name for name in state if name not in expected],
@@ -193,12 +180,19 @@ def _fill(network: Refit, state: Mapping[str, Tensor]) -> None:
     }
     if any(problems.values()):
         raise InputError("; ".join(f"{len(names)} {what}: {_listed(names)}" for what, names in problems.items() if names))
-    bad = [name for name, value in state.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    network = Refit(config, body)
+    bad = []
+    targets = {published_name(name): value for name, value in network.state_dict().items()}
+    for name, stored in state.items():
+        value = stored.read()
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            bad.append(name)
+        targets[name].copy_(value)   # into the network itself: nothing lies in memory twice
     if bad:
         raise InputError(f"values that are not finite in {_listed(bad)}")
-    network.load_state_dict({own_name(name): value for name, value in state.items()})
+    return network
 
 
 def _listed(names: list[str]) -> str:
     rest = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(shown(name[:80]) for name in names[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")

@@ -6,6 +6,10 @@ import json
 from dataclasses import dataclass
 
 BACKBONES = ("hrnet_w48", "hrnet_w32", "small")
+# A description comes with a file: nothing is built of sizes that no network has.
+_RANGES = {"image_size": (32, 1024), "markers": (1, 1024), "head_convolutions": (0, 8), "head_channels": (1, 2048),
+           "decoder_layers": (0, 8), "window_radius": (0, 8), "window_features": (1, 64), "feedback_features": (1, 4096),
+           "hidden": (1, 512), "iterations": (0, 100)}
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,14 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:
-            raise ValueError(f"backbone '{self.backbone}' is unknown; there are {', '.join(BACKBONES)}")
-        if self.image_size % 32 or self.image_size <= 0:
+            raise ValueError(f"backbone '{str(self.backbone)[:40]}' is unknown; there are {', '.join(BACKBONES)}")
+        for name, (least, most) in _RANGES.items():
+            if type(getattr(self, name)) is not int or not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is {str(getattr(self, name))[:40]} and can be {least} to {most}")
+        if not isinstance(self.feedback_dropout, (int, float)) or not 0 <= self.feedback_dropout < 1:
+            raise ValueError(f"feedback_dropout is {str(self.feedback_dropout)[:40]} and can be 0 to below 1")
+        if self.image_size % 32:
             raise ValueError(f"image_size {self.image_size} is not a multiple of 32")
-        for name in ("markers", "window_features", "feedback_features", "hidden", "head_channels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)} is not positive")
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
@@ -43,7 +49,7 @@ class NetworkConfig:
         known = {field.name for field in dataclasses.fields(NetworkConfig)}
         if not isinstance(values, dict) or set(values) - known:
             unknown = sorted(set(values) - known) if isinstance(values, dict) else values
-            raise ValueError(f"the network's description holds unknown entries: {unknown}")
+            raise ValueError(f"the network's description holds unknown entries: {str(unknown)[:200]}")
         return NetworkConfig(**values)
 
 

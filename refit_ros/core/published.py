@@ -2,12 +2,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeVar
 
 from refit_ros.core.config import NetworkConfig
 from refit_ros.core.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from refit_ros.core.plain_checkpoint import StoredTensor
 
 _PUBLISHED_PREFIX = {
     "head.": "corr_layer.",
@@ -18,6 +23,7 @@ _PUBLISHED_PREFIX = {
 }
 """This network's names -> the published ones; all others are the same."""
 
+_Entry = TypeVar("_Entry")
 _BODY_PREFIXES = ("smpl.", "smpl_male.", "smpl_female.")
 
 
@@ -35,20 +41,20 @@ def own_name(name: str) -> str:
     return name
 
 
-def without_wrapping(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+def without_wrapping(state: Mapping[str, _Entry]) -> tuple[dict[str, _Entry], list[str]]:
     """The network's entries alone, "module." (DataParallel) taken off, and the names of the body's that were left out."""
     plain = {name.removeprefix("module."): value for name, value in state.items()}
     dropped = sorted(name for name in plain if name.startswith(_BODY_PREFIXES))
     return {name: value for name, value in plain.items() if name not in set(dropped)}, dropped
 
 
-def config_from_shapes(state: Mapping[str, Tensor]) -> NetworkConfig:
+def config_from_shapes(state: Mapping[str, Tensor | StoredTensor]) -> NetworkConfig:
     """The network that a published checkpoint (published names) is for. Raises InputError where it is none."""
     try:
         windows, join = state["flow_layer.weight"].shape, state["local_layer.weight"].shape
         width = state["backbone.transition1.0.0.weight"].shape[0]
         head = sorted(int(name.split(".")[1]) for name, value in state.items()
-                      if name.startswith("corr_layer.") and value.dim() == 4)
+                      if re.fullmatch(r"corr_layer\.[0-9]{1,3}\..*", name) and value.dim() == 4)
         decoder_layers = sum(name.startswith("regressor.p.") and name.endswith(".weight") for name in state)
         radius = (math.isqrt(windows[2]) - 1) // 2
         return NetworkConfig(
