@@ -17,6 +17,10 @@ OPACITY = 0.65
 LIGHT = np.array([0.3, -0.6, -0.74])  # from the upper left behind the camera, in its frame
 AMBIENT = 0.45
 NEAREST_M = 0.1
+BONES_OF_PERSON = 120      # a person's height in the image over the width of a bone ...
+THICKEST_BONES = 0.008     # ... which is at most this share of the image's height
+TEXT_OF_PERSON_PX = 500.0  # a person so tall gets letters of OpenCV's scale 1 (22 px) ...
+SMALLEST_TEXT, LARGEST_TEXT, SMALLEST_READABLE = 0.0006, 0.0015, 0.3   # ... within these shares of the image's height
 FRACTION_BITS = 3  # corners of triangles are drawn at eighths of a pixel
 
 
@@ -73,16 +77,16 @@ def _skeleton(picture: np.ndarray, joints_camera_m: np.ndarray, color, calibrati
     height, width = picture.shape[:2]
     near = (joints_camera_m[:, 2] > NEAREST_M) & (np.abs(pixels) < 4 * max(height, width)).all(1)
     tall = np.ptp(pixels[near, 1]) if near.any() else 0.0
-    thick = int(np.clip(tall / 120, 1, 4))
+    thick = max(1, round(float(np.clip(tall / BONES_OF_PERSON, 0, THICKEST_BONES * height))))
     points = [tuple(int(v) for v in pixel) for pixel in np.where(near[:, None], pixels, 0)]
     for joint, parent in enumerate(PARENTS):
         if parent >= 0 and near[joint] and near[parent]:
-            cv2.line(picture, points[parent], points[joint], (30, 30, 30), thick + 2, cv2.LINE_AA)
+            cv2.line(picture, points[parent], points[joint], (30, 30, 30), thick + max(1, thick // 2), cv2.LINE_AA)
     for joint, parent in enumerate(PARENTS):
         if parent >= 0 and near[joint] and near[parent]:
             cv2.line(picture, points[parent], points[joint], color, thick, cv2.LINE_AA)
     for joint in np.flatnonzero(near):
-        cv2.circle(picture, points[joint], thick + 1, (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(picture, points[joint], max(1, thick), (255, 255, 255), -1, cv2.LINE_AA)
 
 
 def _label(picture: np.ndarray, person: Person, joints_camera_m: np.ndarray, calibration: Calibration) -> None:
@@ -90,9 +94,12 @@ def _label(picture: np.ndarray, person: Person, joints_camera_m: np.ndarray, cal
         return
     pixels = calibration.project(joints_camera_m)
     text = f"{person.id}  {joints_camera_m[0, 2]:.1f} m"
-    scale = 0.5 if picture.shape[0] < 900 else 1.0
-    (wide, tall), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    height_px = np.ptp(pixels[:, 1])
+    scale = float(np.clip(height_px / TEXT_OF_PERSON_PX, SMALLEST_TEXT * picture.shape[0], LARGEST_TEXT * picture.shape[0]))
+    scale = max(scale, SMALLEST_READABLE)
+    thick = max(1, round(scale))
+    (wide, tall), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
     x = int(np.clip(pixels[:, 0].mean() - wide / 2, 2, max(2, picture.shape[1] - wide - 2)))
     y = int(np.clip(pixels[:, 1].min() - 0.12 * np.ptp(pixels[:, 1]), tall + 4, picture.shape[0] - base - 2))
     cv2.rectangle(picture, (x - 3, y - tall - 3), (x + wide + 3, y + base), (30, 30, 30), -1)
-    cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, rgb8_of(person.id), 1, cv2.LINE_AA)
+    cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, rgb8_of(person.id), thick, cv2.LINE_AA)

@@ -88,11 +88,18 @@ def matrix(translation: tuple[float, ...], quaternion: tuple[float, ...]) -> np.
     return result
 
 
-def joint_frame(person_id: int, joint: int) -> str:
-    return f"human_{person_id}/{JOINT_NAMES[joint]}"
+def prefix_of(tf_prefix: str, namespace: str) -> str:
+    """What goes before `human_<id>/...`: the parameter, or where it is empty the node's namespace; "/" means nothing."""
+    chosen = (tf_prefix or namespace).strip("/")
+    return f"{chosen}/" if chosen else ""
 
 
-def transforms(types: RosTypes | BagTypes, people: tuple[Person, ...], stamp_ns: int, fixed_frame: str) -> list:
+def joint_frame(person_id: int, joint: int, prefix: str = "") -> str:
+    return f"{prefix}human_{person_id}/{JOINT_NAMES[joint]}"
+
+
+def transforms(types: RosTypes | BagTypes, people: tuple[Person, ...], stamp_ns: int, fixed_frame: str,
+               prefix: str = "") -> list:
     """geometry_msgs/TransformStamped from the fixed frame to each pelvis and on along SMPL's tree, for everybody."""
     result = []
     for person in people:
@@ -100,8 +107,8 @@ def transforms(types: RosTypes | BagTypes, people: tuple[Person, ...], stamp_ns:
         for joint, parent in enumerate(PARENTS):
             message = types.new("geometry_msgs/msg/TransformStamped")
             set_stamp(message.header.stamp, stamp_ns)
-            message.header.frame_id = fixed_frame if parent < 0 else joint_frame(person.id, parent)
-            message.child_frame_id = joint_frame(person.id, joint)
+            message.header.frame_id = fixed_frame if parent < 0 else joint_frame(person.id, parent, prefix)
+            message.child_frame_id = joint_frame(person.id, joint, prefix)
             set_xyz(message.transform.translation, places[joint])
             turn = message.transform.rotation
             turn.x, turn.y, turn.z, turn.w = turns[joint].tolist()

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 LINE_LIST, TEXT_VIEW_FACING, TRIANGLE_LIST = 5, 9, 11  # visualization_msgs/Marker
 ADD, DELETE = 0, 2
 SKELETON, LABEL, MESH = "skeleton", "label", "mesh"
-BONE_WIDTH_M, LABEL_HEIGHT_M, LABEL_ABOVE_HEAD_M = 0.02, 0.12, 0.25
+BONE_WIDTH_M, LABEL_HEIGHT_M, LABEL_ABOVE_HEAD_M = 0.03, 0.15, 0.25
+LABEL_SPACE_M = 0.05   # between words: RViz takes it from scale.x, and where that is 0 from somewhere else
+MESH_OPACITY = 0.55    # so that the skeleton in it is seen
 LIFETIME_S = 3.0   # when all cameras stop nobody deletes anything, and RViz would show the last people for ever
 POINT_BYTES = 24
 _BONES = np.array([(joint, parent) for joint, parent in enumerate(PARENTS) if parent >= 0])
@@ -78,7 +80,7 @@ class Markers:
 
     def _label(self, person: Person) -> Any:
         marker = self._marker(LABEL, person.id, TEXT_VIEW_FACING)
-        marker.scale.z = LABEL_HEIGHT_M
+        marker.scale.x, marker.scale.z = LABEL_SPACE_M, LABEL_HEIGHT_M
         head, pelvis = person.joints[JOINT_INDEX["head"]], person.joints[JOINT_INDEX["pelvis"]]
         length = max(float(np.linalg.norm(head - pelvis)), 1e-6)
         set_xyz(marker.pose.position, head + (head - pelvis) / length * LABEL_ABOVE_HEAD_M)
@@ -88,6 +90,7 @@ class Markers:
     def _mesh(self, number: int, placeholder: tuple[float, ...]) -> Any:
         marker = self._marker(MESH, number, TRIANGLE_LIST)
         marker.scale.x = marker.scale.y = marker.scale.z = 1.0
+        marker.color.a = MESH_OPACITY
         marker.points = points(self._types, [placeholder])
         return marker
 

@@ -1,22 +1,27 @@
 """The node's publishers, and who listens to them: what nobody wants is not computed."""
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from refit_ros.node import conversions
+from refit_ros.node.level import LevelFrame
 from refit_ros.node.message_types import RosTypes
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
 
 DEPTH = 5  # reliable, the last few
+TF_REMEMBERED = 300   # sets whose transforms are known as this node's own when they come back on /tf
 
 
 class Outputs:
     """Publishers of the lifecycle node; they are silent while it is not active."""
 
-    def __init__(self, node: LifecycleNode, cameras: list[str], publish_mesh: bool, faces: np.ndarray) -> None:
+    def __init__(self, node: LifecycleNode, cameras: list[str], publish_mesh: bool, faces: np.ndarray,
+                 tf_prefix: str = "") -> None:
         from sensor_msgs.msg import Image
         from visualization_msgs.msg import MarkerArray
 
@@ -29,11 +34,14 @@ class Outputs:
         self._overlays = {camera: node.create_lifecycle_publisher(Image, f"human/{camera.strip('/')}/overlay", DEPTH)
                           for camera in cameras}
         self._tf = tf2_ros.TransformBroadcaster(node)
+        self._tf_stamps_ns: deque[int] = deque(maxlen=TF_REMEMBERED)
+        self.level = LevelFrame(node, tf_prefix)
 
     def close(self) -> None:
         for publisher in (self._smpl, self._markers, *self._overlays.values()):
             self._node.destroy_lifecycle_publisher(publisher)
         self._node.destroy_publisher(self._tf.pub_tf)
+        self.level.close()
 
     def smpl_wanted(self) -> bool:
         return self._smpl.get_subscription_count() > 0
@@ -52,7 +60,12 @@ class Outputs:
 
     def publish_tf(self, transforms: list) -> None:
         """All of a set in one message."""
+        self._tf_stamps_ns.append(conversions.stamp_ns(transforms[0].header.stamp))
         self._tf.sendTransform(transforms)
+
+    def has_published_tf(self, stamp_ns: int) -> bool:
+        """Lately."""
+        return stamp_ns in self._tf_stamps_ns
 
     def publish_markers(self, serialized: bytes) -> None:
         self._markers.publish(serialized)

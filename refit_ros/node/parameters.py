@@ -48,6 +48,8 @@ class NodeParameters:
         "until it returns", 0.05, 60.0
     )
     fixed_frame: str = _parameter("", "TF frame of everything that is published; empty: the only camera's optical frame")
+    tf_prefix: str = _parameter("", "Before the names of people's frames, as in robot/human_1/pelvis; empty: the node's "
+                                "namespace; /: nothing")
     transform_wait_s: float = _parameter(0.1, "How long a set waits for a camera's transform at its capture time", 0.0, 5.0)
     weights: str = _parameter(
         "", "Checkpoint: a published ReFit file (.pt, .pth) or a .safetensors; empty: the embedded one"
@@ -68,6 +70,8 @@ class NodeParameters:
         _check_cameras(self.cameras)
         for name in ("image_topic", "camera_info_topic", "detection_topic"):
             _check_topic(name, getattr(self, name), len(self.cameras))
+        if self.tf_prefix.strip("/") and not _NAME.fullmatch(self.tf_prefix.strip("/")):
+            raise ValueError(f"tf_prefix '{self.tf_prefix[:60]}' is no name for frames: use letters, digits, _ and /")
         for entry in fields(self):
             if entry.metadata["choices"] and getattr(self, entry.name) not in entry.metadata["choices"]:
                 raise ValueError(

@@ -27,9 +27,11 @@ class Pipeline:
     """Used by the one computing thread; `reset` and `set_shape` may come from another."""
 
     def __init__(self, model: Model, outputs: Outputs, extrinsics: frames.Extrinsics | None, fixed_frame: str,
-                 tally: Tally, rejections: Rejections, clock_ns: Callable[[], int], ids: Ids | None = None) -> None:
+                 tally: Tally, rejections: Rejections, clock_ns: Callable[[], int], ids: Ids | None = None,
+                 tf_prefix: str = "") -> None:
         self._model, self._outputs, self._extrinsics, self._fixed_frame = model, outputs, extrinsics, fixed_frame
         self._tally, self._rejections, self._clock_ns = tally, rejections, clock_ns
+        self._tf_prefix = tf_prefix
         self._ids = ids or Ids()   # given where they must outlive this pipeline
         self._markers = Markers(outputs.types)
         self._estimating = threading.Lock()
@@ -109,7 +111,7 @@ class Pipeline:
         if out.smpl_wanted():
             out.publish_smpl(conversions.smpl_array(out.types, people, taken, frame_id, self._model.body.name, latency_ns))
         if people.people and out.tf_wanted():
-            out.publish_tf(frames.transforms(out.types, people.people, stamp_ns, frame_id))
+            out.publish_tf(frames.transforms(out.types, people.people, stamp_ns, frame_id, self._tf_prefix))
         if out.markers_wanted():
             meshes = self._meshes(people) if out.publish_mesh else {}
             out.publish_markers(self._markers.serialized(people.people, stamp_ns, frame_id, meshes, out.faces))

@@ -21,6 +21,7 @@ from refit_ros.node.pipeline import Pipeline
 from refit_ros.node.rejections import Rejections
 from refit_ros.node.sets import FrameSet
 from refit_ros.node.tally import Tally
+from refit_ros.node.tf_intake import TransformIntake
 from refit_ros.node.worker import Worker
 
 NAME = "refit"
@@ -69,7 +70,8 @@ class RefitNode(LifecycleNode):
         self._model = self._load(self._options, settings)
         self._detections = settings.detector == "topic"
         faces = np.asarray(self._model.body.faces)
-        self._outputs = Outputs(self, list(self._options.cameras), self._options.publish_mesh, faces)
+        self._tf_prefix = frames.prefix_of(self._options.tf_prefix, self.get_namespace())
+        self._outputs = Outputs(self, list(self._options.cameras), self._options.publish_mesh, faces, self._tf_prefix)
         self.get_logger().info(
             f"configured: {self._model.weights} weights, body {self._model.body.name}, on {self._model.device}")
         return super().on_configure(state)
@@ -85,11 +87,13 @@ class RefitNode(LifecycleNode):
     @explains_failure
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._opened.close()
+        self.get_logger().info("inactive: streams are closed, everybody is forgotten")
         return super().on_deactivate(state)
 
     @explains_failure
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._release()
+        self.get_logger().info("cleaned up: the network is unloaded")
         return super().on_cleanup(state)
 
     @explains_failure
@@ -116,7 +120,8 @@ class RefitNode(LifecycleNode):
         self._tally, self._rejections = Tally(), Rejections(self.get_logger().warning)
         self._intake = Intake(self._options, self._detections, self._rejections)
         self._pipeline = Pipeline(self._model, self._outputs, self._extrinsics(opened), self._options.fixed_frame,
-                                  self._tally, self._rejections, lambda: self.get_clock().now().nanoseconds, self._ids)
+                                  self._tally, self._rejections, lambda: self.get_clock().now().nanoseconds, self._ids,
+                                  self._tf_prefix)
         opened.callback(self._clear)
         self._worker = Worker(self._pipeline.process, self._count_failure)
         opened.callback(self._stop_worker)
@@ -130,11 +135,16 @@ class RefitNode(LifecycleNode):
         self._offer_services(opened)
 
     def _extrinsics(self, opened: ExitStack) -> frames.Extrinsics | None:
-        if not self._options.fixed_frame:
+        self._buffer = None
+        if self._options.fixed_frame:
+            from refit_ros.node.compat import tf2_ros
+            self._buffer = tf2_ros.Buffer(node=self)
+        self._transforms = TransformIntake(self._buffer, self._rejections, f"{self._tf_prefix}human_",
+                                           self._outputs.has_published_tf)
+        for subscription in self._transforms.open(self):
+            opened.callback(self.destroy_subscription, subscription)
+        if self._buffer is None:
             return None
-        from refit_ros.node.compat import tf2_ros
-        self._buffer = tf2_ros.Buffer(node=self)
-        opened.callback(tf2_ros.TransformListener(self._buffer, self).unregister)
         return frames.Extrinsics(frames.lookup_in(self._buffer), self._options.fixed_frame, self._options.transform_wait_s)
 
     def _offer_services(self, opened: ExitStack) -> None:
@@ -163,6 +173,8 @@ class RefitNode(LifecycleNode):
         if not self._said_what_weights_mean:
             self._said_what_weights_mean = True
             self._say_what_weights_mean()
+        if not self._options.fixed_frame:
+            self._outputs.level.stand_below(taken.frames[0].frame_id, taken.frames[0].message.header.stamp)
         self._worker.mailbox.put(taken)
 
     def _say_what_weights_mean(self) -> None:

@@ -19,6 +19,7 @@ class StampWatch:
         self._stamp_ns: int | None = None
         self._offsets_ns: deque[int] = deque(maxlen=REMEMBERED)   # stamp minus arrival
         self._off = 0
+        self.set_back = 0  # times that the clock was set back, which further stamps confirmed
         self.doubted = 0   # stamps that were not believed, in all
 
     def believes(self, stamp_ns: int, now_s: float) -> bool:
@@ -30,6 +31,7 @@ class StampWatch:
                 self.doubted += 1
                 return False
             self._offsets_ns.clear()
+            self.set_back += stamp_ns < self._stamp_ns
             self._stamp_ns = stamp_ns
         self._off = 0
         self._stamp_ns = stamp_ns if self._stamp_ns is None else max(self._stamp_ns, stamp_ns)

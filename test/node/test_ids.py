@@ -19,3 +19,9 @@ def test_an_estimator_that_counts_on_is_left_alone():
     ids.outward([1, 2])
     ids.begin_anew()
     assert ids.outward([3]) == [3] and ids.inward(3) == 3
+
+
+def test_prefixes():
+    from refit_ros.node.frames import prefix_of
+    assert [prefix_of(*each) for each in (("", "/"), ("", "/robot/a"), ("left", "/robot"), ("/", "/robot"))] == [
+        "", "robot/a/", "left/", ""]

@@ -41,6 +41,10 @@ def test_meshes_arrive_whole_whatever_stands_before_them(source, frame_length):
             assert len(marker.points) == 46
         if marker.ns == "label":
             assert marker.text == f"{marker.id} (90 %)"
+            # RViz takes the space between words from scale.x and the letters' height from scale.z.
+            assert 0 < marker.scale.x < marker.scale.z
+        if marker.ns == "mesh":
+            assert 0 < marker.color.a < 1, "the skeleton in it is seen"
 
 
 def test_whoever_is_gone_is_deleted_once():

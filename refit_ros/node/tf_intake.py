@@ -1,0 +1,153 @@
+"""/tf and /tf_static on their way into the buffer: each transform is looked at, and a clock set back is noticed."""
+from __future__ import annotations
+
+import math
+import struct
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from refit_ros.node.conversions import set_stamp, stamp_ns
+from refit_ros.node.rejections import Rejected, Rejections
+from refit_ros.node.stamp_watch import StampWatch
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+SOURCE = "/tf"
+KEPT = 16                 # of each frame's newest transforms, which survive when another frame's clock is set back
+MOST_FRAMES = 5000        # names from outside take memory for good
+LONGEST_NAME = 200
+FARTHEST_M = 1e7          # nothing on earth is farther from anything on it
+UNIT_QUATERNION_TOLERANCE = 1e-2  # as in tf2
+
+
+class TransformIntake:
+    """Fills a tf2_ros.Buffer. In place of tf2_ros.TransformListener, whose callback raises on a bad stamp, and whose buffer,
+    where a bag is played again without /clock, refuses all that is older than what it has.
+
+    `ours`: the beginning of the names of frames that this node publishes itself; who else does is told.
+    `is_ours`: whether this node has published transforms of that stamp (ns) lately.
+    Without a buffer nothing is kept.
+    """
+
+    def __init__(self, buffer: Any, rejections: Rejections, ours: str, is_ours: Callable[[int], bool],
+                 now_s: Callable[[], float] = time.monotonic) -> None:
+        self._buffer, self._rejections, self._ours, self._is_ours, self._now_s = buffer, rejections, ours, is_ours, now_s
+        self._watches: dict[str, StampWatch] = {}
+        self._newest: dict[str, deque] = {}
+        self._static: set[str] = set()
+        self.came = self.used = 0   # transforms
+
+    def open(self, node: Node) -> list:
+        """The subscriptions."""
+        from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
+        from tf2_msgs.msg import TFMessage
+        opened = [node.create_subscription(TFMessage, "/tf", self.take_raw, 100, raw=True)]
+        if self._buffer is not None:
+            latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL, history=HistoryPolicy.KEEP_LAST)
+            opened.append(node.create_subscription(TFMessage, "/tf_static", self.take_static, latched))
+        return opened
+
+    def take_raw(self, data: bytes) -> None:
+        """A message of /tf in CDR; never raises. Read only where it has something for this node."""
+        try:
+            if len(data) >= 16 and data[1] == 1 and self._is_ours(_first_stamp_ns(data)):
+                return
+            if self._buffer is None and self._ours.encode() not in data:
+                return
+            from rclpy.serialization import deserialize_message
+            from tf2_msgs.msg import TFMessage
+            message = deserialize_message(data, TFMessage)
+        except Exception as error:
+            self._rejections.add(SOURCE, "cannot be read", f"{type(error).__name__}: {error}")
+            return
+        self.take(message)
+
+    def take(self, message: Any) -> None:
+        """A message of /tf; never raises."""
+        self._each(message, self._take_one)
+
+    def take_static(self, message: Any) -> None:
+        """A message of /tf_static; never raises."""
+        self._each(message, self._take_static_one)
+
+    def _each(self, message: Any, take: Any) -> None:
+        for transform in message.transforms:
+            self.came += 1
+            try:
+                self._check(transform)
+                take(transform)
+            except Rejected as rejected:
+                self._rejections.add(SOURCE, rejected.reason, str(rejected))
+            except Exception as error:
+                self._rejections.add(SOURCE, "internal error", f"{type(error).__name__}: {error}", traceback.format_exc())
+
+    def _check(self, transform: Any) -> None:
+        """Also takes away the slashes of ROS 1. Raises Rejected."""
+        parent, child = transform.header.frame_id, transform.child_frame_id
+        for name in (parent, child):
+            if len(name) > 1 and name.startswith("/"):
+                self._rejections.say_once(SOURCE, "slash", f"frame '{name[:60]}' begins with a slash, as in ROS 1: it is "
+                                          "taken without")
+        parent, child = parent.removeprefix("/"), child.removeprefix("/")
+        transform.header.frame_id, transform.child_frame_id = parent, child
+        if not parent or not child or parent == child or max(len(parent), len(child)) > LONGEST_NAME:
+            raise Rejected("bad frame name", f"a transform from '{child[:60]}' to '{parent[:60]}'")
+        place, turn = transform.transform.translation, transform.transform.rotation
+        numbers = (place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w)
+        if not all(map(math.isfinite, numbers)) or max(map(abs, numbers)) > FARTHEST_M:
+            raise Rejected("bad transform", f"the transform from '{child}' to '{parent}' holds NaN, infinity or more than "
+                           f"{FARTHEST_M:g} m")
+        if abs(math.sqrt(sum(q * q for q in numbers[3:])) - 1) > UNIT_QUATERNION_TOLERANCE:
+            raise Rejected("bad transform", f"the rotation from '{child}' to '{parent}' is no unit quaternion")
+
+    def _take_one(self, transform: Any) -> None:
+        child = transform.child_frame_id
+        if child.startswith(self._ours):
+            if not self._is_ours(stamp_ns(transform.header.stamp)):
+                self._rejections.say_once(SOURCE, "foreign", f"somebody else publishes '{child}' too (below "
+                                          f"'{transform.header.frame_id}'): give this node a tf_prefix of its own")
+            return
+        if self._buffer is None:
+            return
+        if transform.header.stamp.sec < 0:
+            raise Rejected("bad stamp", f"the transform from '{child}' has the stamp {transform.header.stamp.sec} s")
+        if child not in self._watches:
+            if len(self._watches) >= MOST_FRAMES:
+                raise Rejected("too many frames", f"frame '{child}' is one more than {MOST_FRAMES}")
+            self._watches[child], self._newest[child] = StampWatch(), deque(maxlen=KEPT)
+        watch, newest = self._watches[child], self._newest[child]
+        before = watch.set_back
+        if not watch.believes(stamp_ns(transform.header.stamp), self._now_s()):
+            raise Rejected("stamp doubted", f"the transform from '{child}' lies far from the last one in time")
+        if watch.set_back > before:
+            self._begin_anew(child)
+        self._buffer.set_transform(transform, "default_authority")
+        newest.append(transform)
+        self.used += 1
+
+    def _begin_anew(self, child: str) -> None:
+        """The buffer forgets only everything: what is good is given to it again."""
+        self._newest[child].clear()
+        self._buffer.clear()
+        for kept in self._newest.values():
+            for transform in kept:
+                self._buffer.set_transform(transform, "default_authority")
+
+    def _take_static_one(self, transform: Any) -> None:
+        child = transform.child_frame_id
+        if child not in self._static and len(self._static) >= MOST_FRAMES:
+            raise Rejected("too many frames", f"static frame '{child}' is one more than {MOST_FRAMES}")
+        self._static.add(child)
+        set_stamp(transform.header.stamp, 0)   # it holds at any time
+        self._buffer.set_transform_static(transform, "default_authority")
+        self.used += 1
+
+
+def _first_stamp_ns(data: bytes) -> int:
+    """Of the first transform of a tf2_msgs/TFMessage in little-endian CDR: after 4 bytes of header and the count."""
+    seconds, nanoseconds = struct.unpack_from("<iI", data, 8)
+    return seconds * 1_000_000_000 + nanoseconds
