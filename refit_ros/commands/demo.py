@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cameras", type=positive_int, default=2, metavar="N", help="synthetic cameras, 1 to 4")
     parser.add_argument("--people", type=positive_int, metavar="N",
                         help="people before them; without it, as many as the scene is made for")
-    parser.add_argument("--scene", default="walking", help="walking, crossing, three_people, half_out or standing")
+    parser.add_argument("--scene", default="walking",
+                        help="walking, crossing, three_people, "
+                             "half_out, standing, mingling, circling, leaving, poster, desk, crowd, corridor or hugging")
     parser.add_argument("--rate", type=positive_float, default=30.0, metavar="HZ", help="pictures a second of each camera")
     parser.add_argument("--width", type=positive_int, default=640, metavar="PX")
     parser.add_argument("--height", type=positive_int, default=480, metavar="PX")

@@ -89,7 +89,16 @@ OLD_PLANS = (
     Plan("one standing", "standing", length_s=3.0),
 )
 # Made after the rules and constants of the people part, which were not chosen by any of them.
-NEW_PLANS: tuple[Plan, ...] = ()
+NEW_PLANS = (
+    Plan("four mingling", "mingling"),
+    Plan("one circling another", "circling", length_s=6.0),
+    Plan("leaving and back elsewhere", "leaving", length_s=9.0),
+    Plan("carrying a poster", "poster"),
+    Plan("behind a desk", "desk"),
+    Plan("a crowd of ten", "crowd", length_s=4.0),
+    Plan("views that barely overlap", "corridor", cameras=3, length_s=6.0),
+    Plan("hugging in the same clothes", "hugging", length_s=7.0),
+)
 PLANS = OLD_PLANS + NEW_PLANS
 
 

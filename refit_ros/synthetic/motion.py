@@ -21,7 +21,7 @@ from refit_ros.synthetic.pose_prior import PRIORS, sample_pose_rotmats, sample_p
 
 __all__ = ["KINDS", "Frames", "Motion", "Path", "sample_pose_rotmats", "sample_poses"]
 
-KINDS = ("walk", "stand", "gesture", "reach", "sit", "crouch")
+KINDS = ("walk", "stand", "gesture", "reach", "sit", "crouch", "hug")
 RATE_HZ = 100.0  # at which the place on the floor is integrated
 CONTACT_M = 0.015  # a foot that is lower than this stands
 _SOFTNESS_M = 0.004  # over which support passes from one point of the soles to the next
@@ -220,6 +220,8 @@ def _two_poses(dice: Dice, kind: str) -> tuple[Angles, Angles]:
     arms = with_arms(dice, hang, replace(PRIORS["test"], arms=(0, 0, 1, 0.6, 0.3, 0.2, 0, 0)))
     if kind == "stand":
         return hang, hang
+    if kind == "hug":
+        return tuple(_arms_around(hang, bend) for bend in (0.08, 0.16))
     if kind == "gesture":
         return with_arms(dice, hang, replace(PRIORS["test"], arms=(0.3, 0, 1, 0, 0, 0.3, 0, 0))), arms
     if kind == "reach":
@@ -243,6 +245,19 @@ def _two_poses(dice: Dice, kind: str) -> tuple[Angles, Angles]:
             low, **{name: getattr(hang, name) for name in ("arm_down", "arm_flex", "elbow")}, bend=torch.tensor([0.25])
         )
     return hang, low
+
+
+def _arms_around(hang: Angles, bend: float) -> Angles:
+    """Both arms forward, one above the other, the forearms turned in behind the other's back."""
+    return replace(
+        hang,
+        arm_down=torch.tensor([[radians(35), radians(62)]]),
+        arm_flex=torch.tensor([[radians(85), radians(60)]]),
+        arm_turn=torch.full((1, 2), radians(-70)),
+        elbow=torch.tensor([[radians(62), radians(55)]]),
+        bend=torch.tensor([bend]),
+        cock=torch.tensor([0.2]),
+    )
 
 
 def circle(radius_m: float, speed_m_s: float, centre_m: tuple[float, float] = (0, 0), start_rad: float = 0.0) -> Path:

@@ -25,14 +25,17 @@ from refit_ros.synthetic.appearance import (
     sample_outfits,
     shade,
 )
-from refit_ros.synthetic.cameras import looking_at, ring_of_cameras
+from refit_ros.synthetic.cameras import ring_of_cameras
+from refit_ros.synthetic.choreography import KINDS, ring_for
 from refit_ros.synthetic.dice import Dice
-from refit_ros.synthetic.motion import Motion, Path, circle
+from refit_ros.synthetic.motion import Motion, Path
+from refit_ros.synthetic.props import Desk, Poster, draw_panels
 from refit_ros.synthetic.raster import rasterize
+from refit_ros.synthetic.relay import Relay
 from refit_ros.synthetic.room import render_room
 
-SCENES = ("walking", "standing", "crossing", "three_people", "half_out")
-_WALKING_M_S = 1.1  # about what a stride of 1 at 0.9 cycles a second comes to
+SCENES = tuple(KINDS)
+PRINT_PX = (180, 408)  # width, height of what is printed on a poster
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Actor:
 
     id: int
     betas: np.ndarray  # (10,)
-    motion: Motion
+    motion: Motion | Relay
 
 
 class Scene:
@@ -66,12 +69,16 @@ class Scene:
         cameras: Sequence[tuple[Calibration, np.ndarray]],
         seed: int = 0,
         outfits: Outfits | None = None,
+        props: Sequence = (),
+        background_rgb: tuple[int, int, int] | None = None,
     ):
+        """props: as refit_ros.synthetic.props; background_rgb: instead of a room. Raises ValueError without anybody."""
         if not actors:
             raise ValueError("a scene needs at least one actor")
         if not cameras:
             raise ValueError("a scene needs at least one camera")
         self.actors, self.cameras, self.seed = tuple(actors), tuple(cameras), seed
+        self._props, self._background_rgb = tuple(props), background_rgb
         self.body = actors[0].motion.body
         self._surface = Surface(self.body)
         generator = torch.Generator().manual_seed(seed * 613 + 5)
@@ -123,6 +130,12 @@ class Scene:
             at = torch.zeros_like(fragments.mesh)
             lit = shade(color, normal, self._lights(rotation), at, attributes, self._outfits, fragments.mesh)
             image.view(-1, 3)[fragments.pixel] = (lit.clamp(0, 1) * 255).to(torch.uint8)
+        if self._props:
+            depth_m = torch.full((height * width,), torch.inf, dtype=torch.float64)
+            depth_m[fragments.pixel] = fragments.depth_m.double()
+            joints_m = self._pose(time_s)[2].double().numpy()
+            panels = [panel for prop in self._props for panel in prop.panels(joints_m)]
+            draw_panels(image.numpy(), depth_m.view(height, width).numpy(), panels, calibration, np.asarray(pose, float))
         return image.numpy()
 
     def with_camera(self, index: int, world_from_camera: np.ndarray) -> Scene:
@@ -136,7 +149,7 @@ class Scene:
         return self._with([self.cameras[i] for i in indices])
 
     def _with(self, cameras: Sequence[tuple[Calibration, np.ndarray]]) -> Scene:
-        return Scene(self.actors, cameras, self.seed, self._outfits)
+        return Scene(self.actors, cameras, self.seed, self._outfits, self._props, self._background_rgb)
 
     def _lights(self, rotation: torch.Tensor) -> Lights:
         rng = np.random.default_rng([53, self.seed])
@@ -146,6 +159,10 @@ class Scene:
         return Lights(direction[None], up[None], torch.full((1, 3), 0.65), torch.full((1, 3), 0.5), torch.tensor([0.06]))
 
     def _room(self, camera_index: int) -> torch.Tensor:
+        if self._background_rgb is not None:
+            calibration = self.cameras[camera_index][0]
+            plain = torch.tensor(self._background_rgb, dtype=torch.uint8)
+            return plain.repeat(calibration.height_px, calibration.width_px, 1)
         if camera_index not in self._rooms:
             image = render_room(*self.cameras[camera_index], self.seed)
             self._rooms[camera_index] = torch.from_numpy((image * 255).astype(np.uint8))
@@ -189,44 +206,42 @@ def named_scene(
     body: Body | None = None,
 ) -> Scene:
     """One of SCENES. cameras, people: None for as many as the scene is made for. Raises ValueError for another name."""
-    if name not in SCENES:
+    if name not in KINDS:
         raise ValueError(f"there is no scene '{name}'; there are {', '.join(SCENES)}")
-    body = (body or load_body()).eval()
-    usual_cameras, usual_people = {"three_people": (4, 3), "crossing": (2, 2)}.get(name, (1, 1))
-    cameras, people = cameras or usual_cameras, people or usual_people
-    ring = ring_of_cameras(
-        cameras,
-        radius_m=4.3 if name in ("three_people", "crossing") else 3.8,
-        width_px=width_px,
-        height_px=height_px,
-        names=names,
-    )
-    if name == "half_out":  # the first camera looks past the person
-        calibration, pose = ring[0]
-        ring[0] = (calibration, looking_at(pose[:3, 3], np.array([2.1, 0, 1.1])))
+    kind, body = KINDS[name], (body or load_body()).eval()
+    people = people or kind.people
+    ring = ring_for(kind, cameras or kind.cameras, width_px, height_px, names)
     generator = torch.Generator().manual_seed(seed * 101 + 7)
     betas = Dice(generator).normal(people, 10, sigma=0.8)
-    actors = [
-        Actor(i, betas[i].double().numpy(), Motion(body, betas[i], *_part(name, i, people), seed=seed * 17 + i))
-        for i in range(people)
-    ]
-    return Scene(actors, ring, seed)
+    actors = []
+    for index in range(people):
+        own_seed = seed * 17 + index
+        if kind.motion is not None:
+            motion = kind.motion(body, betas[index], index, own_seed)
+        else:
+            motion = Motion(body, betas[index], *kind.part(index, people), seed=own_seed)
+        actors.append(Actor(index, betas[index].double().numpy(), motion))
+    return Scene(actors, ring, seed, _clothes(people, seed) if kind.same_clothes else None, _props(kind.prop, body, seed))
 
 
-def _part(scene: str, index: int, people: int) -> tuple[str, Path]:
-    """What the index-th of so many people does."""
-    around = 2 * pi * index / people
-    if scene == "walking":
-        return "walk", circle(1.0 if people == 1 else 1.3, _WALKING_M_S, start_rad=around - pi / 2)
-    if scene == "standing":
-        place = (1.1 * np.cos(around), 1.1 * np.sin(around)) if people > 1 else (0, 0)
-        return "stand", Path(place, -pi / 2 + 0.4 * (index % 3 - 1) + 0.25)
-    if scene == "half_out":
-        return "gesture", Path((-0.1 + 0.2 * index, 0.2 * index), -pi / 2 + 0.3)
-    if scene == "crossing":  # to and fro on long thin loops, past each other with half a metre between
-        side = 1 if index % 2 == 0 else -1
-        return "walk", Path((-1.5 * side, (-0.28 - 0.8 * (index // 2)) * side), 0 if side > 0 else pi, 2.7, 1.4, pi)
-    kinds = ("walk", "gesture", "reach", "stand", "crouch", "walk", "gesture", "sit")
-    if kinds[index % 8] == "walk":
-        return "walk", circle(1.5, _WALKING_M_S, start_rad=around)
-    return kinds[index % 8], Path((0.75 * np.cos(around), 0.75 * np.sin(around)), around + 0.8)
+def _clothes(people: int, seed: int) -> Outfits:
+    """The same for everybody."""
+    one = sample_outfits(Dice(torch.Generator().manual_seed(seed * 613 + 5)), 1)
+    return Outfits(**{name: value.expand(people, *value.shape[1:]).contiguous() for name, value in vars(one).items()})
+
+
+def _props(name: str, body: Body, seed: int) -> list:
+    if name == "desk":
+        return [Desk(seed)]
+    return [Poster(0, _print(body, seed))] if name == "poster" else []
+
+
+def _print(body: Body, seed: int) -> np.ndarray:
+    """(h, w, 3) uint8 RGB: somebody who stands before a plain wall, head to foot."""
+    seed = seed + 40_000
+    betas = Dice(torch.Generator().manual_seed(seed)).normal(1, 10, sigma=0.8)
+    motion = Motion(body, betas[0], "gesture", Path((0, 0), -pi / 2), seed, duration_s=2.0)
+    actor = Actor(0, betas[0].double().numpy(), motion)
+    width, height = PRINT_PX
+    (camera,) = ring_of_cameras(1, 4.0, 0.95, (0, 0, 0.9), width, height, focal_px=3.9 * height / 2.0)
+    return Scene([actor], [camera], seed, background_rgb=(205, 214, 218)).render(0.5, 0)
