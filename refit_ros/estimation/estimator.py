@@ -200,6 +200,8 @@ class Estimator:
             if track.fresh:
                 person = solved[id(track)] = looked.followed[number]
                 track.take(person.pose, stamp_s)
+                if self._held_shape(track) is None:
+                    track.shape.learn(person.own[0].betas, weight=float(len(person.own)))  # betas are shared by the views
                 track.jumps = 0
                 track.seen_s, track.misfit, track.evidence = stamp_s, misfit(person), evidence(person, cameras)
         twins = self._twins.found({track: solved[id(track)] for track in tracks if track.fresh}, cameras)
@@ -265,7 +267,7 @@ class Estimator:
         if held is not None:
             return held
         if track is not None and self.settings.smoothing > 0:
-            betas = track.shape(betas, weight=float(views))
+            betas = track.shape.after(betas, weight=float(views))  # learned when the estimate is accepted, not here
         if self.settings.known_height_m > 0:
             betas = with_height(betas, self.settings.known_height_m, self._solver.height_m)
         return betas

@@ -20,7 +20,8 @@ class Evidence:
     update_m: np.ndarray  # (24,)
     depth_m: float
     confidence: float     # 0 .. 1: how well the views agree
-    crowded: float = 0.0  # 0 .. 1: share of his box that somebody else's covers, mean over the views
+    crowded: float = 0.0  # 0 .. 1: share of their box that somebody else's covers, mean over the views
+    cameras_m: np.ndarray | None = None  # (V, 3) m: where the cameras stand, in the fixed frame; None: not known
 
 
 def evidence(solved: Solved, cameras: list[Camera]) -> Evidence:
@@ -30,7 +31,8 @@ def evidence(solved: Solved, cameras: list[Camera]) -> Evidence:
     update = np.mean([one.last_update_m for one in solved.own], axis=0)
     return Evidence(int(np.sum(solved.fused.weights > 0.2)), solved.fused.spread_m, update, float(depth),
                     float(1 / (1 + (misfit(solved) / COMMON_MISFIT) ** 2)),
-                    float(np.mean([one.look.crowded for one in solved.own])))
+                    float(np.mean([one.look.crowded for one in solved.own])),
+                    np.stack([camera.fixed_from_camera[:3, 3] for camera in used]))
 
 
 def misfit(solved: Solved) -> float:

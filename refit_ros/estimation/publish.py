@@ -8,6 +8,7 @@ from refit_ros.camera import crops
 from refit_ros.camera.geometry import along_the_tree, axis_angle_from_matrix, clipped
 from refit_ros.camera.views import Camera
 from refit_ros.estimation.evidence import Evidence
+from refit_ros.estimation.root import root_covariance
 from refit_ros.estimation.solve import Pose, Solved, Solver
 from refit_ros.estimation.track import Track
 from refit_ros.estimation.types import Person, PersonView
@@ -35,6 +36,7 @@ def publish(
             in_image |= camera.calibration.sees(camera.to_camera(joints))
         unseen_s = max(0.0, stamp_s - track.stamp_s)
         mine = solved.get(id(track))
+        stddev_m = joint_stddev(facts, unseen_s)
         people.append(
             Person(
                 id=track.number,
@@ -45,9 +47,11 @@ def publish(
                 transl=pose.transl,
                 joints=joints,
                 joint_rotmats=along_the_tree(pose.rotmats),
-                joint_stddev=joint_stddev(facts, unseen_s),
+                joint_stddev=stddev_m,
                 joint_in_image=in_image,
                 views=_views(mine, cameras) if mine else (),
+                root_covariance=root_covariance(joints[0], facts.cameras_m, float(stddev_m[0])),
+                root_velocity=track.velocity.copy(),
             )
         )
     return tuple(people)

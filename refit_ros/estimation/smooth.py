@@ -78,9 +78,13 @@ class Shape:
         self._mean: np.ndarray | None = None
         self._weight = 0.0
 
-    def __call__(self, value: np.ndarray, weight: float = 1.0) -> np.ndarray:
-        """The settled shape after one more estimate of this `weight` (> 0: more for more views)."""
-        total = min(self._weight, SHAPE_MEMORY) + weight
-        self._mean = np.array(value, float) if self._mean is None else self._mean + (value - self._mean) * weight / total
-        self._weight = total
-        return self._mean
+    def after(self, value: np.ndarray, weight: float = 1.0) -> np.ndarray:
+        """(10,) the shape after one more estimate of this `weight` (> 0: more for more views), which is not learned."""
+        if self._mean is None:
+            return np.array(value, float)
+        return self._mean + (value - self._mean) * weight / (min(self._weight, SHAPE_MEMORY) + weight)
+
+    def learn(self, value: np.ndarray, weight: float = 1.0) -> None:
+        """Takes an estimate into the mean: only one that was accepted, and once a set."""
+        self._mean = self.after(value, weight)
+        self._weight = min(self._weight, SHAPE_MEMORY) + weight

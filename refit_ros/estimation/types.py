@@ -30,6 +30,8 @@ class Person:
     joint_stddev: np.ndarray    # (24,) m, one sigma
     joint_in_image: np.ndarray  # (24,) bool: inside at least one picture
     views: tuple[PersonView, ...]
+    root_covariance: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))  # (3, 3) m^2 of the pelvis, fixed frame
+    root_velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))         # (3,) m/s of the pelvis, fixed frame
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
+from refit_ros.core.joints import JOINT_INDEX
 from refit_ros.estimation.types import People, Person, PersonView
 from refit_ros.node.rejections import Rejected
 from refit_ros.node.silenced import decoders_silenced
@@ -33,6 +35,7 @@ _EIGHT_BIT = {
 # Left to cv_bridge: channels of 16 bits.
 _SIXTEEN_BIT = {"mono16": 1, "rgb16": 3, "bgr16": 3, "rgba16": 4, "bgra16": 4, "bayer_rggb16": 1, "bayer_bggr16": 1,
                 "bayer_gbrg16": 1, "bayer_grbg16": 1}
+SHORTEST_TRUNK_M = 0.1
 _CORNERS = 2  # points a box has in a PolygonStamped
 
 
@@ -180,7 +183,7 @@ def _detection(message: Any, wanted_class: str) -> tuple[float, ...] | None:
 def is_finite(person: Person) -> bool:
     """Whether every number that would be published is one."""
     numbers = [person.confidence, person.betas, person.global_orient, person.body_pose, person.transl, person.joints,
-               person.joint_rotmats, person.joint_stddev]
+               person.joint_rotmats, person.joint_stddev, person.root_covariance, person.root_velocity]
     numbers += [value for view in person.views for value in (view.weak_perspective, view.residual_px, view.box_xyxy_px)]
     return bool(np.isfinite(np.concatenate([np.ravel(value) for value in numbers])).all())
 
@@ -209,7 +212,26 @@ def _smpl(types: Types, person: Person, body_model: str, sizes: dict[str, tuple[
     message.joint_stddev = _float32(person.joint_stddev)
     message.joint_in_image = types.bools(person.joint_in_image)
     message.views = [_smpl_view(types, view, sizes[view.camera]) for view in person.views]
+    set_xyz(message.root.pose.position, person.joints[0])
+    turn = message.root.pose.orientation
+    turn.x, turn.y, turn.z, turn.w = Rotation.from_rotvec(person.global_orient).as_quat().tolist()
+    message.root.covariance = _root_covariance(person)
+    set_xyz(message.root_velocity, person.root_velocity)
     return message
+
+
+def _root_covariance(person: Person) -> np.ndarray:
+    """(36,) as in PoseWithCovariance: x y z, then rotation about the frame's axes.
+
+    The rotation's is that of a line from the pelvis to the neck with the two ends' joint_stddev: no more is known of it.
+    """
+    pelvis, neck = JOINT_INDEX["pelvis"], JOINT_INDEX["neck"]
+    length_m = max(float(np.linalg.norm(person.joints[neck] - person.joints[pelvis])), SHORTEST_TRUNK_M)
+    turn_rad2 = (person.joint_stddev[pelvis] ** 2 + person.joint_stddev[neck] ** 2) / length_m**2
+    covariance = np.zeros((6, 6))
+    covariance[:3, :3] = person.root_covariance
+    covariance[3:, 3:] = np.eye(3) * min(turn_rad2, np.pi**2)
+    return covariance.reshape(-1)
 
 
 def _smpl_view(types: Types, view: PersonView, size: tuple[int, int]) -> Any:

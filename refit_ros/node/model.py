@@ -21,6 +21,7 @@ class Model:
     device: str
     weights: str
     note: str = ""                   # said once, at the first picture
+    predict_to_now: bool = False     # publish people where they will be by then
     note_on_real_cameras: str = ""   # likewise, unless all cameras are synthetic
 
 
@@ -43,4 +44,5 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
              without_hog_note() if settings.detector == "builtin" else ""]
     return Model(Estimator(prepared, settings), prepared.body, f"{device}, {prepared.precision} with {prepared.engine}",
                  network.weights_name, note="" if network.trained else UNTRAINED,
+                 predict_to_now=parameters.predict_to_now,
                  note_on_real_cameras="; ".join(note for note in notes if note))

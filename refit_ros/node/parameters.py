@@ -63,6 +63,9 @@ class NodeParameters:
     max_batch: int = _parameter(
         MAX_BATCH, "At most so many crops go through the convolutions at once, which bounds the memory", 1, 1024
     )
+    predict_to_now: bool = _parameter(
+        False, "Publish everybody where they will be by then, walking on as before; the stamp stays the images' capture time"
+    )
     publish_mesh: bool = _parameter(False, "Put the mesh into /human/markers, besides skeleton and label")
 
     def __post_init__(self) -> None:

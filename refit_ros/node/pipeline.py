@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refit_ros.camera.views import View
+from refit_ros.estimation.root import predicted
 from refit_ros.estimation.types import People
 from refit_ros.node import conversions, frames
 from refit_ros.node.ids import Ids
@@ -108,6 +109,8 @@ class Pipeline:
         frame_id = self._last_frame_id = self._fixed_frame or taken.frames[0].frame_id
         out, stamp_ns = self._outputs, taken.stamp_ns
         latency_ns = max(self._clock_ns() - stamp_ns, 0)
+        if self._model.predict_to_now:
+            people = predicted(people, latency_ns * 1e-9)
         if out.smpl_wanted():
             out.publish_smpl(conversions.smpl_array(out.types, people, taken, frame_id, self._model.body.name, latency_ns))
         if people.people and out.tf_wanted():

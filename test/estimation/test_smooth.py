@@ -48,6 +48,9 @@ def test_rotations_stay_rotations_and_cross_the_half_turn(axis):
 def test_shape_settles():
     rng = np.random.default_rng(0)
     truth, shape = rng.normal(0, 1, 10), Shape()
-    values = [shape(truth + rng.normal(0, 0.5, 10)) for _ in range(200)]
+    values = []
+    for value in truth + rng.normal(0, 0.5, (200, 10)):
+        values.append(shape.after(value))
+        shape.learn(value)
     assert np.abs(values[-1] - truth).max() < 0.15
     assert np.linalg.norm(values[-1] - values[-2]) < 0.02

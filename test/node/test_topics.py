@@ -7,6 +7,9 @@ from types import ModuleType
 
 import numpy as np
 from node_fakes import fake_model, image_message, stamp_of, vertices
+from scipy.spatial.transform import Rotation
+
+from refit_ros.estimation.root import LONGEST_PREDICTION_S
 
 STAMP_NS = 1_700_000_000_123_456_789
 
@@ -18,7 +21,12 @@ def duration_ns(duration) -> int:
 def test_one_camera_to_smpl(bench):
     from refit_ros.msg import SmplArray
     messages = bench.listen(SmplArray, "/human/smpl")
-    bench.start(fake_model(people=2))
+    model = fake_model(people=2)
+    model.estimator.people = tuple(
+        replace(person, root_covariance=np.diag([0.01, 0.02, 0.3]), root_velocity=np.array([0.5, -1.0, 0.1]))
+        for person in model.estimator.people
+    )
+    bench.start(model)
     bench.connected("/human/smpl")
     bench.camera(STAMP_NS)
     message = bench.wait(lambda: messages, "a message")[0]
@@ -34,9 +42,32 @@ def test_one_camera_to_smpl(bench):
         np.testing.assert_allclose(person.body_pose, expected.body_pose.reshape(-1), atol=1e-6)
         np.testing.assert_allclose([(p.x, p.y, p.z) for p in person.joints], expected.joints, atol=1e-9)
         assert person.body_model == "small" and len(person.joint_in_image) == 24
+        root = person.root.pose
+        np.testing.assert_allclose([root.position.x, root.position.y, root.position.z], expected.joints[0], atol=1e-9)
+        turn = Rotation.from_quat([getattr(root.orientation, axis) for axis in "xyzw"])
+        np.testing.assert_allclose(turn.as_matrix(), expected.joint_rotmats[0], atol=1e-6)
+        covariance = np.array(person.root.covariance).reshape(6, 6)
+        np.testing.assert_allclose(covariance[:3, :3], expected.root_covariance)
+        assert (np.diag(covariance)[3:] > 0).all() and not covariance[:3, 3:].any()
+        velocity = person.root_velocity
+        np.testing.assert_allclose([velocity.x, velocity.y, velocity.z], expected.root_velocity)
         view = person.views[0]
         assert (view.camera, view.frame_id) == ("camera", "camera_optical")
         assert (view.box.x_offset, view.box.y_offset, view.box.width, view.box.height) == (10, 20, 40, 28)  # cut at 48 px
+
+
+def test_people_are_published_where_they_will_be_where_that_is_wished(bench):
+    from refit_ros.msg import SmplArray
+    messages = bench.listen(SmplArray, "/human/smpl")
+    model = replace(fake_model(), predict_to_now=True)
+    (person,) = model.estimator.people = (replace(model.estimator.people[0], root_velocity=np.array([2.0, 0.0, 0.0])),)
+    bench.start(model)
+    bench.connected("/human/smpl")
+    bench.camera(STAMP_NS)
+    message = bench.wait(lambda: messages, "a message")[0]
+    assert message.header.stamp == stamp_of(STAMP_NS)
+    ahead_s = min(duration_ns(message.latency) * 1e-9, LONGEST_PREDICTION_S)
+    np.testing.assert_allclose(message.people[0].joints[0].x, person.joints[0, 0] + 2.0 * ahead_s, atol=1e-6)
 
 
 def test_nobody_seen_is_said(bench):

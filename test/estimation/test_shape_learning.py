@@ -1,0 +1,46 @@
+"""A person's shape is learned from estimates that were accepted, each once: not from what was tried on the way there."""
+import numpy as np
+from oracle import Actor, Oracle, Stage, ring
+
+from refit_ros.estimation.estimator import Estimator
+from refit_ros.estimation.settings import Settings
+
+
+def watched(sets: int, change) -> Estimator:
+    """An estimator that has seen one walker with two cameras for `sets` sets; `change(estimator)` before the last one."""
+    stage = Stage([Actor((-1, 0.5), (0.7, 0), 1)], ring(2))
+    estimator = Estimator(Oracle(stage), Settings(detector="topic", smoothing=0.5))
+    for index in range(sets):
+        if index == sets - 1:
+            change(estimator)
+        estimator.estimate(stage.views(index * 0.1))
+    return estimator
+
+
+def shape_of(estimator: Estimator):
+    (track,) = estimator._tracks.alive
+    return track.shape
+
+
+def weight_after(sets: int, change=lambda estimator: None) -> float:
+    return shape_of(watched(sets, change))._weight
+
+
+def solve_twice(estimator: Estimator) -> None:
+    solve = estimator._looking._solve_some
+    estimator._looking._solve_some = lambda *args: (solve(*args), solve(*args))
+
+
+def refuse_all(estimator: Estimator) -> None:
+    estimator._has_jumped = lambda *args: True
+
+
+def test_an_estimate_counts_once_however_often_it_was_solved():
+    assert weight_after(6) == weight_after(5) + 2  # two views
+    assert weight_after(6, solve_twice) == weight_after(6)
+
+
+def test_a_refused_estimate_teaches_nothing():
+    accepted, refused = shape_of(watched(5, lambda estimator: None)), shape_of(watched(6, refuse_all))
+    assert refused._weight == accepted._weight
+    np.testing.assert_array_equal(refused._mean, accepted._mean)
