@@ -2,7 +2,10 @@
 
 An argument that is not given is not passed on: the defaults are the node's own (docs/node.md) and those of params_file.
 """
+import atexit
 import copy
+import fnmatch
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from launch import LaunchDescription
 
 SHARE = Path(get_package_share_directory("refit_ros"))
 PARAMS_FILE = str(SHARE / "config" / "refit.yaml")
+LEVEL_FRAME = "refit_level"   # the node publishes it where it has one camera and no fixed_frame (refit_ros.node.level)
 
 # Launch arguments that are parameters of the node by the same name, and what they are given as.
 PASSED_ON = {
@@ -24,6 +28,8 @@ PASSED_ON = {
     "camera_info_topic": (str, "Where calibrations come from"),
     "image_transport": (str, "raw or compressed"),
     "fixed_frame": (str, "TF frame of everything published; not needed with one camera"),
+    "tf_prefix": (str, "Before the names of people's frames; not given: the namespace"),
+    "rectified": (bool, "Images are rectified: P of CameraInfo is used and no lens"),
     "weights": (str, "Checkpoint of the network"),
     "body_model": (str, "SMPL file or the folder that holds it"),
     "device": (str, "auto, cpu, cuda or cuda:N"),
@@ -39,13 +45,45 @@ def camera_names(text: str) -> list[str]:
     return [name.strip(" '\"") for name in text.strip("[] ").split(",")]
 
 
+def truth(argument: str, text: str) -> bool:
+    """Raises ValueError naming the argument."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = None
+    if not isinstance(value, bool):
+        raise ValueError(f"{argument} is '{text}': give true or false")
+    return value
+
+
+def from_file(path: str, node: str) -> dict:
+    """The parameters that a file holds for the node of this full name. Raises ValueError with a sentence."""
+    if not Path(path).is_file():
+        raise ValueError(f"params_file '{path}' does not exist: give a YAML file with parameters, such as {PARAMS_FILE}")
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"params_file '{path}' is no YAML: {' '.join(str(error).split())}") from None
+    found = {}
+
+    def walk(part, name: str) -> None:
+        for key, value in part.items() if isinstance(part, dict) else ():
+            if key == "ros__parameters":
+                if fnmatch.fnmatch(node, f"/{name.strip('/')}".replace("**", "*")):
+                    found.update(value or {})
+            else:
+                walk(value, f"{name}/{str(key).strip('/')}")
+    walk(content, "")
+    return found
+
+
 def said(context) -> dict:
     """The parameters that were given on the command line."""
     parameters = {}
     for name, (kind, _) in PASSED_ON.items():
         text = context.launch_configurations[name]
         if text:
-            value = camera_names(text) if name == "cameras" else yaml.safe_load(text) if kind is bool else text
+            value = camera_names(text) if name == "cameras" else truth(name, text) if kind is bool else text
             parameters[name] = ParameterValue(value, value_type=kind) if name != "cameras" else value
     return parameters
 
@@ -66,9 +104,19 @@ def rviz_config(cameras: list[str], namespace: str) -> str:
                 shown["Topic"]["Value"] = f"/{namespace.strip('/')}{value}"
             displays.append(shown)
     config["Visualization Manager"]["Displays"] = displays
-    with tempfile.NamedTemporaryFile("w", prefix="refit_", suffix=".rviz", delete=False) as file:
-        yaml.safe_dump(config, file)
-    return file.name
+    folder = tempfile.mkdtemp(prefix="refit_rviz_")
+    atexit.register(shutil.rmtree, folder, True)
+    path = Path(folder, "refit.rviz")
+    path.write_text(yaml.safe_dump(config))
+    return str(path)
+
+
+def rviz_frame(parameters: dict, namespace: str) -> str:
+    """The frame that is certainly there: what everything is published in, or the level frame below the only camera."""
+    if parameters.get("fixed_frame"):
+        return parameters["fixed_frame"].removeprefix("/")
+    prefix = (parameters.get("tf_prefix") or namespace).strip("/")
+    return f"{prefix}/{LEVEL_FRAME}" if prefix else LEVEL_FRAME
 
 
 def installed(package: str) -> bool:
@@ -82,15 +130,19 @@ def installed(package: str) -> bool:
 def start(context) -> list:
     given, arguments = said(context), context.launch_configurations
     namespace = arguments["namespace"]
-    parameters = [arguments["params_file"] or PARAMS_FILE, *([given] if given else [])]
+    path = arguments["params_file"] or PARAMS_FILE
+    known = from_file(path, "/" + "/".join(filter(None, (namespace.strip("/"), "refit"))))
+    known |= {name: getattr(value, "value", value) for name, value in given.items()}   # out of launch's ParameterValue
+    parameters = [path, *([given] if given else [])]
     actions = [Node(package="refit_ros", executable="refit_node", name="refit", namespace=namespace, output="screen",
                     emulate_tty=True, parameters=parameters, additional_env={"REFIT_ENDS_WITH_PARENT": "1"})]
-    if yaml.safe_load(arguments["rviz"]):
+    if truth("rviz", arguments["rviz"]):
         if not installed("rviz2"):   # launch itself would raise, and leave what it has started behind
             return [*actions, LogInfo(msg="RViz is not installed (package rviz2): going on without it")]
-        cameras = given.get("cameras", ["camera"])
-        frame = arguments["rviz_frame"] or arguments["fixed_frame"] or f"{cameras[0]}_optical_frame"
+        cameras = known.get("cameras") or ["camera"]
+        frame = arguments["rviz_frame"] or rviz_frame(known, namespace)
         actions.append(Node(package="rviz2", executable="rviz2", name="refit_rviz", output="screen",
+                            parameters=[{"use_sim_time": bool(known.get("use_sim_time", False))}],
                             arguments=["-d", rviz_config(cameras, namespace), "-f", frame]))
     return actions
 
@@ -108,7 +160,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and of its topics"),
             DeclareLaunchArgument("rviz", default_value="false", description="Start RViz too"),
             DeclareLaunchArgument(
-                "rviz_frame", default_value="", description="RViz's fixed frame, where fixed_frame is not given"
+                "rviz_frame", default_value="", description="RViz's fixed frame; not given: fixed_frame, or the level frame"
             ),
             OpaqueFunction(function=start),
         ]

@@ -1,0 +1,128 @@
+"""The launch files' own decisions, with stand-ins for launch where it is not installed."""
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Action:
+    """Any action of launch: remembers what it was made of."""
+
+    def __init__(self, *arguments, **named) -> None:
+        self.arguments, self.named = arguments, named
+
+
+class Value(Action):
+    def __init__(self, value, value_type=None) -> None:
+        self.value = value
+
+
+@pytest.fixture
+def refit_launch(monkeypatch):
+    """The module launch/refit.launch.py, over stand-ins."""
+    names = {"launch": ["LaunchDescription"], "launch.actions": ["DeclareLaunchArgument", "LogInfo", "OpaqueFunction"],
+             "launch_ros": [], "launch_ros.actions": ["Node"], "launch_ros.parameter_descriptions": ["ParameterValue"],
+             "ament_index_python": [], "ament_index_python.packages": []}
+    for name, members in names.items():
+        module = ModuleType(name)
+        for member in members:
+            setattr(module, member, Value if member == "ParameterValue" else type(member, (Action,), {}))
+        monkeypatch.setitem(sys.modules, name, module)
+    packages = sys.modules["ament_index_python.packages"]
+    packages.get_package_share_directory = lambda _: str(ROOT)
+    packages.get_package_prefix = lambda _: str(ROOT)
+    packages.PackageNotFoundError = LookupError
+    spec = importlib.util.spec_from_file_location("refit_launch", ROOT / "launch" / "refit.launch.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def started(module, **given: str):
+    """The actions that `start` makes of these arguments."""
+    declared = {argument.arguments[0]: argument.named["default_value"]
+                for argument in module.generate_launch_description().arguments[0]
+                if type(argument).__name__ == "DeclareLaunchArgument"}
+    assert set(given) <= set(declared)
+    return module.start(SimpleNamespace(launch_configurations={**declared, **given}))
+
+
+def rviz(actions) -> tuple[str, dict, dict]:
+    """(fixed frame, configuration, parameters) of RViz."""
+    named = actions[1].named
+    config = yaml.safe_load(Path(named["arguments"][1]).read_text())
+    return named["arguments"][3], config, named["parameters"][0]
+
+
+def overlays(config) -> list[str]:
+    topics = [display.get("Topic", {}).get("Value", "") for display in config["Visualization Manager"]["Displays"]]
+    return [topic for topic in topics if topic.endswith("/overlay")]
+
+
+@pytest.mark.parametrize("given, frame", [
+    ({}, "refit_level"),
+    ({"namespace": "robot"}, "robot/refit_level"),
+    ({"namespace": "/robot", "tf_prefix": "left"}, "left/refit_level"),
+    ({"fixed_frame": "/map"}, "map"),
+    ({"fixed_frame": "map", "rviz_frame": "odom"}, "odom"),
+])
+def test_rviz_looks_from_a_frame_that_is_published(refit_launch, given, frame):
+    assert rviz(started(refit_launch, rviz="true", **given))[0] == frame
+
+
+def test_the_level_frame_is_the_nodes(refit_launch):
+    from refit_ros.node.level import LEVEL_FRAME
+    assert refit_launch.LEVEL_FRAME == LEVEL_FRAME
+
+
+@pytest.mark.parametrize("head", ["/**", "refit", "/robot/refit", "robot: {refit", "/robot/*"])
+def test_cameras_and_frame_of_a_parameters_file_are_honoured(refit_launch, tmp_path, head):
+    inner = {"ros__parameters": {"cameras": ["front", "/rear"], "fixed_frame": "base_link", "use_sim_time": True}}
+    content = {"robot": {"refit": inner}} if "{" in head else {head: inner}
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump({**content, "/other": {"ros__parameters": {"cameras": ["wrong"]}}}))
+    namespace = {} if head == "refit" else {"namespace": "robot"}
+    frame, config, parameters = rviz(started(refit_launch, rviz="true", params_file=str(file), **namespace))
+    before = "/robot" if namespace else ""
+    assert frame == "base_link" and overlays(config) == [f"{before}/human/{name}/overlay" for name in ("front", "rear")]
+    assert parameters == {"use_sim_time": True}
+
+
+def test_an_argument_counts_more_than_the_file(refit_launch, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("/**: {ros__parameters: {cameras: [front], fixed_frame: map}}")
+    given = {"params_file": str(file), "cameras": "left,right", "fixed_frame": "odom"}
+    frame, config, _ = rviz(started(refit_launch, rviz="true", **given))
+    assert frame == "odom" and overlays(config) == ["/human/left/overlay", "/human/right/overlay"]
+
+
+@pytest.mark.parametrize("given, says", [
+    ({"publish_mesh": "maybe"}, "publish_mesh is 'maybe': give true or false"),
+    ({"use_sim_time": "[1"}, "use_sim_time is '[1': give true or false"),
+    ({"rviz": "yess"}, "rviz is 'yess': give true or false"),
+    ({"params_file": "/nope.yaml"}, "params_file '/nope.yaml' does not exist"),
+])
+def test_what_cannot_be_meant_is_one_sentence_that_names_the_argument(refit_launch, given, says):
+    with pytest.raises(ValueError) as refused:
+        started(refit_launch, **given)
+    assert says in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_file_that_is_no_yaml_is_one_sentence(refit_launch, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("a: [1\nb: }")
+    with pytest.raises(ValueError, match="is no YAML") as refused:
+        started(refit_launch, params_file=str(file))
+    assert "\n" not in str(refused.value)
+
+
+def test_rvizs_file_lies_in_a_folder_of_its_own(refit_launch):
+    first, second = (Path(started(refit_launch, rviz="true")[1].named["arguments"][1]) for _ in range(2))
+    assert first.parent != second.parent and first.parent.stat().st_mode & 0o077 == 0
