@@ -11,6 +11,7 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
 
 from refit_ros.node.compat import message_filters
+from refit_ros.node.inputs import BOXES, CALIBRATIONS, IMAGES, Inputs, Topic
 from refit_ros.node.intake import Intake
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class Cameras:
     """
 
     def __init__(self, node: Node, parameters: NodeParameters, intake: Intake, detections: bool,
-                 deliver: Callable[[FrameSet], None]) -> None:
-        self._node, self._intake, self._deliver = node, intake, deliver
+                 deliver: Callable[[FrameSet], None], inputs: Inputs) -> None:
+        self._node, self._intake, self._deliver, self._inputs = node, intake, deliver, inputs
         self._subscriptions: list = []
         self._unlatched: dict[str, str] = {}   # camera -> topic of its calibration, not yet asked for as latched
         self._timer = node.create_timer(1.0, self._on_deadline, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -48,15 +49,17 @@ class Cameras:
     def _subscribe(self, name: str, parameters: NodeParameters, detections: bool) -> None:
         from sensor_msgs.msg import CameraInfo, CompressedImage, Image
         compressed = parameters.image_transport == "compressed"
-        wanted = [(CameraInfo, parameters.camera_info_topic, self._intake.camera_info),
-                  (CompressedImage if compressed else Image, parameters.image_topic + ("/compressed" if compressed else ""),
-                   self._intake.image)]
+        wanted = [(CALIBRATIONS, CameraInfo, parameters.camera_info_topic, self._intake.camera_info),
+                  (IMAGES, CompressedImage if compressed else Image,
+                   parameters.image_topic + ("/compressed" if compressed else ""), self._intake.image)]
         if detections:
-            wanted.append((detection_type(), parameters.detection_topic, self._intake.boxes))
-        for kind, template, take in wanted:
+            wanted.append((BOXES, detection_type(), parameters.detection_topic, self._intake.boxes))
+        for what, kind, template, take in wanted:
             subscriber = message_filters.Subscriber(
                 self._node, kind, template.format(camera=name), qos_profile=qos_profile_sensor_data)
-            subscriber.registerCallback(self._on_message, take, name)
+            subscriber.registerCallback(self._on_message, take, name, what)
+            full = self._node.resolve_topic_name(template.format(camera=name))
+            self._inputs.expect(Topic(name, what, full, f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"))
             self._subscriptions.append(subscriber.sub)
         self._intake.note_topic(name, self._node.resolve_topic_name(parameters.image_topic.format(camera=name)))
         self._unlatched[name] = self._node.resolve_topic_name(parameters.camera_info_topic.format(camera=name))
@@ -77,7 +80,9 @@ class Cameras:
                     CameraInfo, topic, partial(self._on_message, take=self._intake.camera_info, camera=camera), latched,
                     event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False)))
 
-    def _on_message(self, message: Any, take: Callable[[str, Any, float], list[FrameSet]], camera: str) -> None:
+    def _on_message(self, message: Any, take: Callable[[str, Any, float], list[FrameSet]], camera: str,
+                    what: str = CALIBRATIONS) -> None:
+        self._inputs.note(camera, what)
         self._send_on(take(camera, message, time.monotonic()))
 
     def _on_deadline(self) -> None:

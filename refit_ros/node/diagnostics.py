@@ -10,6 +10,7 @@ from refit_ros.node.conversions import set_stamp
 from refit_ros.node.tally import Rate
 
 if TYPE_CHECKING:
+    from refit_ros.node.inputs import Inputs
     from refit_ros.node.intake import Intake
     from refit_ros.node.model import Model
     from refit_ros.node.tally import Tally
@@ -22,9 +23,9 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 class Diagnostics:
     """Makes the messages; every stamp is the capture time of the newest set."""
 
-    def __init__(self, name: str, model: Model, intake: Intake, tally: Tally) -> None:
-        self._name, self._model, self._intake, self._tally = name, model, intake, tally
-        self._sets_rate, self._used_rate = Rate(), Rate()
+    def __init__(self, name: str, model: Model, intake: Intake, tally: Tally, inputs: Inputs) -> None:
+        self._name, self._model, self._intake, self._tally, self._inputs = name, model, intake, tally, inputs
+        self._sets_rate, self._used_rate, self._replaced_rate = Rate(), Rate(), Rate()
         self._picture_rates = {camera: Rate() for camera in intake.cameras}
 
     def message(self, replaced: int) -> DiagnosticArray:
@@ -45,6 +46,9 @@ class Diagnostics:
                                  "triggered together, and is sync_slop_s wide enough?")
         if tally.nonfinite_dropped or tally.failed:
             level, text = WARN, f"{text}; {tally.failed} sets failed, {tally.nonfinite_dropped} people were not finite"
+        replaced_rate = self._replaced_rate.of(replaced)
+        if replaced_rate > rate > 0:
+            level, text = WARN, f"{text}; {replaced_rate:.1f} more were replaced by newer ones: too many for this machine"
         if rate == 0:
             level, text = WARN, "nothing is computed: no set of pictures came within the last second"
         values = {"sets computed": tally.sets, "sets per second": f"{rate:.2f}",
@@ -76,11 +80,12 @@ class Diagnostics:
             "rejected": sum(rejected.values()),
         }
         values |= {f"rejected: {reason}": count for reason, count in sorted(rejected.items())}
-        return self._status(f"camera {camera}", level, text, values | builder.counts(camera))
+        return self._status(f"camera {camera}", level, text, values | builder.counts(camera) | self._inputs.values(camera))
 
     def _judge(self, camera: str, state: str, rate: float, now_s: float) -> tuple[bytes, str]:
         if state == "waiting":
-            return WARN, "no usable picture has come yet"
+            why = self._inputs.why_nothing(camera)
+            return WARN, f"no usable picture has come yet{': ' if why else ''}{why}"
         if state == "silent":
             return ERROR, f"silent for {self._intake.builder.silent_s(camera, now_s):.1f} s, left out until it returns"
         if state == "out of step":

@@ -1,6 +1,7 @@
 """The lifecycle node `refit`: configure loads, activate opens the streams, deactivate and cleanup undo the two."""
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from refit_ros.node import diagnostics, frames, parameters
 from refit_ros.node.cameras import Cameras
 from refit_ros.node.diagnostics import Diagnostics
 from refit_ros.node.ids import Ids
+from refit_ros.node.inputs import Inputs
 from refit_ros.node.intake import Intake
 from refit_ros.node.model import Model, load_model
 from refit_ros.node.outputs import Outputs
@@ -126,9 +128,12 @@ class RefitNode(LifecycleNode):
         self._worker = Worker(self._pipeline.process, self._count_failure)
         opened.callback(self._stop_worker)
         self._said_what_weights_mean = False
-        self._cameras = Cameras(self, self._options, self._intake, self._detections, self._deliver)
+        self._inputs = Inputs(self._intake, self._tally, self.count_publishers, self.get_topic_names_and_types,
+                              self.get_logger().warning, time.monotonic())
+        self._cameras = Cameras(self, self._options, self._intake, self._detections, self._deliver, self._inputs)
         opened.callback(self._cameras.close)
-        self._diagnostics = Diagnostics(self.get_fully_qualified_name(), self._model, self._intake, self._tally)
+        self._diagnostics = Diagnostics(self.get_fully_qualified_name(), self._model, self._intake, self._tally,
+                                        self._inputs)
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         opened.callback(self.destroy_publisher, self._diagnostics_publisher)
         opened.callback(self.destroy_timer, self.create_timer(diagnostics.PERIOD_S, self._diagnose, clock=steady))
@@ -198,6 +203,7 @@ class RefitNode(LifecycleNode):
 
     def _diagnose(self) -> None:
         self._cameras.look_for_latched()
+        self._inputs.look(time.monotonic(), self._worker.mailbox.dropped)
         self._diagnostics_publisher.publish(self._diagnostics.message(self._worker.mailbox.dropped))
 
     def _on_reset(self, request: Any, response: Any) -> Any:

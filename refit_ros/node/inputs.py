@@ -1,0 +1,117 @@
+"""What comes on each topic that is subscribed to; and a sentence, once, about each from which nothing is used."""
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from refit_ros.node.logged import shortened
+
+if TYPE_CHECKING:
+    from refit_ros.node.intake import Intake
+    from refit_ros.node.tally import Tally
+
+IMAGES, CALIBRATIONS, BOXES = "images", "calibrations", "boxes"
+PATIENCE_S = 5.0          # before a topic on which nothing came is told; discovery takes its time
+NEAR, MOST_NAMED = 0.6, 4   # how alike a name must be to be meant, and how many are listed
+SLOW_EVERY_S = 30.0       # how often at most it is said that sets are replaced ...
+SLOW_SHARE, SLOW_LEAST = 0.5, 10   # ... if more than this share was, of at least so many
+
+
+@dataclass(frozen=True)
+class Topic:
+    camera: str
+    what: str
+    name: str    # in full
+    kind: str    # as in sensor_msgs/msg/Image
+
+
+class Inputs:
+    """`publishers(topic)`: how many there are; `topics()`: (name, types) of all that exist; `say`: into the log."""
+
+    def __init__(self, intake: Intake, tally: Tally, publishers: Callable[[str], int],
+                 topics: Callable[[], list[tuple[str, list[str]]]], say: Callable[[str], None], now_s: float) -> None:
+        self._intake, self._tally, self._publishers, self._topics, self._say = intake, tally, publishers, topics, say
+        self._began_s = self._slow_s = now_s
+        self._wanted: list[Topic] = []
+        self._came: Counter[tuple[str, str]] = Counter()
+        self._why: dict[tuple[str, str], str] = {}
+        self._silent: set[str] = set()
+        self._before = 0, 0
+
+    def expect(self, topic: Topic) -> None:
+        """It is subscribed to from now on."""
+        self._wanted.append(topic)
+
+    def note(self, camera: str, what: str) -> None:
+        """A message came."""
+        self._came[camera, what] += 1
+
+    def why_nothing(self, camera: str) -> str:
+        """What is known of why nothing of this camera can be used; "" where all topics have something."""
+        return "; ".join(self._why[key] for key in self._why if key[0] == camera)
+
+    def values(self, camera: str) -> dict[str, object]:
+        """For the diagnostics: each topic, and how many messages came."""
+        found: dict[str, object] = {}
+        for topic in self._wanted:
+            if topic.camera == camera:
+                found |= {f"{topic.what}: topic": topic.name, f"{topic.what}: came": self._came[camera, topic.what]}
+        return found
+
+    def look(self, now_s: float, replaced: int) -> None:
+        """Once a second. `replaced`: sets that a newer one overtook, so far."""
+        if now_s - self._began_s >= PATIENCE_S:
+            for topic in self._wanted:
+                self._judge(topic)
+        for camera in self._intake.cameras:
+            self._look_at_state(camera, now_s)
+        self._look_at_speed(now_s, replaced)
+
+    def _judge(self, topic: Topic) -> None:
+        key = topic.camera, topic.what
+        if self._came[key]:
+            self._why.pop(key, None)
+        elif key not in self._why:
+            self._why[key] = shortened(self._nothing_came(topic))
+            self._say(f"{topic.camera}: {self._why[key]}")
+
+    def _nothing_came(self, topic: Topic) -> str:
+        count = self._publishers(topic.name)
+        if count:
+            return (f"nothing comes on {topic.name}, though {count} publish it: is its driver running, and does its QoS fit "
+                    "(`ros2 topic info -v`)?")
+        there = sorted(name for name, kinds in self._topics() if topic.kind in kinds and self._publishers(name))
+        begin = f"nobody publishes {topic.name}"
+        if not there:
+            return f"{begin}, nor any other topic of {topic.kind}: is the camera's driver running, in this ROS_DOMAIN_ID?"
+        near = difflib.get_close_matches(topic.name, there, MOST_NAMED, NEAR)
+        if near:
+            return f"{begin}; did you mean {' or '.join(near)}?"
+        more = " ..." if len(there) > MOST_NAMED else ""
+        return f"{begin}; topics of its kind are {', '.join(there[:MOST_NAMED])}{more}: see `cameras` and `image_topic`"
+
+    def _look_at_state(self, camera: str, now_s: float) -> None:
+        state = self._intake.builder.state(camera, now_s)
+        if state == "silent" and camera not in self._silent:
+            self._silent.add(camera)
+            since_s = self._intake.builder.silent_s(camera, now_s)
+            self._say(f"{camera}: silent for {since_s:.1f} s, left out until it returns")
+        elif state in ("live", "out of step") and camera in self._silent:
+            self._silent.discard(camera)
+            self._say(f"{camera}: its images come again")
+
+    def _look_at_speed(self, now_s: float, replaced: int) -> None:
+        sets, lost = self._tally.sets - self._before[0], replaced - self._before[1]
+        if now_s - self._slow_s < SLOW_EVERY_S and self._before != (0, 0):
+            return
+        if sets + lost < SLOW_LEAST:
+            return
+        self._before, self._slow_s = (self._tally.sets, replaced), now_s
+        if lost > SLOW_SHARE * (sets + lost):
+            took_ms = self._tally.compute_ms.at(0.5)
+            each = f": computing one takes {took_ms[0]:.0f} ms" if took_ms else ""
+            self._say(f"{lost} of the last {sets + lost} sets of images were replaced by newer ones before they were "
+                      f"computed{each}")
