@@ -52,11 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from refit_ros.commands.frames import list_sources, read_frames
+    from refit_ros.core.plain_files import shown
     problems: list[str] = []
 
     def complain(sentence: str) -> None:
         problems.append(sentence)
-        print(f"refit_ros: {sentence}", file=sys.stderr, flush=True)
+        print(f"refit_ros: {shown(sentence)}", file=sys.stderr, flush=True)
+
+    def note(sentence: str) -> None:
+        print(f"note: {shown(sentence)}", file=sys.stderr, flush=True)
 
     sources = list_sources(args.paths, args.sequence, complain)
     if not sources:
@@ -67,17 +71,17 @@ def run(args: argparse.Namespace) -> int:
     say_what_weights_mean(network, real_pictures=True)
     estimator = make_estimator(network, args)
     frames_done = people_found = 0
-    for frame in read_frames(sources, args.every, complain):
+    for frame in read_frames(sources, args.every, complain, note):
         try:
             people = fit_frame(estimator, network.body, frame, args, output)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             complain(f"{frame.name}: {error}")
             continue
         frames_done += 1
         people_found += len(people.people)
-        print(f"{frame.name}: {len(people.people)} {'person' if len(people.people) == 1 else 'people'}", flush=True)
-    print(f"{frames_done} frames, {people_found} fitted people -> {output}")
-    return EXIT_NOT_WELL if problems else EXIT_OK
+        print(f"{shown(frame.name)}: {len(people.people)} {'person' if len(people.people) == 1 else 'people'}", flush=True)
+    print(f"{frames_done} frames, {people_found} fitted people -> {shown(output)}")
+    return EXIT_NOT_WELL if problems or not frames_done else EXIT_OK
 
 
 def make_estimator(network: Refit, args: argparse.Namespace) -> Estimator:
@@ -137,20 +141,24 @@ def write_people(path: Path, people: People, calibration: Calibration, body_mode
     """
     import numpy as np
 
+    from refit_ros.core.plain_files import whole_file
+
     def stack(values: list, shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
         return np.asarray(values, dtype=dtype).reshape(len(values), *shape)
 
     found = people.people
-    np.savez(path, betas=stack([p.betas for p in found], (10,)),
-             global_orient=stack([p.global_orient for p in found], (3,)),
-             body_pose=stack([p.body_pose for p in found], (69,)),
-             transl=stack([p.transl for p in found], (3,)),
-             joints=stack([p.joints for p in found], (24, 3)),
-             joint_stddev=stack([p.joint_stddev for p in found], (24,)),
-             boxes=stack([p.views[0].box_xyxy_px if p.views else np.zeros(4) for p in found], (4,)),
-             id=stack([p.id for p in found], (), np.int32), confidence=stack([p.confidence for p in found], ()),
-             focal=np.float32(calibration.K[0, 0]), principal_point=calibration.K[:2, 2].astype(np.float32),
-             body_model=np.array(body_model))
+    values = dict(betas=stack([p.betas for p in found], (10,)),
+                  global_orient=stack([p.global_orient for p in found], (3,)),
+                  body_pose=stack([p.body_pose for p in found], (69,)),
+                  transl=stack([p.transl for p in found], (3,)),
+                  joints=stack([p.joints for p in found], (24, 3)),
+                  joint_stddev=stack([p.joint_stddev for p in found], (24,)),
+                  boxes=stack([p.views[0].box_xyxy_px if p.views else np.zeros(4) for p in found], (4,)),
+                  id=stack([p.id for p in found], (), np.int32), confidence=stack([p.confidence for p in found], ()),
+                  focal=np.float32(calibration.K[0, 0]), principal_point=calibration.K[:2, 2].astype(np.float32),
+                  body_model=np.array(body_model))
+    with whole_file(path) as file:
+        np.savez(file, **values)
 
 
 def write_overlay(path: Path, image: np.ndarray, calibration: Calibration, people: People, body: Body) -> None:
@@ -158,9 +166,11 @@ def write_overlay(path: Path, image: np.ndarray, calibration: Calibration, peopl
     import cv2
     import numpy as np
 
+    from refit_ros.core.plain_files import whole_file
     from refit_ros.estimation.overlay import draw_overlay
     drawn = draw_overlay(image, calibration, np.eye(4), people, body)
-    written, content = cv2.imencode(path.suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+    written, content = cv2.imencode(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
     if not written:
         raise ValueError(f"the overlay could not be encoded for {path}")
-    path.write_bytes(content.tobytes())
+    with whole_file(path) as file:
+        file.write(content.tobytes())

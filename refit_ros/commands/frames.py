@@ -1,20 +1,33 @@
-"""Pictures, folders and videos as one stream of frames; what cannot be read is told and passed over."""
+"""Images, folders and videos as one stream of frames; what cannot be read is told and passed over."""
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from refit_ros.core import limits
+from refit_ros.core.errors import InputError
+from refit_ros.core.plain_files import check_regular, is_regular, open_regular, shown, what_it_is
+
+# What a folder's file of such a name is meant as, so that it is told when it is none. Others count by their content.
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2"}
-VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"}
+VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".3gp", ".mts", ".ts", ".wmv", ".flv"}
 DEFAULT_VIDEO_RATE_HZ = 30.0   # where a video file does not tell its own
+_LOOKED_AT_BYTES = 512
+_STILL_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis")
+_IMAGE_BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"\xff\x4f\xff\x51",
+                     b"\0\0\0\x0cjP  ")
+_VIDEO_BEGINNINGS = (b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"FLV\x01",
+                     b"OggS", b"\x06\x0e\x2b\x34", b"\0\0\0\x01\x67")
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture to be fitted."""
+    """One image to be fitted."""
     name: str            # of the files that come out, without ending; unique in a run
     image: np.ndarray    # (H, W, 3) uint8 RGB
     stamp_s: float       # time in its sequence
@@ -27,82 +40,118 @@ class Source:
     path: Path
     name: str
     starts_sequence: bool
+    is_video: bool = False
 
 
-def list_sources(paths: Sequence[str | Path], folder_is_sequence: bool, complain: Callable[[str], None]) -> list[Source]:
-    """All files in the order given, folders sorted by name; `complain` gets a sentence for each path that is of no use."""
-    found: list[tuple[Path, bool]] = []
+def list_sources(paths: Sequence[str | Path], folder_is_sequence: bool, complain: Say) -> list[Source]:
+    """All files in the order given, a folder's in the natural order of their names (2 before 10).
+
+    Each file's first bytes are looked at; `complain` gets a sentence for each path that is of no use.
+    """
+    found: list[tuple[Path, bool, bool]] = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES | VIDEOS)
+            inside = sorted(filter(_is_meant, path.iterdir()), key=natural_order)
             if not inside:
-                complain(f"{path}: no picture or video in this folder")
-            found += [(file, index == 0 or not folder_is_sequence) for index, file in enumerate(inside)]
-        elif path.exists():
-            found.append((path, True))
-        else:
-            complain(f"{path}: there is no such file")
+                complain(f"{shown(path)}: no image or video in this folder")
+            usable = [(file, kind) for file in inside if (kind := _kind_or_complaint(file, complain))]
+            found += [(file, index == 0 or not folder_is_sequence, kind == "video")
+                      for index, (file, kind) in enumerate(usable)]
+        elif kind := _kind_or_complaint(path, complain):
+            found.append((path, True, kind == "video"))
     return _with_unique_names(found)
 
 
-def _with_unique_names(found: list[tuple[Path, bool]]) -> list[Source]:
+def natural_order(path: Path) -> list:
+    """A key by which 2.jpg comes before 10.jpg."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return [(len(part.lstrip("0")), part.lstrip("0"), part) if index % 2 else (part.lower(), part)
+            for index, part in enumerate(parts)]
+
+
+def kind_of(beginning: bytes) -> str:
+    """"image" or "video" by a file's first bytes, "" for anything else."""
+    if beginning.startswith(_IMAGE_BEGINNINGS) or re.match(rb"P[1-6]\s", beginning):
+        return "image"
+    if beginning[:4] == b"RIFF":
+        return {b"WEBP": "image", b"AVI ": "video"}.get(beginning[8:12], "")
+    if beginning[4:8] == b"ftyp":
+        return "" if beginning[8:12] in _STILL_BRANDS else "video"
+    packets = ((0, 188), (4, 196))   # where the first two begin in a transport stream, plain or with time codes
+    stream = any(beginning[first:first + 1] == beginning[second:second + 1] == b"G" for first, second in packets)
+    if beginning.startswith(_VIDEO_BEGINNINGS) or beginning[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip") or stream:
+        return "video"
+    return ""
+
+
+def read_frames(sources: Sequence[Source], every: int, complain: Say, note: Say = lambda _: None) -> Iterator[Frame]:
+    """Every frame of every source; of videos one in `every`. `note` gets what should be known and is no fault."""
+    from refit_ros.commands.video import read_video
+    for index, source in enumerate(sources):
+        if source.is_video:
+            yield from read_video(source, every, complain)
+            continue
+        try:
+            image = _read_image(source.path, note)
+        except InputError as error:
+            complain(f"{shown(source.path)}: {error}")
+        else:
+            yield Frame(source.name, image, index / DEFAULT_VIDEO_RATE_HZ, source.starts_sequence)
+
+
+def _is_meant(path: Path) -> bool:
+    """Whether a folder's entry is meant to be fitted: by its name, or by what it holds."""
+    if path.name.startswith(".") or path.is_dir():
+        return False
+    return path.suffix.lower() in PICTURES | VIDEOS or (is_regular(path) and bool(kind_of(_beginning(path))))
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with open_regular(path) as file:
+            return file.read(_LOOKED_AT_BYTES)
+    except (InputError, OSError):
+        return b""
+
+
+def _kind_or_complaint(path: Path, complain: Say) -> str:
+    try:
+        if not path.exists():
+            raise InputError("there is no such file")
+        if check_regular(path) == 0:
+            raise InputError("the file is empty; copy it again")
+        with open_regular(path) as file:
+            beginning = file.read(_LOOKED_AT_BYTES)
+    except (InputError, OSError, ValueError) as error:
+        complain(f"{shown(path)}: {str(error).removeprefix(f'{shown(path)} ')}")
+        return ""
+    kind = kind_of(beginning)
+    if not kind:
+        what = "an HEIC or AVIF image" if beginning[8:12] in _STILL_BRANDS else what_it_is(beginning)
+        complain(f"{shown(path)}: this is not an image or video that can be read{f' (it is {what})' if what else ''}; "
+                 "save it as JPEG, PNG or MP4")
+    return kind
+
+
+def _with_unique_names(found: list[tuple[Path, bool, bool]]) -> list[Source]:
     sources, taken = [], set()
-    for path, starts_sequence in found:
+    for path, starts_sequence, is_video in found:
         name, count = path.stem, 1
         while name in taken:
             count += 1
             name = f"{path.stem}_{count}"
         taken.add(name)
-        sources.append(Source(path, name, starts_sequence))
+        sources.append(Source(path, name, starts_sequence, is_video))
     return sources
 
 
-def read_frames(sources: Sequence[Source], every: int, complain: Callable[[str], None]) -> Iterator[Frame]:
-    """Every frame of every source; of videos one in `every`."""
-    for index, source in enumerate(sources):
-        if source.path.suffix.lower() in VIDEOS:
-            yield from _read_video(source, every, complain)
-            continue
-        image = _read_picture(source.path)
-        if image is None:
-            complain(f"{source.path}: this is not a picture or video that can be read")
-        else:
-            yield Frame(source.name, image, index / DEFAULT_VIDEO_RATE_HZ, source.starts_sequence)
-
-
-def _read_picture(path: Path) -> np.ndarray | None:
-    """(H, W, 3) uint8 RGB, turned the way the camera was held; None where the file holds no picture."""
-    import cv2
-    try:
-        content = np.fromfile(path, dtype=np.uint8)   # imdecode says nothing on stderr and takes any file name
-    except OSError:
-        return None
-    if content.size == 0:
-        return None
-    try:
-        image = cv2.imdecode(content, cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
-    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def _read_video(source: Source, every: int, complain: Callable[[str], None]) -> Iterator[Frame]:
-    import cv2
-    video = cv2.VideoCapture(str(source.path))
-    try:
-        rate_hz = video.get(cv2.CAP_PROP_FPS)
-        if not 0 < rate_hz < 10_000:
-            rate_hz = DEFAULT_VIDEO_RATE_HZ
-        index = 0
-        while True:
-            there, image = video.read()
-            if not there:
-                break
-            if index % every == 0:
-                yield Frame(f"{source.name}_{index:06d}", cv2.cvtColor(image, cv2.COLOR_BGR2RGB), index / rate_hz,
-                            starts_sequence=index == 0)
-            index += 1
-        if index == 0:
-            complain(f"{source.path}: this is not a video that can be read")
-    finally:
-        video.release()
+def _read_image(path: Path, note: Say) -> np.ndarray:
+    """(H, W, 3) uint8 RGB, turned the way the camera was held. Raises InputError: the end of a sentence about the file."""
+    from refit_ros.camera.image_bytes import decode_file_image
+    with open_regular(path) as file:
+        size = check_regular(path)
+        limits.check(size, "image_file_megabytes", f"the file has {size // limits.MEGABYTE} MB", limits.MEGABYTE)
+        decoded = decode_file_image(file.read(size))
+    if 8 < decoded.bits < 16:
+        note(f"{shown(path)}: its 16 bits hold {decoded.bits}, and are read so")
+    return decoded.image

@@ -3,6 +3,9 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -94,6 +97,19 @@ def shown(path: object) -> str:
     text = os.fsdecode(path) if isinstance(path, (bytes, os.PathLike)) else str(path)
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that gets its name only when it is whole; nothing is left behind where it does not."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".refit_", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

@@ -13,6 +13,8 @@ from scipy.spatial.transform import Rotation
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
+from refit_ros.camera.image_bytes import WrongSize, decode_topic_image
+from refit_ros.core.errors import InputError
 from refit_ros.core.joints import JOINT_INDEX
 from refit_ros.estimation.types import People, Person, PersonView
 from refit_ros.node.rejections import Rejected
@@ -81,20 +83,27 @@ def _pixel_bytes(encoding: str) -> int:
                    f"{', '.join([*_EIGHT_BIT, *_SIXTEEN_BIT])}")
 
 
-def picture(message: Any) -> np.ndarray:
-    """Image or CompressedImage -> (H, W, 3) uint8 RGB, possibly the message's own memory. Raises Rejected."""
+def picture(message: Any, camera: Calibration | None = None) -> np.ndarray:
+    """Image or CompressedImage -> (H, W, 3) uint8 RGB, possibly the message's own memory. Raises Rejected.
+
+    camera: what the image is of; a compressed one of another size is not decoded. None: of any size within the limit.
+    """
     try:
-        return _decompressed(message) if is_compressed(message) else _decoded(message)
+        return _decompressed(message, camera) if is_compressed(message) else _decoded(message)
     except cv2.error as error:
         raise Rejected("cannot be decoded", f"a picture could not be turned into RGB: {error.err}") from error
 
 
-def _decompressed(message: Any) -> np.ndarray:
-    with decoders_silenced():
-        image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        raise Rejected("cannot be decoded", f"{len(message.data)} bytes in format '{message.format}' are no picture")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+def _decompressed(message: Any, camera: Calibration | None) -> np.ndarray:
+    size = (camera.width_px, camera.height_px) if camera else None
+    try:
+        with decoders_silenced():
+            return decode_topic_image(memoryview(message.data).cast("B"), size).image
+    except WrongSize as error:
+        check_size(error.size_px, camera)
+        raise
+    except InputError as error:
+        raise Rejected("cannot be decoded", f"{error} (format '{message.format[:40]}')") from error
 
 
 def _decoded(message: Any) -> np.ndarray:

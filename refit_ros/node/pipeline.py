@@ -84,7 +84,7 @@ class Pipeline:
             if frame.camera in left_out:
                 continue
             try:
-                image = conversions.picture(frame.message)
+                image = conversions.picture(frame.message, frame.calibration)
                 conversions.check_size((image.shape[1], image.shape[0]), frame.calibration)
             except Rejected as rejected:
                 self._rejections.add(frame.camera, rejected.reason, str(rejected))

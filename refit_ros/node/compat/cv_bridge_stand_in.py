@@ -129,9 +129,15 @@ class CvBridge:
 
     def compressed_imgmsg_to_cv2(self, cmprs_img_msg: CompressedImage, desired_encoding: str = "passthrough") -> np.ndarray:
         import cv2
+
+        from refit_ros.camera.image_header import read_header
+        from refit_ros.core.limits import limit
         data = np.frombuffer(cmprs_img_msg.data, np.uint8)
+        header = read_header(data.tobytes())
+        if header is not None and header.pixels > limit("image_megapixels") * 1_000_000:
+            raise CvBridgeError(f"the image is {header.width_px} x {header.height_px} px, more than the limit")
         try:
-            image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+            image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if header else None
         except cv2.error:
             image = None
         if image is None:

@@ -1,0 +1,102 @@
+"""What people bring to `fit`: damaged and cut videos, names of all kinds, files that are none."""
+from __future__ import annotations
+
+import os
+
+import cv2
+import numpy as np
+import pytest
+
+from refit_ros.__main__ import main
+from refit_ros.commands import EXIT_NOT_WELL
+from refit_ros.commands.frames import list_sources, read_frames
+
+
+def make_video(path, fourcc: str = "MJPG", count: int = 12) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*fourcc), 25.0, (64, 48))
+    for index in range(count):
+        writer.write(np.full((48, 64, 3), 20 * index, np.uint8))
+    writer.release()
+
+
+def frames_of(*paths, sequence: bool = False):
+    said: list[str] = []
+    found = list(read_frames(list_sources(paths, sequence, said.append), 1, said.append, said.append))
+    return found, said
+
+
+def damage(path, frame: int) -> None:
+    content = bytearray(path.read_bytes())
+    begin = content.find(b"movi")
+    for _ in range(frame + 1):
+        begin = content.find(b"00dc", begin + 4)
+    content[begin + 8:begin + 200] = bytes(192)
+    path.write_bytes(content)
+
+
+def test_a_damaged_frame_keeps_its_number_and_the_rest_goes_on(tmp_path):
+    make_video(tmp_path / "walk.avi")
+    damage(tmp_path / "walk.avi", 3)
+    found, said = frames_of(tmp_path / "walk.avi")
+    numbers = [0, 1, 2, *range(4, 12)]
+    assert [frame.name for frame in found] == [f"walk_{number:06d}" for number in numbers]
+    np.testing.assert_allclose([frame.image.mean() for frame in found], [20 * number for number in numbers], atol=6)
+    np.testing.assert_allclose([frame.stamp_s for frame in found], [number / 25 for number in numbers])
+    assert len(said) == 1 and "11 of 12 frames" in said[0]
+
+
+def test_a_video_cut_in_half_is_told(tmp_path):
+    make_video(tmp_path / "walk.avi")
+    content = (tmp_path / "walk.avi").read_bytes()
+    (tmp_path / "walk.avi").write_bytes(content[:6830])
+    found, said = frames_of(tmp_path / "walk.avi")
+    assert 3 <= len(found) < 12 and f"{len(found)} of 12 frames" in said[0]
+
+
+@pytest.mark.parametrize("ending, fourcc", [("3gp", "mp4v"), ("ts", "mp4v"), ("mts", "mp4v"), ("wmv", "WMV2"),
+                                            ("flv", "FLV1"), ("mkv", "MJPG"), ("mp4", "mp4v")])
+def test_a_video_is_one_by_what_it_holds(tmp_path, ending, fourcc):
+    make_video(tmp_path / f"walk.{ending}", fourcc)
+    os.rename(tmp_path / f"walk.{ending}", tmp_path / "walk.data")
+    found, said = frames_of(tmp_path / "walk.data")
+    assert len(found) == 12 and not said
+
+
+def test_a_folder_is_taken_in_natural_order(tmp_path):
+    for number in (1, 2, 3, 10, 11, 12):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((8, 8, 3), number, np.uint8))
+    (tmp_path / "notes.txt").write_text("2 before 10")
+    found, said = frames_of(tmp_path, sequence=True)
+    assert [frame.name for frame in found] == ["1", "2", "3", "10", "11", "12"] and not said
+
+
+def test_what_cannot_be_read_is_told_before_anything_is_loaded(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("refit_ros.commands.fit.load_network_from", lambda _: pytest.fail("loaded"))
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "page.jpg").write_text("<!doctype html><title>404</title>")
+    os.mkfifo(tmp_path / "pipe.png")
+    paths = [str(tmp_path), "/dev/zero", str(tmp_path / "none.png")]
+    assert main(["fit", *paths, "--output", str(tmp_path / "out")]) == EXIT_NOT_WELL
+    said = capsys.readouterr().err
+    for word in ("empty", "a web page", "a named pipe", "a device", "there is no such file"):
+        assert word in said, said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_is_not_utf_8_is_fitted_and_printed(tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    make_video(tmp_path / "v.avi", count=2)
+    for plain, strange in ((b"a.png", b"a\xff.png"), (b"v.avi", b"v\xff.avi")):
+        os.rename(os.path.join(os.fsencode(tmp_path), plain), os.path.join(os.fsencode(tmp_path), strange))
+    code = main(["fit", str(tmp_path), "--output", str(tmp_path / "out"), "--weights", "untrained", "--device", "cpu",
+                 "--detector", "full_image"])
+    assert code == 0 and "a\\udcff: 1 person" in capsys.readouterr().out
+    assert len(list((tmp_path / "out").glob("*.npz"))) == 3 and not list((tmp_path / "out").glob(".refit_*"))
+
+
+def test_a_frame_that_cannot_be_written_leaves_nothing_half_made(tmp_path):
+    from refit_ros.core.plain_files import whole_file
+    with pytest.raises(RuntimeError), whole_file(tmp_path / "x.npz") as file:
+        file.write(b"half")
+        raise RuntimeError("the disk is full")
+    assert list(tmp_path.iterdir()) == []
