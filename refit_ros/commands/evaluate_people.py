@@ -12,7 +12,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seeds", metavar="LIST", help="other people and rooms, as 0-3 or 0,100-101; without it, the first "
                                                        "of those that nothing was tuned on")
     group.add_argument("--rates", metavar="LIST", default="10", help="sets a second, as 3,10,30; each divides 30")
-    group.add_argument("--variants", metavar="LIST", help="as full,no_fusion; without it, all")
+    group.add_argument("--variants", metavar="LIST", help="as full,no_fusion; without it, all parts; "
+                                                           "rules: each rule of following off")
     group.add_argument("--cameras", type=int, metavar="N", help="instead of as many as each scene is made for")
 
 

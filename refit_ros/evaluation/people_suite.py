@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from refit_ros.estimation.estimator import Estimator
 from refit_ros.estimation.settings import Settings
+from refit_ros.evaluation.ablations import RULES, WITHOUT, switched_off
 from refit_ros.evaluation.player import played
 from refit_ros.evaluation.seeds import REPORTING_SEEDS
 from refit_ros.evaluation.sequences import OLD_PLANS, RATE_HZ, Plan, SyntheticSequence, key_of, render_sequence
@@ -24,7 +26,7 @@ class Selection:
     plans: Sequence[Plan] = OLD_PLANS
     seeds: Sequence[int] = (REPORTING_SEEDS[0],)
     rates_hz: Sequence[float] = (RATE_HZ,)
-    variants: Sequence[str] = ()  # empty: all
+    variants: Sequence[str] = ()  # empty: all but those without a rule
     cameras: int | None = None  # None: as many as each scene is made for
     images: Path | None = None  # folder in which rendered images are kept for other runs
 
@@ -41,17 +43,27 @@ def variants(settings: Settings) -> dict[str, Settings]:
     }
 
 
-def variants_named(names: Sequence[str], settings: Settings) -> dict[str, Settings | None]:
-    """Of names with spaces or underscores, none for all; None stands for the best single camera.
+def variants_named(names: Sequence[str], settings: Settings) -> dict[str, Settings]:
+    """Of names with spaces or underscores; none for all but those without a rule; "rules" for these and the full one.
 
     Raises ValueError for another name.
     """
-    known = {**variants(settings), BEST_SINGLE_CAMERA: None}
-    by_key = {key_of(name): name for name in known}
+    parts = {**variants(settings), BEST_SINGLE_CAMERA: settings}
+    rules = {WITHOUT + rule: settings for rule in RULES}
+    known = parts | rules
+    by_key = {key_of(name): (name,) for name in known} | {"rules": ("full", *rules)}
     unknown = [name for name in names if key_of(name) not in by_key]
     if unknown:
         raise ValueError(f"there is no variant '{unknown[0]}'; there are {', '.join(by_key)}")
-    return {by_key[key_of(name)]: known[by_key[key_of(name)]] for name in names} if names else known
+    return {name: known[name] for key in names for name in by_key[key_of(key)]} if names else parts
+
+
+def play_variant(network, name: str, settings: Settings, sequence: SyntheticSequence) -> dict:
+    """One variant's figures: `settings` are the variant's own."""
+    if name == BEST_SINGLE_CAMERA:
+        return best_single_camera(network, settings, sequence)
+    with switched_off(name.removeprefix(WITHOUT)) if name.startswith(WITHOUT) else nullcontext():
+        return play(network, settings, sequence)
 
 
 def play(network, settings: Settings, sequence: SyntheticSequence, cameras: list[int] | None = None) -> dict:
@@ -86,8 +98,7 @@ def evaluate(
     rows = []
     for seed, sequence in sequences(selection):
         for name, changed in chosen.items():
-            alone = changed is None
-            figures = (best_single_camera if alone else play)(network, settings if alone else changed, sequence)
+            figures = play_variant(network, name, changed, sequence)
             scene, cameras = sequence.plan.title, len(sequence.calibrations)
             row = {"scene": scene, "seed": seed, "rate_hz": sequence.rate_hz, "cameras": cameras, "variant": name, **figures}
             rows.append(row)

@@ -1,0 +1,37 @@
+"""Every rule can be switched off by itself, and is on again afterwards."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracle import Oracle
+from test_evaluation import TWO, staged
+
+from refit_ros.estimation import attention, looking
+from refit_ros.estimation.settings import Settings
+from refit_ros.evaluation.ablations import RULES, switched_off
+from refit_ros.evaluation.people_suite import Selection, play_variant, variants_named
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_is_off_for_as_long_as_it_is_asked_to_be(rule):
+    before = attention.HIDDEN, attention.MISSES, looking.veil, looking._is_one_of, looking.COLD_MISFIT
+    with pytest.raises(KeyboardInterrupt), switched_off(rule):
+        raise KeyboardInterrupt
+    assert (attention.HIDDEN, attention.MISSES, looking.veil, looking._is_one_of, looking.COLD_MISFIT) == before
+
+
+def test_a_variant_without_a_rule_runs_without_it():
+    sequence = staged(TWO, sets=12, bumped_s=0.5)
+    settings = Settings(detector="topic", moved_camera_s=0.2)
+    with_rule, without = (
+        play_variant(Oracle(sequence.stage), name, settings, sequence) for name in ("full", "without moved cameras")
+    )
+    assert with_rule["moved"] and not without["moved"]
+    assert np.isfinite(without["pelvis_m"])
+
+
+def test_rules_are_variants_that_must_be_asked_for():
+    assert list(variants_named(["without_twins", "full"], Settings())) == ["without twins", "full"]
+    assert not [name for name in variants_named(Selection().variants, Settings()) if name.startswith("without")]
+    assert len(variants_named(["rules"], Settings())) == len(RULES) + 1
