@@ -8,7 +8,7 @@ from functools import partial
 import torch
 
 from refit_ros.benchmarking.outside import head_alone, outside
-from refit_ros.benchmarking.rates import copy_rate, encoder_cost, matrix_rate, saved_by_winograd
+from refit_ros.benchmarking.rates import copy_rate, encoder_cost, matrix_rate
 from refit_ros.benchmarking.reference import ReferenceRefit
 from refit_ros.benchmarking.scenes import full_size_body, random_crops
 from refit_ros.benchmarking.timing import alternately
@@ -69,9 +69,6 @@ def _one_network(network: Refit, device, precisions, engines, rounds, batches, r
     yield {"encoder_gflop_per_crop": flops / 1e9, "not_measured": absent,
            "limit_ms": {p: _limit_ms(flops, numbers, p, rates) for p in precisions},
            "kinds": {label: getattr(entry.encoder, "kind", entry.engine) for label, entry in entries.items()}}
-    if device.type == "cpu":
-        saved = {p: saved_by_winograd(network.config, getattr(torch, p)) for p in precisions}
-        yield {"limit_with_winograd_ms": {p: _limit_ms(flops - saved[p], numbers, p, rates) for p in precisions if saved[p]}}
     with torch.inference_mode():
         yield {"one_crop": _one_crop(network, entries, behind, device, rounds, most_s, say)}
         yield {"difference": _difference(network, entries, device)}

@@ -10,9 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from refit_ros.benchmarking.timing import measured_s
 from refit_ros.core.backbone import make_backbone
 from refit_ros.core.config import NetworkConfig
+from refit_ros.core.encoder import Encoder
 from refit_ros.core.feedback import MarkerHead
-from refit_ros.core.fused_convolutions import Encoder
-from refit_ros.core.winograd import STEP, TILE, suits
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
@@ -57,20 +56,6 @@ def encoder_cost(config: NetworkConfig) -> tuple[float, float]:
     with FlopCounterMode(display=False) as counter:
         _each_convolution(config, count)
     return float(counter.get_total_flops()), float(numbers[0])
-
-
-def saved_by_winograd(config: NetworkConfig, dtype: torch.dtype) -> float:
-    """Of `encoder_cost`'s operations for one crop those that a network prepared for a CPU need not do."""
-    saved = [0]
-
-    def count(module: nn.Conv2d, x: Tensor, y: Tensor) -> None:
-        if suits(module.to(dtype), *x.shape[2:]):
-            tiles = -(-x.shape[2] // STEP) * -(-x.shape[3] // STEP)
-            ordinary = y.shape[2] * y.shape[3] * module.weight.numel()
-            saved[0] += 2 * (ordinary - tiles * TILE ** 2 * module.in_channels * module.out_channels)
-
-    _each_convolution(config, count)
-    return float(saved[0])
 
 
 def _each_convolution(config: NetworkConfig, see: Callable[[nn.Conv2d, Tensor, Tensor], None]) -> None:

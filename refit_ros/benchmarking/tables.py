@@ -56,9 +56,6 @@ def _model(results: dict) -> list[str]:
         limit = ", ".join(f"{p} {ms:.3g} ms" for p, ms in network["limit_ms"].items())
         gflop = network["encoder_gflop_per_crop"]
         lines += [f"### {name}, {gflop:.3g} GFLOP a crop (backbone and head); limit: {limit}", ""]
-        if network.get("limit_with_winograd_ms"):
-            limit = ", ".join(f"{p} {ms:.3g} ms" for p, ms in network["limit_with_winograd_ms"].items())
-            lines += ["Limit for engine torch, which computes wide 3 x 3 convolutions Winograd's way: " + limit + ".", ""]
         lines += table(["one crop", "ms, median (quartiles)", "of reference", "of the reference's same part"],
                        [[label, _time(entry), entry["of_reference"], entry["of_same_part"]]
                         for label, entry in network["one_crop"].items()])

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", type=Path, metavar="FILE.md",
                         help="put the tables into this document too, in place of the last such tables")
     parser.add_argument("--backbones", default="small,hrnet_w48", help="comma-separated: small, hrnet_w32, hrnet_w48")
-    parser.add_argument("--engines", default="torch", help="comma-separated: torch, openvino, onnxruntime")
+    parser.add_argument("--engines", default="torch,openvino", help="comma-separated: torch, openvino, onnxruntime")
     parser.add_argument("--batches", help="comma-separated numbers of crops; without it 1,2,4,8 (CPU) or 1,8,32,64 (GPU)")
     parser.add_argument("--rounds", type=positive_int, default=11, help="turns that each way of computing gets")
     parser.add_argument("--seconds", type=positive_float, default=20.0, help="at most so long for each comparison")

@@ -22,7 +22,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
                        help="SMPL file (.pkl, .npz) or the folder that holds it; without it, the body of this package")
     group.add_argument("--device", help="auto (a GPU where there is one), cpu, cuda or cuda:N; without it, auto")
     group.add_argument("--precision", help="auto, float32, bfloat16 or float16, for the backbone; without it, auto")
-    group.add_argument("--engine", help="torch, openvino or onnxruntime for the convolutions on a CPU; without it, torch")
+    group.add_argument("--engine", help="auto, torch, openvino or onnxruntime for the convolutions; without it, auto")
     group.add_argument("--iterations", type=positive_int, metavar="N",
                        help="updates of the loop for each picture; without it, as many as the network was trained with")
 

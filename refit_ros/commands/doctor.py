@@ -19,7 +19,7 @@ from refit_ros.commands.missing import how_to_get
 
 NEEDED = {"numpy": "numpy", "scipy": "scipy", "cv2": "opencv-python-headless", "torch": "torch",
           "safetensors": "safetensors", "smplx": "smplx"}
-OPTIONAL = {"onnxruntime": "detector `onnx`", "openvino": "a faster engine on CPUs", "rosbags": "command `bag`",
+OPTIONAL = {"onnxruntime": "detector `onnx`", "openvino": "a faster network on CPUs", "rosbags": "command `bag`",
             "numba": "training", "tensorboard": "training curves"}
 MESSAGES = ("sensor_msgs.msg", "visualization_msgs.msg", "diagnostic_msgs.msg", "std_srvs.srv", "tf2_msgs.msg",
             "refit_ros.msg", "refit_ros.srv")

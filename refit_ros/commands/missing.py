@@ -1,7 +1,7 @@
 """What to do when something that a command needs is not installed."""
 from __future__ import annotations
 
-_EXTRAS = {"openvino": "openvino", "onnxruntime": "onnxruntime", "rosbags": "bag", "tensorboard": "train"}
+_EXTRAS = {"onnxruntime": "onnx", "rosbags": "bag", "tensorboard": "train"}
 _DISTRIBUTIONS = {"cv2": "opencv-python-headless", "skimage": "scikit-image", "yaml": "pyyaml", "PIL": "pillow"}
 _ROS = ("rclpy", "sensor_msgs", "std_msgs", "geometry_msgs", "visualization_msgs", "diagnostic_msgs", "std_srvs",
         "builtin_interfaces", "tf2_msgs", "lifecycle_msgs", "ament_index_python", "refit_ros.msg", "refit_ros.srv")

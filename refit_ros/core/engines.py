@@ -1,4 +1,4 @@
-"""Other programs that can compute the convolutions on a CPU: OpenVINO and ONNX Runtime, both optional."""
+"""Other programs that can compute the convolutions on a CPU: OpenVINO, and ONNX Runtime, which is optional."""
 from __future__ import annotations
 
 import io
@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from refit_ros.core.encoder import folded_encoder
 from refit_ros.core.errors import InputError
 from refit_ros.core.feedback import MarkerHead
-from refit_ros.core.fused_convolutions import folded_encoder
 
-EXTRAS = {"openvino": "openvino", "onnxruntime": "onnx"}  # engine -> this package's extra that brings it
+_HOW_TO_GET = {"openvino": "pip install openvino", "onnxruntime": "in the source folder, pip install '.[onnx]'"}
 
 
 def make_encoder(engine: str, backbone: nn.Module, head: MarkerHead, example: Tensor, precision: str):
@@ -31,7 +31,7 @@ def make_encoder(engine: str, backbone: nn.Module, head: MarkerHead, example: Te
         return make(encoder, example, precision)
     except ModuleNotFoundError as error:
         raise InputError(f"engine {engine} was asked for and is not installed ({error.name} is missing): "
-                         f"in the source folder, pip install '.[{EXTRAS[engine]}]', or use engine torch") from error
+                         f"{_HOW_TO_GET[engine]}, or use engine torch") from error
 
 
 def _openvino(encoder: torch.nn.Module, example: Tensor, precision: str):
@@ -40,14 +40,16 @@ def _openvino(encoder: torch.nn.Module, example: Tensor, precision: str):
     hints = {"float32": "f32", "bfloat16": "bf16"}
     if precision not in hints:
         raise InputError(f"engine openvino computes in float32 or bfloat16, not in {precision}")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
-        model = openvino.convert_model(encoder, example_input=example)
+        # Traced here: left to itself, the converter checks its trace by code whose import alone takes longer than all else.
+        model = openvino.convert_model(torch.jit.trace(encoder, example, check_trace=False), example_input=example)
     # One kernel set for any number of crops, of one size.
     model.reshape({0: openvino.PartialShape([-1, *example.shape[1:]])})
     compiled = openvino.Core().compile_model(model, "CPU", {
         "INFERENCE_PRECISION_HINT": hints[precision], "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": torch.get_num_threads()})
+        # Pinned to a core, a thread waits for whatever else runs there while another core is free.
+        "ENABLE_CPU_PINNING": False, "INFERENCE_NUM_THREADS": torch.get_num_threads()})
     request = compiled.create_infer_request()
 
     def run(images: Tensor) -> tuple[Tensor, ...]:

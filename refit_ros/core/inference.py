@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import logging
 from dataclasses import fields
 
@@ -9,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from refit_ros.core.config import NetworkConfig
+from refit_ros.core.cudnn_convolutions import with_cudnn
+from refit_ros.core.encoder import folded_encoder
 from refit_ros.core.errors import InputError
 from refit_ros.core.feedback import MarkerHead
-from refit_ros.core.fused_convolutions import fused_encoder
 from refit_ros.core.fused_update import FusedDecoder, FusedUpdate
 from refit_ros.core.graphs import Recorded
 from refit_ros.core.refit import Features, Refit
@@ -20,7 +22,7 @@ from refit_ros.core.types import Crops, Estimate, Fit, Views
 log = logging.getLogger(__name__)
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-ENGINES = ("torch", "openvino", "onnxruntime")
+ENGINES = ("auto", "torch", "openvino", "onnxruntime")
 MAX_BATCH = 32  # crops that go through the convolutions at once
 
 
@@ -127,14 +129,15 @@ class Prepared:
         log.warning("%s is out of memory: going on with at most %d crops at once", self.device, self.max_batch)
 
 
-def prepare(network: Refit, precision: str = "auto", engine: str = "torch", max_batch: int = MAX_BATCH,
+def prepare(network: Refit, precision: str = "auto", engine: str = "auto", max_batch: int = MAX_BATCH,
             graphs: bool = True, fused: bool = True) -> Prepared:
     """`network`, on its device, for inference.
 
     precision: of the convolutions; the loop and all geometry stay float32. "auto" takes what `choose_precision`
-    says. engine: what computes the convolutions; openvino and onnxruntime are extras for CPUs.
+    says. engine: what computes the convolutions; "auto" takes openvino on a CPU where it is installed and can convert
+    the network, and torch elsewhere. onnxruntime is an extra for CPUs.
     graphs: record the whole call as a CUDA graph for each number of crops (only on a GPU).
-    fused: let convolutions do the sums and ReLUs after them, where torch can.
+    fused: let convolutions on a GPU do the sums and ReLUs after them.
     Raises InputError where precision or engine is unknown or cannot be had here.
     """
     size = network.config.image_size
@@ -155,6 +158,16 @@ def prepare_behind(backbone: nn.Module, example: Tensor, network: Refit, precisi
         raise InputError(f"engine '{engine}' is unknown; there are {', '.join(ENGINES)}")
     if max_batch < 1:
         raise InputError(f"max_batch {max_batch} is not positive")
+    if engine == "auto":
+        try:
+            engine = choose_engine(device, precision)
+            return prepare_behind(backbone, example, network, precision, engine, max_batch, graphs, fused)
+        except (InputError, RuntimeError) as error:
+            if engine == "torch":
+                raise
+            log.warning("goes on with engine torch: engine %s does not take this network (%s)", engine,
+                        str(error).splitlines()[0])
+            engine = "torch"
     chosen = choose_precision(device, engine) if precision == "auto" else precision
     if engine == "torch":
         encoder = _torch_encoder(backbone, network.head, example, getattr(torch, chosen), fused)
@@ -178,6 +191,12 @@ def choose_precision(device: torch.device, engine: str = "torch") -> str:
     return "bfloat16" if half and engine != "onnxruntime" else "float32"
 
 
+def choose_engine(device: torch.device, precision: str) -> str:
+    """What "auto" means: OpenVINO for a CPU where it is installed and computes in this precision, else torch."""
+    has = importlib.util.find_spec("openvino") is not None
+    return "openvino" if device.type == "cpu" and has and precision != "float16" else "torch"
+
+
 def _loop_of(network: Refit) -> Refit:
     """A copy without the convolutions, its update fused and its body quick."""
     backbone, head = network.backbone, network.head
@@ -193,10 +212,10 @@ def _loop_of(network: Refit) -> Refit:
 
 def _torch_encoder(backbone: nn.Module, head: MarkerHead, example: Tensor, dtype: torch.dtype, fused: bool):
     device = example.device
-    kinds = {"cuda": ("cudnn", "plain"), "cpu": ("onednn", "plain")}.get(device.type, ("plain",)) if fused else ("plain",)
-    for kind in kinds:
+    for kind in ("cudnn", "plain") if fused and device.type == "cuda" else ("plain",):
         try:
-            encoder = _InPrecision(fused_encoder(backbone, head, kind, dtype, example), dtype, kind)
+            encoder = folded_encoder(backbone, head).to(device=device, dtype=dtype, memory_format=torch.channels_last)
+            encoder = _InPrecision(with_cudnn(encoder) if kind == "cudnn" else encoder, dtype, kind)
             with torch.inference_mode():
                 encoder(example)
             return encoder

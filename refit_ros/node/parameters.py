@@ -58,7 +58,7 @@ class NodeParameters:
     device: str = _parameter("auto", "auto (a GPU where there is one), cpu, cuda or cuda:N")
     precision: str = _parameter("auto", "Of the convolutions; auto: half precision where it is quicker and as good as exact",
                                 choices=PRECISIONS)
-    engine: str = _parameter("torch", "What computes the convolutions; the other two are extras for CPUs",
+    engine: str = _parameter("auto", "What computes the convolutions; auto: openvino on a CPU where it is there, else torch",
                              choices=ENGINES)
     max_batch: int = _parameter(
         MAX_BATCH, "At most so many crops go through the convolutions at once, which bounds the memory", 1, 1024

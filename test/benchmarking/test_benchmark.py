@@ -10,7 +10,7 @@ import torch
 from refit_ros.__main__ import main
 from refit_ros.benchmarking import model_suite, rates
 from refit_ros.benchmarking.outside import head_alone, outside
-from refit_ros.benchmarking.rates import encoder_cost, saved_by_winograd
+from refit_ros.benchmarking.rates import encoder_cost
 from refit_ros.benchmarking.reference import ReferenceRefit
 from refit_ros.benchmarking.scale_suite import _fit
 from refit_ros.benchmarking.scenes import full_size_body, random_crops
@@ -50,17 +50,6 @@ def test_the_flops_of_the_published_network():
     flops, numbers = encoder_cost(NetworkConfig())
     assert flops / 1e9 == pytest.approx(79.5, abs=0.1)
     assert numbers > 75e6
-
-
-def test_the_flops_that_winograd_saves():
-    """Three quarters of the head's two convolutions and of those that widen the maps, where they are wide enough."""
-    # (pixels, inputs, outputs)
-    wide = [(64 ** 2, 720, 256), (64 ** 2, 256, 256), (64 ** 2, 384, 384), (32 ** 2, 384, 384)]
-    less_wide = [(64 ** 2, 192, 192), (32 ** 2, 192, 192)]
-    for dtype, taken in ((torch.float32, wide + less_wide), (torch.bfloat16, wide)):
-        expected = sum(0.75 * 2 * 9 * pixels * inputs * outputs for pixels, inputs, outputs in taken)
-        assert saved_by_winograd(NetworkConfig(), dtype) == pytest.approx(expected, rel=1e-9)
-    assert saved_by_winograd(SMALL, torch.float32) == 0
 
 
 def test_the_rate_of_products_is_that_of_the_quicker_library(monkeypatch):

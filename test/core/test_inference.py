@@ -1,7 +1,9 @@
 """Made ready for speed, a network still says the same: for one view, many, known shapes, warm starts, in parts."""
 from __future__ import annotations
 
+import importlib.util
 import sys
+from dataclasses import fields
 
 import pytest
 import torch
@@ -9,10 +11,12 @@ import torch
 from refit_ros.benchmarking.scenes import random_crops, views_of
 from refit_ros.core.checkpoint import untrained_network
 from refit_ros.core.config import SMALL, NetworkConfig
+from refit_ros.core.cudnn_convolutions import with_cudnn
+from refit_ros.core.encoder import folded_encoder
 from refit_ros.core.errors import InputError
-from refit_ros.core.fused_convolutions import fused_encoder
 from refit_ros.core.fused_update import FusedDecoder, FusedUpdate
-from refit_ros.core.inference import prepare
+from refit_ros.core.inference import choose_engine, prepare
+from refit_ros.core.types import Crops
 from refit_ros.core.update import Decoder, State, Update
 
 CPU = torch.device("cpu")
@@ -48,13 +52,13 @@ def assert_same(actual, expected, tolerance: float) -> None:
 @torch.inference_mode()
 def test_float32_is_the_same(network):
     crops = random_crops(3, 128, CPU)
-    assert_same(prepare(network, "float32")(crops), network(crops), 1e-4)
+    assert_same(prepare(network, "float32", "torch")(crops), network(crops), 1e-4)
 
 
 @torch.inference_mode()
 def test_bfloat16_is_nearly_the_same(network):
     crops = random_crops(2, 128, CPU)
-    assert_same(prepare(network, "bfloat16")(crops), network(crops), 0.05)
+    assert_same(prepare(network, "bfloat16", "torch")(crops), network(crops), 0.05)
 
 
 @torch.inference_mode()
@@ -64,9 +68,9 @@ def test_views_known_shape_and_warm_start(network):
     betas[:3] = 0.5
     start = network(random_crops(6, 128, CPU, seed=2)).estimate
     arguments = {"views": views, "betas": betas, "start": start, "iterations": 2}
-    prepared = prepare(network, "float32")
+    prepared = prepare(network, "float32", "torch")
     assert_same(prepared(crops, **arguments), network(crops, **arguments), 1e-4)
-    assert_same(prepare(network, "float32", max_batch=4)(crops, **arguments), network(crops, **arguments), 1e-4)
+    assert_same(prepare(network, "float32", "torch", max_batch=4)(crops, **arguments), network(crops, **arguments), 1e-4)
 
 
 @torch.inference_mode()
@@ -76,18 +80,18 @@ def test_in_parts(network, max_batch):
     start = network(random_crops(5, 128, CPU, seed=2)).estimate
     betas = torch.linspace(-1, 1, 50).reshape(5, 10)
     whole = network(crops, betas=betas, start=start)
-    assert_same(prepare(network, "float32", max_batch=max_batch)(crops, betas=betas, start=start), whole, 1e-4)
+    assert_same(prepare(network, "float32", "torch", max_batch=max_batch)(crops, betas=betas, start=start), whole, 1e-4)
 
 
 def test_the_network_itself_is_left_as_it_was(network):
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    prepare(network, "float32")
+    prepare(network, "float32", "torch")
     assert network.body.exact_joints and all(torch.equal(before[n], v) for n, v in network.state_dict().items())
     assert isinstance(network.update, Update) and network.backbone is not None
 
 
 def test_out_of_memory_halves_the_batch(network, monkeypatch):
-    prepared = prepare(network, "float32", max_batch=8)
+    prepared = prepare(network, "float32", "torch", max_batch=8)
     whole = prepared.encoder
 
     def encoder(images):
@@ -114,15 +118,21 @@ def test_what_cannot_be_had_is_said(network, options, word):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("kind", ["plain", "onednn"])
-def test_every_batch_norm_is_folded_away(network, kind):
-    encoder = fused_encoder(network.backbone, network.head, kind, torch.float32, torch.zeros(1, 3, 128, 128))
+def test_every_batch_norm_is_folded_away(network):
+    encoder = folded_encoder(network.backbone, network.head)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in encoder.modules())
     images = torch.randn(2, 3, 128, 128)
     expected = network.encode(images)
-    maps, pooled = encoder(images.to(memory_format=torch.channels_last))
+    maps, pooled = encoder(images)
     torch.testing.assert_close(maps, expected.maps, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(pooled, expected.pooled, rtol=1e-3, atol=1e-3)
+
+
+def test_what_a_gpu_does_in_one_operation_is_found(network):
+    """Nothing is computed: cuDNN needs a GPU."""
+    encoder = with_cudnn(folded_encoder(network.backbone, network.head))
+    assert not any(isinstance(module, torch.nn.ReLU) for module in encoder.modules())
+    assert sum("CuDnn" in type(module).__name__ for module in encoder.modules()) > 3
 
 
 @torch.inference_mode()
@@ -159,7 +169,7 @@ def test_calls_filled_up_to_a_recording(network, monkeypatch):
     """Views of people, filled up to the next recorded size, agree as if they were alone; also after a fuller call."""
     from refit_ros.core import graphs
     monkeypatch.setattr(graphs, "_Recording", _Replayed)
-    prepared = prepare(network, "float32")
+    prepared = prepare(network, "float32", "torch")
     prepared._encode = graphs.Recorded(lambda _, images: prepared.encoder(*images))
     prepared._fit = graphs.Recorded(prepared._fit_tensors)
     betas = torch.linspace(-1, 1, 80).reshape(8, 10)
@@ -186,11 +196,45 @@ def test_other_engines_say_the_same(network, engine, module, precision, toleranc
         assert_same(prepared(crops), network(crops), tolerance)
 
 
-@pytest.mark.parametrize(("engine", "extra"), [("openvino", "openvino"), ("onnxruntime", "onnx")])
-def test_an_engine_that_is_absent_is_a_clear_error(network, engine, extra, monkeypatch):
+@pytest.mark.parametrize(("engine", "command"), [("openvino", "pip install openvino"),
+                                                 ("onnxruntime", r"pip install '\.\[onnx\]'")])
+def test_an_engine_that_is_absent_is_a_clear_error(network, engine, command, monkeypatch):
     monkeypatch.setitem(sys.modules, engine, None)
-    with pytest.raises(InputError, match=rf"{engine} was asked for and is not installed.*pip install '\.\[{extra}\]'"):
+    with pytest.raises(InputError, match=f"{engine} was asked for and is not installed.*{command}"):
         prepare(network, engine=engine)
+
+
+def test_auto_takes_openvino_on_a_cpu_and_torch_elsewhere(monkeypatch):
+    found = {"openvino": object()}
+    monkeypatch.setattr(importlib.util, "find_spec", found.get)
+    assert choose_engine(CPU, "auto") == choose_engine(CPU, "bfloat16") == "openvino"
+    assert choose_engine(CPU, "float16") == choose_engine(torch.device("cuda"), "auto") == "torch"
+    found.clear()
+    assert choose_engine(CPU, "auto") == "torch"
+
+
+@torch.inference_mode()
+def test_a_network_that_openvino_does_not_convert_runs_with_torch(network, monkeypatch, caplog):
+    def fail(*_):
+        raise RuntimeError("no such operation")
+
+    monkeypatch.setattr("refit_ros.core.inference.choose_engine", lambda *_: "openvino")
+    monkeypatch.setattr("refit_ros.core.engines.make_encoder", fail)
+    prepared, crops = prepare(network, "float32"), random_crops(2, 128, CPU)
+    assert prepared.engine == "torch" and "no such operation" in caplog.text
+    assert_same(prepared(crops), network(crops), 1e-4)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("engine", ["auto", "torch"])
+def test_a_crop_is_the_same_alone_and_among_others(network, engine):
+    crops = random_crops(5, 128, CPU)
+    prepared = prepare(network, "float32", engine)
+    together = prepared(crops).estimate
+    for i in range(5):
+        alone = prepared(Crops(*(getattr(crops, field.name)[i:i + 1] for field in fields(Crops)))).estimate
+        torch.testing.assert_close(alone.rotmats[0], together.rotmats[i], rtol=0, atol=1e-4)
+        torch.testing.assert_close(alone.betas[0], together.betas[i], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(("engine", "precision"), [("openvino", "float16"), ("onnxruntime", "bfloat16")])
