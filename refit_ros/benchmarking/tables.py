@@ -15,7 +15,7 @@ def tables_of(result: dict) -> str:
              f"{result['date'][:10]}, {machine['cores']} cores, {result['threads']} threads, "
              f"{result.get('clock', 'wall')} time, {machine['system']}, Python {machine['python']}, {versions}. "
              f"Took {result['took_s']} s.", "", f"    {result['command']}", ""]
-    make = {"model": _model, "scale": _scale, "node": _node, "profile": _profile}[result["suite"]]
+    make = {"model": _model, "scale": _scale, "node": _node, "load": _load, "profile": _profile}[result["suite"]]
     return "\n".join(lines + make(result["results"])) + "\n"
 
 
@@ -89,6 +89,13 @@ def _scale(results: dict) -> list[str]:
 
 def _node(results: dict) -> list[str]:
     return table(["figure", "value"], [[name, value] for name, value in results.items()])
+
+
+def _load(results: dict) -> list[str]:
+    rows = results["rows"]
+    lines = [f"{results['crops']} crops in one call of the embedded network on {results['cores']} cores; beside it the busy "
+             f"programs and whatever else ran (load average at the end: {results['load']:.1f}).", ""]
+    return lines + table(list(rows[0]), [list(row.values()) for row in rows])
 
 
 def _profile(results: dict) -> list[str]:

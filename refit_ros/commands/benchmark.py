@@ -11,9 +11,10 @@ from refit_ros.commands.common import positive_float, positive_int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--suite", choices=("model", "scale", "node", "profile"), default="model",
+    parser.add_argument("--suite", choices=("model", "scale", "node", "profile", "load"), default="model",
                         help="model: the network alone; scale: growth with people, cameras and picture size; "
-                             "node: the running node, picture in, message out; profile: where that node's time goes")
+                             "node: the running node, picture in, message out; profile: where that node's time goes; "
+                             "load: the network beside busy programs, by number of threads")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--output", type=Path, metavar="FILE.json", default=Path("benchmark.json"),
                         help="where the figures go")
@@ -92,6 +93,9 @@ def _measure(args: argparse.Namespace, device, say, keep) -> dict:
     if args.suite == "scale":
         from refit_ros.benchmarking.scale_suite import run_scale_suite
         return run_scale_suite(device, args.backbones.split(",")[0], args.rounds, args.seconds, say)
+    if args.suite == "load":
+        from refit_ros.benchmarking.load_suite import run_load_suite
+        return run_load_suite(device, args.engines.split(","), args.seconds, say)
     if args.suite == "profile":
         from refit_ros.benchmarking.profile_suite import run_profile_suite
         return run_profile_suite(device, args.seconds, say)

@@ -140,3 +140,19 @@ def test_processor_time_does_not_count_waiting():
     finally:
         use_clock("wall")
     assert waited < 0.04 < measured_s(lambda: time.sleep(0.05), CPU)
+
+
+def test_the_network_beside_busy_programs(monkeypatch):
+    """Each way of each load was called; the busy programs are gone afterwards."""
+    from refit_ros.benchmarking import load_suite
+    started = []
+    popen = load_suite.subprocess.Popen
+    monkeypatch.setattr(load_suite.subprocess, "Popen", lambda *args: started.append(popen(*args)) or started[-1])
+    monkeypatch.setattr(load_suite, "COMPETITORS", (0, 1))
+    threads = torch.get_num_threads()
+    try:
+        results = load_suite.run_load_suite(CPU, ["torch"], 0.0, lambda text: None)
+    finally:
+        torch.set_num_threads(threads)
+    assert {row["busy programs"] for row in results["rows"]} == {0, 1} and all(row["calls"] for row in results["rows"])
+    assert len(started) == 1 and started[0].returncode is not None
