@@ -36,10 +36,13 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     from refit_ros.core.inference import prepare
     from refit_ros.detection.hog import without_hog_note
     from refit_ros.estimation.estimator import Estimator
+    from refit_ros.node.threads import all_for_the_engine, one_for_the_rest
     device = device_named(parameters.device)
     body = load_body(parameters.body_model or None)
     network = load_network(parameters.weights or None, body=body, device=device)
+    all_for_the_engine()
     prepared = prepare(network, parameters.precision, parameters.engine, parameters.max_batch)
+    one_for_the_rest(prepared.engine)
     notes = [EMBEDDED if network.trained and network.embedded else "",
              without_hog_note() if settings.detector == "builtin" else ""]
     return Model(Estimator(prepared, settings), prepared.body, f"{device}, {prepared.precision} with {prepared.engine}",
