@@ -58,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
     (output / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
     write_pictures(measured, output)
     print(summary(report, output))
+    if note := note_on_others(measured.others_share):
+        print(note, file=sys.stderr)
     if not trained:
         print("note: these weights are untrained, the poses mean nothing", file=sys.stderr)
     for name, code in measured.exit_codes.items():
@@ -112,7 +114,9 @@ def report_from(measured: Measured, args: argparse.Namespace, trained: bool) -> 
                "arrival_ms_p50": np.percentile(arrival_ms, 50), "arrival_ms_p95": np.percentile(arrival_ms, 95),
                "start_s": measured.start_s, "seconds": measured.seconds, "people_seen": measured.people_seen,
                "node_cpu_s": measured.node_cpu_s, "cameras_cpu_s": measured.cameras_cpu_s}
+    others = measured.others_share
     return {"cameras": args.cameras, "people": measured.true_people,
+            "others_share_of_processor": None if others is None else round(others, 3),
             "frames_in": measured.frames_in, "frames_out": measured.frames_out,
             **{name: round(float(value), 3) if np.isfinite(value) else None for name, value in figures.items()},
             "pairs_compared": found.pairs, "missed": found.missed, "extra": found.extra, "id_switches": found.id_switches,
@@ -127,6 +131,15 @@ def weights_are_trained(measured: Measured) -> bool:
     """By the node's own word in its diagnostics."""
     return not any("untrained" in text for status in measured.diagnostics.values()
                    for text in (status["message"], *map(str, status["values"].values())))
+
+
+def note_on_others(share: float | None) -> str:
+    """What the reader of the figures has to know about the machine, or nothing."""
+    from refit_ros.node.other_work import BUSY_SHARE
+    if share is None or share <= BUSY_SHARE:
+        return ""
+    return (f"note: the machine was busy: other programs took {100 * share:.0f} % of its processor meanwhile; "
+            "these are not the figures of a quiet machine")
 
 
 def what_is_not_well(measured: Measured, cameras: int, trained: bool) -> str | None:

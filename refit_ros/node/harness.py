@@ -14,6 +14,7 @@ import numpy as np
 from refit_ros.node.comparison import Comparison, bodies_from, compare, world_from_message_frame
 from refit_ros.node.conversions import stamp_ns
 from refit_ros.node.large_messages import PROFILE_VARIABLES, segment_bytes, write_profile
+from refit_ros.node.other_work import machine_used_s, others_share
 from refit_ros.node.processes import Children
 
 NODE, CAMERAS = "node", "cameras"
@@ -58,6 +59,7 @@ class Measured:
     comparison: Comparison
     diagnostics: Mapping[str, dict]
     overlays: tuple[Mapping[str, np.ndarray], ...]   # camera -> (H, W, 3) RGB, at each of `overlays_at`
+    others_share: float | None = None   # of all cores, taken by other programs meanwhile; None: not known
     exit_codes: Mapping[str, int] = field(default_factory=dict)   # of each program, told to stop by SIGINT
 
     @property
@@ -132,16 +134,19 @@ def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str]
     monitor.listen(setup.settle_s)
     monitor.forget()
     cpu_before_s = {name: children.cpu_s(name) for name in (NODE, CAMERAS)}
+    own_before_s, all_before_s = time.process_time(), machine_used_s()
     began_s = time.monotonic()
     with setup.beside_node(children.process_id(NODE)):
         overlays = _listen(setup, children, monitor, names, began_s, progress)
         seconds = time.monotonic() - began_s
     cpu_s = {name: children.cpu_s(name) - before_s for name, before_s in cpu_before_s.items()}
+    own_s = time.process_time() - own_before_s + sum(cpu_s.values())
+    others = others_share(all_before_s, machine_used_s(), own_s, seconds)
     heard, frames_in = monitor.heard, len(monitor.heard.truth)
     monitor.listen(0.3)   # the answers to the last sets are still on their way
     children.check()
     return _evaluate(heard, frames_in, start_s=start_s, seconds=seconds, node_cpu_s=cpu_s[NODE],
-                     cameras_cpu_s=cpu_s[CAMERAS], overlays=tuple(overlays))
+                     cameras_cpu_s=cpu_s[CAMERAS], overlays=tuple(overlays), others_share=others)
 
 
 def _as_arguments(parameters: Mapping[str, object]) -> list[str]:

@@ -44,6 +44,13 @@ def test_the_report_holds_the_promised_keys_as_json(args):
     assert json.loads(json.dumps(report, allow_nan=False)) == report
 
 
+def test_a_busy_machine_is_told(args):
+    report = demo.report_from(measured(others_share=0.6125), args, trained=True)
+    assert report["others_share_of_processor"] == pytest.approx(0.6125, abs=1e-3)
+    assert "61 %" in demo.note_on_others(0.6125) and "busy" in demo.note_on_others(0.6125)
+    assert demo.note_on_others(0.05) == demo.note_on_others(None) == ""
+
+
 def test_what_could_not_be_measured_is_null(args):
     report = demo.report_from(measured(comparison=Comparison(0, 58, 0, 0, NAN, NAN, NAN)), args, trained=True)
     assert report["mpjpe_mm"] is None and report["missed"] == 58
