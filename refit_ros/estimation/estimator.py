@@ -18,8 +18,7 @@ from refit_ros.estimation.budget import Budget
 from refit_ros.estimation.doubt import is_jump, wanders
 from refit_ros.estimation.evidence import Evidence, evidence, misfit
 from refit_ros.estimation.exclusive import Twins
-from refit_ros.estimation.height import with_height
-from refit_ros.estimation.looking import Looked, Looking, Newcomer
+from refit_ros.estimation.looking import Looked, Looking, Newcomer, held_shape
 from refit_ros.estimation.mesh import person_vertices
 from refit_ros.estimation.moved import MovedCameras
 from refit_ros.estimation.publish import publish
@@ -45,7 +44,7 @@ class Estimator:
         Raises ValueError or FileNotFoundError, with a sentence, where the detector cannot be had.
         """
         self.settings = settings or Settings()
-        self._solver = Solver(network.eval())
+        self._solver = Solver(network.eval(), self.settings.known_height_m)
         self._detector = make_detector(self.settings, self._solver.device) if detector is None else as_detector(detector)
         self._several = False  # more than one camera, or extrinsics, were ever seen
         self._held: dict[int, np.ndarray] = {}
@@ -57,7 +56,7 @@ class Estimator:
         self._moved = MovedCameras(self.settings)
         self._twins = Twins()
         self._budget = Budget(self.settings.latency_budget_ms)
-        self._looking = Looking(self.settings, self._solver, self._budget, self._settled_shape, self._held_shape)
+        self._looking = Looking(self.settings, self._solver, self._budget)
         self._held = {number: betas for number, betas in self._held.items() if number == -1}
         self._sets = 0
         self._in_doubt = False
@@ -107,7 +106,7 @@ class Estimator:
         self._hear(attention, found, cameras, tracks, stamp_s)
         detected = time.perf_counter()
         try:
-            looked = self._looking(attention, tracks, cameras, self._moved.suspected, stamp_s)
+            looked = self._looking(attention, tracks, cameras, self._moved.suspected, stamp_s, self._held)
         except FloatingPointError as error:  # weights that do not fit: nothing of it may leave
             looked, left_out = Looked(), {**left_out, **{camera.name: str(error) for camera in cameras}}
         people = self._conclude(looked, attention, found, cameras, tracks, stamp_s)
@@ -200,8 +199,8 @@ class Estimator:
             if track.fresh:
                 person = solved[id(track)] = looked.followed[number]
                 track.take(person.pose, stamp_s)
-                if self._held_shape(track) is None:
-                    track.shape.learn(person.own[0].betas, weight=float(len(person.own)))  # betas are shared by the views
+                if held_shape(track, self._held) is None:  # betas are shared by the views
+                    track.shape = track.shape.learned(person.own[0].betas, weight=float(len(person.own)))
                 track.jumps = 0
                 track.seen_s, track.misfit, track.evidence = stamp_s, misfit(person), evidence(person, cameras)
         twins = self._twins.found({track: solved[id(track)] for track in tracks if track.fresh}, cameras)
@@ -257,17 +256,3 @@ class Estimator:
             if where is not None and not is_hidden(where, index, attention.expected):
                 against += 1
         return against
-
-    def _held_shape(self, track: Track | None) -> np.ndarray | None:
-        number = None if track is None else track.number
-        return self._held.get(number, self._held.get(-1))
-
-    def _settled_shape(self, track: Track | None, betas: np.ndarray, views: int) -> np.ndarray:
-        held = self._held_shape(track)
-        if held is not None:
-            return held
-        if track is not None and self.settings.smoothing > 0:
-            betas = track.shape.after(betas, weight=float(views))  # learned when the estimate is accepted, not here
-        if self.settings.known_height_m > 0:
-            betas = with_height(betas, self.settings.known_height_m, self._solver.height_m)
-        return betas

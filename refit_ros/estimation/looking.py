@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +14,7 @@ from refit_ros.estimation.budget import Budget
 from refit_ros.estimation.doubt import doubtful_view
 from refit_ros.estimation.exclusive import borrowed_views
 from refit_ros.estimation.settings import Settings
-from refit_ros.estimation.solve import Look, Own, Pose, Solved, Solver, off_by
+from refit_ros.estimation.solve import Encoded, Look, Own, Pose, Prior, Solved, Solver, off_by
 from refit_ros.estimation.track import Track
 from refit_ros.estimation.veil import veil
 from refit_ros.tracking.match import Candidate, match
@@ -57,12 +56,8 @@ class Looking:
         settings: Settings,
         solver: Solver,
         budget: Budget,
-        shape: Callable[[Track | None, np.ndarray, int], np.ndarray],
-        held: Callable[[Track | None], np.ndarray | None],
     ) -> None:
-        """shape(track, betas, views) -> betas to place a body with; held(track) -> betas known beforehand or None."""
         self._settings, self._solver, self._budget = settings, solver, budget
-        self._shape, self._held = shape, held
 
     def __call__(
         self,
@@ -71,19 +66,21 @@ class Looking:
         cameras: list[Camera],
         suspected: tuple[str, ...],
         stamp_s: float,
+        held: dict[int, np.ndarray],
     ) -> Looked:
+        """`held`: betas that were given, by the number of the person, -1 for everybody else."""
         looked = Looked()
         looks: list[Look] = []
         groups, probes = self._plan_followed(attention, tracks, cameras, suspected, looks)
         newcomers = self._plan_new(attention, tracks, cameras, suspected, looks, looked)
         started = time.perf_counter()
-        self._solver.look(cameras, looks)
-        encoded = time.perf_counter()
-        self._solve_followed(groups, tracks, stamp_s, looked)
-        self._probe(probes, cameras, looked)
+        encoded = self._solver.encode(cameras, looks)
+        in_between = time.perf_counter()
+        self._solve_followed(encoded, groups, tracks, stamp_s, held, looked)
+        self._probe(encoded, probes, looked)
         known = [track.predicted(stamp_s) for track in tracks if not track.lost]
-        self._solve_new(newcomers, looks, cameras, known, looked)
-        looked.encode_s, looked.loop_s = encoded - started, time.perf_counter() - encoded
+        self._solve_new(encoded, newcomers, known, held.get(-1), looked)
+        looked.encode_s, looked.loop_s = in_between - started, time.perf_counter() - in_between
         return looked
 
     def _plan_followed(
@@ -153,21 +150,38 @@ class Looking:
             looks.append(Look(camera, square))
         return newcomers
 
-    def _solve_followed(self, groups: dict[int, list[int]], tracks: list[Track], stamp_s: float, looked: Looked) -> None:
-        self._solve_some(groups, tracks, stamp_s, looked)
-        self._note_residuals(list(looked.followed.values()), looked)
+    def _solve_followed(
+        self,
+        encoded: Encoded,
+        groups: dict[int, list[int]],
+        tracks: list[Track],
+        stamp_s: float,
+        held: dict[int, np.ndarray],
+        looked: Looked,
+    ) -> None:
+        self._solve_some(encoded, groups, tracks, stamp_s, held, looked)
+        self._note_residuals(encoded, list(looked.followed.values()), looked)
         for _ in range(SECOND_THOUGHTS):  # views that show somebody else are left out, and the rest solved again
-            again = self._without_borrowed(groups, tracks, stamp_s, looked)
-            again |= self._without_doubtful([n for n in groups if n not in again], groups, tracks, stamp_s, looked)
+            again = _without_borrowed(encoded, groups, tracks, stamp_s, looked)
+            rest = [number for number in groups if number not in again]
+            again |= _without_doubtful(encoded, rest, groups, tracks, stamp_s, looked)
             if not again:
                 break
             looked.doubt = True
             groups.update(again)
             for number in [number for number, crops_ in again.items() if not crops_]:
                 del groups[number], again[number], looked.followed[number]
-            self._solve_some(again, tracks, stamp_s, looked)
+            self._solve_some(encoded, again, tracks, stamp_s, held, looked)
 
-    def _solve_some(self, groups: dict[int, list[int]], tracks: list[Track], stamp_s: float, looked: Looked) -> None:
+    def _solve_some(
+        self,
+        encoded: Encoded,
+        groups: dict[int, list[int]],
+        tracks: list[Track],
+        stamp_s: float,
+        held: dict[int, np.ndarray],
+        looked: Looked,
+    ) -> None:
         """Solves these people from their last states with few iterations, or from scratch with more."""
         settings = self._settings
         warm = [
@@ -181,65 +195,49 @@ class Looking:
                 continue
             count = self._budget.iterations(wished)
             looked.iterations = max(looked.iterations, count)
-            solved = self._solver.together(
-                [groups[number] for number in numbers],
-                [tracks[number].predicted(stamp_s) if numbers is warm else None for number in numbers],
-                [self._held(tracks[number]) for number in numbers],
-                count,
-                lambda i, betas, numbers=numbers: self._shape(tracks[numbers[i]], betas, len(groups[numbers[i]])),
-            )
+            priors = [
+                Prior(
+                    tracks[number].predicted(stamp_s) if numbers is warm else None,
+                    held_shape(tracks[number], held),
+                    tracks[number].shape if settings.smoothing > 0 else None,
+                )
+                for number in numbers
+            ]
+            solved = self._solver.together(encoded, [groups[number] for number in numbers], priors, count)
             looked.followed.update(zip(numbers, solved))
 
-    def _without_borrowed(
-        self, groups: dict[int, list[int]], tracks: list[Track], stamp_s: float, looked: Looked
-    ) -> dict[int, list[int]]:
-        borrowed = borrowed_views(
-            looked.followed,
-            {number: tracks[number].predicted(stamp_s) for number in looked.followed},
-            {number: tracks[number].hits for number in looked.followed},
-            self._solver.cameras,
-        )
-        return {
-            number: [crop for position, crop in enumerate(groups[number]) if position not in positions]
-            for number, positions in borrowed.items()
-        }
-
-    def _without_doubtful(
-        self, numbers: list[int], groups: dict[int, list[int]], tracks: list[Track], stamp_s: float, looked: Looked
-    ) -> dict[int, list[int]]:
-        again = {}
-        for number in numbers:
-            person = looked.followed[number]
-            doubtful = doubtful_view(person, tracks[number].predicted(stamp_s), self._solver.cameras)
-            if doubtful is not None and len(person.own) == len(groups[number]):
-                again[number] = [crop for position, crop in enumerate(groups[number]) if position != doubtful]
-        return again
-
-    def _note_residuals(self, people: list[Solved], looked: Looked) -> None:
+    def _note_residuals(self, encoded: Encoded, people: list[Solved], looked: Looked) -> None:
         # Of two views either may be the wrong one, and where there are others, they tell more.
         least = min(3, max((len(person.own) for person in people), default=0))
         for person in people:
             if len(person.own) >= max(least, 2):
                 for one, residual in zip(person.own, person.fused.residual_px):
-                    looked.residual_px.setdefault(self._solver.cameras[one.look.camera].name, []).append(float(residual))
+                    looked.residual_px.setdefault(encoded.cameras[one.look.camera].name, []).append(float(residual))
 
-    def _probe(self, probes: list[tuple[int, int]], cameras: list[Camera], looked: Looked) -> None:
+    def _probe(self, encoded: Encoded, probes: list[tuple[int, int]], looked: Looked) -> None:
         """Residuals of cameras that are left out, by their own estimates."""
         followed = looked.followed
         probes = [(number, crop) for number, crop in probes if number in followed and len(followed[number].own) > 1]
-        for (number, _), own in zip(probes, self._solver.alone([crop for _, crop in probes], self._settings.iterations)):
-            camera = cameras[own.look.camera]
+        crops_ = [crop for _, crop in probes]
+        for (number, _), own in zip(probes, self._solver.alone(encoded, crops_, self._settings.iterations)):
+            camera = encoded.cameras[own.look.camera]
             expected = camera.calibration.project_square(camera.to_camera(looked.followed[number].pose.joints))
             residual = float(np.sqrt(((expected - own.joints_px) ** 2).sum(-1).mean()))
             looked.residual_px.setdefault(camera.name, []).append(residual)
 
     def _solve_new(
-        self, newcomers: list[tuple[int, float]], looks: list[Look], cameras: list[Camera], known: list[Pose], looked: Looked
+        self,
+        encoded: Encoded,
+        newcomers: list[tuple[int, float]],
+        known: list[Pose],
+        held: np.ndarray | None,
+        looked: Looked,
     ) -> None:
         if not newcomers:
             return
+        cameras, looks = encoded.cameras, encoded.looks
         count = self._budget.iterations(self._settings.iterations)
-        alone = self._solver.alone([crop for crop, _ in newcomers], count)
+        alone = self._solver.alone(encoded, [crop for crop, _ in newcomers], count)
         strange = [i for i, own in enumerate(alone) if not _is_one_of(own, known, cameras[own.look.camera])]
         alone, newcomers = [alone[i] for i in strange], [newcomers[i] for i in strange]
         if not alone:
@@ -253,16 +251,47 @@ class Looking:
         seen_in = [frozenset(looks[indices[i]].camera for i in group) for group in groups]
         if not self._settings.fuse_views:  # matched all the same, then seen by the view that shows most
             groups = [[max(group, key=lambda i: looks[indices[i]].square.side_px)] for group in groups]
-        held = self._held(None)
-        solved = self._solver.together(
-            [[indices[i] for i in group] for group in groups],
-            [None] * len(groups),
-            [held] * len(groups),
-            count,
-            lambda i, betas: self._shape(None, betas, len(groups[i])),
-        )
+        chosen = [[indices[i] for i in group] for group in groups]
+        solved = self._solver.together(encoded, chosen, [Prior(held=held)] * len(groups), count)
         looked.newcomers = [Newcomer(*each) for each in zip(solved, confidences, seen_in)]
         looked.iterations = max(looked.iterations, count)
+
+
+def held_shape(track: Track, held: dict[int, np.ndarray]) -> np.ndarray | None:
+    """Betas (10,) that were given for this person or for everybody, or None."""
+    return held.get(track.number, held.get(-1))
+
+
+def _without_borrowed(
+    encoded: Encoded, groups: dict[int, list[int]], tracks: list[Track], stamp_s: float, looked: Looked
+) -> dict[int, list[int]]:
+    borrowed = borrowed_views(
+        looked.followed,
+        {number: tracks[number].predicted(stamp_s) for number in looked.followed},
+        {number: tracks[number].hits for number in looked.followed},
+        encoded.cameras,
+    )
+    return {
+        number: [crop for position, crop in enumerate(groups[number]) if position not in positions]
+        for number, positions in borrowed.items()
+    }
+
+
+def _without_doubtful(
+    encoded: Encoded,
+    numbers: list[int],
+    groups: dict[int, list[int]],
+    tracks: list[Track],
+    stamp_s: float,
+    looked: Looked,
+) -> dict[int, list[int]]:
+    again = {}
+    for number in numbers:
+        person = looked.followed[number]
+        doubtful = doubtful_view(person, tracks[number].predicted(stamp_s), encoded.cameras)
+        if doubtful is not None and len(person.own) == len(groups[number]):
+            again[number] = [crop for position, crop in enumerate(groups[number]) if position != doubtful]
+    return again
 
 
 def _is_one_of(own: Own, known: list[Pose], camera: Camera) -> bool:

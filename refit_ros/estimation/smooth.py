@@ -6,6 +6,8 @@ rotation is taken along the geodesic, and speed is the angle per second.
 """
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from refit_ros.camera.geometry import axis_angle_from_matrix, matrix_from_axis_angle
@@ -71,20 +73,19 @@ class Rotations:
         return self._value
 
 
+@dataclass(frozen=True)
 class Shape:
-    """A person's betas (10,), which do not change in truth: the average of all sets, the earliest forgotten slowly."""
+    """A person's betas (10,), which do not change in truth: the average of all sets, the earliest forgotten slowly.
 
-    def __init__(self) -> None:
-        self._mean: np.ndarray | None = None
-        self._weight = 0.0
+    A value: `learned` gives another one, so that what an estimate would make of the shape can be asked before the
+    estimate is accepted.
+    """
 
-    def after(self, value: np.ndarray, weight: float = 1.0) -> np.ndarray:
-        """(10,) the shape after one more estimate of this `weight` (> 0: more for more views), which is not learned."""
-        if self._mean is None:
-            return np.array(value, float)
-        return self._mean + (value - self._mean) * weight / (min(self._weight, SHAPE_MEMORY) + weight)
+    mean: np.ndarray | None = None  # (10,); None: nothing learned yet
+    weight: float = 0.0             # views that are in it
 
-    def learn(self, value: np.ndarray, weight: float = 1.0) -> None:
-        """Takes an estimate into the mean: only one that was accepted, and once a set."""
-        self._mean = self.after(value, weight)
-        self._weight = min(self._weight, SHAPE_MEMORY) + weight
+    def learned(self, betas: np.ndarray, weight: float = 1.0) -> Shape:
+        """The shape after one more estimate of this `weight` (> 0: more for more views)."""
+        total = min(self.weight, SHAPE_MEMORY) + weight
+        mean = np.array(betas, float) if self.mean is None else self.mean + (betas - self.mean) * weight / total
+        return Shape(mean, total)

@@ -14,10 +14,12 @@ from refit_ros.camera.crops import Square
 from refit_ros.camera.geometry import size_px
 from refit_ros.camera.views import Camera
 from refit_ros.core.camera import transl_from_weak_perspective, weak_perspective_from_transl
-from refit_ros.core.refit import Refit
+from refit_ros.core.refit import Features, Refit
 from refit_ros.core.rotations import rotmat_from_6d, sixd_from_rotmat
 from refit_ros.core.types import Crops, Estimate, Views
 from refit_ros.estimation.fuse import Fused, fuse
+from refit_ros.estimation.height import with_height
+from refit_ros.estimation.smooth import Shape
 
 WARM_SHARES = 0.5, 0.5, 0.5  # of the last state (pose, shape, camera) in where a followed person's loop starts
 
@@ -72,76 +74,98 @@ class Solved:
     fused: Fused
 
 
-class Solver:
-    """Runs the network on a set's crops; keeps the features so that a crop is looked at once."""
+@dataclass(frozen=True)
+class Encoded:
+    """The crops of one set with the network's features of them: what `Solver.encode` gives and its other methods take."""
+    cameras: tuple[Camera, ...]
+    looks: tuple[Look, ...]
+    crops: Crops | None = None        # None: there are no crops
+    features: Features | None = None
 
-    def __init__(self, network: Refit) -> None:
+    def camera(self, index: int) -> Camera:
+        """That took crop `index`."""
+        return self.cameras[self.looks[index].camera]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known of a person before a set is solved."""
+    start: Pose | None = None         # where the loop begins; None: from scratch
+    held: np.ndarray | None = None    # betas (10,) that were given; None: they are estimated
+    shape: Shape | None = None        # what was learned of the betas so far; None: each set stands by itself
+
+
+class Solver:
+    """Runs the network on a set's crops. Nothing is kept from one call to the next."""
+
+    def __init__(self, network: Refit, known_height_m: float = 0.0) -> None:
+        """known_height_m: everybody's standing height; 0: unknown."""
         self.network = network
         self.body = network.body
         self.device = next(network.parameters()).device
+        self._known_height_m = known_height_m
         # Crops are cut as published: crop pixel i lies at (i + 0.5) side / S - 0.5 from the corner, while the network's
         # geometry puts it at i side / S. The published network has learned to live with that half pixel; those trained
         # here were shown pictures that agree with the geometry, and are told where the crop really lies.
         self._exact = getattr(network.config, "backbone", "") == "small"
-        self._crops: Crops | None = None
-        self._features = None
-        self._looks: list[Look] = []
-        self.cameras: list[Camera] = []  # of the set that is being solved
 
     @torch.inference_mode()
-    def look(self, cameras: list[Camera], looks: list[Look]) -> None:
+    def encode(self, cameras: list[Camera], looks: list[Look]) -> Encoded:
         """Cuts and encodes all crops of a set; the other methods refer to them by index."""
-        self.cameras, self._looks = cameras, looks
         if not looks:
-            return
+            return Encoded(tuple(cameras), ())
         views = [cameras[look.camera] for look in looks]
-        self._crops = cropping.cut_all([view.image for view in views], [view.calibration for view in views],
-                                       [look.square for look in looks], self.network.config.image_size, self.device)
+        crops = cropping.cut_all([view.image for view in views], [view.calibration for view in views],
+                                 [look.square for look in looks], self.network.config.image_size, self.device)
         veils = [row for row, look in enumerate(looks) if look.veil is not None]
         if veils:
             masks = torch.from_numpy(np.stack([looks[row].veil for row in veils])).to(self.device)
             rows = torch.tensor(veils, device=self.device)
-            self._crops.images[rows] = self._crops.images[rows].masked_fill(masks[:, None], 0.0)
+            crops.images[rows] = crops.images[rows].masked_fill(masks[:, None], 0.0)
         if self._exact:
-            half = 0.5 * self._crops.side_px / self.network.config.image_size - 0.5
-            self._crops = replace(self._crops, center_px=self._crops.center_px + half[:, None])
-        self._features = self.network.encode(self._crops.images)
+            half = 0.5 * crops.side_px / self.network.config.image_size - 0.5
+            crops = replace(crops, center_px=crops.center_px + half[:, None])
+        return Encoded(tuple(cameras), tuple(looks), crops, self.network.encode(crops.images))
 
     @torch.inference_mode()
-    def alone(self, indices: list[int], iterations: int) -> list[Own]:
+    def alone(self, encoded: Encoded, indices: list[int], iterations: int) -> list[Own]:
         """Each of these crops by itself."""
         if not indices:
             return []
-        return self._own(indices, None, None, None, iterations)
+        return self._own(encoded, indices, None, None, None, iterations)
 
     @torch.inference_mode()
-    def together(self, groups: list[list[int]], starts: list[Pose | None], held: list[np.ndarray | None],
-                 iterations: int, settle) -> list[Solved]:
-        """One body for each group of crops (indices), each group one person.
-
-        starts: where to begin, None: from scratch. held: betas (10,) known beforehand or None.
-        settle(group number, betas) -> betas to place the body with: a shape that was averaged or corrected.
-        """
+    def together(self, encoded: Encoded, groups: list[list[int]], priors: list[Prior], iterations: int) -> list[Solved]:
+        """One body for each group of crops (indices), each group one person, whose prior stands at the same place."""
         if not groups:
             return []
         flat = [index for group in groups for index in group]
         person = np.concatenate([[number] * len(group) for number, group in enumerate(groups)])
-        rotations = np.stack([self.cameras[self._looks[index].camera].rotation for index in flat])
+        rotations = np.stack([encoded.camera(index).rotation for index in flat])
         views = Views(torch.tensor(person, dtype=torch.int64, device=self.device), self._tensor(rotations))
         betas = None
-        if any(value is not None for value in held):
-            rows = [np.full(10, np.nan) if held[p] is None else held[p] for p in person]
+        if any(prior.held is not None for prior in priors):
+            rows = [np.full(10, np.nan) if priors[p].held is None else priors[p].held for p in person]
             betas = self._tensor(np.stack(rows))
-        own = self._own(flat, views, betas, self._start(flat, person, starts), iterations)
+        start = self._start(encoded, flat, person, [prior.start for prior in priors])
+        own = self._own(encoded, flat, views, betas, start, iterations)
         members = [[own[i] for i in np.flatnonzero(person == number)] for number in range(len(groups))]
-        return self._placed(members, settle)
+        return self._placed(encoded, members, priors)
 
-    def _placed(self, members: list[list[Own]], settle) -> list[Solved]:
-        cameras = [[self.cameras[one.look.camera] for one in group] for group in members]
+    def _betas(self, prior: Prior, betas: np.ndarray, views: int) -> np.ndarray:
+        """The shape a body is placed with, which is what the next one is learned from only if this one is accepted."""
+        if prior.held is not None:
+            return prior.held
+        if prior.shape is not None:
+            betas = prior.shape.learned(betas, float(views)).mean
+        return with_height(betas, self._known_height_m, self.height_m) if self._known_height_m > 0 else betas
+
+    def _placed(self, encoded: Encoded, members: list[list[Own]], priors: list[Prior]) -> list[Solved]:
+        cameras = [[encoded.cameras[one.look.camera] for one in group] for group in members]
         rotmats = np.stack([group[0].rotmats for group in members])
         for number, group in enumerate(members):  # shared by the views, so the first view's will do
             rotmats[number, 0] = cameras[number][0].fixed_from_camera[:3, :3] @ group[0].rotmats[0]
-        betas = np.stack([settle(number, group[0].betas) for number, group in enumerate(members)])
+        betas = np.stack([self._betas(prior, group[0].betas, len(group)) for prior, group in zip(priors, members)])
         joints = self.joints(betas, rotmats)
         solved = []
         for number, group in enumerate(members):
@@ -168,11 +192,10 @@ class Solver:
     def height_m(self, betas: np.ndarray) -> float:
         return float(self.body.height_m(self._tensor(betas[None]))[0])
 
-    def _own(self, indices: list[int], views, betas, start, iterations: int) -> list[Own]:
-        rows = torch.tensor(indices, device=self.device)
-        names = ("images", "center_px", "side_px", "focal_px", "principal_px")
-        crops = Crops(*(getattr(self._crops, name)[rows] for name in names))
-        features = replace(self._features, maps=self._features.maps[rows], pooled=self._features.pooled[rows])
+    def _own(self, encoded: Encoded, indices: list[int], views, betas, start, iterations: int) -> list[Own]:
+        rows, features = torch.tensor(indices, device=self.device), encoded.features
+        crops = _rows(encoded.crops, rows)
+        features = replace(features, maps=features.maps[rows], pooled=features.pooled[rows])
         if start is not None:
             first = self.network.fit(features, crops, views=views, betas=betas, iterations=0).estimate
             start = _between(first, start, crops)
@@ -187,13 +210,13 @@ class Solver:
             raise FloatingPointError("the network's output is not finite: its weights do not fit this body")
         own = []
         for row, index in enumerate(indices):
-            look = self._looks[index]
+            look = encoded.looks[index]
             rotmats, betas_, joints_m, weak, moved = (value[row] for value in estimate)
-            pixels = self.cameras[look.camera].calibration.project_square(joints_m)
+            pixels = encoded.cameras[look.camera].calibration.project_square(joints_m)
             own.append(Own(look, rotmats, betas_, joints_m, pixels, weak, moved))
         return own
 
-    def _start(self, flat: list[int], person: np.ndarray, starts: list[Pose | None]) -> Estimate | None:
+    def _start(self, encoded: Encoded, flat: list[int], person: np.ndarray, starts: list[Pose | None]) -> Estimate | None:
         """Each person's last pose in the frame of each camera that sees him now, for the crop it is seen in."""
         if all(start is None for start in starts):
             return None
@@ -204,21 +227,23 @@ class Solver:
             pose = starts[person[row]]
             if pose is None:
                 continue
-            camera = self.cameras[self._looks[index].camera]
+            camera = encoded.camera(index)
             rotmats[row], betas[row], cold[row] = pose.rotmats, pose.betas, False
             rotmats[row, 0] = camera.rotation @ pose.rotmats[0]
             # The pelvis is J0 + transl in every frame, and J0 depends on the shape alone.
             rest_pelvis = pose.joints[0] - pose.transl
             transl[row] = camera.to_camera(pose.joints[0]) - rest_pelvis
-        rows = torch.tensor(flat, device=self.device)
-        crops = Crops(*(getattr(self._crops, name)[rows] for name in
-                        ("images", "center_px", "side_px", "focal_px", "principal_px")))
+        crops = _rows(encoded.crops, torch.tensor(flat, device=self.device))
         weak = weak_perspective_from_transl(self._tensor(transl), crops)
         weak = torch.where(torch.tensor(cold, device=self.device)[:, None], torch.nan, weak)
         return Estimate(self._tensor(rotmats), self._tensor(betas), weak, self._tensor(transl))
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.asarray(values), dtype=torch.float32, device=self.device)
+
+
+def _rows(crops: Crops, rows: torch.Tensor) -> Crops:
+    return Crops(*(getattr(crops, name)[rows] for name in ("images", "center_px", "side_px", "focal_px", "principal_px")))
 
 
 def _before_the_camera(estimate: Estimate, crops: Crops) -> Estimate:

@@ -23,7 +23,7 @@ def shape_of(estimator: Estimator):
 
 
 def weight_after(sets: int, change=lambda estimator: None) -> float:
-    return shape_of(watched(sets, change))._weight
+    return shape_of(watched(sets, change)).weight
 
 
 def solve_twice(estimator: Estimator) -> None:
@@ -42,5 +42,5 @@ def test_an_estimate_counts_once_however_often_it_was_solved():
 
 def test_a_refused_estimate_teaches_nothing():
     accepted, refused = shape_of(watched(5, lambda estimator: None)), shape_of(watched(6, refuse_all))
-    assert refused._weight == accepted._weight
-    np.testing.assert_array_equal(refused._mean, accepted._mean)
+    assert refused.weight == accepted.weight
+    np.testing.assert_array_equal(refused.mean, accepted.mean)

@@ -49,8 +49,8 @@ def test_shape_settles():
     rng = np.random.default_rng(0)
     truth, shape = rng.normal(0, 1, 10), Shape()
     values = []
-    for value in truth + rng.normal(0, 0.5, (200, 10)):
-        values.append(shape.after(value))
-        shape.learn(value)
+    for _ in range(200):
+        shape = shape.learned(truth + rng.normal(0, 0.5, 10))
+        values.append(shape.mean)
     assert np.abs(values[-1] - truth).max() < 0.15
     assert np.linalg.norm(values[-1] - values[-2]) < 0.02

@@ -55,9 +55,9 @@ def test_the_crops_of_two_side_by_side_are_veiled_and_those_of_one_alone_are_not
         stage = Stage([Actor((0.0, 0.3 * k), seed=k) for k in range(actors)], ring(2))
         estimator = Estimator(Oracle(stage, 0, 0, 0), Settings(detector="topic", smoothing=0.0))
         seen = []
-        look = estimator._solver.look
-        estimator._solver.look = lambda cameras, looks, look=look, seen=seen: (
-            look(cameras, looks), seen.extend(one.veil is not None for one in looks))
+        encode = estimator._solver.encode
+        estimator._solver.encode = lambda cameras, looks, encode=encode, seen=seen: (
+            seen.extend(one.veil is not None for one in looks), encode(cameras, looks))[1]
         for number in range(4):
             people = estimator.estimate(stage.views(number * 0.1))
         assert len(people.people) == actors
