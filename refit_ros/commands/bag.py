@@ -75,7 +75,8 @@ def _parameters(args: argparse.Namespace, reader):
     from refit_ros.node.recording import cameras_in
     said = {"image_topic": args.image_topic, "camera_info_topic": args.camera_info_topic, "fixed_frame": args.fixed_frame,
             "sync_slop_s": args.sync_slop, "detection_topic": args.detection_topic, "weights": args.weights,
-            "body_model": args.body, "device": args.device, "precision": args.precision, "publish_mesh": args.mesh or None}
+            "body_model": args.body, "device": args.device, "precision": args.precision, "engine": args.engine,
+            "publish_mesh": args.mesh or None}
     said = {name: value for name, value in said.items() if value is not None}
     templates = NodeParameters(**{name: said[name] for name in ("image_topic", "camera_info_topic") if name in said})
     found, transport = cameras_in(reader, templates.image_topic, templates.camera_info_topic)

@@ -34,5 +34,5 @@ def number_or_names(text: str) -> int | str:
 
 
 def run(args: argparse.Namespace) -> int:
-    from refit_ros.training.suites import run_suite
+    from refit_ros.commands.evaluate_suites import run_suite
     return run_suite(args)

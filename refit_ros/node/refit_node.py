@@ -233,10 +233,11 @@ class RefitNode(LifecycleNode):
                                       "(deactivate, cleanup, configure, activate)")
 
     def _answer_illegal_transitions(self) -> None:
-        """rclpy lets the executor die of a change_state request that the present state does not allow."""
+        """A change_state request that the present state does not allow is refused, also by an rclpy that would die of it."""
         from rclpy.impl.implementation_singleton import rclpy_implementation
+        from rclpy.lifecycle import LifecycleNodeMixin
         service = getattr(self, "_service_change_state", None)
-        if service is None:
+        if service is None or refuses_illegal_transitions(LifecycleNodeMixin):
             return
         change = service.callback
 
@@ -248,3 +249,13 @@ class RefitNode(LifecycleNode):
                 response.success = False
                 return response
         service.callback = guarded
+
+
+def refuses_illegal_transitions(mixin: type) -> bool:
+    """Whether this rclpy has the mending of https://github.com/ros2/rclpy/issues/1209 (pull request 1319).
+
+    Without it a change_state request that the present state does not allow raises out of the service's callback and ends
+    the executor; with it `__change_state` catches the RCLError itself.
+    """
+    change = getattr(mixin, "_LifecycleNodeMixin__change_state", None)
+    return change is not None and "RCLError" in change.__code__.co_names

@@ -47,7 +47,7 @@ def test_two_cross_and_keep_their_numbers():
         assert len(people.people) <= 2
         for person in people.people:
             who.setdefault(person.id, set()).add(error_m(stage, person)[0])
-    assert len(who) == 2 and all(len(actors) == 1 for actors in who.values())
+    assert sorted(who.values(), key=min) == [{0}, {1}]
 
 
 def test_single_camera_crossing_keeps_numbers_while_one_is_hidden():
@@ -64,9 +64,8 @@ def test_single_camera_crossing_keeps_numbers_while_one_is_hidden():
         stage.hidden = {(1, 0)} if abs(middle[0][0] / middle[0][2] - middle[1][0] / middle[1][2]) < 0.08 else set()
         for person in people.people:
             who.setdefault(person.id, []).append(error_m(stage, person)[0])
-    assert len(who) == 2
-    for actors in who.values():
-        assert max(np.mean(actors), 1 - np.mean(actors)) > 0.95
+    shares = sorted(np.mean(actors) for actors in who.values())  # of the second actor: each has an id of their own
+    assert len(shares) == 2 and shares[0] < 0.05 and shares[1] > 0.95
 
 
 def test_leaves_and_comes_back_with_the_same_number():

@@ -188,3 +188,20 @@ def test_a_parameter_set_too_late_is_said_to_wait_for_configure(bench, capfd):
     node.trigger_configure()
     assert node.set_parameters([Parameter("smoothing", value=0.75)])[0].successful
     assert "smoothing: takes effect when the node is configured anew" in capfd.readouterr().err
+
+
+def test_rclpy_is_mended_only_where_it_needs_it():
+    """As its `__change_state` is before and after pull request 1319 of ros2/rclpy."""
+    from refit_ros.node.refit_node import refuses_illegal_transitions
+
+    def raises(self):
+        self.trigger()
+
+    def catches(self):
+        try:
+            self.trigger()
+        except self.implementation.RCLError:
+            return None
+    before, after = (type("Mixin", (), {"_LifecycleNodeMixin__change_state": change}) for change in (raises, catches))
+    assert not refuses_illegal_transitions(before) and refuses_illegal_transitions(after)
+    assert not refuses_illegal_transitions(object)   # another rclpy: better guarded twice than not at all

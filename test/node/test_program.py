@@ -25,6 +25,19 @@ from refit_ros.__main__ import main
 sys.exit(main(["node"]))
 """
 
+# Says when it imports a module, and goes on then.
+STARTING = """
+import builtins, sys
+original = builtins.__import__
+def spoken(name, *rest):
+    if name == {module!r} and name not in sys.modules:
+        print("importing", name, flush=True)
+    return original(name, *rest)
+builtins.__import__ = spoken
+from refit_ros.__main__ import main
+sys.exit(main(["node"]))
+"""
+
 
 class Process:
     """A child whose words go to a file."""
@@ -75,9 +88,10 @@ def test_a_signal_ends_the_active_node(process, number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_a_signal_while_it_starts(process, number):
-    node = process("-m", "refit_ros", "node")
-    time.sleep(1.5)   # somewhere between the first import and being active
+@pytest.mark.parametrize("module", ["rclpy", "refit_ros.node.refit_node"])
+def test_a_signal_while_it_starts(process, number, module):
+    node = process("-c", STARTING.format(module=module))
+    node.wait_for(f"importing {module}")
     code, said = node.end(number)
     assert code == 0 and "Traceback" not in said
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 from dot_people import DotSource
 
+from refit_ros.commands import evaluate_suites as suites
 from refit_ros.core.checkpoint import save_network, untrained_network
 from refit_ros.core.config import NetworkConfig
 from refit_ros.core.rotations import rotmat_from_axis_angle
 from refit_ros.core.types import Estimate
-from refit_ros.training import evaluate, measure, suites
+from refit_ros.training import evaluate, measure
 from refit_ros.training.data import batch_of_samples
 from refit_ros.training.held_out import held_out
 
@@ -78,7 +79,7 @@ def arguments(tmp_path, body_path, **changes):
     values = {"suite": "synthetic", "output": str(tmp_path / "out.json"), "crops": 4, "sets": 2, "variant": None,
               "data": None, "images": None, "joint_regressor": None,
               "weights": str(tmp_path / "w.safetensors"), "body": str(body_path),
-              "device": "cpu", "iterations": None, "scenes": 0}
+              "device": "cpu", "iterations": None, "scenes": 0, "precision": None, "engine": None}
     return argparse.Namespace(**{**values, **changes})
 
 
@@ -89,6 +90,20 @@ def test_the_synthetic_suite_writes_every_row(tmp_path, body_path, network, dots
     assert list(rows["single"]) == ["0", "1", "2", "3", "5", "10"] and set(rows["views"]) == {"1", "2", "3", "4"}
     assert set(rows["single"]["5"]) == {"mpjpe_mm", "pa_mpjpe_mm", "pve_mm", "flips", "depth_error"}
     assert rows["trivial"]["mpjpe_mm"] > 0 and len(rows["single_joints_mm"]) == 24
+
+
+def test_precision_and_engine_are_heard(tmp_path, body_path, network, dots):
+    """They were once read and forgotten."""
+    save_network(network, tmp_path / "w.safetensors", {"trained": "true"})
+    figures = []
+    for precision in (None, "float32", "bfloat16"):
+        assert suites.run_suite(arguments(tmp_path, body_path, precision=precision)) == 0
+        figures.append(json.loads((tmp_path / "out.json").read_text())["default"]["single"]["5"]["mpjpe_mm"])
+    assert abs(figures[1] - figures[0]) < 1e-2 and figures[2] != figures[1]
+    for wrong, says in (({"engine": "abacus"}, "abacus"), ({"precision": "float8"}, "float8"),
+                        ({"variant": ["a=b"], "precision": "float32"}, "--variant")):
+        with pytest.raises(ValueError, match=says):
+            suites.run_suite(arguments(tmp_path, body_path, **wrong))
 
 
 def test_the_real_suite_measures_a_file(tmp_path, body, body_path, network):

@@ -8,10 +8,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from refit_ros.training.checkpoints import write_whole
+if TYPE_CHECKING:
+    import torch
 
 
 def run_suite(args: argparse.Namespace) -> int:
@@ -28,6 +28,8 @@ def _synthetic(args: argparse.Namespace) -> int:
     from refit_ros.training.evaluate import evaluate_synthetic, evaluate_variant, synthetic_sets
     from refit_ros.training.variants import load_variant
     from refit_ros.training.warm import warm_against_cold
+    if args.variant and (args.precision is not None or args.engine is not None):
+        raise ValueError("--variant is measured by torch in float32: leave --precision and --engine out beside it")
     device, body = _device(args), load_body(args.body)
     on_device = copy.deepcopy(body).to(device)
     network, result = _network(args, on_device, device), {}
@@ -64,13 +66,19 @@ SUITES: dict[str, Callable[[argparse.Namespace], int]] = {"synthetic": _syntheti
 
 
 def _device(args: argparse.Namespace) -> torch.device:
-    from refit_ros.commands.common import device_named
+    import torch
+
+    from refit_ros.core.device import device_named
     return torch.device(device_named(args.device))
 
 
 def _network(args: argparse.Namespace, body, device: torch.device):
     from refit_ros.core.checkpoint import load_network
+    from refit_ros.core.inference import prepare
     network = load_network(args.weights, body=body, device=device)
+    if args.precision is not None or args.engine is not None:
+        # What was asked for; without it these suites measure the network itself, in float32, whatever the device.
+        network = prepare(network, args.precision or "float32", args.engine or "torch")
     if not network.trained:
         print("note: these weights are untrained, the figures mean nothing", file=sys.stderr)
     return network
@@ -85,4 +93,5 @@ def _finish(args: argparse.Namespace, result: dict) -> int:
 
 def _keep(args: argparse.Namespace, result: dict) -> None:
     if args.output:
+        from refit_ros.training.checkpoints import write_whole
         write_whole(Path(args.output), lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
