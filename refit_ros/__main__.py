@@ -4,9 +4,15 @@ Only the chosen command's module is imported, so that `--help` costs nothing but
 """
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":   # until `main` listens nothing is open yet: a signal ends the program at once, without a word
+    for _number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(_number, lambda *_: os._exit(0))
+
 import argparse
 import importlib
-import os
 import sys
 
 from refit_ros import __version__, interrupt
@@ -113,4 +119,6 @@ def _sentence(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _code = main()
+    interrupt.ignore()   # all is done: nothing is left to be cut off
+    sys.exit(_code)

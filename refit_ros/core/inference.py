@@ -16,6 +16,7 @@ from refit_ros.core.errors import InputError
 from refit_ros.core.feedback import MarkerHead
 from refit_ros.core.fused_update import FusedDecoder, FusedUpdate
 from refit_ros.core.graphs import Recorded
+from refit_ros.core.halves import fit_in_halves
 from refit_ros.core.refit import Features, Refit
 from refit_ros.core.types import Crops, Estimate, Fit, Views
 
@@ -62,8 +63,23 @@ class Prepared:
 
     def fit(self, features: Features, crops: Crops, views: Views | None = None, betas: Tensor | None = None,
             start: Estimate | None = None, iterations: int | None = None) -> Fit:
-        """As `Refit.fit`, without gradients."""
+        """As `Refit.fit`, without gradients; half of the people at a time where a GPU's memory does not hold all.
+
+        Raises InputError where it does not hold one.
+        """
         iterations = self.config.iterations if iterations is None else iterations
+        try:
+            return self._fit_together(features, crops, views, betas, start, iterations)
+        except torch.OutOfMemoryError:
+            pass   # go on outside: the exception holds on to what the call had allocated
+        self._give_back_memory()
+        found = fit_in_halves(self.fit, features, crops, views, betas, start, iterations)
+        if found is None:
+            raise InputError(f"{self.device} has not enough memory for a single person; free some or use device cpu")
+        return found
+
+    def _fit_together(self, features: Features, crops: Crops, views: Views | None, betas: Tensor | None,
+                      start: Estimate | None, iterations: int) -> Fit:
         with torch.inference_mode():
             if self._fit is None:
                 return self.network.fit(features, crops, views, betas, start, iterations)
@@ -74,9 +90,11 @@ class Prepared:
             kind = views is not None, betas is not None, start is not None, iterations
             try:
                 values = self._fit(kind, tuple(given))
+            except torch.OutOfMemoryError:
+                raise
             except RuntimeError as error:
                 self._without_graphs(error)
-                return self.fit(features, crops, views, betas, start, iterations)
+                return self._fit_together(features, crops, views, betas, start, iterations)
             history = tuple(Estimate(*(value[:, i] for value in values)) for i in range(iterations + 1))
             return Fit(history[-1], history)
 
@@ -117,14 +135,17 @@ class Prepared:
         log.warning("goes on without CUDA graphs: %s", str(error).splitlines()[0])
         self._encode = self._fit = None
 
-    def _halve(self) -> None:
-        """Raises InputError where not even one crop fits."""
-        if self.max_batch == 1:
-            raise InputError(f"{self.device} has not enough memory for a single crop; free some or use device cpu")
+    def _give_back_memory(self) -> None:
         if self._encode is not None:
             self._encode.forget()
             self._fit.forget()
         torch.cuda.empty_cache()
+
+    def _halve(self) -> None:
+        """Raises InputError where not even one crop fits."""
+        if self.max_batch == 1:
+            raise InputError(f"{self.device} has not enough memory for a single crop; free some or use device cpu")
+        self._give_back_memory()
         self.max_batch //= 2
         log.warning("%s is out of memory: going on with at most %d crops at once", self.device, self.max_batch)
 

@@ -5,17 +5,21 @@ knows are the fields of `NodeParameters`.
 """
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from refit_ros.core.inference import ENGINES, MAX_BATCH, PRECISIONS
 from refit_ros.estimation.settings import Settings
+from refit_ros.node.logged import shortened
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
 _NAME = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
+_ROS_OWN = ("use_sim_time", "qos_overrides", "start_type_description_service")
+_ALIKE = 0.6   # of a name that may have been meant
 _BIGGEST_INTEGER, _BIGGEST_NUMBER = 2**31 - 1, 1e9
 
 
@@ -115,8 +119,9 @@ def default_of(entry: Field) -> Any:
 
 
 def declare(node: Node) -> None:
-    """Declare all of them. rclpy raises on an override of another type or out of range."""
+    """Declare all of them. rclpy raises on an override of another type or out of range, this on one without a value."""
     from rcl_interfaces.msg import SetParametersResult
+    _refuse_empty(node)
     _widen_integers(node)
     for entry in table():
         node.declare_parameter(entry.name, default_of(entry), _descriptor(entry))
@@ -130,6 +135,30 @@ def declare(node: Node) -> None:
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(check_choices)
+
+
+def _refuse_empty(node: Node) -> None:
+    """`cameras: []` in a file reaches rclpy as no value at all, and it raises wherever one is asked for."""
+    from rclpy.parameter import Parameter
+    given = getattr(node, "_parameter_overrides", {})
+    for entry in table():
+        if entry.name in given and given[entry.name].type_ == Parameter.Type.NOT_SET:
+            raise ValueError(f"the parameter {entry.name} is empty: give it a value, or leave it out (then it is "
+                             f"{default_of(entry)!r})")
+
+
+def unknown_overrides(node: Node) -> list[str]:
+    """A sentence for each parameter that was given and that this node does not have, with the name it is most like."""
+    given = getattr(node, "_parameter_overrides", {})
+    known = [entry.name for entry in table()]
+    sentences = []
+    for name in sorted(given):
+        if node.has_parameter(name) or name.split(".")[0] in _ROS_OWN:
+            continue
+        near = difflib.get_close_matches(name, known, 1, _ALIKE)
+        meant = f"; did you mean '{near[0]}'?" if near else ""
+        sentences.append(shortened(f"there is no parameter '{name[:60]}', what was given for it is not used{meant}"))
+    return sentences
 
 
 def _widen_integers(node: Node) -> None:

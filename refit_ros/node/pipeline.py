@@ -16,6 +16,7 @@ from refit_ros.node import conversions, frames
 from refit_ros.node.ids import Ids
 from refit_ros.node.markers import Markers
 from refit_ros.node.rejections import Rejected, Rejections
+from refit_ros.node.stale import marked_stale
 
 if TYPE_CHECKING:
     from refit_ros.node.model import Model
@@ -37,6 +38,7 @@ class Pipeline:
         self._markers = Markers(outputs.types)
         self._estimating = threading.Lock()
         self._last_frame_id = fixed_frame
+        self._overlays: dict[str, tuple[np.ndarray, int, str]] = {}   # camera -> the last one, its stamp and frame
 
     def process(self, taken: FrameSet) -> None:
         """One set, from pictures to published messages."""
@@ -70,9 +72,20 @@ class Pipeline:
             self._model.estimator.set_shape(self._ids.inward(person_id), betas)
 
     def clear(self) -> None:
-        """Take down the markers that are shown."""
+        """Take down the markers that are shown, and mark the overlays."""
+        for camera in list(self._overlays):
+            self.mark_stale(camera)
         if self._outputs.markers_wanted():
             self._outputs.publish_markers(self._markers.deletion(self._tally.newest_stamp_ns, self._last_frame_id))
+
+    def mark_stale(self, camera: str) -> None:
+        """The last overlay once more, if there was one since the last mark, so that nobody takes it for live."""
+        last = self._overlays.pop(camera, None)
+        if last is not None and self._outputs.overlay_wanted(camera):
+            overlay, stamp_ns, frame_id = last
+            self._outputs.publish_overlay(
+                camera, conversions.image_message(self._outputs.types, marked_stale(overlay), stamp_ns, frame_id)
+            )
 
     def _views(self, taken: FrameSet) -> tuple[list[View], dict[str, str]]:
         """Decoded pictures with their extrinsics; and why a camera's is not among them."""
@@ -123,6 +136,7 @@ class Pipeline:
         ):
             if out.overlay_wanted(frame.camera):
                 picture = self._overlay(view, people)
+                self._overlays[frame.camera] = picture, frame.stamp_ns, frame.frame_id
                 out.publish_overlay(
                     frame.camera, conversions.image_message(out.types, picture, frame.stamp_ns, frame.frame_id)
                 )

@@ -57,6 +57,8 @@ class RefitNode(LifecycleNode):
         self._opened, self._idle, self._ids = ExitStack(), True, Ids()
         self._answer_illegal_transitions()
         parameters.declare(self)
+        for sentence in parameters.unknown_overrides(self):
+            self.get_logger().warning(sentence)
         self.add_post_set_parameters_callback(self._say_when)
 
     def start(self) -> bool:
@@ -203,7 +205,11 @@ class RefitNode(LifecycleNode):
 
     def _diagnose(self) -> None:
         self._cameras.look_for_latched()
-        self._inputs.look(time.monotonic(), self._worker.mailbox.dropped)
+        now_s = time.monotonic()
+        self._inputs.look(now_s, self._worker.mailbox.dropped)
+        for camera in self._options.cameras:
+            if self._intake.builder.state(camera, now_s) == "silent":
+                self._pipeline.mark_stale(camera)
         self._diagnostics_publisher.publish(self._diagnostics.message(self._worker.mailbox.dropped))
 
     def _on_reset(self, request: Any, response: Any) -> Any:

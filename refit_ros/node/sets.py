@@ -89,8 +89,6 @@ class SetBuilder:
         if 0 <= camera.stamp_ns - frame.stamp_ns < JUMP_NS:
             camera.late += 1
             return None
-        if frame.stamp_ns < camera.stamp_ns:
-            camera.pending.clear()
         camera.arrival_s, camera.stamp_ns, camera.delivered = now_s, frame.stamp_ns, True
         camera.offset_ns = frame.stamp_ns - int(now_s * 1e9)
         if camera.name not in self._agreeing(now_s) or self._too_late(frame):

@@ -16,7 +16,7 @@ from refit_ros.core.encoder import folded_encoder
 from refit_ros.core.errors import InputError
 from refit_ros.core.fused_update import FusedDecoder, FusedUpdate
 from refit_ros.core.inference import choose_engine, prepare
-from refit_ros.core.types import Crops
+from refit_ros.core.types import Crops, Views
 from refit_ros.core.update import Decoder, State, Update
 
 CPU = torch.device("cpu")
@@ -108,6 +108,29 @@ def test_out_of_memory_halves_the_batch(network, monkeypatch):
     prepared.encoder = lambda images: (_ for _ in ()).throw(torch.OutOfMemoryError("out of memory"))
     with pytest.raises(InputError, match="memory"):
         prepared(crops)
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["single views", "several views"])
+def test_out_of_memory_in_the_loop_computes_half_of_the_people_at_a_time(network, monkeypatch, several):
+    prepared = prepare(network, "float32")
+    whole, calls = prepared.network.fit, []
+
+    def fit(features, *rest):
+        calls.append(len(features.pooled))
+        if len(features.pooled) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return whole(features, *rest)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(prepared.network, "fit", fit)
+    crops = random_crops(6, 128, CPU)
+    views = Views(torch.tensor([7, 3, 5, 7, 3, 5]), torch.eye(3).expand(6, 3, 3)) if several else None
+    with torch.inference_mode():
+        expected = whole(network.encode(crops.images), crops, views, None, None, 2)
+        assert_same(prepared(crops, views, iterations=2), expected, 1e-4)
+    assert calls[0] == 6 and 0 < min(calls) <= 2
+    monkeypatch.setattr(prepared.network, "fit", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("out of memory")))
+    with pytest.raises(InputError, match="single person"):
+        prepared(crops, views)
 
 
 @pytest.mark.parametrize(("options", "word"), [({"precision": "float8"}, "float8"), ({"engine": "magic"}, "magic"),

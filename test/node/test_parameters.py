@@ -29,3 +29,22 @@ def test_the_documents_are_up_to_date():
     assert parameter_docs.YAML_FILE.read_text() == parameter_docs.yaml_text()
     document = parameter_docs.DOCUMENT.read_text()
     assert document == parameter_docs.with_table(document)
+
+
+def test_what_is_given_for_no_parameter_is_told_with_the_nearest_name(bench, capfd):
+    from node_fakes import fake_model
+    bench.start(fake_model(), sync_slop=0.1, smothing=0.9, colour_of_the_robot="red", use_sim_time=False)
+    said = capfd.readouterr().err
+    assert "'sync_slop'" in said and "did you mean 'sync_slop_s'?" in said
+    assert "'smothing'" in said and "did you mean 'smoothing'?" in said
+    assert "'colour_of_the_robot'" in said and said.count("there is no parameter") == 3 and bench.started
+
+
+@pytest.mark.parametrize("name", ["cameras", "smoothing"])
+def test_an_empty_list_in_a_file_is_one_sentence(ros_context, tmp_path, name):
+    from refit_ros.node.refit_node import RefitNode
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"/**:\n  ros__parameters:\n    {name}: []\n")
+    with pytest.raises(ValueError, match=f"the parameter {name} is empty") as refused:
+        RefitNode(lambda *_: None, context=ros_context, cli_args=["--ros-args", "--params-file", str(file)])
+    assert "\n" not in str(refused.value)

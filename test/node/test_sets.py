@@ -146,6 +146,19 @@ def test_a_clock_set_back_begins_anew_and_says_so_once():
     assert restarted[-1] == (["a", "b"], False)
 
 
+def test_what_waited_when_the_clock_was_set_back_does_not_come_after_what_is_new():
+    rig = Rig("ab", deadline_ms=300)
+    rig.warm("ab")
+    rig.add("a", 5000), rig.add("b", 5000)
+    rig.add("a", 5033)   # waits for b, which has stopped, when the bag begins anew
+    stamps = []
+    for tick in range(30):
+        at_s = 5.066 + 0.033 * tick
+        for found in (rig.builder.add(frame("a", 33 * tick), at_s), rig.builder.poll(at_s)):
+            stamps += [] if found is None else [found.stamp_ns]
+    assert rig.builder.restarts == 1 and stamps[1:] == sorted(stamps[1:])
+
+
 def test_a_clock_set_forward_is_believed_once_further_stamps_confirm_it():
     rig = Rig("a")
     rig.add("a", 0)
