@@ -33,7 +33,7 @@ PASSED_ON = {
     "weights": (str, "Checkpoint of the network"),
     "body_model": (str, "SMPL file or the folder that holds it"),
     "device": (str, "auto, cpu, cuda or cuda:N"),
-    "detector": (str, "builtin, topic, onnx or full_image"),
+    "detector": (str, "builtin, photographs, topic, onnx or full_image"),
     "publish_mesh": (bool, "Put the mesh into /human/markers"),
     "autostart": (bool, "Configure and activate at the start"),
     "use_sim_time": (bool, "Take the time from /clock"),

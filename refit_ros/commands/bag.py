@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fixed-frame", metavar="FRAME", help="TF frame of the outcome; not needed with one camera")
     parser.add_argument("--sync-slop", type=float, metavar="S", help="pictures of one set were taken within this time")
     parser.add_argument(
-        "--detector", choices=["builtin", "onnx", "full_image", "topic"], help="how people are found; without it, builtin"
+        "--detector",
+        choices=["builtin", "photographs", "onnx", "full_image", "topic"],
+        help="how people are found; without it, builtin"
     )
     parser.add_argument("--detector-model", metavar="FILE", help="the ONNX file of --detector onnx")
     parser.add_argument("--detection-topic", metavar="TOPIC", help="where the boxes of --detector topic are, with {camera}")

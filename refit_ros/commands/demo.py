@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--height", type=positive_int, default=480, metavar="PX")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other people")
     parser.add_argument("--compressed", action="store_true", help="send the pictures as JPEG")
-    parser.add_argument("--detector", choices=["builtin", "topic", "full_image"],
+    parser.add_argument("--detector", choices=["builtin", "photographs", "topic", "full_image"],
                         help="how people are found; topic: by their true boxes; without it, builtin")
     parser.add_argument("--domain", type=int, metavar="ID", help="ROS_DOMAIN_ID; without it, one of its own")
     parser.add_argument("--output", default="demo_output", metavar="DIR", help="where report, pictures and logs go")

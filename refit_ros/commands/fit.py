@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="focal length; without it, the picture's diagonal sqrt(height^2 + width^2)")
     parser.add_argument("--principal-point", type=float, nargs=2, metavar=("X", "Y"),
                         help="in px; without it, the picture's centre")
-    parser.add_argument("--detector", choices=["builtin", "onnx", "full_image"],
-                        help="how people are found; without it, builtin")
+    parser.add_argument("--detector", choices=["builtin", "photographs", "onnx", "full_image"],
+                        help="how people are found; without it, photographs where its models are there, else builtin")
     parser.add_argument("--detector-model", metavar="FILE", help="the ONNX file of --detector onnx")
     parser.add_argument("--box", type=float, nargs=4, action="append", default=[],
                         metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
@@ -84,13 +84,19 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_NOT_WELL if problems or not frames_done else EXIT_OK
 
 
+def usual_detector() -> str:
+    """The one that sees people in photographs where its models are there, else the package's own, and what is missing."""
+    from refit_ros.detection.photographs import without_photographs_note
+    note = without_photographs_note()
+    if note:
+        print(f"note: {note}", file=sys.stderr)
+    return "builtin" if note else "photographs"
+
+
 def make_estimator(network: Refit, args: argparse.Namespace) -> Estimator:
     """The estimator with what the options say. Raises ValueError or FileNotFoundError where its detector cannot be had."""
-    from refit_ros.detection.hog import without_hog_note
     from refit_ros.estimation.estimator import Estimator
-    detector = "topic" if args.box else args.detector
-    if detector in (None, "builtin") and without_hog_note():
-        print(f"note: {without_hog_note()}", file=sys.stderr)
+    detector = "topic" if args.box else args.detector or usual_detector()
     # A picture stands alone: nobody has to be seen twice before counting as a person.
     return Estimator(network, settings_from(args, detector=detector, detector_model=args.detector_model,
                                             max_people=args.max_people, birth_hits=1))

@@ -30,7 +30,8 @@ class Landmarks:
     visibility: np.ndarray   # (N, 33) 0 .. 1: in the image and not hidden
     presence: np.ndarray     # (N, 33) 0 .. 1: in the region
     place_m: np.ndarray      # (N, 33, 3) about the hips' middle, axes as the camera's (x right, y down, z away); guessed
-    flag: np.ndarray         # (N,) 0 .. 1: this is a person
+    flag: np.ndarray         # (N,) 0 .. 1: this is a person; easily deceived
+    heat: np.ndarray         # (N, 33) 0 .. 1: the peak of each landmark's heatmap, high where it is seen clearly
     region: np.ndarray       # (N, 4) where it was looked: x, y, side (px), angle (rad)
     next_region: np.ndarray  # (N, 4) where to look in the next image
 
@@ -96,7 +97,8 @@ def decoded(rows: np.ndarray, flag: np.ndarray, heat: np.ndarray, metres: np.nda
     about = turned(np.asarray(metres, np.float64).reshape(-1, 39, 3), region[:, 3])
     return Landmarks(
         place_px=place[:, :COUNT], visibility=_sigmoid(rows[:, :COUNT, 3]), presence=_sigmoid(rows[:, :COUNT, 4]),
-        place_m=about[:, :COUNT], flag=np.asarray(flag, np.float64).reshape(-1), region=region,
+        place_m=about[:, :COUNT], flag=np.asarray(flag, np.float64).reshape(-1),
+        heat=_sigmoid(np.asarray(heat[..., :COUNT], np.float64).max((1, 2), initial=-50.0)), region=region,
         next_region=from_points(place[:, _MIDDLE], place[:, _CIRCLE]))
 
 

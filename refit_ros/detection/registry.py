@@ -7,6 +7,7 @@ from typing import Protocol
 from refit_ros.detection.builtin import BuiltinDetector
 from refit_ros.detection.hog import HogDetector, WithFallback, hog_is_there
 from refit_ros.detection.onnx_models import OnnxDetector
+from refit_ros.detection.photographs import PhotographDetector
 from refit_ros.detection.protocol import Detector, FullImage
 
 
@@ -34,8 +35,10 @@ def make_detector(settings: DetectorSettings, device="cpu") -> Detector | None:
         return OnnxDetector(settings.detector_model)
     if settings.detector == "full_image":
         return FullImage()
+    alone = settings.birth_hits <= 1  # where being seen once makes a person, pictures stand alone
     builtin = BuiltinDetector(device)
+    if settings.detector == "photographs":
+        return PhotographDetector(builtin, thorough=alone)
     if not hog_is_there():
         return builtin
-    # Where being seen once makes a person, pictures stand alone.
-    return WithFallback(builtin, HogDetector(), settings.detector_confidence, rests=settings.birth_hits > 1)
+    return WithFallback(builtin, HogDetector(), settings.detector_confidence, rests=not alone)

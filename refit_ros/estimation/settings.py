@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import Field, dataclass, field, fields
 
-DETECTORS = ("builtin", "topic", "onnx", "full_image")
+DETECTORS = ("builtin", "photographs", "topic", "onnx", "full_image")
 
 
 def _setting(default, description: str, minimum=None, maximum=None, choices: tuple = ()):

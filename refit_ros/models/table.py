@@ -28,7 +28,7 @@ _POSE = ("npm", "@mediapipe/pose", "0.5.1675469404")
 TABLE: tuple[Model, ...] = (
     Model("pose_detection.tflite", *_MEDIAPIPE, "mediapipe/modules/pose_detection/pose_detection.tflite",
           "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c", 2959046, "Apache-2.0", "Google",
-          "finds people: detector `builtin`"),
+          "finds people in photographs: `fit`, detector `photographs`"),
     Model("pose_landmark_full.tflite", *_MEDIAPIPE, "mediapipe/modules/pose_landmark/pose_landmark_full.tflite",
           "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f", 6440512, "Apache-2.0", "Google",
           "33 landmarks of a person; confirms what the detector finds"),

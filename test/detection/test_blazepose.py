@@ -154,7 +154,7 @@ def test_heat_moves_a_landmark_only_where_there_is_some():
 
 def test_landmarks_can_be_chosen_among():
     rows = np.arange(3.0)
-    some = Landmarks(*(np.broadcast_to(rows[:, None, None], (3, COUNT, size)) for size in (2,)), *([rows] * 6))[rows > 0]
+    some = Landmarks(*(np.broadcast_to(rows[:, None, None], (3, COUNT, size)) for size in (2,)), *([rows] * 7))[rows > 0]
     assert len(some) == 2 and some.place_px.shape == (2, COUNT, 2)
 
 

@@ -1,0 +1,176 @@
+"""Finds people in photographs: what two detectors propose, each of them confirmed by its landmarks.
+
+BlazePose's detector finds one near person well. So it looks at the whole image and, where there is time, at overlapping
+squares of it, in which those who are far are near; another detector may propose more. A proposal is only believed where
+the landmark network says that this is a person and sees them clearly.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from refit_ros.camera.boxes import Boxes
+from refit_ros.camera.geometry import overlap
+from refit_ros.detection.blazepose import SIDE_PX, BlazePoseDetector
+from refit_ros.detection.landmarks import PERSON, LandmarkNetwork, Landmarks
+from refit_ros.detection.protocol import Detector, nobody
+from refit_ros.detection.regions import crops, from_boxes, to_image
+from refit_ros.models.files import command, is_there
+from refit_ros.models.table import model
+
+MODELS = ("pose_detection", "pose_landmark_full")
+TILE = 0.5           # side of the smaller squares in sides of the largest one that fits into the image
+STEP = 0.5           # between neighbours, in sides of theirs, at most
+LEAST_CANDIDATE = 0.4
+LEAST_PROPOSED = 0.25
+LEAST_HEAT = 0.62    # mean over a person's visible landmarks: of people mostly above 0.64, of what is none mostly below 0.5
+MOST_CANDIDATES = 24
+SAME_PLACE = 0.15    # candidates whose middles are nearer, in sides of a region, and whose sizes differ little are one
+SAME_SIZE = 1.5
+SAME_BODY = 0.08     # people whose visible landmarks are on average nearer, in sides of a region, are one
+SAME_BOX = 0.7
+LEAST_VISIBLE = 0.5  # of a landmark that bounds a box
+FEWEST_VISIBLE = 6
+MARGIN = 0.06        # of a box's longer side: landmarks lie inside the body
+_HEAD = (7, 8)       # ears
+_SHOULDERS = (11, 12)
+_CROWN = 0.55        # the crown's height above the ears, by the ears' above the shoulders
+
+
+class PhotographDetector:
+    """Finds people with BlazePose's detector and landmark networks."""
+
+    def __init__(self, other: Detector | None = None, thorough: bool = True) -> None:
+        """other: proposes too. thorough: look at parts of the image as well, which takes several times as long.
+
+        Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
+        """
+        self._detector, self._landmarks = BlazePoseDetector(), LandmarkNetwork("full")
+        self._other, self._thorough = other, thorough
+
+    def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
+        """Boxes in each image (H, W, 3) uint8 RGB; may reach over its edges."""
+        people = self.find_people(images)
+        return [boxes_of(each, image.shape) if len(each) else nobody() for each, image in zip(people, images)]
+
+    def find_people(self, images: Sequence[np.ndarray]) -> list[Landmarks]:
+        """The landmarks of those found in each image, the surest first."""
+        regions = self._candidates(images)
+        seen = [each[each.flag > PERSON] for each in self._landmarks.in_regions(images, regions)]
+        again = self._landmarks.in_regions(images, [each.next_region for each in seen])
+        return [apart(each[plausible(each, image.shape)]) for each, image in zip(again, images)]
+
+    def _candidates(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Regions (N, 4) in each image where somebody may be, those of one person made one."""
+        all_squares = [squares(image.shape[1], image.shape[0], self._thorough) for image in images]
+        pixels = [crops(image, each, SIDE_PX, cv2.BORDER_CONSTANT) for image, each in zip(images, all_squares)]
+        found = iter(self._detector.find(np.concatenate(pixels), LEAST_CANDIDATE) if pixels else [])
+        proposed = self._other.find(images) if self._other is not None else [nobody()] * len(images)
+        result = []
+        for each, others in zip(all_squares, proposed):
+            score, regions = [np.zeros(0)], [np.zeros((0, 4))]
+            for square in each:
+                some = next(found)
+                region = some.region * [1, 1, square[2] / SIDE_PX, 1]
+                region[:, :2] = to_image(some.region[None, :, :2] / SIDE_PX, square[None])[0]
+                score.append(some.confidence)
+                regions.append(region)
+            # Those of the other detector are boxes, which say less of where a body is: they come after.
+            result.append(np.concatenate([_distinct(np.concatenate(score), np.concatenate(regions)),
+                                          from_boxes(others.xyxy_px[others.confidence > LEAST_PROPOSED][:MOST_CANDIDATES])]))
+        return result
+
+
+def squares(width: int, height: int, parts: bool = True) -> np.ndarray:
+    """Where to look (N, 4), as regions: the whole image, and overlapping squares of two sizes."""
+    whole = [[width / 2, height / 2, max(width, height), 0.0]]
+    for side in (min(width, height), TILE * min(width, height)) if parts else ():
+        if side < 0.95 * max(width, height):
+            across, down = (max(1, 1 + int(np.ceil((length / side - 1) / STEP - 1e-6))) for length in (width, height))
+            xs = np.linspace(side / 2, width - side / 2, across) if across > 1 else [width / 2]
+            ys = np.linspace(side / 2, height - side / 2, down) if down > 1 else [height / 2]
+            whole += [[x, y, side, 0.0] for y in ys for x in xs]
+    return np.array(whole)
+
+
+def _distinct(score: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """The best of each heap of regions (N, 4), at most MOST_CANDIDATES."""
+    kept: list[np.ndarray] = []
+    for index in np.argsort(-score, kind="stable"):
+        x, y, side, _ = regions[index]
+        for other in kept:
+            near = np.hypot(x - other[0], y - other[1]) < SAME_PLACE * max(side, other[2])
+            if near and 1 / SAME_SIZE < side / other[2] < SAME_SIZE:
+                break
+        else:
+            kept.append(regions[index])
+        if len(kept) == MOST_CANDIDATES:
+            break
+    return np.array(kept).reshape(-1, 4)
+
+
+def plausible(people: Landmarks, shape: tuple[int, ...]) -> np.ndarray:
+    """(N,) whether this is somebody: the flag says so, enough of them is seen inside the image, and that clearly."""
+    return ((people.flag > PERSON) & (_shown(people, shape).sum(1) >= FEWEST_VISIBLE)
+            & (clarity(people, shape) > LEAST_HEAT))
+
+
+def clarity(people: Landmarks, shape: tuple[int, ...]) -> np.ndarray:
+    """(N,) 0 .. 1: the mean heat of the landmarks that are visible in the image."""
+    shown = _shown(people, shape)
+    return (people.heat * shown).sum(1) / np.maximum(shown.sum(1), 1)
+
+
+def _shown(people: Landmarks, shape: tuple[int, ...]) -> np.ndarray:
+    """(N, 33): landmarks that are visible in the image."""
+    inside = ((people.place_px > 0) & (people.place_px < [shape[1], shape[0]])).all(-1)
+    return inside & (people.visibility > LEAST_VISIBLE)
+
+
+def apart(people: Landmarks) -> Landmarks:
+    """The surest of those who are the same person, the surest first."""
+    kept: list[int] = []
+    sure = people.heat.mean(1)
+    boxes = np.concatenate([people.place_px.min(1, initial=1e6), people.place_px.max(1, initial=-1e6)], 1)
+    for index in np.argsort(-sure, kind="stable"):
+        for other in kept:
+            weight = people.visibility[index] * people.visibility[other] + 1e-6
+            off = np.linalg.norm(people.place_px[index] - people.place_px[other], axis=1)
+            near = (off @ weight) / weight.sum() < SAME_BODY * max(people.region[index, 2], people.region[other, 2])
+            if near or overlap(boxes[[index]], boxes[[other]])[0, 0] > SAME_BOX:
+                break
+        else:
+            kept.append(int(index))
+    return people[np.array(kept, int)]
+
+
+def boxes_of(people: Landmarks, shape: tuple[int, ...]) -> Boxes:
+    """Around what is seen of each."""
+    shown = _shown(people, shape)
+    points, crown = people.place_px, _crown(people)
+    far = np.where(shown[..., None], points, np.nan)
+    low, high = np.nanmin(far, 1), np.nanmax(far, 1)
+    with_head = shown[:, _HEAD].any(1)[:, None]
+    low, high = np.where(with_head, np.minimum(low, crown), low), np.where(with_head, np.maximum(high, crown), high)
+    margin = MARGIN * (high - low).max(1, keepdims=True)
+    return Boxes(np.concatenate([low - margin, high + margin], 1), clarity(people, shape))
+
+
+def _crown(people: Landmarks) -> np.ndarray:
+    """(N, 2) px: where the head ends."""
+    ears, shoulders = (people.place_px[:, pair].mean(1) for pair in (_HEAD, _SHOULDERS))
+    return ears + _CROWN * (ears - shoulders)
+
+
+def without_photographs_note() -> str:
+    """What to tell whoever looks at photographs without these models; empty where all is well."""
+    from importlib.util import find_spec
+    missing = [model(name) for name in MODELS if not is_there(name)]
+    if missing:
+        return (f"{' and '.join(each.name for each in missing)} not there, so people in photographs are mostly not found: "
+                f"`{command(*missing)}` gets them")
+    if find_spec("openvino") is None:
+        return "openvino is not installed, so people in photographs are mostly not found: pip install openvino"
+    return ""
