@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--box", type=float, nargs=4, action="append", default=[],
                         metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
                         help="a person's box in px, instead of a detector; may be given several times")
+    parser.add_argument("--evidence", choices=["features", "keypoints"], default="features",
+                        help="what the network looks at: its own features of the image, or landmarks that BlazePose finds "
+                             "(`python -m refit_ros models get` first; each image by itself); without it, features")
     parser.add_argument("--max-people", type=positive_int, metavar="N", help="keep the N most certain people")
     parser.add_argument("--sequence", action="store_true", help="the pictures of a folder follow one another in time")
     parser.add_argument("--every", type=positive_int, default=1, metavar="N", help="of a video, take one frame in N")
@@ -67,9 +70,13 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_NOT_WELL
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
-    network = load_network_from(args)
-    say_what_weights_mean(network, real_pictures=True)
-    estimator = make_estimator(network, args)
+    if args.evidence == "keypoints":
+        from refit_ros.commands.fit_keypoints import make_keypoint_estimator
+        network, estimator = make_keypoint_estimator(args)
+    else:
+        network = load_network_from(args)
+        say_what_weights_mean(network, real_pictures=True)
+        estimator = make_estimator(network, args)
     frames_done = people_found = 0
     for frame in read_frames(sources, args.every, complain, note):
         try:

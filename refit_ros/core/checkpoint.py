@@ -15,6 +15,7 @@ from refit_ros.core.body import Body, load_body
 from refit_ros.core.body_files import DATA, published_markers
 from refit_ros.core.config import SMALL, NetworkConfig
 from refit_ros.core.errors import InputError
+from refit_ros.core.keypoints import LANDMARKS, KeypointRefit
 from refit_ros.core.plain_checkpoint import StoredTensor, open_checkpoint
 from refit_ros.core.plain_files import open_regular, shown
 from refit_ros.core.plain_safetensors import open_safetensors
@@ -24,6 +25,7 @@ from refit_ros.core.refit import Refit
 log = logging.getLogger(__name__)
 
 EMBEDDED_WEIGHTS = DATA / "refit_small.safetensors"
+EMBEDDED_KEYPOINT_WEIGHTS = DATA / "refit_keypoints.safetensors"
 OLDEST_TORCH = (2, 10)  # before it, torch.load(weights_only=True) could still be made to run code
 _LISTED = 20
 
@@ -47,11 +49,11 @@ def load_network(weights: str | Path | None = None, body: Body | None = None,
     path = Path(name).expanduser() if name else EMBEDDED_WEIGHTS
     try:
         with _opened(path) as (state, config, metadata):
-            network = _network_for(state, config, _body_with_markers(body, config.markers))
+            network = _network_for(state, config, body)
     except InputError as error:
         raise InputError(f"{shown(path)} cannot be used: {error}") from error
     network.trained = metadata.get("trained", "true") == "true"
-    network.embedded = path == EMBEDDED_WEIGHTS
+    network.embedded = path in (EMBEDDED_WEIGHTS, EMBEDDED_KEYPOINT_WEIGHTS)
     network.weights_name = "embedded" if network.embedded else str(path)
     return network.to(device).eval()
 
@@ -60,7 +62,7 @@ def untrained_network(config: NetworkConfig, body: Body, seed: int = 0) -> Refit
     """A network of random weights, the same for the same seed; its results mean nothing (`trained` is False)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Refit(config, _body_with_markers(body, config.markers))
+        network = _network_of(config, body)
     return network.eval()
 
 
@@ -105,8 +107,8 @@ def refuse_old_torch(version: str = torch.__version__) -> None:
 
 
 def _named(backbone: str) -> NetworkConfig:
-    if backbone in ("", "small"):
-        return SMALL
+    if backbone in ("", "small", "keypoints"):
+        return LANDMARKS if backbone == "keypoints" else SMALL
     try:
         return NetworkConfig(backbone=backbone)
     except ValueError as error:
@@ -156,6 +158,16 @@ def _weights_in(content: object) -> dict[str, StoredTensor]:
     return dict(content)
 
 
+def _network_of(config: NetworkConfig, body: Body) -> Refit:
+    """Raises InputError where the body does not go with it."""
+    if config.backbone != "keypoints":
+        return Refit(config, _body_with_markers(body, config.markers))
+    try:
+        return KeypointRefit(config, body)
+    except ValueError as error:
+        raise InputError(f"{error}; load it with the version it was made with") from error
+
+
 def _body_with_markers(body: Body, count: int) -> Body:
     published = published_markers()
     if len(body.markers) == count:
@@ -167,8 +179,10 @@ def _body_with_markers(body: Body, count: int) -> Body:
 
 def _network_for(state: Mapping[str, StoredTensor], config: NetworkConfig, body: Body) -> Refit:
     """The network, filled. Strictly: every entry of it, and none besides; told before anything of its size is allocated."""
+    if config.backbone != "keypoints":
+        body = _body_with_markers(body, config.markers)
     with torch.device("meta"):
-        plan = Refit(config, body)
+        plan = _network_of(config, body)
     expected = {published_name(name): value for name, value in plan.state_dict().items()}
     numbers = sum(value.numel() for value in expected.values())
     limits.check(numbers, "parameters", f"its network has {numbers} numbers")
@@ -180,7 +194,7 @@ def _network_for(state: Mapping[str, StoredTensor], config: NetworkConfig, body:
     }
     if any(problems.values()):
         raise InputError("; ".join(f"{len(names)} {what}: {_listed(names)}" for what, names in problems.items() if names))
-    network = Refit(config, body)
+    network = _network_of(config, body)
     bad = []
     targets = {published_name(name): value for name, value in network.state_dict().items()}
     for name, stored in state.items():

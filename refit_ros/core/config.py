@@ -5,7 +5,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 
-BACKBONES = ("hrnet_w48", "hrnet_w32", "small")
+BACKBONES = ("hrnet_w48", "hrnet_w32", "small", "keypoints")
 # A description comes with a file: nothing is built of sizes that no network has.
 _RANGES = {"image_size": (32, 1024), "markers": (1, 1024), "head_convolutions": (0, 8), "head_channels": (1, 2048),
            "decoder_layers": (0, 8), "window_radius": (0, 8), "window_features": (1, 64), "feedback_features": (1, 4096),
@@ -15,9 +15,9 @@ _RANGES = {"image_size": (32, 1024), "markers": (1, 1024), "head_convolutions": 
 @dataclass(frozen=True)
 class NetworkConfig:
     """Sizes of the network. The defaults are those of the published ReFit with HRNet-W48."""
-    backbone: str = "hrnet_w48"     # one of BACKBONES
+    backbone: str = "hrnet_w48"     # one of BACKBONES; "keypoints": none, landmarks of another network come in
     image_size: int = 256           # px, the crop's side; the feature map is a quarter of it
-    markers: int = 67               # points of the body's surface that look at the picture
+    markers: int = 67               # points of the body's surface that look at the picture; or its landmarks
     head_convolutions: int = 2      # 3 x 3 convolutions between the backbone's map and the markers' channels
     head_channels: int = 256
     decoder_layers: int = 1         # hidden layers between a hidden state and its update

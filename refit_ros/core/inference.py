@@ -161,6 +161,9 @@ def prepare(network: Refit, precision: str = "auto", engine: str = "auto", max_b
     fused: let convolutions on a GPU do the sums and ReLUs after them.
     Raises InputError where precision or engine is unknown or cannot be had here.
     """
+    if network.config.backbone == "keypoints":
+        raise InputError("these weights are a keypoint network's, which takes landmarks, not images: use them with "
+                         "`python -m refit_ros fit --evidence keypoints`")
     size = network.config.image_size
     example = torch.zeros(1, 3, size, size, device=network.init_pose.device)
     return prepare_behind(network.backbone, example, network, precision, engine, max_batch, graphs, fused)

@@ -23,6 +23,10 @@ class Features:
     maps: Tensor    # (B, M, S / 4, S / 4): one channel for each marker
     pooled: Tensor  # (B, C)
 
+    def to(self, dtype: torch.dtype) -> Features:
+        """The same in the precision that the loop runs in."""
+        return Features(self.maps.to(dtype), self.pooled.to(dtype))
+
 
 class Refit(nn.Module):
     """ReFit (Wang and Daniilidis, ICCV 2023): one loop for one view, many views, a known shape and a warm start.
@@ -33,9 +37,6 @@ class Refit(nn.Module):
 
     def __init__(self, config: NetworkConfig, body: Body) -> None:
         super().__init__()
-        if len(body.markers) != config.markers:
-            raise ValueError(f"the network looks through {config.markers} markers and the body '{body.name}' "
-                             f"has {len(body.markers)}")
         self.config = config
         self.body = body
         self.trained = False   # set by whoever loads or trains the weights
@@ -44,12 +45,19 @@ class Refit(nn.Module):
         self.register_buffer("init_pose", sixd_from_rotmat(torch.eye(3)).repeat(1, 24))
         self.register_buffer("init_shape", torch.zeros(1, 10))
         self.register_buffer("init_cam", torch.tensor([[0.9, 0.0, 0.0]]))
+        self._make_eyes(config)
+        self.update = Update(config)
+        self.decoder = Decoder(config)
+
+    def _make_eyes(self, config: NetworkConfig) -> None:
+        """What turns images into the first hidden states and into feedback."""
+        if len(self.body.markers) != config.markers:
+            raise ValueError(f"the network looks through {config.markers} markers and the body '{self.body.name}' "
+                             f"has {len(self.body.markers)}")
         self.backbone = make_backbone(config)
         self.init_layer = nn.Linear(self.backbone.pooled_channels, STREAMS * config.hidden)
         self.head = MarkerHead(self.backbone.map_channels, config)
         self.feedback = Feedback(config)
-        self.update = Update(config)
-        self.decoder = Decoder(config)
 
     def forward(self, crops: Crops, views: Views | None = None, betas: Tensor | None = None,
                 start: Estimate | None = None, iterations: int | None = None) -> Fit:
@@ -75,28 +83,33 @@ class Refit(nn.Module):
         iterations: None for the configuration's. The loop runs in the network's own precision, outside autocast.
         """
         with torch.autocast(crops.images.device.type, enabled=False):
-            dtype = self.init_pose.dtype
-            maps, pooled = features.maps.to(dtype), features.pooled.to(dtype)
+            features = features.to(self.init_pose.dtype)
             box = box_feature(crops)
             # h0 = tanh(W z);  x0 = init + D(h0);  then all hidden states start from zero
-            hidden = torch.tanh(self.init_layer(pooled)).unflatten(1, (STREAMS, self.config.hidden))
+            hidden = torch.tanh(self.init_layer(features.pooled)).unflatten(1, (STREAMS, self.config.hidden))
             state = self._initial(len(crops)) + self.decoder(hidden, box)
             state = self._constrain(_started(state, start), views, betas)
             history = [self._estimate(state, crops)]
             hidden = torch.zeros_like(hidden)
-            hidden_markers = self.feedback.hidden_markers(maps)
+            hidden_markers = self._hide(features)
             for _ in range(self.config.iterations if iterations is None else iterations):
                 state = state.detach()
-                # p = project(markers(x))
-                markers_px = self._reproject(history[-1], crops)
-                # f = feedback(maps around p)
-                seen = self.feedback(maps, markers_px, hidden_markers)
+                # p = project(markers(x));  f = feedback(maps around p)
+                seen = self._look(features, history[-1], crops, hidden_markers)
                 # h = GRU(h, [f, box, x])
                 hidden = self.update(hidden, seen, box, state)
                 # x = x + D(h), then what is known is put back
                 state = self._constrain(state + self.decoder(hidden, box), views, betas)
                 history.append(self._estimate(state, crops))
             return Fit(history[-1], tuple(history))
+
+    def _hide(self, features: Features) -> Tensor | None:
+        """Which markers see nothing in this call, in training; see `Feedback.hidden_markers`."""
+        return self.feedback.hidden_markers(features.maps)
+
+    def _look(self, features: Features, estimate: Estimate, crops: Crops, hidden_markers: Tensor | None) -> Tensor:
+        """What the evidence says of the body as it stands now, (B, feedback_features)."""
+        return self.feedback(features.maps, self._reproject(estimate, crops), hidden_markers)
 
     def describe(self) -> str:
         """One line for people: which network, which weights, which body."""

@@ -41,13 +41,19 @@ class Batch:
     def crops(self) -> Crops:
         return Crops(self.images, self.center_px, self.side_px, self.focal_px, self.principal_px)
 
+    def evidence(self, network, dtype: torch.dtype):
+        """What the network's loop looks at: features of the images, the convolutions in `dtype`."""
+        device = self.images.device.type
+        with torch.autocast(device, dtype, enabled=dtype != torch.float32, cache_enabled=False):
+            return network.encode(self.images.contiguous(memory_format=torch.channels_last))
+
     @property
     def views(self) -> Views:
         return Views(self.person, self.camera_from_world)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """Another batch, every tensor changed the same way."""
-        return Batch(**{name: change(value) for name, value in self.tensors().items()})
+        return type(self)(**{name: change(value) for name, value in self.tensors().items()})
 
     def rows(self, which: slice | Tensor) -> Batch:
         """Some of the crops."""
@@ -78,7 +84,7 @@ def join(batches: Sequence[Batch]) -> Batch:
         people += len(batch)   # an upper bound, known without waiting for the device
     joined = {name: torch.cat([getattr(batch, name) for batch in batches])
               for name in first.tensors() if name != "person"}
-    return Batch(person=torch.cat(renumbered), **joined)
+    return type(first)(person=torch.cat(renumbered), **joined)
 
 
 def batch_of_samples(samples) -> Batch:

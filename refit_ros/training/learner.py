@@ -25,9 +25,7 @@ class Lesson(nn.Module):
 
     def forward(self, batch: Batch, heatmap_share: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss and its terms. The backbone runs in `precision`, all geometry in float32."""
-        device = batch.images.device.type
-        with torch.autocast(device, self.precision, enabled=self.precision != torch.float32, cache_enabled=False):
-            features = self.network.encode(batch.images.contiguous(memory_format=torch.channels_last))
+        features = batch.evidence(self.network, self.precision)
         views = batch.views if self.preset.multi_view_share > 0 else None
         fit = self.network.fit(features, batch.crops, views=views)
         loss, terms = fit_loss(fit, batch, self.network.body, self.preset.losses)

@@ -12,11 +12,13 @@ import torch
 
 from refit_ros.core.body import Body, load_body
 from refit_ros.core.config import SMALL, NetworkConfig
+from refit_ros.core.keypoints import LANDMARKS, KeypointRefit
 from refit_ros.core.refit import Refit
 from refit_ros.core.rotations import sixd_from_rotmat
 from refit_ros.training.data import Batch, Source
 from refit_ros.training.graph import GraphedLearner
 from refit_ros.training.held_out import HeldOutError
+from refit_ros.training.keypoint_data import HeldOutKeypointError, KeypointSource
 from refit_ros.training.learner import Learner, Outcome
 from refit_ros.training.loop import Loop, Plan
 from refit_ros.training.pool import PooledSource
@@ -49,7 +51,7 @@ def make_loop(preset: Preset, plan: Plan, options: Options) -> tuple[Loop, Sourc
 
     The source may have a `close()`, to be called when the loop has ended.
     """
-    _check(options)
+    _check(preset, options)
     if options.start:   # the heatmaps' head is not kept with the weights, and an untaught one would unteach the maps
         preset = dataclasses.replace(preset, losses=dataclasses.replace(preset.losses, heatmaps=0.0))
     rank, processes = process_rank()
@@ -60,11 +62,14 @@ def make_loop(preset: Preset, plan: Plan, options: Options) -> tuple[Loop, Sourc
     torch.manual_seed(options.seed + 1000 * rank + 1)   # dropout differs between processes, weights do not
     source = make_source(preset, options, body, seed=options.seed + 7919 * rank)
     plan = dataclasses.replace(plan, writes=plan.writes and rank == 0)
-    measure = HeldOutError(body, preset.image_size, options.held_out, device) if plan.writes else None
+    error_of = HeldOutKeypointError if preset.backbone == "keypoints" else HeldOutError
+    measure = error_of(body, preset.image_size, options.held_out, device) if plan.writes else None
     return Loop(learners, source, preset, plan, measure, _stepper(options, source)), source
 
 
-def _check(options: Options) -> None:
+def _check(preset: Preset, options: Options) -> None:
+    if preset.backbone == "keypoints" and (options.variants != ("refit",) or options.data != (("synthetic", 1.0),)):
+        raise ValueError("--preset keypoints trains one network on drawn evidence: leave out --variants and --data")
     unknown = [name for name in options.variants if name not in VARIANTS]
     if unknown:
         raise ValueError(f"there is no variant '{unknown[0]}': choose from {', '.join(VARIANTS)}")
@@ -76,6 +81,8 @@ def _check(options: Options) -> None:
 
 
 def network_config(preset: Preset, body: Body) -> NetworkConfig:
+    if preset.backbone == "keypoints":
+        return dataclasses.replace(LANDMARKS, iterations=preset.iterations, feedback_dropout=preset.feedback_dropout)
     start = SMALL if preset.backbone == "small" else NetworkConfig(backbone=preset.backbone)
     return dataclasses.replace(start, image_size=preset.image_size, markers=len(body.markers),
                                iterations=preset.iterations, feedback_dropout=preset.feedback_dropout)
@@ -83,7 +90,8 @@ def network_config(preset: Preset, body: Body) -> NetworkConfig:
 
 def _learner(name: str, preset: Preset, options: Options, body: Body, device: torch.device, distributed: bool) -> Learner:
     torch.manual_seed(options.seed)   # what the variants share begins with the same weights
-    network = VARIANTS[name](network_config(preset, body), body)
+    make = KeypointRefit if preset.backbone == "keypoints" else VARIANTS[name]
+    network = make(network_config(preset, body), body)
     _begin_upright(network)
     if options.start:
         from refit_ros.core.checkpoint import load_network
@@ -126,6 +134,8 @@ def make_source(preset: Preset, options: Options, body: Body, seed: int) -> Sour
 
 def _source(name: str, count: int, preset: Preset, options: Options, body: Body, seed: int) -> Source:
     device = torch.device(options.device)
+    if preset.backbone == "keypoints":
+        return KeypointSource(body, count, preset.multi_view_share, preset.views, seed, device)
     if name == "synthetic":
         sets = int(count * preset.multi_view_share) // preset.views
         single = count - sets * preset.views

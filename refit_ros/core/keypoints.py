@@ -1,0 +1,155 @@
+"""ReFit on keypoints: the same loop, its feedback from landmarks that another network has found.
+
+The loop asks at each step how far the reprojected body is from what the image shows. What it shows may be a learned
+feature map (`feedback.py`) or, here, landmarks: their difference to the reprojection is what a window reads from a map.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from refit_ros.core.body import Body
+from refit_ros.core.camera import crop_from_picture_px, project
+from refit_ros.core.config import NetworkConfig
+from refit_ros.core.landmarks import HIPS, LANDMARK_NAMES, landmark_mixture
+from refit_ros.core.multi_linear import MultiLinear
+from refit_ros.core.refit import Refit
+from refit_ros.core.shared_update import SharedUpdate
+from refit_ros.core.types import Crops, Estimate, _check, _OnDevice
+from refit_ros.core.update import STREAMS
+
+NUMBERS = 7          # of each landmark: place (2), visibility, place in 3D (3), quality of that
+INITIAL_FEATURES = 384
+MONOCULAR_QUALITY = 0.4    # of a place in 3D that one image suggests; triangulated ones reach 0.5 to 1
+SQUARE_PER_EXTENT = 1.25   # side of a crop over the longer side of the box around the landmarks that are seen
+_UNIT_M = 0.25       # differences in 3D are told in these, and in the crop in shares of _UNIT_CROP, to be about 1
+_UNIT_CROP = 0.25
+_FARTHEST = 4.0      # units; beyond, a difference says no more than that the landmark is elsewhere
+
+
+@dataclass(frozen=True)
+class KeypointEvidence(_OnDevice):
+    """K landmarks of the people in N crops. What is not known has visibility or quality 0, and any finite place."""
+    place: Tensor       # (N, K, 2) x, y in the crop: -1 its left and upper edge, 1 its right and lower edge
+    visibility: Tensor  # (N, K) 0 .. 1
+    offset_m: Tensor    # (N, K, 3) from the middle between the hips, in the camera's frame
+    quality: Tensor     # (N, K) 0 .. 1: how far offset_m is to be trusted
+
+    def __post_init__(self) -> None:
+        count, landmarks = self.visibility.shape
+        _check("place", self.place, (count, landmarks, 2))
+        _check("offset_m", self.offset_m, (count, landmarks, 3))
+        _check("quality", self.quality, (count, landmarks))
+
+    def __len__(self) -> int:
+        return self.visibility.shape[0]
+
+    @property
+    def pooled(self) -> Tensor:
+        """(N, NUMBERS * K): all of it as one vector, what is not known as 0."""
+        seen, known = self.visibility[..., None], self.quality[..., None]
+        return torch.cat((self.place * seen, seen, self.offset_m * known / _UNIT_M, known), dim=-1).flatten(1)
+
+
+class KeypointFeedback(nn.Module):
+    """Evidence and where the body's landmarks are now -> one vector a crop. Each landmark has a small layer of its own."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout1d(config.feedback_dropout)
+        self.windows = MultiLinear(config.markers, NUMBERS, config.window_features)
+        self.join = nn.Linear(config.markers * config.window_features, config.feedback_features)
+
+    def hidden_markers(self, evidence: KeypointEvidence) -> Tensor | None:
+        """(N, K, 1) factors that hide some landmarks in training, the same for all iterations; None otherwise."""
+        return self.dropout(evidence.visibility.new_ones(*evidence.visibility.shape, 1)) if self.training else None
+
+    def forward(self, evidence: KeypointEvidence, place: Tensor, offset_m: Tensor,
+                hidden_markers: Tensor | None = None) -> Tensor:
+        """place (N, K, 2), offset_m (N, K, 3) of the body, as in `KeypointEvidence` -> (N, feedback_features)."""
+        seen, known = evidence.visibility[..., None], evidence.quality[..., None]
+        across = ((evidence.place - place) / _UNIT_CROP).clamp(-_FARTHEST, _FARTHEST)
+        apart = ((evidence.offset_m - offset_m) / _UNIT_M).clamp(-_FARTHEST, _FARTHEST)
+        features = torch.relu(self.windows(torch.cat((across * seen, seen, apart * known, known), dim=-1)))
+        if hidden_markers is not None:
+            features = features * hidden_markers
+        return self.join(features.flatten(1))
+
+
+class LandmarkBody(nn.Module):
+    """A body's landmarks, posed without its mesh. Moved with the network, never saved with it."""
+
+    def __init__(self, body: Body) -> None:
+        super().__init__()
+        vertices, weights = landmark_mixture(body.arrays)
+        self.body = body.with_markers(vertices)
+        self.body.exact_joints = False
+        self.register_buffer("weights", torch.from_numpy(weights).to(body.v_template.device), persistent=False)
+
+    def forward(self, betas: Tensor, rotmats: Tensor, transl: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """As `Body.joints` -> landmarks (B, K, 3) m in the order of LANDMARK_NAMES, joints (B, 24, 3) m."""
+        markers_m, joints_m = self.body.markers_and_joints(betas, rotmats, transl)
+        return self.weights @ torch.cat((joints_m, markers_m), dim=1), joints_m
+
+
+class KeypointRefit(Refit):
+    """`Refit`, fed with `KeypointEvidence` in place of features; its crops need no images (`crops_without_images`)."""
+
+    def __init__(self, config: NetworkConfig, body: Body) -> None:
+        super().__init__(config, body)
+        self.update = SharedUpdate(config)
+        with torch.device(body.v_template.device):   # also where a network is only planned, on no device
+            self.landmark_body = LandmarkBody(body)
+
+    def _make_eyes(self, config: NetworkConfig) -> None:
+        if config.markers != len(LANDMARK_NAMES):
+            raise ValueError(f"the network looks at {config.markers} landmarks and this version knows "
+                             f"{len(LANDMARK_NAMES)}")
+        self.init_layer = nn.Sequential(nn.Linear(NUMBERS * config.markers, INITIAL_FEATURES), nn.ReLU(),
+                                        nn.Linear(INITIAL_FEATURES, STREAMS * config.hidden))
+        self.feedback = KeypointFeedback(config)
+
+    def forward(self, crops: Crops, *args, **kwargs):
+        """There is nothing to encode: raises ValueError."""
+        raise ValueError("this network takes keypoint evidence, not images: find landmarks first and call fit")
+
+    def _hide(self, features: KeypointEvidence) -> Tensor | None:
+        return self.feedback.hidden_markers(features)
+
+    def _look(self, features: KeypointEvidence, estimate: Estimate, crops: Crops,
+              hidden_markers: Tensor | None) -> Tensor:
+        with torch.no_grad():
+            landmarks_m, _ = self.landmark_body(estimate.betas, estimate.rotmats, estimate.transl)
+            place, offset_m = place_in_crop(landmarks_m, crops), about_hips(landmarks_m)
+        return self.feedback(features, place, offset_m, hidden_markers)
+
+
+def place_in_crop(points_m: Tensor, crops: Crops) -> Tensor:
+    """Points of the camera frame (N, K, 3) -> (N, K, 2), -1 .. 1 in their crops."""
+    picture_px = project(points_m, crops.focal_px, crops.principal_px)
+    return crop_from_picture_px(picture_px, crops.center_px, crops.side_px, 2) - 1
+
+
+def about_hips(points_m: Tensor) -> Tensor:
+    """Landmarks (..., K, 3) from the middle between their hips."""
+    return points_m - points_m[..., list(HIPS), :].mean(-2, keepdim=True)
+
+
+def square_of_landmarks(px: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
+    """The crop around the landmarks that are seen: px (B, K, 2), visibility (B, K) -> center (B, 2), side (B,) px."""
+    limit = (visibility.amax(1, keepdim=True) * 0.6).clamp(max=0.5)
+    out = (visibility < limit)[..., None]
+    low = px.masked_fill(out, float("inf")).amin(1)
+    high = px.masked_fill(out, -float("inf")).amax(1)
+    return (low + high) / 2, (high - low).amax(1).clamp(min=8) * SQUARE_PER_EXTENT
+
+
+def crops_without_images(center_px: Tensor, side_px: Tensor, focal_px: Tensor, principal_px: Tensor) -> Crops:
+    """Crops of which only the geometry is known; arguments as in `Crops`."""
+    return Crops(center_px.new_zeros(len(center_px), 3, 0, 0), center_px, side_px, focal_px, principal_px)
+
+
+LANDMARKS = NetworkConfig(backbone="keypoints", image_size=256, markers=len(LANDMARK_NAMES), window_features=12)
+"""Sizes of the keypoint network that comes with this package."""

@@ -1,0 +1,164 @@
+"""From landmarks that another network found to bodies: one camera or several, through the keypoint network."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from refit_ros.camera.triangulation import evidence_of_views
+from refit_ros.camera.views import Camera
+from refit_ros.core.camera import project
+from refit_ros.core.keypoints import (
+    MONOCULAR_QUALITY,
+    KeypointEvidence,
+    KeypointRefit,
+    crops_without_images,
+    square_of_landmarks,
+)
+from refit_ros.core.landmarks import LANDMARK_NAMES, layout_indices
+from refit_ros.core.types import Crops, Estimate, Views
+from refit_ros.estimation.fuse import fuse
+
+GUESSED_WEIGHT = 0.03   # of a landmark that is not seen, at the network's own place for it, when a person is put somewhere
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One person as one camera's landmark network sees them."""
+    camera: Camera
+    place_px: np.ndarray                # (n, 2) in the raw image
+    visibility: np.ndarray              # (n,) 0 .. 1
+    layout: str = "blazepose"           # one of core.landmarks.LAYOUTS: what the n points are
+    offset_m: np.ndarray | None = None  # (n, 3) about the hips, as seen along the ray to the person (x right, y down)
+
+
+@dataclass(frozen=True)
+class KeypointBody:
+    """A person in the fixed frame. Fields as in `estimation.types.Person`, angles as matrices."""
+    betas: np.ndarray             # (10,)
+    rotmats: np.ndarray           # (24, 3, 3): the global one in the fixed frame, then relative to the parents
+    transl: np.ndarray            # (3,) m
+    joints: np.ndarray            # (24, 3) m
+    weak_perspective: np.ndarray  # (V, 3) s, tx, ty of each view's crop
+    residual_px: np.ndarray       # (V,) root mean square over what is seen, in the square-pixel image
+    box_px: np.ndarray            # (V, 4) of each view's crop, in the square-pixel image
+
+
+class KeypointSolver:
+    """Fits people from sightings; all of one call in one batch."""
+
+    def __init__(self, network: KeypointRefit) -> None:
+        self.network = network.eval()
+        self.device = network.init_pose.device
+
+    @torch.inference_mode()
+    def fit(self, people: Sequence[Sequence[Sighting]], betas: np.ndarray | None = None,
+            iterations: int | None = None) -> list[KeypointBody]:
+        """One body for each person, from their sightings (one a camera, at least one).
+
+        betas (P, 10): known shapes, NaN where there is none. Raises ValueError for a layout that is unknown, shapes that
+        do not fit, values that are not finite and for somebody without sightings.
+        """
+        if not people:
+            return []
+        if not all(people):
+            raise ValueError("somebody has no sighting; leave out people whom no camera sees")
+        # In double: a fixed frame may begin far away, and a ray's small angles are what counts.
+        seen = [_Seen(sightings) for sightings in people]
+        crops = _joined(Crops, [one.crops for one in seen])
+        evidence = _joined(KeypointEvidence, [one.evidence for one in seen])
+        person = torch.arange(len(seen)).repeat_interleave(torch.tensor([len(one.cameras) for one in seen]))
+        views = Views(person, torch.cat([one.poses[..., :3] for one in seen]).float())
+        known = None if betas is None else torch.as_tensor(betas, dtype=torch.float32)[person].to(self.device)
+        crops = crops.to(self.device)
+        estimate = self.network.fit(evidence.to(self.device), crops, views.to(self.device), known,
+                                    iterations=iterations).estimate
+        landmarks_m, _ = self.network.landmark_body(estimate.betas, estimate.rotmats, estimate.transl)
+        guessed_px = project(landmarks_m, crops.focal_px, crops.principal_px).double().cpu().numpy()
+        rows = np.split(np.arange(len(person)), np.cumsum([len(one.cameras) for one in seen])[:-1])
+        return [self._placed(one, estimate, guessed_px[own], own) for one, own in zip(seen, rows)]
+
+    def _placed(self, seen: _Seen, estimate: Estimate, guessed_px: np.ndarray, own: np.ndarray) -> KeypointBody:
+        """The body that all views share, put where their landmarks want it."""
+        first = int(own[0])
+        rotmats = estimate.rotmats[first:first + 1].clone()
+        world_from_camera = seen.poses[0, :, :3].mT.to(rotmats)
+        rotmats[:, 0] = world_from_camera @ rotmats[:, 0]
+        landmarks_m, joints_m = self.network.landmark_body(estimate.betas[first:first + 1], rotmats)
+        visible = seen.visibility.numpy()
+        weight = np.maximum(visible ** 2, GUESSED_WEIGHT)
+        sure = (visible > 0.3)[..., None]
+        wanted_px = np.where(sure, seen.place_px.numpy(), guessed_px)
+        fused = fuse(landmarks_m[0].double().cpu().numpy(), list(wanted_px), seen.cameras, joint_weights=weight)
+        half = seen.crops.side_px.numpy()[:, None] / 2
+        center = seen.crops.center_px.numpy()
+        return KeypointBody(
+            betas=estimate.betas[first].double().cpu().numpy(), rotmats=rotmats[0].double().cpu().numpy(),
+            transl=fused.transl, joints=joints_m[0].double().cpu().numpy() + fused.transl,
+            weak_perspective=estimate.weak_perspective[own].double().cpu().numpy(), residual_px=fused.residual_px,
+            box_px=np.concatenate([center - half, center + half], axis=1))
+
+
+class _Seen:
+    """One person's sightings as tensors in double, V views: all landmarks, absent ones with visibility 0."""
+
+    def __init__(self, sightings: Sequence[Sighting]) -> None:
+        self.cameras = [sighting.camera for sighting in sightings]
+        count, kinds = len(sightings), len(LANDMARK_NAMES)
+        self.place_px, self.visibility = torch.zeros(count, kinds, 2).double(), torch.zeros(count, kinds).double()
+        offset_m, said = torch.zeros(count, kinds, 3).double(), torch.zeros(count, kinds).double()
+        focal = torch.tensor([camera.calibration.focal_px for camera in self.cameras]).double()
+        principal = torch.as_tensor(np.stack([camera.calibration.principal_px for camera in self.cameras])).double()
+        for view, sighting in enumerate(sightings):
+            which = _checked(sighting)
+            self.place_px[view, which] = torch.as_tensor(sighting.camera.calibration.square_from_raw_px(sighting.place_px))
+            self.visibility[view, which] = torch.as_tensor(np.clip(sighting.visibility, 0, 1)).double()
+        center, side = square_of_landmarks(self.place_px, self.visibility)
+        self.crops = crops_without_images(center, side, focal, principal)
+        for view, sighting in enumerate(sightings):
+            if sighting.offset_m is not None:
+                which = layout_indices(sighting.layout)
+                turned = _camera_from_ray(((center[view] - principal[view]) / focal[view]).numpy())
+                offset_m[view, which] = torch.as_tensor(np.asarray(sighting.offset_m, np.float64) @ turned.T)
+                said[view] = MONOCULAR_QUALITY * self.visibility[view]
+        poses = np.stack([np.concatenate([camera.rotation, (-camera.rotation @ camera.fixed_from_camera[:3, 3])[:, None]], 1)
+                          for camera in self.cameras])
+        self.poses = torch.as_tensor(poses).double()
+        self.evidence = evidence_of_views(self.place_px, self.visibility, offset_m, said, self.crops,
+                                          (count, self.poses) if count > 1 else None)
+
+
+def _checked(sighting: Sighting) -> np.ndarray:
+    """Which landmarks its points are. Raises ValueError."""
+    which = layout_indices(sighting.layout)
+    shapes = {"place_px": (len(which), 2), "visibility": (len(which),), "offset_m": (len(which), 3)}
+    for name, shape in shapes.items():
+        value = getattr(sighting, name)
+        if value is None and name == "offset_m":
+            continue
+        if np.shape(value) != shape:
+            raise ValueError(f"{name} has shape {np.shape(value)}, and layout '{sighting.layout}' means {shape}")
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name} of camera {sighting.camera.name} is not finite")
+    if not (np.asarray(sighting.visibility) > 0).any():
+        raise ValueError(f"camera {sighting.camera.name} sees no landmark of somebody; leave that sighting out")
+    return which
+
+
+def _camera_from_ray(direction: np.ndarray) -> np.ndarray:
+    """(3, 3): the smallest turn that takes the z axis onto the ray (x / z, y / z) = `direction`.
+
+    A landmark network sees a person in a crop of their own, as a camera would that looks straight at them.
+    """
+    z = np.array([*direction, 1.0])
+    z /= np.linalg.norm(z)
+    axis = np.array([-z[1], z[0], 0.0])   # (0, 0, 1) x z
+    cross = np.array([[0, 0, axis[1]], [0, 0, -axis[0]], [-axis[1], axis[0], 0]])
+    return np.eye(3) + cross + cross @ cross / (1 + z[2])
+
+
+def _joined(kind: type, parts: list):
+    """Dataclasses of tensors one after the other, in float32."""
+    return kind(*(torch.cat([getattr(part, name) for part in parts]).float() for name in kind.__dataclass_fields__))

@@ -1,0 +1,104 @@
+"""Batches of drawn keypoint evidence, and the held-out part of it."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from refit_ros.core.body import Body
+from refit_ros.core.keypoints import KeypointEvidence
+from refit_ros.evaluation.metrics import aligned_joint_error, joint_error
+from refit_ros.training.data import Batch, join
+
+SEED = 20_240_101   # of the held-out people
+PEOPLE = 2000       # of the held-out set, for one view and for four
+CHUNK = 50          # drawn at a time: the set must not depend on how many are asked for
+
+
+@dataclass(frozen=True)
+class KeypointBatch(Batch):
+    """A batch whose images are empty, with what a landmark network says of them; see `KeypointEvidence`."""
+    place: Tensor
+    visibility: Tensor
+    offset_m: Tensor
+    quality: Tensor
+
+    def evidence(self, network, dtype: torch.dtype) -> KeypointEvidence:
+        """There is nothing to compute."""
+        return KeypointEvidence(self.place, self.visibility, self.offset_m, self.quality)
+
+
+def batch_of_evidence(samples) -> KeypointBatch:
+    """A batch of `refit_ros.synthetic.evidence.EvidenceSamples`, of which everything is known."""
+    crops, target, evidence = samples.crops, samples.target, samples.evidence
+    ones = torch.ones(len(crops))
+    return KeypointBatch(
+        images=crops.images, center_px=crops.center_px, side_px=crops.side_px, focal_px=crops.focal_px,
+        principal_px=crops.principal_px, person=samples.person, camera_from_world=samples.camera_from_world,
+        rotmats=target.rotmats, betas=target.betas, transl=target.transl,
+        joints_m=samples.joints_m, joints_px=samples.joints_px, body_weight=ones, transl_weight=ones,
+        joints_m_weight=ones[:, None].expand(-1, 24), joints_px_weight=ones[:, None].expand(-1, 24),
+        place=evidence.place, visibility=evidence.visibility, offset_m=evidence.offset_m, quality=evidence.quality)
+
+
+class KeypointSource:
+    """About `count` crops a batch, `share` of them of people whom 2 to `views` cameras see; how many changes by batch."""
+
+    def __init__(self, body: Body, count: int, share: float, views: int, seed: int, device: torch.device) -> None:
+        from refit_ros.synthetic.evidence import EvidenceSource
+        self._samples = EvidenceSource(body.to("cpu"), "train", seed)
+        self._count, self._share, self._views, self._device = count, share, views, device
+
+    def batch(self) -> KeypointBatch:
+        parts, together = [], int(self._count * self._share)
+        views = 2 + int(self._samples.dice.below(self._views - 1, 1)) if self._views > 1 else 1
+        people = together // views if views > 1 else 0
+        if people:
+            parts.append(batch_of_evidence(self._samples.batch(people, views)))
+        if self._count - people * views:
+            parts.append(batch_of_evidence(self._samples.batch(self._count - people * views)))
+        return join(parts).to(self._device)
+
+    def state_dict(self) -> dict:
+        return {"generator": self._samples.generator.get_state()}
+
+    def load_state_dict(self, state: dict) -> None:
+        self._samples.generator.set_state(state["generator"])
+
+
+def held_out_evidence(body: Body, people: int, views: int) -> KeypointBatch:
+    """Evidence of `people` seen by `views` cameras each, of the test split. The first n are the same for every number."""
+    from refit_ros.synthetic.evidence import EvidenceSource
+    source = EvidenceSource(body.to("cpu"), "test", SEED + views)
+    parts = [batch_of_evidence(source.batch(CHUNK, views)) for _ in range(-(-people // CHUNK))]
+    return join(parts).rows(slice(0, people * views))
+
+
+class HeldOutKeypointError:
+    """Errors of a learner's average on held-out evidence, with one view and with four. `image_size` is not read."""
+
+    def __init__(self, body: Body, image_size: int, people: int, device: torch.device) -> None:
+        self._batches = {views: held_out_evidence(body, people, views).to(device) for views in (1, 4)}
+
+    @torch.no_grad()
+    def __call__(self, learner) -> dict[str, float]:
+        network, values = learner.average.eval(), {}
+        for views, batch in self._batches.items():
+            ending = "" if views == 1 else f"_{views}_views"
+            first, last = keypoint_errors(network, batch)
+            values |= {f"mpjpe_mm_0{ending}": first[0], f"pa_mpjpe_mm_0{ending}": first[1],
+                       f"mpjpe_mm{ending}": last[0], f"pa_mpjpe_mm{ending}": last[1]}
+        return values
+
+
+@torch.no_grad()
+def keypoint_errors(network, batch: KeypointBatch) -> tuple[list[float], list[float]]:
+    """Mean MPJPE and PA-MPJPE (mm, 24 joints) of the first guess and after the last iteration."""
+    fit = network.fit(batch.evidence(network, torch.float32), batch.crops, views=batch.views)
+    result = []
+    for estimate in (fit.history[0], fit.estimate):
+        joints_m = network.body.joints(estimate.betas, estimate.rotmats)
+        result.append([1000 * float(error(joints_m, batch.joints_m).mean())
+                       for error in (joint_error, aligned_joint_error)])
+    return result[0], result[1]

@@ -1,0 +1,51 @@
+"""Drawn keypoint evidence: seeded, finite, about as wrong as landmark networks are."""
+import pytest
+import torch
+
+from refit_ros.core.body import load_body
+from refit_ros.core.keypoints import about_hips, place_in_crop
+from refit_ros.core.landmarks import LANDMARK_INDEX
+from refit_ros.synthetic.evidence import EvidenceSource
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("views", [1, 2, 4])
+def test_evidence_is_near_the_truth(body, split, views):
+    source = EvidenceSource(body, split, seed=5)
+    samples = source.batch(240 // views, views)
+    evidence, target = samples.evidence, samples.target
+    for value in (evidence.place, evidence.visibility, evidence.offset_m, evidence.quality):
+        assert torch.isfinite(value).all()
+    assert 0 <= evidence.visibility.min() and evidence.visibility.max() <= 1 and evidence.quality.max() <= 1
+    landmarks_m, joints_m = source.body(target.betas, target.rotmats, target.transl)
+    assert (joints_m - samples.joints_m).abs().max() < 1e-4
+    off = (evidence.place - place_in_crop(landmarks_m, samples.crops)).norm(dim=-1) / 2
+    assert 0.008 < off[evidence.visibility > 0.7].median() < 0.025   # of the crop's side
+    assert off[(evidence.visibility < 0.3) & (evidence.visibility > 0)].median() > 0.02
+    known = evidence.quality > (0.6 if views > 1 else 0.2)
+    off_m = (evidence.offset_m - about_hips(landmarks_m)).norm(dim=-1)[known]
+    assert known.float().mean() > 0.15 and 0.02 < off_m.median() < (0.06 if views > 1 else 0.14)
+
+
+def test_the_same_seed_draws_the_same_and_another_does_not(body):
+    first, again, other = (EvidenceSource(body, "train", seed).batch(8, 2).evidence.place for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_sources_without_3d_say_so(body):
+    evidence = EvidenceSource(body, "train", 3).batch(300).evidence
+    has_hand = evidence.visibility[:, LANDMARK_INDEX["left_index"]] > 0
+    assert 0.6 < has_hand.float().mean() < 0.95                       # BlazePose's layout has it, COCO and Halpe have not
+    assert (evidence.quality[~has_hand] == 0).all() and (evidence.quality[has_hand].amax(1) > 0.2).float().mean() > 0.7
+
+
+def test_bad_requests_are_told(body):
+    with pytest.raises(ValueError, match="split 'dev' is unknown"):
+        EvidenceSource(body, "dev", 0)
+    with pytest.raises(ValueError, match="1 to 8 views"):
+        EvidenceSource(body, "train", 0).batch(2, 9)

@@ -1,0 +1,60 @@
+"""`train --preset keypoints`: goes on where it was stopped, and learns."""
+import dataclasses
+
+import pytest
+import torch
+
+from refit_ros.core.body import load_body
+from refit_ros.core.checkpoint import load_network
+from refit_ros.core.keypoints import KeypointRefit
+from refit_ros.training.keypoint_data import KeypointBatch, KeypointSource, held_out_evidence, keypoint_errors
+from refit_ros.training.loop import Plan
+from refit_ros.training.presets import preset_named
+from refit_ros.training.setup import Options, make_loop
+
+PRESET = dataclasses.replace(preset_named("keypoints"), batch=16)
+
+
+def train(folder, steps, stop_after=None, batch=16):
+    plan = Plan(folder, steps, None, measure_every=steps, save_every_s=1e9, stop_after=stop_after)
+    loop, _ = make_loop(dataclasses.replace(PRESET, batch=batch), plan, Options(held_out=4))
+    loop.run()
+    return load_network(folder / "refit.safetensors")
+
+
+def test_a_batch_holds_single_crops_and_sets_of_views():
+    source = KeypointSource(load_body(), 16, 0.5, 4, 0, torch.device("cpu"))
+    sizes = set()
+    for _ in range(8):
+        batch = source.batch()
+        assert isinstance(batch, KeypointBatch) and len(batch) == 16
+        assert len(batch.rows(slice(0, 3)).visibility) == 3
+        sizes |= set(batch.person.bincount()[batch.person].tolist())
+    assert sizes == {1, 2, 3, 4}
+
+
+def test_the_held_out_people_do_not_depend_on_how_many_are_asked_for():
+    body = load_body()
+    few, more = held_out_evidence(body, 3, 2), held_out_evidence(body, 60, 2)
+    assert len(few) == 6 and torch.equal(few.place, more.place[:6])
+
+
+def test_training_goes_on_where_it_was_stopped(tmp_path):
+    whole = train(tmp_path / "whole", 4)
+    train(tmp_path / "halves", 4, stop_after=2)
+    halves = train(tmp_path / "halves", 4)
+    assert isinstance(whole, KeypointRefit)
+    assert all(torch.equal(value, halves.state_dict()[name]) for name, value in whole.state_dict().items())
+
+
+def test_a_few_steps_make_the_first_guess_better(tmp_path):
+    batch = held_out_evidence(load_body(), 100, 1)
+    begun, taught = train(tmp_path / "begun", 1, batch=32), train(tmp_path / "taught", 40, batch=32)
+    assert keypoint_errors(taught, batch)[1][0] < 0.9 * keypoint_errors(begun, batch)[1][0]
+
+
+def test_options_that_mean_nothing_here_are_refused(tmp_path):
+    plan = Plan(tmp_path, 1, None)
+    for options in (Options(variants=("refit", "no_memory")), Options(data=(("folder", 1.0),))):
+        with pytest.raises(ValueError, match="leave out --variants and --data"):
+            make_loop(PRESET, plan, options)
