@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="a person's box in px, instead of a detector; may be given several times")
     parser.add_argument("--evidence", choices=["features", "keypoints"], default="features",
                         help="what the network looks at: its own features of the image, or landmarks that BlazePose finds "
-                             "(`python -m refit_ros models get` first; each image by itself); without it, features")
+                             "(`python -m refit_ros models get` first; --weights of a keypoint network; each image by "
+                             "itself); without it, features")
     parser.add_argument("--max-people", type=positive_int, metavar="N", help="keep the N most certain people")
     parser.add_argument("--sequence", action="store_true", help="the pictures of a folder follow one another in time")
     parser.add_argument("--every", type=positive_int, default=1, metavar="N", help="of a video, take one frame in N")

@@ -20,6 +20,9 @@ def make_keypoint_estimator(args: argparse.Namespace) -> tuple[KeypointRefit, Ke
     from refit_ros.core.keypoints import KeypointRefit
     from refit_ros.detection.landmarks import LandmarkNetwork
     from refit_ros.estimation.keypoint_estimator import KeypointEstimator
+    if not args.weights and not EMBEDDED_KEYPOINT_WEIGHTS.is_file():
+        raise ValueError("no weights for --evidence keypoints come with this package yet: train some with `python -m "
+                         "refit_ros train --preset keypoints --output DIR` and give --weights DIR/refit.safetensors")
     body = load_body(args.body) if args.body else None
     network = load_network(args.weights or EMBEDDED_KEYPOINT_WEIGHTS, body=body, device=device_named(args.device))
     if not isinstance(network, KeypointRefit):

@@ -152,4 +152,4 @@ def crops_without_images(center_px: Tensor, side_px: Tensor, focal_px: Tensor, p
 
 
 LANDMARKS = NetworkConfig(backbone="keypoints", image_size=256, markers=len(LANDMARK_NAMES), window_features=12)
-"""Sizes of the keypoint network that comes with this package."""
+"""Sizes of the keypoint network."""

@@ -21,7 +21,7 @@ from refit_ros.estimation.types import People, Person, PersonView
 SAME_PERSON = 0.6   # landmarks whose boxes share more than this are of one person, whatever boxes they were looked for in
 SEEN = 0.5          # a visibility above this
 
-# Sigma of one camera's joints: the distance within which 68 % lie, on drawn evidence (docs/keypoints.md).
+# Sigma of one camera's joints. A guess, not yet measured: no keypoint weights come with this package so far.
 _SEEN_M, _GUESSED_M, _DEPTH = 0.055, 0.11, 0.06   # about the pelvis; the depth's is a share of the distance
 
 # The landmark that says whether a joint is seen; none for the trunk's, which follow from hips and shoulders.

@@ -36,7 +36,7 @@ PRESETS: dict[str, Preset] = {
                     weight_decay=1e-4, warmup=0.03, schedule="cosine", clip_norm=20.0,
                     losses=LossWeights(whole_mesh=False, shape=0.03, joints=1.0, depth=0.5, heatmaps=0.05,
                                        keypoints_px_limit=1.0)),
-    # The embedded keypoint network, on drawn numbers. Half of the crops are of people seen by two to `views` cameras:
+    # The keypoint network, on drawn numbers. Half of the crops are of people seen by two to `views` cameras:
     # without them several views come out worse than one. Many crops a step, because none has to be drawn.
     "keypoints": Preset(backbone="keypoints", image_size=256, batch=128, multi_view_share=0.5, optimizer="adamw",
                         learning_rate=7e-4, weight_decay=1e-4, warmup=0.04, schedule="cosine", clip_norm=20.0,
