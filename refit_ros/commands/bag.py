@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             _Progress(reader.duration * 1e-9),
         )
     counts = f"{outcome.sets} sets of pictures, {outcome.with_people} with people, {outcome.rejected} messages rejected"
-    print(f"{counts} -> {args.output}")
+    print(f"{counts} -> {args.output}" if outcome.sets else f"{counts}; nothing was written")
     return 0 if outcome.sets else 1
 
 
@@ -81,7 +81,7 @@ def _parameters(args: argparse.Namespace, reader):
             "publish_mesh": args.mesh or None}
     said = {name: value for name, value in said.items() if value is not None}
     templates = NodeParameters(**{name: said[name] for name in ("image_topic", "camera_info_topic") if name in said})
-    found, transport = cameras_in(reader, templates.image_topic, templates.camera_info_topic)
+    found, transport = cameras_in(reader, templates.image_topic, templates.camera_info_topic, _say)
     cameras = args.cameras or found
     unknown = sorted(set(cameras) - set(found))
     if unknown:

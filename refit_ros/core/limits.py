@@ -32,10 +32,6 @@ LIMITS: dict[str, Limit] = {
     "pickle_steps": Limit(500_000, "steps of a pickle's program (SMPL's have thousands)"),
     "zip_directory_kilobytes": Limit(4096, "the directory of a .npz or PyTorch file"),
     "safetensors_header_kilobytes": Limit(4096, "the header of a .safetensors file"),
-    "detector_file_megabytes": Limit(1024, "an ONNX detector"),
-    "detector_memory_megabytes": Limit(8192, "memory of the process in which an ONNX detector is tried"),
-    "detector_seconds": Limit(120, "how long an ONNX detector may take to load and answer once when it is tried"),
-    "bag_message_megabytes": Limit(256, "a message of a bag"),
 }
 
 

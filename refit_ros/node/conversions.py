@@ -55,6 +55,11 @@ def is_compressed(message: Any) -> bool:
     return hasattr(message, "format")
 
 
+def is_colour(encoding: str) -> bool:
+    """Whether an Image of this encoding is a colour or grey one that can be read."""
+    return encoding in _EIGHT_BIT or encoding in _SIXTEEN_BIT
+
+
 def check_picture(message: Any) -> None:
     """What can be told of an Image or CompressedImage without decoding it. Raises Rejected."""
     if stamp_ns(message.header.stamp) <= 0:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from refit_ros.core.plain_files import shown
+from refit_ros.node.bag_files import find_bag
 from refit_ros.node.bag_types import make_store
 from refit_ros.node.compat.transform_tree import Pose, TransformException, TransformTree
-from refit_ros.node.conversions import stamp_ns
+from refit_ros.node.conversions import is_colour, is_compressed, stamp_ns
 from refit_ros.node.frames import Extrinsics, Lookup, NoTransform
 from refit_ros.node.intake import Intake
 from refit_ros.node.message_types import BagTypes
@@ -48,22 +50,27 @@ class Outcome:
 def open_bag(path: Path) -> Iterator[AnyReader]:
     """A reader, open. Raises FileNotFoundError or ValueError with a sentence."""
     from rosbags.highlevel import AnyReader, AnyReaderError
-    advice = "give the folder that `ros2 bag record` made, or its .mcap or .db3 file"
-    if not path.exists():
-        raise FileNotFoundError(f"there is no bag '{path}': {advice}")
+    found = find_bag(path)
     try:
-        reader = AnyReader([path], default_typestore=make_store())
+        reader = AnyReader([found], default_typestore=make_store())
         reader.open()
-    except (AnyReaderError, OSError, ValueError, KeyError, AssertionError) as error:
-        raise ValueError(f"'{path}' cannot be read as a ROS 2 bag ({error}): {advice}") from error
+    except Exception as error:   # damaged bytes make the reader raise anything
+        why = f" ({str(error)[:200]})" if isinstance(error, AnyReaderError) else ""
+        raise ValueError(f"'{shown(path)}' cannot be read as a ROS 2 bag{why}: it is damaged; copy it again, or mend it "
+                         "with `ros2 bag reindex` or `mcap recover`") from error
     try:
         yield reader
     finally:
         reader.close()
 
 
-def cameras_in(reader: AnyReader, image_topic: str, camera_info_topic: str) -> tuple[list[str], str]:
-    """Names of the cameras whose topics follow the templates, and "raw" or "compressed". Raises ValueError without any."""
+def cameras_in(reader: AnyReader, image_topic: str, camera_info_topic: str,
+               say: Callable[[str], None] = lambda _: None) -> tuple[list[str], str]:
+    """Names of the cameras whose topics follow the templates, and "raw" or "compressed".
+
+    Streams that are no colour or grey images (depth) are left out, and `say` gets a sentence why.
+    Raises ValueError without any.
+    """
     topics = {connection.topic: connection.msgtype for connection in reader.connections}
     for transport, ending in (("raw", ""), ("compressed", "/compressed")):
         before, _, after = ("/" + image_topic.lstrip("/") + ending).partition("{camera}")
@@ -71,12 +78,35 @@ def cameras_in(reader: AnyReader, image_topic: str, camera_info_topic: str) -> t
                        if kind == IMAGE_TYPES[transport] and topic.startswith(before) and topic.endswith(after)
                        and len(topic) > len(before) + len(after))
         names = [name for name in names if "/" + camera_info_topic.lstrip("/").format(camera=name) in topics]
-        if names:
-            return names, transport
+        usable = []
+        for name in names:
+            why = _no_camera(reader, before + name + after)
+            if why:
+                say(f"{before}{name}{after} is left out: {why}")
+            else:
+                usable.append(name)
+        if usable:
+            return usable, transport
     raise ValueError(
         f"no camera in this bag: pictures on {image_topic} with calibrations on {camera_info_topic} were looked for, "
         f"and there are {', '.join(f'{topic} ({kind})' for topic, kind in sorted(topics.items())) or 'no topics'}"
     )
+
+
+def _no_camera(reader: AnyReader, topic: str) -> str:
+    """Why the images on a topic are none that people can be found in, by the first of them; "" where they are."""
+    try:
+        connection, _, raw = next(reader.messages([each for each in reader.connections if each.topic == topic]))
+        message = reader.deserialize(raw, connection.msgtype)
+    except StopIteration:
+        return "it holds no message"
+    except Exception:   # whatever the reader makes of broken bytes: told message by message later
+        return ""
+    encoding = message.format if is_compressed(message) else message.encoding
+    depth = "depth" in topic.lower() and "16" in encoding
+    if "compressedDepth" in encoding or depth or not (is_compressed(message) or is_colour(encoding)):
+        return f"its images are '{encoding[:40]}', which is depth or no colour"
+    return ""
 
 
 def transforms_in(reader: AnyReader) -> Lookup:
@@ -165,7 +195,8 @@ def fit_bag(reader: AnyReader, output: Path, model: Model, parameters: NodeParam
                 pipeline.process(found)
                 with_people += tally.people > 0
                 progress(tally.sets, (time_ns - reader.start_time) * 1e-9)
-        shutil.move(part, output)
+        if tally.sets:   # a bag without anything in it is no outcome
+            shutil.move(part, output)
     return Outcome(tally.sets, with_people, rejections.total)
 
 

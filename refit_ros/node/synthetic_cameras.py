@@ -6,7 +6,9 @@ One camera is called `camera`, several are `camera1`, `camera2` ...
 """
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -245,8 +247,10 @@ def run_synthetic_cameras(overrides: dict, ros_arguments: list[str]) -> int:
     import rclpy
     from rclpy.signals import SignalHandlerOptions
     if not any(name in os.environ for name in PROFILE_VARIABLES):
-        profile = Path(tempfile.gettempdir(), f"refit_ros_{os.getuid()}_large_messages.xml")
-        os.environ |= write_profile(profile, segment_bytes(MOST_CAMERAS, 640, 480))
+        # A folder of its own: a name that others can guess in a folder that all share could be a link of theirs.
+        profiles = Path(tempfile.mkdtemp(prefix="refit_ros_"))
+        atexit.register(shutil.rmtree, profiles, ignore_errors=True)
+        os.environ |= write_profile(profiles / "fast_dds.xml", segment_bytes(MOST_CAMERAS, 640, 480))
     # One thread: the other cores belong to the node, which starts at the same time and loses more than is won here.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")

@@ -1,4 +1,4 @@
-"""Guards of the node that stand in docs/reliability.md: each of these was seen to fail without its guard."""
+"""Guards of the node that stand in docs/reliability.md, which says of each whether its test was seen to fail without it."""
 from __future__ import annotations
 
 import gc

@@ -1,0 +1,81 @@
+"""Bags as power losses, ROS 1 and drivers leave them: each is told with the way to mend it."""
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installed")
+
+from test_recording import write_bag  # noqa: E402
+
+from refit_ros.node import recording  # noqa: E402
+from refit_ros.node.bag_files import find_bag  # noqa: E402
+
+
+@pytest.fixture(params=[True, False], ids=["mcap", "sqlite3"])
+def bag(request, tmp_path):
+    return write_bag(tmp_path / "in", ["camera"], sets=3, mcap=request.param)
+
+
+def storage_of(bag):
+    return next(each for each in bag.iterdir() if each.suffix in (".mcap", ".db3"))
+
+
+def test_one_storage_file_without_metadata_is_that_file(bag):
+    (bag / "metadata.yaml").unlink()
+    assert find_bag(bag) == storage_of(bag)
+    with recording.open_bag(bag) as reader:
+        assert recording.cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info")[0] == ["camera"]
+
+
+def test_several_files_without_metadata_are_an_unfinished_recording(bag):
+    file = storage_of(bag)
+    shutil.copy(file, file.with_name(f"second{file.suffix}"))
+    (bag / "metadata.yaml").unlink()
+    with pytest.raises(ValueError, match="was not finished; mend it with `ros2 bag reindex"):
+        find_bag(bag)
+
+
+def test_a_cut_storage_file_is_told(bag):
+    file = storage_of(bag)
+    content = file.read_bytes()
+    file.write_bytes(content[:len(content) * 2 // 3])
+    words = "mcap recover" if file.suffix == ".mcap" else "not finished or not fully copied"
+    for place in (bag, file):
+        with pytest.raises(ValueError, match=f"is cut off: this recording was .*{words}|{words}"):
+            find_bag(place)
+
+
+def test_ros_1_pipes_and_other_files(tmp_path):
+    (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n" + bytes(5000))
+    (tmp_path / "page.mcap").write_bytes(b"<html>not found</html>")
+    (tmp_path / "empty.mcap").write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe.mcap")
+    for name, words in (("old.bag", "a ROS 1 bag; convert it"), ("page.mcap", "it is a web page"),
+                        ("empty.mcap", "is empty: nothing was recorded"), ("pipe.mcap", "a named pipe")):
+        with pytest.raises(ValueError, match=words):
+            find_bag(tmp_path / name)
+    with pytest.raises(ValueError, match="holds a ROS 1 bag; convert it"):
+        find_bag(tmp_path)
+
+
+def test_depth_streams_are_no_cameras_and_are_told(tmp_path):
+    from test_recording import info, picture, rosbags
+
+    from refit_ros.node.bag_types import make_store
+    from refit_ros.node.message_types import BagTypes
+    store, said = make_store(), []
+    types = BagTypes(store)
+    with rosbags.Writer(tmp_path / "in", version=9, storage_plugin=rosbags.StoragePlugin.MCAP) as writer:
+        for name, encoding in (("color", "rgb8"), ("depth", "16UC1"), ("aligned_depth", "mono16")):
+            for topic, kind, message in (("image_raw", "sensor_msgs/msg/Image", picture(types, 10**18, name)),
+                                         ("camera_info", "sensor_msgs/msg/CameraInfo", info(types, 10**18, name))):
+                if topic == "image_raw":
+                    message.encoding = encoding
+                connection = writer.add_connection(f"/{name}/{topic}", kind, typestore=store)
+                writer.write(connection, 10**18, store.serialize_cdr(message, kind))
+    with recording.open_bag(tmp_path / "in") as reader:
+        assert recording.cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info", said.append) == (["color"], "raw")
+    assert len(said) == 2 and all("depth" in sentence for sentence in said)
