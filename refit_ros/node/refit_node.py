@@ -199,9 +199,9 @@ class RefitNode(LifecycleNode):
     def _count_failure(self, trace: str) -> None:
         if not self.context.ok():   # it could not publish because all is ending
             return
-        self._tally.failed += 1
         why = trace.strip().splitlines()[-1]
         self._rejections.add("", "set failed", f"a set of images could not be computed: {why}", trace)
+        self._tally.failed += 1
 
     def _diagnose(self) -> None:
         self._cameras.look_for_latched()
