@@ -116,7 +116,7 @@ def test_command_lines_are_read(line):
 @pytest.mark.parametrize("code, _", blocks("bash"))
 def test_shell_lines_name_what_is_there(code, _):
     from refit_ros.node.parameters import table
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for line in re.sub(r"\\\n\s*", " ", code).splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["make"]:

@@ -24,7 +24,7 @@ class Said:
         count = len(flag)
         seen = np.full((count, 33), 0.9) if visibility is None else visibility
         self.found = Landmarks(np.stack([place + [shift, 0] for shift in shifts]), seen, seen,
-                               generator.normal(0, 0.3, (count, 33, 3)), np.array(flag, float), np.zeros((count, 4)),
+                               generator.normal(0, 0.3, (count, 33, 3)), np.array(flag, float), seen, np.zeros((count, 4)),
                                np.zeros((count, 4)))
         self.asked = None
 
