@@ -64,15 +64,12 @@ class _Program:
 
     def run(self) -> None:
         import cv2
-        from rclpy.executors import SingleThreadedExecutor
 
         from refit_ros.node.refit_node import RefitNode
         cv2.setNumThreads(1)   # its pool spins between two pictures and takes more than it gives
         self._node = RefitNode()
         interrupt.check()
         self._node.start()
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name="refit spin", daemon=True)
         self._thread.start()
         # Not by `join`: interrupted by a signal, it takes the thread for ended (CPython before 3.13), and the
@@ -84,7 +81,8 @@ class _Program:
         """Close everything. True where a thread is still at work."""
         self._ending.set()
         if self._thread is not None:
-            self._executor.shutdown()
+            if self._executor is not None:
+                self._executor.shutdown()
             self._thread.join(END_WAIT_S)
         at_work = self._thread is not None and self._thread.is_alive()
         if self._node is not None and not at_work:
@@ -92,7 +90,13 @@ class _Program:
         return at_work
 
     def _spin(self) -> None:
-        """Like `executor.spin()`, but a callback that raises ends neither the node nor the others."""
+        """Like `executor.spin()`, but a callback that raises ends neither the node nor the others.
+
+        The executor is made here: a signal interrupts the main thread, and half an executor ends with a traceback.
+        """
+        from rclpy.executors import SingleThreadedExecutor
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
         while self._executor.context.ok() and not self._ending.is_set():
             try:
                 self._executor.spin_once()
