@@ -1,4 +1,5 @@
 """`pip install .`: the network, training and offline fitting, without ROS. With ROS 2, build with colcon instead."""
+
 import re
 from pathlib import Path
 

@@ -2,6 +2,7 @@
 
 An argument that is not given is not passed on: the defaults are the node's own (docs/node.md) and those of params_file.
 """
+
 import atexit
 import copy
 import fnmatch
@@ -19,7 +20,7 @@ from launch import LaunchDescription
 
 SHARE = Path(get_package_share_directory("refit_ros"))
 PARAMS_FILE = str(SHARE / "config" / "refit.yaml")
-LEVEL_FRAME = "refit_level"   # the node publishes it where it has one camera and no fixed_frame (refit_ros.node.level)
+LEVEL_FRAME = "refit_level"  # the node publishes it where it has one camera and no fixed_frame (refit_ros.node.level)
 
 # Launch arguments that are parameters of the node by the same name, and what they are given as.
 PASSED_ON = {
@@ -41,7 +42,7 @@ PASSED_ON = {
 
 
 def camera_names(text: str) -> list[str]:
-    """"front,left", "front" or "[front, left]"."""
+    """ "front,left", "front" or "[front, left]"."""
     return [name.strip(" '\"") for name in text.strip("[] ").split(",")]
 
 
@@ -73,6 +74,7 @@ def from_file(path: str, node: str) -> dict:
                     found.update(value or {})
             else:
                 walk(value, f"{name}/{str(key).strip('/')}")
+
     walk(content, "")
     return found
 
@@ -132,18 +134,35 @@ def start(context) -> list:
     namespace = arguments["namespace"]
     path = arguments["params_file"] or PARAMS_FILE
     known = from_file(path, "/" + "/".join(filter(None, (namespace.strip("/"), "refit"))))
-    known |= {name: getattr(value, "value", value) for name, value in given.items()}   # out of launch's ParameterValue
+    known |= {name: getattr(value, "value", value) for name, value in given.items()}  # out of launch's ParameterValue
     parameters = [path, *([given] if given else [])]
-    actions = [Node(package="refit_ros", executable="refit_node", name="refit", namespace=namespace, output="screen",
-                    emulate_tty=True, parameters=parameters, additional_env={"REFIT_ENDS_WITH_PARENT": "1"})]
+    actions = [
+        Node(
+            package="refit_ros",
+            executable="refit_node",
+            name="refit",
+            namespace=namespace,
+            output="screen",
+            emulate_tty=True,
+            parameters=parameters,
+            additional_env={"REFIT_ENDS_WITH_PARENT": "1"},
+        )
+    ]
     if truth("rviz", arguments["rviz"]):
-        if not installed("rviz2"):   # launch itself would raise, and leave what it has started behind
+        if not installed("rviz2"):  # launch itself would raise, and leave what it has started behind
             return [*actions, LogInfo(msg="RViz is not installed (package rviz2): going on without it")]
         cameras = known.get("cameras") or ["camera"]
         frame = arguments["rviz_frame"] or rviz_frame(known, namespace)
-        actions.append(Node(package="rviz2", executable="rviz2", name="refit_rviz", output="screen",
-                            parameters=[{"use_sim_time": bool(known.get("use_sim_time", False))}],
-                            arguments=["-d", rviz_config(cameras, namespace), "-f", frame]))
+        actions.append(
+            Node(
+                package="rviz2",
+                executable="rviz2",
+                name="refit_rviz",
+                output="screen",
+                parameters=[{"use_sim_time": bool(known.get("use_sim_time", False))}],
+                arguments=["-d", rviz_config(cameras, namespace), "-f", frame],
+            )
+        )
     return actions
 
 

@@ -7,6 +7,7 @@
 Public are `load`, `Model`, `Camera` and `People` (`refit_ros/library/`). They are imported when they are first used:
 `import refit_ros` costs nothing.
 """
+
 from importlib import import_module
 from pkgutil import extend_path
 from typing import TYPE_CHECKING

@@ -2,12 +2,13 @@
 
 Only the chosen command's module is imported, so that `--help` costs nothing but Python itself.
 """
+
 from __future__ import annotations
 
 import os
 import signal
 
-if __name__ == "__main__":   # until `main` listens nothing is open yet: a signal ends the program at once, without a word
+if __name__ == "__main__":  # until `main` listens nothing is open yet: a signal ends the program at once, without a word
     for _number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(_number, lambda *_: os._exit(0))
 
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
-        if interrupt.came():   # an import that was cut off by it says all sorts of things
+        if interrupt.came():  # an import that was cut off by it says all sorts of things
             interrupt.ignore()
             return EXIT_OK
         if not isinstance(error, EXPECTED_ERRORS):
@@ -60,9 +61,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    parser = OneLineParser(prog="python -m refit_ros", formatter_class=argparse.RawDescriptionHelpFormatter,
-                           description="Live 3D human bodies (SMPL) from one or many cameras.", epilog=_table(),
-                           usage="%(prog)s COMMAND ... | COMMAND --help | --version")
+    parser = OneLineParser(
+        prog="python -m refit_ros",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Live 3D human bodies (SMPL) from one or many cameras.",
+        epilog=_table(),
+        usage="%(prog)s COMMAND ... | COMMAND --help | --version",
+    )
     parser.add_argument("--version", action="version", version=f"refit_ros {__version__}")
     parser.add_argument("command", metavar="COMMAND", help="one of the commands below")
     if not arguments:
@@ -76,8 +81,7 @@ def _run(arguments: list[str]) -> int:
 
 def _run_command(name: str, command: Command, arguments: list[str]) -> int:
     arguments, ros_arguments = split_ros_arguments(arguments)
-    parser = OneLineParser(prog=f"python -m refit_ros {name}", description=command.help,
-                           formatter_class=DefaultsFormatter)
+    parser = OneLineParser(prog=f"python -m refit_ros {name}", description=command.help, formatter_class=DefaultsFormatter)
     if ros_arguments and not command.uses_ros:
         parser.error("--ros-args means nothing to this command, it does not use ROS")
     module = importlib.import_module(f"refit_ros.commands.{name}")
@@ -112,6 +116,7 @@ def _table() -> str:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         from refit_ros.commands.missing import how_to_get
+
         return how_to_get(error.name)
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror.lower()}"
@@ -120,5 +125,5 @@ def _sentence(error: BaseException) -> str:
 
 if __name__ == "__main__":
     _code = main()
-    interrupt.ignore()   # all is done: nothing is left to be cut off
+    interrupt.ignore()  # all is done: nothing is left to be cut off
     sys.exit(_code)

@@ -2,6 +2,7 @@
 
 Compiled modules import others while they are loaded, and print, swallow or rename what is raised there.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -11,10 +12,10 @@ import sys
 import time
 from types import FrameType
 
-AGAIN_S = 0.1      # an import that is under way is given so long before the next try ...
-PATIENCE_S = 2.5   # ... and no longer than this in all: whoever pressed Ctrl-C waits
-ENDS_WITH_PARENT = "REFIT_ENDS_WITH_PARENT"   # set by the launch files
-_PR_SET_PDEATHSIG = 1   # <linux/prctl.h>
+AGAIN_S = 0.1  # an import that is under way is given so long before the next try ...
+PATIENCE_S = 2.5  # ... and no longer than this in all: whoever pressed Ctrl-C waits
+ENDS_WITH_PARENT = "REFIT_ENDS_WITH_PARENT"  # set by the launch files
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _came_s: float | None = None
 
 

@@ -4,6 +4,7 @@ The wheels export the include folders of the Python of the machine that built th
 (/opt/python/cp311-cp311/...), where message packages then look for Python.h and NumPy's headers.
 Run by the interpreter of the environment that holds the wheels; doing it twice changes nothing.
 """
+
 from __future__ import annotations
 
 import re

@@ -1,4 +1,5 @@
 """Runs one long step of the set-up: one line of progress on the screen, everything else in a log file."""
+
 from __future__ import annotations
 
 import subprocess
@@ -23,8 +24,15 @@ def run_step(title: str, command: list[str], env: dict[str, str], log: Path) -> 
     on_terminal = sys.stdout.isatty()
     print(f"{title} ...", end="" if on_terminal else "\n", flush=True)
     with log.open("w") as file:
-        process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, text=True, errors="replace")
+        process = subprocess.Popen(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
         last = [""]
         reader = threading.Thread(target=_keep_last_line, args=(process.stdout, file, last), daemon=True)
         reader.start()

@@ -1,4 +1,5 @@
 """Which Python packages to install beside a sourced ROS 2, so that nothing it has is replaced."""
+
 from __future__ import annotations
 
 import json
@@ -39,8 +40,9 @@ def packages_to_install(python: Path, root: Path, requirements: tuple[str, ...],
         for line in lines_of(root / "requirements" / f"{file}.txt"):
             asked[re.split(r"[<>=!~\[ ]", line, maxsplit=1)[0]] = line
     names = sorted({*pinned, *asked})
-    answer = subprocess.run([str(python), "-c", _ASK], input=json.dumps([names, MODULES]), capture_output=True, text=True,
-                            check=True)
+    answer = subprocess.run(
+        [str(python), "-c", _ASK], input=json.dumps([names, MODULES]), capture_output=True, text=True, check=True
+    )
     have = json.loads(answer.stdout)
     kept = {name: pinned[name] for name in asked if name in pinned and name not in have}
     kept |= {name: have[name] for name in BUILT_AGAINST if have.get(name)}

@@ -8,6 +8,7 @@ Where a ROS 2 is sourced, that one is used and only Python packages it lacks are
 comes as wheels (requirements/ros_wheels.txt). Variables: PYTHON (which interpreter), REFIT_TORCH (what pip installs
 as torch, such as the path of a wheel), and all of pip's own (PIP_INDEX_URL, PIP_FIND_LINKS, ...).
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -65,8 +66,12 @@ def digest(*parts: str, files: Iterable[Path] = ()) -> str:
 
 
 def files_under(*names: str) -> list[Path]:
-    return [path for name in names for path in ([ROOT / name] if (ROOT / name).is_file() else (ROOT / name).rglob("*"))
-            if path.is_file() and "__pycache__" not in path.parts]
+    return [
+        path
+        for name in names
+        for path in ([ROOT / name] if (ROOT / name).is_file() else (ROOT / name).rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
 
 
 def step(name: str, made_from: str, products: list[Path], make: Callable[[], None]) -> bool:
@@ -86,8 +91,12 @@ def make_environment(ros: str | None) -> None:
         if old.name != "lock":
             shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
     options = ["--system-site-packages"] if ros else []
-    run_step(f"[1/4] making .venv with Python {sys.version.split()[0]}", [sys.executable, "-m", "venv", *options, str(VENV)],
-             outside_environment(), STAMPS / "environment.log")
+    run_step(
+        f"[1/4] making .venv with Python {sys.version.split()[0]}",
+        [sys.executable, "-m", "venv", *options, str(VENV)],
+        outside_environment(),
+        STAMPS / "environment.log",
+    )
     (STAMPS / "python").write_text(sys.version)
 
 
@@ -96,6 +105,7 @@ def install_packages(ros: str | None) -> None:
     command = [str(PYTHON), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--no-compile"]
     if ros:
         from ros_machine import packages_to_install
+
         wanted = packages_to_install(PYTHON, ROOT, REQUIREMENTS, STAMPS / "constraints.txt")
         title = f"[2/4] installing the Python packages that ROS 2 {ros} lacks"
     else:
@@ -132,14 +142,31 @@ def build_messages(ros: str | None) -> None:
     python = sys.executable if ros else str(PYTHON)
     paths = [str(ROOT)]
     if not ros:
-        env |= {"AMENT_PREFIX_PATH": str(VENV), "CMAKE_PREFIX_PATH": str(VENV),
-                "PATH": f"{VENV / 'bin'}:{env.get('PATH', os.defpath)}"}
+        env |= {
+            "AMENT_PREFIX_PATH": str(VENV),
+            "CMAKE_PREFIX_PATH": str(VENV),
+            "PATH": f"{VENV / 'bin'}:{env.get('PATH', os.defpath)}",
+        }
         paths.append(str(ROOT / "bare_machine" / "tf2_msgs"))
     colcon = [python, "-m", "colcon"] if not ros else ["colcon"]
-    command = [*colcon, "--log-base", str(ROOT / "log"), "build", "--paths", *paths, "--symlink-install",
-               "--build-base", str(ROOT / "build"), "--install-base", str(ROOT / "install"),
-               "--event-handlers", "console_direct+",
-               "--cmake-args", f"-DPython3_EXECUTABLE={python}", "-DBUILD_TESTING=OFF"]
+    command = [
+        *colcon,
+        "--log-base",
+        str(ROOT / "log"),
+        "build",
+        "--paths",
+        *paths,
+        "--symlink-install",
+        "--build-base",
+        str(ROOT / "build"),
+        "--install-base",
+        str(ROOT / "install"),
+        "--event-handlers",
+        "console_direct+",
+        "--cmake-args",
+        f"-DPython3_EXECUTABLE={python}",
+        "-DBUILD_TESTING=OFF",
+    ]
     run_step("[3/4] building the messages with colcon", command, env, STAMPS / "build.log")
 
 
@@ -152,18 +179,33 @@ def get_models(ros: str | None) -> None:
     if ros and os.environ.get("PYTHONPATH"):
         env["PYTHONPATH"] += os.pathsep + os.environ["PYTHONPATH"]
     try:
-        run_step("[4/4] getting the models that find people in photographs",
-                 [str(PYTHON), "-m", "refit_ros", "models", "get"], env, STAMPS / "models.log")
+        run_step(
+            "[4/4] getting the models that find people in photographs",
+            [str(PYTHON), "-m", "refit_ros", "models", "get"],
+            env,
+            STAMPS / "models.log",
+        )
     except StepFailed:
         reason = (STAMPS / "models.log").read_text(errors="replace").strip().splitlines()
-        print(f"  went on without them: {reason[-1] if reason else 'no reason was given'}\n"
-              "  `python -m refit_ros models get` gets them later", flush=True)
+        print(
+            f"  went on without them: {reason[-1] if reason else 'no reason was given'}\n"
+            "  `python -m refit_ros models get` gets them later",
+            flush=True,
+        )
 
 
 def outside_environment() -> dict[str, str]:
     """This environment without what another Python or ROS 2 has put into it."""
-    others = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH",
-              "LD_LIBRARY_PATH", "_ROS_WHEELS_BOOTSTRAP_COMPLETE"}
+    others = {
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "VIRTUAL_ENV",
+        "AMENT_PREFIX_PATH",
+        "CMAKE_PREFIX_PATH",
+        "COLCON_PREFIX_PATH",
+        "LD_LIBRARY_PATH",
+        "_ROS_WHEELS_BOOTSTRAP_COMPLETE",
+    }
     return {name: value for name, value in os.environ.items() if name not in others}
 
 
@@ -178,19 +220,25 @@ def python_version() -> str:
 def set_up() -> None:
     ros = sourced_ros()
     kind = digest(str(ROOT), python_version(), ros or "wheels")
-    packages = digest(kind, os.environ.get("REFIT_TORCH", ""),
-                      files=files_under("constraints.txt", "requirements", "scripts"))
-    messages = digest(packages, *(str(path) for path in sorted(files_under("launch", "config"))),
-                      files=files_under("msg", "srv", "CMakeLists.txt", "package.xml", "bare_machine"))
+    packages = digest(
+        kind, os.environ.get("REFIT_TORCH", ""), files=files_under("constraints.txt", "requirements", "scripts")
+    )
+    messages = digest(
+        packages,
+        *(str(path) for path in sorted(files_under("launch", "config"))),
+        files=files_under("msg", "srv", "CMakeLists.txt", "package.xml", "bare_machine"),
+    )
     if not all((STAMPS / name).is_file() for name in ("environment", "packages", "messages")):
         missing = missing_tools(ros)
         if missing:
             raise StepFailed("\n  - ".join(["refit_ros cannot be set up, because this machine lacks", *missing]))
     built = [ROOT / "install" / name for name in (("refit_ros",) if ros else ("refit_ros", "tf2_msgs"))]
-    done = [step("environment", kind, [PYTHON], lambda: make_environment(ros)),
-            step("packages", packages, [PYTHON], lambda: install_packages(ros)),
-            step("messages", messages, built, lambda: build_messages(ros)),
-            step("models", digest(kind, files=files_under("refit_ros/models")), [], lambda: get_models(ros))]
+    done = [
+        step("environment", kind, [PYTHON], lambda: make_environment(ros)),
+        step("packages", packages, [PYTHON], lambda: install_packages(ros)),
+        step("messages", messages, built, lambda: build_messages(ros)),
+        step("models", digest(kind, files=files_under("refit_ros/models")), [], lambda: get_models(ros)),
+    ]
     if any(done):
         print(f"set up; {f'ROS 2 {ros} is used' if ros else 'ROS 2 Jazzy comes from wheels in .venv'}", flush=True)
 

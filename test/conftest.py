@@ -1,4 +1,5 @@
 """What every test can rely on: its own corner of ROS, seeded chance, and a little of what several tests share."""
+
 from __future__ import annotations
 
 import os
@@ -18,6 +19,7 @@ os.environ.setdefault("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
 def seeded():
     """The same chance at every run, whatever ran before."""
     import numpy as np
+
     random.seed(0)
     np.random.seed(0)
     if "torch" in sys.modules:
@@ -29,6 +31,7 @@ def ros_context():
     """An rclpy context of the test's own, shut down afterwards; the test is skipped where there is no rclpy."""
     rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed")
     from rclpy.context import Context
+
     context = Context()
     rclpy.init(context=context)
     yield context

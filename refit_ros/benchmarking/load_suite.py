@@ -2,6 +2,7 @@
 
 A robot's processor is never idle. Threads that wait for each other lose most where other programs take their cores.
 """
+
 from __future__ import annotations
 
 import os
@@ -19,7 +20,7 @@ from refit_ros.core.checkpoint import load_network
 from refit_ros.core.inference import prepare
 
 COMPETITORS = (0, 1, 2, 4)
-CROPS = 2   # one person in two cameras
+CROPS = 2  # one person in two cameras
 
 
 def run_load_suite(device: torch.device, engines: list[str], seconds: float, say: Callable[[str], None]) -> dict:
@@ -31,16 +32,26 @@ def run_load_suite(device: torch.device, engines: list[str], seconds: float, say
     for engine in engines:
         for of_engine, of_rest in dict.fromkeys([(1, 1), (cores, 1), (cores, cores)]):
             if engine == "torch" and of_engine != of_rest:
-                continue   # its convolutions and the rest share their threads
+                continue  # its convolutions and the rest share their threads
             torch.set_num_threads(of_engine)
             ways[f"{engine}, {of_engine} for convolutions, {of_rest} for the rest"] = (
-                prepare(network, "float32", engine), of_rest)
+                prepare(network, "float32", engine),
+                of_rest,
+            )
     rows = []
     for count in COMPETITORS:
         say(f"beside {count} busy programs")
         times = _take_turns(ways, crops, count, seconds)
-        rows += [{"busy programs": count, "way": way, "calls": len(found), "p50, ms": float(np.percentile(found, 50)),
-                  "p95, ms": float(np.percentile(found, 95))} for way, found in times.items()]
+        rows += [
+            {
+                "busy programs": count,
+                "way": way,
+                "calls": len(found),
+                "p50, ms": float(np.percentile(found, 50)),
+                "p95, ms": float(np.percentile(found, 95)),
+            }
+            for way, found in times.items()
+        ]
     return {"cores": cores, "crops": CROPS, "rows": rows, "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None}
 
 

@@ -1,4 +1,5 @@
 """`--suite model`: one crop and many, each way of computing beside the published one and the machine's limit."""
+
 from __future__ import annotations
 
 import gc
@@ -22,8 +23,16 @@ UNFUSED, NO_GRAPHS = "unfused", "no graphs"
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
-def run_model_suite(device: torch.device, backbones: list[str], engines: list[str], rounds: int, batches: list[int],
-                    most_s: float, say: Callable[[str], None], keep: Callable[[dict], None]) -> dict:
+def run_model_suite(
+    device: torch.device,
+    backbones: list[str],
+    engines: list[str],
+    rounds: int,
+    batches: list[int],
+    most_s: float,
+    say: Callable[[str], None],
+    keep: Callable[[dict], None],
+) -> dict:
     """Everything about the network alone.
 
     `most_s` bounds the time of each comparison. `keep` gets the results as far as they are there, again and again.
@@ -31,15 +40,26 @@ def run_model_suite(device: torch.device, backbones: list[str], engines: list[st
     torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     say("the machine's own rates")
     precisions = ["float32", "bfloat16"] + (["float16"] if device.type == "cuda" else [])
-    rates = {"matrix_flops_per_s": {p: matrix_rate(device, getattr(torch, p)) for p in precisions},
-             "copy_bytes_per_s": copy_rate(device)}
+    rates = {
+        "matrix_flops_per_s": {p: matrix_rate(device, getattr(torch, p)) for p in precisions},
+        "copy_bytes_per_s": copy_rate(device),
+    }
     results: dict = {"rates": rates, "networks": {}, "crops": _crops(device, rounds)}
     body = full_size_body()
     for backbone in backbones:
         network = load_network(None if backbone == "small" else f"untrained:{backbone}", body, device)
         results["networks"][backbone] = result = {}
-        for part in _one_network(network, device, precisions, engines, rounds, batches, rates, most_s,
-                                 lambda text, backbone=backbone: say(f"{backbone}: {text}")):
+        for part in _one_network(
+            network,
+            device,
+            precisions,
+            engines,
+            rounds,
+            batches,
+            rates,
+            most_s,
+            lambda text, backbone=backbone: say(f"{backbone}: {text}"),
+        ):
             result.update(part)
             keep(results)
         gc.collect()
@@ -58,7 +78,8 @@ def _crops(device: torch.device, rounds: int) -> dict:
         for count in (1, 32):
             center = np.random.default_rng(1).uniform(100, 400, (count, 2))
             calls[f"{name}, {count} crops"] = lambda c=center, n=count, cut=cutter, p=picture: cut.cut(
-                cut.upload(p), c, np.full(n, 300.0))
+                cut.upload(p), c, np.full(n, 300.0)
+            )
         result.update(alternately(calls, device, rounds, seconds_each=0.02, most_s=5))
     return result
 
@@ -66,9 +87,12 @@ def _crops(device: torch.device, rounds: int) -> dict:
 def _one_network(network: Refit, device, precisions, engines, rounds, batches, rates, most_s, say) -> Iterator[dict]:
     flops, numbers = encoder_cost(network.config)
     entries, behind, absent = _entries(network, device, precisions, engines, max(batches), say)
-    yield {"encoder_gflop_per_crop": flops / 1e9, "not_measured": absent,
-           "limit_ms": {p: _limit_ms(flops, numbers, p, rates) for p in precisions},
-           "kinds": {label: getattr(entry.encoder, "kind", entry.engine) for label, entry in entries.items()}}
+    yield {
+        "encoder_gflop_per_crop": flops / 1e9,
+        "not_measured": absent,
+        "limit_ms": {p: _limit_ms(flops, numbers, p, rates) for p in precisions},
+        "kinds": {label: getattr(entry.encoder, "kind", entry.engine) for label, entry in entries.items()},
+    }
     with torch.inference_mode():
         yield {"one_crop": _one_crop(network, entries, behind, device, rounds, most_s, say)}
         yield {"difference": _difference(network, entries, device)}
@@ -82,8 +106,11 @@ def _limit_ms(flops: float, numbers: float, precision: str, rates: dict) -> floa
 
 def _entries(network: Refit, device, precisions, engines, max_batch: int, say):
     """What is compared, by its label; the same without the backbone; and why something is not there."""
-    wanted = {f"{engine} {precision}": {"precision": precision, "engine": engine} for engine in engines
-              for precision in (precisions if engine == "torch" else precisions[:2])}
+    wanted = {
+        f"{engine} {precision}": {"precision": precision, "engine": engine}
+        for engine in engines
+        for precision in (precisions if engine == "torch" else precisions[:2])
+    }
     if device.type == "cuda":
         wanted[f"torch float16, {UNFUSED}"] = {"precision": "float16", "fused": False}
         wanted[f"torch float16, {NO_GRAPHS}"] = {"precision": "float16", "graphs": False}
@@ -108,10 +135,12 @@ def _one_crop(network: Refit, entries, behind, device, rounds, most_s, say) -> d
     reference = ReferenceRefit.of(network)
     backbone = network.backbone(crops.images)
     features = network.encode(crops.images)
-    calls = {REFERENCE: lambda: reference(crops),
-             f"{REFERENCE}, backbone": lambda: network.backbone(crops.images),
-             f"{REFERENCE}, {OUTSIDE}": lambda: reference.loop(Features(network.head(backbone[0]), backbone[1]), crops),
-             f"{REFERENCE}, {LOOP}": lambda: reference.loop(features, crops)}
+    calls = {
+        REFERENCE: lambda: reference(crops),
+        f"{REFERENCE}, backbone": lambda: network.backbone(crops.images),
+        f"{REFERENCE}, {OUTSIDE}": lambda: reference.loop(Features(network.head(backbone[0]), backbone[1]), crops),
+        f"{REFERENCE}, {LOOP}": lambda: reference.loop(features, crops),
+    }
     for label, entry in entries.items():
         calls[label] = partial(entry, crops)
         calls[f"{label}, {OUTSIDE}"] = outside(behind[label], backbone, crops)
@@ -121,8 +150,14 @@ def _one_crop(network: Refit, entries, behind, device, rounds, most_s, say) -> d
     say("one crop")
     times = alternately(calls, device, rounds, seconds_each=0.05, most_s=most_s)
     say(_short(times))
-    return {name: {**time, "of_reference": _share(time, times[REFERENCE]),
-                   "of_same_part": _share(time, times.get(_same_part(name)))} for name, time in times.items()}
+    return {
+        name: {
+            **time,
+            "of_reference": _share(time, times[REFERENCE]),
+            "of_same_part": _share(time, times.get(_same_part(name))),
+        }
+        for name, time in times.items()
+    }
 
 
 def _same_part(name: str) -> str:
@@ -142,8 +177,11 @@ def _batches(network: Refit, entries, device, rounds, batches, most_s, say) -> I
     """The table as far as it is filled, after each size of batch."""
     table: dict[str, dict] = {}
     if device.type == "cuda":  # trying kernels out for each size takes its time: only what is worth it
-        entries = {label: entry for label, entry in entries.items()
-                   if entry.precision != "float32" and not label.endswith((UNFUSED, NO_GRAPHS))}
+        entries = {
+            label: entry
+            for label, entry in entries.items()
+            if entry.precision != "float32" and not label.endswith((UNFUSED, NO_GRAPHS))
+        }
     reference = ReferenceRefit.of(network)
     for count in batches:
         say(f"{count} crops")
@@ -157,8 +195,10 @@ def _batches(network: Refit, entries, device, rounds, batches, most_s, say) -> I
         say(_short(times))
         for label, time in times.items():
             table.setdefault(label, {})[str(count)] = {
-                **time, "crops_per_s": round(count / time["median_ms"] * 1e3, 1),
-                "ms_per_crop": round(time["median_ms"] / count, 3)}
+                **time,
+                "crops_per_s": round(count / time["median_ms"] * 1e3, 1),
+                "ms_per_crop": round(time["median_ms"] / count, 3),
+            }
         if device.type == "cuda":
             table.setdefault("most memory, MB", {})[str(count)] = round(torch.cuda.max_memory_allocated() / 1e6)
         yield table
@@ -181,6 +221,7 @@ def _people(network: Refit, device):
     count = 32 if network.config.backbone == "small" or device.type == "cuda" else 2
     try:
         from refit_ros.synthetic.samples import SampleSource
+
         source = SampleSource(network.body, network.config.image_size, "test", 5, "cpu")
         return source.batch(count).crops.to(device), "held-out synthetic people"
     except Exception:  # noqa: BLE001 - no samples, then noise

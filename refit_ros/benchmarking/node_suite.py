@@ -3,6 +3,7 @@
 Pictures are taken from a topic one by one; then the node's own pipeline is called with an estimator that answers at once:
 what is left is decoding, building and publishing. Last, the synthetic camera and the node run as programs of their own.
 """
+
 from __future__ import annotations
 
 import tempfile
@@ -30,7 +31,8 @@ def run_node_suite(device: torch.device, rounds: int, seconds: float, say: Calla
     import cv2
 
     from refit_ros.node.memory import keep_freed_memory
-    keep_freed_memory()   # both as the node does
+
+    keep_freed_memory()  # both as the node does
     cv2.setNumThreads(1)
     say("a picture's own bytes")
     results: dict[str, object] = {}
@@ -51,18 +53,30 @@ def run_node_suite(device: torch.device, rounds: int, seconds: float, say: Calla
 
 def _running(device: torch.device, rate: float, seconds: float, say) -> dict:
     from refit_ros.node.harness import Setup, own_domain_id, run_system
+
     with tempfile.TemporaryDirectory() as folder:
-        measured = run_system(Setup(
-            seconds=seconds, log_folder=Path(folder), domain_id=own_domain_id(),
-            camera_options={**ONE_WALKING, "rate": rate},
-            node_parameters={"device": str(device)}), progress=say)
+        measured = run_system(
+            Setup(
+                seconds=seconds,
+                log_folder=Path(folder),
+                domain_id=own_domain_id(),
+                camera_options={**ONE_WALKING, "rate": rate},
+                node_parameters={"device": str(device)},
+            ),
+            progress=say,
+        )
     low, middle, high, worst = np.percentile(measured.latency_ms, [5, 50, 95, 99])
     title = f"640 x 480 at {rate:g} frames/s, one person"
-    return {f"{title}: frames/s in": measured.frames_in / measured.seconds, f"{title}: frames/s out": measured.fps,
-            f"{title}: capture to publish, ms: 5 %": low, f"{title}: capture to publish, ms: median": middle,
-            f"{title}: capture to publish, ms: 95 %": high, f"{title}: capture to publish, ms: 99 %": worst,
-            f"{title}: the node's processor time, ms a frame": 1e3 * measured.node_cpu_s / max(measured.frames_out, 1),
-            f"{title}: from start to first message, s": measured.start_s}
+    return {
+        f"{title}: frames/s in": measured.frames_in / measured.seconds,
+        f"{title}: frames/s out": measured.fps,
+        f"{title}: capture to publish, ms: 5 %": low,
+        f"{title}: capture to publish, ms: median": middle,
+        f"{title}: capture to publish, ms: 95 %": high,
+        f"{title}: capture to publish, ms: 99 %": worst,
+        f"{title}: the node's processor time, ms a frame": 1e3 * measured.node_cpu_s / max(measured.frames_out, 1),
+        f"{title}: from start to first message, s": measured.start_s,
+    }
 
 
 def _without_network(width: int, height: int, listened: str, rounds: int) -> dict:
@@ -75,6 +89,7 @@ def _without_network(width: int, height: int, listened: str, rounds: int) -> dic
     calibration = Calibration("camera", "camera_optical", width, height, K)
     with _pipeline(body, listened) as (pipeline, types):
         from refit_ros.node.conversions import image_message
+
         picture = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
         message = image_message(types, picture, 10**9, "camera_optical")
         frame = Frame("camera", 10**9, "camera_optical", message, calibration)
@@ -116,14 +131,19 @@ def _pipeline(body: Body, listened: str) -> Iterator[tuple]:
         people = People(1.0, (_person(),), ("camera",))
         estimator = SimpleNamespace(estimate=lambda views: people, reset=lambda: None)
         model = SimpleNamespace(estimator=estimator, body=body, device="cpu", weights="none")
-        yield Pipeline(model, outputs, None, "", Tally(), Rejections(lambda text: None),
-                       lambda: node.get_clock().now().nanoseconds), outputs.types
+        yield (
+            Pipeline(
+                model, outputs, None, "", Tally(), Rejections(lambda text: None), lambda: node.get_clock().now().nanoseconds
+            ),
+            outputs.types,
+        )
     finally:
         context.try_shutdown()
 
 
 def _await(*conditions: Callable[[], bool], patience_s: float = 10.0) -> None:
     import time
+
     end = time.monotonic() + patience_s
     while not all(condition() for condition in conditions):
         if time.monotonic() > end:
@@ -135,7 +155,16 @@ def _person() -> Person:
     generator = np.random.default_rng(0)
     joints = generator.normal(0, 0.5, (len(PARENTS), 3)) + (0, 0, 3)
     view = PersonView("camera", "camera_optical", np.array([100.0, 100, 300, 400]), np.array([0.9, 0, 0]), 1.0)
-    return Person(id=1, confidence=0.9, betas=generator.normal(size=10), global_orient=generator.normal(size=3),
-                  body_pose=0.2 * generator.normal(size=(23, 3)), transl=np.array([0.0, 0, 3]), joints=joints,
-                  joint_rotmats=np.tile(np.eye(3), (24, 1, 1)), joint_stddev=np.full(24, 0.03),
-                  joint_in_image=np.ones(24, bool), views=(view,))
+    return Person(
+        id=1,
+        confidence=0.9,
+        betas=generator.normal(size=10),
+        global_orient=generator.normal(size=3),
+        body_pose=0.2 * generator.normal(size=(23, 3)),
+        transl=np.array([0.0, 0, 3]),
+        joints=joints,
+        joint_rotmats=np.tile(np.eye(3), (24, 1, 1)),
+        joint_stddev=np.full(24, 0.03),
+        joint_in_image=np.ones(24, bool),
+        views=(view,),
+    )

@@ -1,4 +1,5 @@
 """What lies outside the backbone, run alone: from its map and its pooled vector through the head and the loop."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

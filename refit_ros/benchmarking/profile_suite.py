@@ -2,6 +2,7 @@
 
 The node runs as in the suite `node`: a program of its own before a synthetic camera, one person, over real topics.
 """
+
 from __future__ import annotations
 
 import tempfile
@@ -20,19 +21,31 @@ MOST_ROWS = 15
 def run_profile_suite(device: torch.device, seconds: float, say: Callable[[str], None]) -> dict:
     """Tables of shares. Raises ValueError with a sentence where py-spy is missing or may not look."""
     from refit_ros.node.harness import Setup, own_domain_id, run_system
+
     py_spy()
     sampled = Sampled()
     with tempfile.TemporaryDirectory() as folder:
-        measured = run_system(Setup(
-            seconds=seconds, log_folder=Path(folder), domain_id=own_domain_id(), camera_options=ONE_WALKING,
-            node_parameters={"device": str(device)}, settle_s=5.0,
-            beside_node=lambda process_id: sampling(process_id, seconds, Path(folder), sampled)), progress=say)
+        measured = run_system(
+            Setup(
+                seconds=seconds,
+                log_folder=Path(folder),
+                domain_id=own_domain_id(),
+                camera_options=ONE_WALKING,
+                node_parameters={"device": str(device)},
+                settle_s=5.0,
+                beside_node=lambda process_id: sampling(process_id, seconds, Path(folder), sampled),
+            ),
+            progress=say,
+        )
     alone, below = shares(sampled.stacks)
-    return {"frames": measured.frames_out, "frames_per_s": measured.fps,
-            "samples": sum(count for _, _, _, count in sampled.stacks),
-            "threads": thread_rows(sampled, measured.frames_out),
-            "alone": [list(row) for row in alone[:MOST_ROWS]],
-            "below": [list(row) for row in below[:MOST_ROWS + 10]]}
+    return {
+        "frames": measured.frames_out,
+        "frames_per_s": measured.fps,
+        "samples": sum(count for _, _, _, count in sampled.stacks),
+        "threads": thread_rows(sampled, measured.frames_out),
+        "alone": [list(row) for row in alone[:MOST_ROWS]],
+        "below": [list(row) for row in below[: MOST_ROWS + 10]],
+    }
 
 
 def thread_rows(sampled: Sampled, frames: int) -> list[list]:

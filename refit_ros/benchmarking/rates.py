@@ -1,4 +1,5 @@
 """What this machine can do at best, measured in the same run: products of matrices, and copies."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

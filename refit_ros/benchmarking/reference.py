@@ -2,6 +2,7 @@
 
 Float32, eager, batch norms apart, the whole mesh posed through smplx at every iteration and once more at the end.
 """
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """What a running program spends its processor time on: its threads' own clocks, and py-spy's samples of their stacks."""
+
 from __future__ import annotations
 
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 import refit_ros
 
 RATE_HZ = 200
-PATIENCE_S = 20.0   # for py-spy to write its file
+PATIENCE_S = 20.0  # for py-spy to write its file
 PACKAGE = Path(refit_ros.__file__).resolve().parent
 HOW_TO_GET = "py-spy is not installed: `pip install py-spy` brings it, or `pip install '.[profile]'`"
 
@@ -23,9 +24,10 @@ HOW_TO_GET = "py-spy is not installed: `pip install py-spy` brings it, or `pip i
 @dataclass
 class Sampled:
     """Filled when the time is over."""
-    thread_s: dict[int, float] = field(default_factory=dict)   # by id: processor time used meanwhile
+
+    thread_s: dict[int, float] = field(default_factory=dict)  # by id: processor time used meanwhile
     thread_names: dict[int, str] = field(default_factory=dict)  # the system's
-    stacks: list[tuple[int, str, list[str], int]] = field(default_factory=list)   # id, Python's name, frames, samples
+    stacks: list[tuple[int, str, list[str], int]] = field(default_factory=list)  # id, Python's name, frames, samples
 
 
 def py_spy() -> str:
@@ -44,9 +46,24 @@ def sampling(process_id: int, seconds: float, folder: Path, sampled: Sampled) ->
     The process is not stopped for it. Raises ValueError with a sentence where this system does not let py-spy look.
     """
     output, log = folder / "stacks.txt", folder / "py_spy.log"
-    command = [py_spy(), "record", "--pid", str(process_id), "--rate", str(RATE_HZ),
-               "--duration", str(max(1, round(seconds))), "--format", "raw", "--threads", "--nonblocking",
-               "--full-filenames", "--function", "--output", str(output)]
+    command = [
+        py_spy(),
+        "record",
+        "--pid",
+        str(process_id),
+        "--rate",
+        str(RATE_HZ),
+        "--duration",
+        str(max(1, round(seconds))),
+        "--format",
+        "raw",
+        "--threads",
+        "--nonblocking",
+        "--full-filenames",
+        "--function",
+        "--output",
+        str(output),
+    ]
     before_s, _ = thread_times(process_id)
     with open(log, "wb") as said:
         sampler = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
@@ -54,7 +71,7 @@ def sampling(process_id: int, seconds: float, folder: Path, sampled: Sampled) ->
         yield
         after_s, sampled.thread_names = thread_times(process_id)
         sampled.thread_s = {number: spent - before_s.get(number, 0.0) for number, spent in after_s.items()}
-        sampler.send_signal(signal.SIGINT)   # it may still have a moment to go, and writes its file now
+        sampler.send_signal(signal.SIGINT)  # it may still have a moment to go, and writes its file now
         sampler.wait(PATIENCE_S)
     except subprocess.TimeoutExpired:
         pass
@@ -63,8 +80,9 @@ def sampling(process_id: int, seconds: float, folder: Path, sampled: Sampled) ->
             sampler.kill()
             sampler.wait()
     if not output.is_file():
-        raise ValueError(f"py-spy gave nothing: {_last_line(log)} (as an ordinary user it needs "
-                         "`sudo sysctl kernel.yama.ptrace_scope=0`)")
+        raise ValueError(
+            f"py-spy gave nothing: {_last_line(log)} (as an ordinary user it needs `sudo sysctl kernel.yama.ptrace_scope=0`)"
+        )
     sampled.stacks = parse(output.read_text())
 
 
@@ -74,11 +92,11 @@ def thread_times(process_id: int) -> tuple[dict[int, float], dict[int, str]]:
     for folder in Path(f"/proc/{process_id}/task").glob("*"):
         try:
             text = (folder / "stat").read_text()
-        except OSError:   # it has just ended
+        except OSError:  # it has just ended
             continue
         numbers = text.rsplit(")", 1)[1].split()
         names[int(folder.name)] = text.split("(", 1)[1].rsplit(")", 1)[0]
-        times[int(folder.name)] = (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")   # utime, stime: proc(5)
+        times[int(folder.name)] = (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc(5)
     return times, names
 
 
@@ -113,8 +131,10 @@ def shares(stacks: list[tuple[int, str, list[str], int]]) -> tuple[list[tuple[st
         mostly.setdefault(innermost, Counter())[last] += count
         below.update(dict.fromkeys(known, count))
     total = max(sum(alone.values()), 1)
-    return ([(name, count / total, mostly[name].most_common(1)[0][0]) for name, count in alone.most_common()],
-            [(name, count / total) for name, count in below.most_common()])
+    return (
+        [(name, count / total, mostly[name].most_common(1)[0][0]) for name, count in alone.most_common()],
+        [(name, count / total) for name, count in below.most_common()],
+    )
 
 
 def _last_line(log: Path) -> str:

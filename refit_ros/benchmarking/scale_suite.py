@@ -3,6 +3,7 @@
 From pictures in memory to bodies: crops cut, one call of the network for everybody in every camera, views fused by
 the multi-view loop, results back in this process's memory. Finding and following people is not part of it.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -41,7 +42,7 @@ def run_scale_suite(device: torch.device, backbone: str, rounds: int, most_s: fl
             counts = np.array([float(row[next(iter(row))]) for row in rows])
             fits.append(_fit(title, counts, np.array([row["ms, median"] for row in rows]), "ms"))
             memory_mb = np.array([row["peak memory above rest, MB"] for row in rows])
-            if (memory_mb > 0).all():   # also False where it could not be measured
+            if (memory_mb > 0).all():  # also False where it could not be measured
                 fits.append(_fit(title, counts, memory_mb, "MB"))
     return {"network": prepared.describe(), "tables": tables, "fits": fits}
 
@@ -52,9 +53,16 @@ def _rows(prepared: Prepared, device, cases, rounds: int, most_s: float) -> list
     rows = []
     for name, people, cameras, _ in cases:
         time = times[name]
-        rows.append({"": name, "crops": people * cameras, "ms, median": time["median_ms"], "ms, lowest": time["lowest_ms"],
-                     "ms a crop": round(time["median_ms"] / (people * cameras), 3),
-                     "peak memory above rest, MB": _peak_mb(calls[name], device)})
+        rows.append(
+            {
+                "": name,
+                "crops": people * cameras,
+                "ms, median": time["median_ms"],
+                "ms, lowest": time["lowest_ms"],
+                "ms a crop": round(time["median_ms"] / (people * cameras), 3),
+                "peak memory above rest, MB": _peak_mb(calls[name], device),
+            }
+        )
     return rows
 
 
@@ -72,10 +80,16 @@ def _call(prepared: Prepared, device, people: int, cameras: int, size: str) -> C
     views = views_of(people, cameras, device) if cameras > 1 else None
 
     def call() -> object:
-        crops = cut_all(pictures * people, calibrations * people,
-                        [square for square in squares for _ in range(cameras)], prepared.config.image_size, device)
+        crops = cut_all(
+            pictures * people,
+            calibrations * people,
+            [square for square in squares for _ in range(cameras)],
+            prepared.config.image_size,
+            device,
+        )
         estimate = prepared(crops, views=views).estimate
         return estimate.rotmats.cpu(), estimate.betas.cpu(), estimate.transl.cpu()
+
     return call
 
 

@@ -1,4 +1,5 @@
 """Crops to measure with. What they show does not change the time; where held-out people exist, they are used."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -18,16 +19,22 @@ def random_crops(count: int, size: int, device: torch.device, seed: int = 0) -> 
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(count, 3, size, size, generator=generator)
     center = torch.rand(count, 2, generator=generator) * torch.tensor([400.0, 280.0]) + torch.tensor([120.0, 100.0])
-    return Crops(images, center, torch.full((count,), 240.0), torch.full((count,), 600.0),
-                 torch.tensor([320.0, 240.0]).repeat(count, 1)).to(device)
+    return Crops(
+        images,
+        center,
+        torch.full((count,), 240.0),
+        torch.full((count,), 600.0),
+        torch.tensor([320.0, 240.0]).repeat(count, 1),
+    ).to(device)
 
 
 def views_of(people: int, cameras: int, device: torch.device) -> Views:
     """Every person seen by every camera; the cameras stand in a ring."""
     turns = torch.arange(cameras) * (2 * torch.pi / cameras)
     zero, one = torch.zeros(cameras), torch.ones(cameras)
-    rotations = torch.stack((turns.cos(), zero, turns.sin(), zero, one, zero, -turns.sin(), zero, turns.cos()),
-                            dim=1).reshape(-1, 3, 3)
+    rotations = torch.stack(
+        (turns.cos(), zero, turns.sin(), zero, one, zero, -turns.sin(), zero, turns.cos()), dim=1
+    ).reshape(-1, 3, 3)
     return Views(torch.arange(people).repeat_interleave(cameras), rotations.repeat(people, 1, 1)).to(device)
 
 
@@ -38,5 +45,13 @@ def full_size_body(vertices: int = 6890) -> Body:
     again = np.arange(vertices) % count
     regressor = np.zeros((24, vertices))
     regressor[:, :count] = arrays.J_regressor
-    return Body(replace(arrays, v_template=arrays.v_template[again], shapedirs=arrays.shapedirs[again],
-                        posedirs=arrays.posedirs[again], weights=arrays.weights[again], J_regressor=regressor))
+    return Body(
+        replace(
+            arrays,
+            v_template=arrays.v_template[again],
+            shapedirs=arrays.shapedirs[again],
+            posedirs=arrays.posedirs[again],
+            weights=arrays.weights[again],
+            J_regressor=regressor,
+        )
+    )

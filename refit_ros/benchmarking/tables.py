@@ -1,4 +1,5 @@
 """The figures of a run as Markdown, and the document that keeps the tables of the last run of each kind."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,10 +12,16 @@ def tables_of(result: dict) -> str:
     machine = result["machine"]
     where = machine.get("gpu") or machine["processor"]
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    lines = [f"## Suite `{result['suite']}` on {where}", "",
-             f"{result['date'][:10]}, {machine['cores']} cores, {result['threads']} threads, "
-             f"{result.get('clock', 'wall')} time, {machine['system']}, Python {machine['python']}, {versions}. "
-             f"Took {result['took_s']} s.", "", f"    {result['command']}", ""]
+    lines = [
+        f"## Suite `{result['suite']}` on {where}",
+        "",
+        f"{result['date'][:10]}, {machine['cores']} cores, {result['threads']} threads, "
+        f"{result.get('clock', 'wall')} time, {machine['system']}, Python {machine['python']}, {versions}. "
+        f"Took {result['took_s']} s.",
+        "",
+        f"    {result['command']}",
+        "",
+    ]
     make = {"model": _model, "scale": _scale, "node": _node, "load": _load, "profile": _profile}[result["suite"]]
     return "\n".join(lines + make(result["results"])) + "\n"
 
@@ -34,8 +41,12 @@ def update_document(path: Path, name: str, tables: str) -> None:
 
 
 def table(header: list[str], rows: list[list[object]]) -> list[str]:
-    return ["| " + " | ".join(header) + " |", "|" + "---|" * len(header),
-            *("| " + " | ".join(_cell(value) for value in row) + " |" for row in rows), ""]
+    return [
+        "| " + " | ".join(header) + " |",
+        "|" + "---|" * len(header),
+        *("| " + " | ".join(_cell(value) for value in row) + " |" for row in rows),
+        "",
+    ]
 
 
 def _cell(value: object) -> str:
@@ -49,28 +60,41 @@ def _time(entry: dict) -> str:
 
 def _model(results: dict) -> list[str]:
     rates = results["rates"]
-    lines = ["Measured limits: " + ", ".join(f"{p} products {rate / 1e12:.3g} TFLOP/s"
-                                             for p, rate in rates["matrix_flops_per_s"].items())
-             + f", copies {rates['copy_bytes_per_s'] / 1e9:.3g} GB/s.", ""]
+    lines = [
+        "Measured limits: "
+        + ", ".join(f"{p} products {rate / 1e12:.3g} TFLOP/s" for p, rate in rates["matrix_flops_per_s"].items())
+        + f", copies {rates['copy_bytes_per_s'] / 1e9:.3g} GB/s.",
+        "",
+    ]
     for name, network in results["networks"].items():
         limit = ", ".join(f"{p} {ms:.3g} ms" for p, ms in network["limit_ms"].items())
         gflop = network["encoder_gflop_per_crop"]
         lines += [f"### {name}, {gflop:.3g} GFLOP a crop (backbone and head); limit: {limit}", ""]
-        lines += table(["one crop", "ms, median (quartiles)", "of reference", "of the reference's same part"],
-                       [[label, _time(entry), entry["of_reference"], entry["of_same_part"]]
-                        for label, entry in network["one_crop"].items()])
+        lines += table(
+            ["one crop", "ms, median (quartiles)", "of reference", "of the reference's same part"],
+            [
+                [label, _time(entry), entry["of_reference"], entry["of_same_part"]]
+                for label, entry in network["one_crop"].items()
+            ],
+        )
         batches = network["batches"]
         counts = list(next(iter(batches.values())))
-        lines += table(["crops/s (ms a crop)", *counts],
-                       [[label, *(_throughput(entries.get(n)) for n in counts)] for label, entries in batches.items()])
+        lines += table(
+            ["crops/s (ms a crop)", *counts],
+            [[label, *(_throughput(entries.get(n)) for n in counts)] for label, entries in batches.items()],
+        )
         difference = dict(network["difference"])
         shown = f"{difference.pop('crops')} crops of {difference.pop('shown')}"
-        lines += table(["mean vertex difference from eager float32", f"mm, {shown}"],
-                       [[label, value] for label, value in difference.items()])
+        lines += table(
+            ["mean vertex difference from eager float32", f"mm, {shown}"],
+            [[label, value] for label, value in difference.items()],
+        )
         lines += [f"Not measured: {label}: {why}." for label, why in network["not_measured"].items()]
         lines += [""] if network["not_measured"] else []
-    lines += table(["picture sent to the device, crops of 256 px cut there", "ms, median (quartiles)"],
-                   [[label, _time(entry)] for label, entry in results["crops"].items()])
+    lines += table(
+        ["picture sent to the device, crops of 256 px cut there", "ms, median (quartiles)"],
+        [[label, _time(entry)] for label, entry in results["crops"].items()],
+    )
     return lines
 
 
@@ -93,23 +117,35 @@ def _node(results: dict) -> list[str]:
 
 def _load(results: dict) -> list[str]:
     rows = results["rows"]
-    lines = [f"{results['crops']} crops in one call of the embedded network on {results['cores']} cores; beside it the busy "
-             f"programs and whatever else ran (load average at the end: {results['load']:.1f}).", ""]
+    lines = [
+        f"{results['crops']} crops in one call of the embedded network on {results['cores']} cores; beside it the busy "
+        f"programs and whatever else ran (load average at the end: {results['load']:.1f}).",
+        "",
+    ]
     return lines + table(list(rows[0]), [list(row.values()) for row in rows])
 
 
 def _profile(results: dict) -> list[str]:
-    lines = [f"640 x 480 at 30 frames/s, one person: {results['frames']} frames answered, "
-             f"{results['frames_per_s']:.3g} a second; "
-             f"{results['samples']} samples of the stacks of Python's threads while they ran.",
-             "The shares are measured. On a busy machine a thread that waits for a core counts as running: what wakes other "
-             "programs, publishing, then weighs more.", ""]
-    lines += table(["the node's threads", "processor time, ms a frame", "share"],
-                   [[name, round(ms, 2), _percent(share)] for name, ms, share in results["threads"]])
-    lines += table(["function of this package, with what it calls outside", "share of samples", "mostly in"],
-                   [[f"`{name}`", _percent(share), f"`{where}`"] for name, share, where in results["alone"]])
-    return lines + table(["function of this package, with everything below it", "share of samples"],
-                         [[f"`{name}`", _percent(share)] for name, share in results["below"]])
+    lines = [
+        f"640 x 480 at 30 frames/s, one person: {results['frames']} frames answered, "
+        f"{results['frames_per_s']:.3g} a second; "
+        f"{results['samples']} samples of the stacks of Python's threads while they ran.",
+        "The shares are measured. On a busy machine a thread that waits for a core counts as running: what wakes other "
+        "programs, publishing, then weighs more.",
+        "",
+    ]
+    lines += table(
+        ["the node's threads", "processor time, ms a frame", "share"],
+        [[name, round(ms, 2), _percent(share)] for name, ms, share in results["threads"]],
+    )
+    lines += table(
+        ["function of this package, with what it calls outside", "share of samples", "mostly in"],
+        [[f"`{name}`", _percent(share), f"`{where}`"] for name, share, where in results["alone"]],
+    )
+    return lines + table(
+        ["function of this package, with everything below it", "share of samples"],
+        [[f"`{name}`", _percent(share)] for name, share in results["below"]],
+    )
 
 
 def _percent(share: float) -> str:

@@ -1,4 +1,5 @@
 """What a picture's own bytes cost the node: taking an Image out of rclpy, and turning it into RGB."""
+
 from __future__ import annotations
 
 import statistics
@@ -20,8 +21,9 @@ def taking_ms(width_px: int, height_px: int, encoding: str, rounds: int) -> dict
     from rclpy.qos import qos_profile_sensor_data
     from sensor_msgs.msg import Image
 
-    from refit_ros.node.conversions import image_message, picture
+    from refit_ros.node.conversions import image_message
     from refit_ros.node.harness import own_domain_id
+    from refit_ros.node.images import rgb_image
     from refit_ros.node.message_types import RosTypes
 
     image = np.random.default_rng(0).integers(0, 255, (height_px, width_px, 3), dtype=np.uint8)
@@ -38,7 +40,7 @@ def taking_ms(width_px: int, height_px: int, encoding: str, rounds: int) -> dict
         for _ in range(rounds):
             taken, spent_s = _publish_and_take(publisher, subscription, message)
             began_s = time.perf_counter()
-            picture(taken)
+            rgb_image(taken)
             converted_s.append(time.perf_counter() - began_s)
             taken_s.append(spent_s)
         return {"taken": 1e3 * statistics.median(taken_s), "to RGB": 1e3 * statistics.median(converted_s)}
@@ -50,7 +52,7 @@ def _publish_and_take(publisher, subscription, message) -> tuple:
     """The message that came, and the seconds that taking it took."""
     end_s, sent_s = time.monotonic() + PATIENCE_S, -np.inf
     while time.monotonic() < end_s:
-        if time.monotonic() - sent_s > 1.0:   # the two may not have found each other yet, and best effort may lose it
+        if time.monotonic() - sent_s > 1.0:  # the two may not have found each other yet, and best effort may lose it
             publisher.publish(message)
             sent_s = time.monotonic()
         began_s = time.perf_counter()

@@ -1,4 +1,5 @@
 """Times, taken alternately so that a disturbance of the machine meets everything that is compared."""
+
 from __future__ import annotations
 
 import statistics
@@ -15,15 +16,18 @@ _clock = ["wall"]
 
 
 def use_clock(name: str) -> None:
-    """"wall", or "processor": the time that the processor spent on this program, which others on the machine do not
+    """ "wall", or "processor": the time that the processor spent on this program, which others on the machine do not
     disturb. The latter counts all threads together and means most with one."""
     _clock[0] = name
 
 
 def measured_s(call: Callable[[], object], device: torch.device, number: int = 1) -> float:
     """Seconds a call, mean over `number` calls, by torch's own timer, which runs twice before and waits for a GPU."""
-    return Timer(stmt="call()", globals={"call": call}, timer=CLOCKS[_clock[0]],
-                 num_threads=torch.get_num_threads()).timeit(number).mean
+    return (
+        Timer(stmt="call()", globals={"call": call}, timer=CLOCKS[_clock[0]], num_threads=torch.get_num_threads())
+        .timeit(number)
+        .mean
+    )
 
 
 def measured_once_s(call: Callable[[], object]) -> float:
@@ -33,8 +37,13 @@ def measured_once_s(call: Callable[[], object]) -> float:
     return CLOCKS[_clock[0]]() - begin
 
 
-def alternately(calls: dict[str, Callable[[], object]], device: torch.device, rounds: int,
-                seconds_each: float = 0.0, most_s: float = float("inf")) -> dict[str, dict[str, float]]:
+def alternately(
+    calls: dict[str, Callable[[], object]],
+    device: torch.device,
+    rounds: int,
+    seconds_each: float = 0.0,
+    most_s: float = float("inf"),
+) -> dict[str, dict[str, float]]:
     """Median, lowest and quartiles in ms of each call over `rounds`, in each of which every call has its turn.
 
     seconds_each: a short call is repeated within its turn for about so long. Ends early after `most_s`.
@@ -57,5 +66,9 @@ def alternately(calls: dict[str, Callable[[], object]], device: torch.device, ro
 
 def spread_ms(values_s: list[float]) -> dict[str, float]:
     quarter = statistics.quantiles(values_s, n=4) if len(values_s) > 1 else [values_s[0]] * 3
-    return {"median_ms": round(statistics.median(values_s) * 1e3, 4), "lowest_ms": round(min(values_s) * 1e3, 4),
-            "quartiles_ms": [round(quarter[0] * 1e3, 4), round(quarter[2] * 1e3, 4)], "rounds": len(values_s)}
+    return {
+        "median_ms": round(statistics.median(values_s) * 1e3, 4),
+        "lowest_ms": round(min(values_s) * 1e3, 4),
+        "quartiles_ms": [round(quarter[0] * 1e3, 4), round(quarter[2] * 1e3, 4)],
+        "rounds": len(values_s),
+    }

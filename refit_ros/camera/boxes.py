@@ -1,4 +1,5 @@
 """Boxes in one image."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,5 +10,6 @@ import numpy as np
 @dataclass(frozen=True)
 class Boxes:
     """N boxes in one picture, as a detector gives them."""
-    xyxy_px: np.ndarray     # (N, 4) float: left, top, right, bottom in the raw picture
+
+    xyxy_px: np.ndarray  # (N, 4) float: left, top, right, bottom in the raw picture
     confidence: np.ndarray  # (N,) 0 .. 1

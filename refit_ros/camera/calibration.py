@@ -9,9 +9,9 @@ import numpy as np
 from refit_ros.camera import distortion
 from refit_ros.camera.lens_names import COEFFICIENTS, understood
 
-FIELD_OF_VIEW_DEG = 0.1, 179.0   # of width and height as a pinhole has them, fisheyes included
+FIELD_OF_VIEW_DEG = 0.1, 179.0  # of width and height as a pinhole has them, fisheyes included
 ADVICE = "calibrate the camera, or publish the result of its calibration"
-FARTHEST_CENTRE = 10.0           # of the principal point from the image, in its widths and heights
+FARTHEST_CENTRE = 10.0  # of the principal point from the image, in its widths and heights
 
 
 @dataclass(frozen=True)

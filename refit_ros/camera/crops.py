@@ -4,6 +4,7 @@ On a plain pinhole a crop is the published one: edges at whole pixels, black out
 shrinks, bilinear.
 A lens with distortion or two focal lengths is undone in the same one resampling.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -18,9 +19,9 @@ from refit_ros.core.camera import IMAGENET_MEAN, IMAGENET_STD
 from refit_ros.core.picture_crops import PictureCrops
 from refit_ros.core.types import Crops
 
-BOX_MARGIN = 1.2        # side of a crop over the longer side of its box, as published
+BOX_MARGIN = 1.2  # side of a crop over the longer side of its box, as published
 SMALLEST_SIDE_PX = 8.0  # a box below this shows nothing of a person
-QUICK_FROM = 2.5        # beyond this reduction, average whole pixels first
+QUICK_FROM = 2.5  # beyond this reduction, average whole pixels first
 
 MEAN = np.array(IMAGENET_MEAN, np.float32)
 DEVIATION = np.array(IMAGENET_STD, np.float32)
@@ -29,6 +30,7 @@ DEVIATION = np.array(IMAGENET_STD, np.float32)
 @dataclass(frozen=True)
 class Square:
     """Where a crop lies in the square-pixel pinhole's picture."""
+
     center_px: np.ndarray  # (2,)
     side_px: float
 
@@ -95,8 +97,13 @@ def _shrink(patch: np.ndarray, size: int) -> np.ndarray:
     sigma = [max(0.0, (length / size - 1) / 2) for length in patch.shape[:2]]
     if max(sigma) > 0.05:
         radius = int(4 * max(sigma) + 0.5)
-        patch = cv2.GaussianBlur(patch, (2 * radius + 1,) * 2, sigmaX=max(sigma[1], 1e-3), sigmaY=max(sigma[0], 1e-3),
-                                 borderType=cv2.BORDER_CONSTANT)
+        patch = cv2.GaussianBlur(
+            patch,
+            (2 * radius + 1,) * 2,
+            sigmaX=max(sigma[1], 1e-3),
+            sigmaY=max(sigma[0], 1e-3),
+            borderType=cv2.BORDER_CONSTANT,
+        )
     return cv2.resize(patch, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
@@ -106,8 +113,13 @@ def _cut_through_lens(image: np.ndarray, calibration: Calibration, square: Squar
     line = (np.arange(samples) + 0.5) * (square.side_px / samples) - 0.5 - square.side_px / 2
     x, y = np.meshgrid(line + square.center_px[0], line + square.center_px[1])
     raw = calibration.raw_from_square_px(np.stack([x, y], -1)).astype(np.float32)
-    patch = cv2.remap(image, np.ascontiguousarray(raw[..., 0]), np.ascontiguousarray(raw[..., 1]), cv2.INTER_LINEAR,
-                      borderMode=cv2.BORDER_CONSTANT)
+    patch = cv2.remap(
+        image,
+        np.ascontiguousarray(raw[..., 0]),
+        np.ascontiguousarray(raw[..., 1]),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
     return _shrink(patch, size)
 
 
@@ -122,22 +134,32 @@ def _cutter(size: int, device: str) -> PictureCrops:
     return PictureCrops(size, device)
 
 
-def cut_all(images: list[np.ndarray], calibrations: list[Calibration], squares: list[Square], size: int,
-            device: torch.device | str = "cpu") -> Crops:
+def cut_all(
+    images: list[np.ndarray],
+    calibrations: list[Calibration],
+    squares: list[Square],
+    size: int,
+    device: torch.device | str = "cpu",
+) -> Crops:
     """One batch of crops of size x size px, crop i from images[i]; pictures (H, W, 3) uint8 RGB. At least one.
 
     On a GPU they are cut there, unless a lens has to be undone: a picture is then sent once, as bytes.
     """
     if torch.device(device).type == "cuda" and all(calibration.is_plain for calibration in calibrations):
-        pictures = _cutter(size, str(device)).cut_from_all(images, np.stack([s.center_px for s in squares]),
-                                                          np.array([s.side_px for s in squares]))
+        pictures = _cutter(size, str(device)).cut_from_all(
+            images, np.stack([s.center_px for s in squares]), np.array([s.side_px for s in squares])
+        )
     else:
         pictures = normalised(np.stack([cut(i, c, s, size) for i, c, s in zip(images, calibrations, squares)]))
 
     def batch(values) -> torch.Tensor:
         return torch.tensor(np.array(values), dtype=torch.float32)
 
-    crops = Crops(images=pictures, center_px=batch([s.center_px for s in squares]),
-                  side_px=batch([s.side_px for s in squares]), focal_px=batch([c.focal_px for c in calibrations]),
-                  principal_px=batch([c.principal_px for c in calibrations]))
+    crops = Crops(
+        images=pictures,
+        center_px=batch([s.center_px for s in squares]),
+        side_px=batch([s.side_px for s in squares]),
+        focal_px=batch([c.focal_px for c in calibrations]),
+        principal_px=batch([c.principal_px for c in calibrations]),
+    )
     return crops.to(device)

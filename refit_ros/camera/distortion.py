@@ -3,6 +3,7 @@
 plumb_bob: k1 k2 p1 p2 [k3]; rational_polynomial: k1 k2 p1 p2 k3 k4 k5 k6 [s1 s2 s3 s4 [tau_x tau_y]] (OpenCV,
 "Camera calibration and 3D reconstruction"); equidistant: k1 k2 k3 k4 of Kannala and Brandt (OpenCV's fisheye).
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -18,7 +19,7 @@ def distort(plane: np.ndarray, model: str, coefficients: np.ndarray) -> np.ndarr
     if model == "equidistant":
         return _fisheye(plane, coefficients)
     k = np.zeros(14)
-    k[:len(coefficients)] = coefficients
+    k[: len(coefficients)] = coefficients
     x, y = plane[..., 0], plane[..., 1]
     # Numbers so far out that they would overflow are of no interest to anybody.
     x, y = np.clip(x, -1e6, 1e6), np.clip(y, -1e6, 1e6)
@@ -49,8 +50,10 @@ def undistort(plane: np.ndarray, model: str, coefficients: np.ndarray) -> np.nda
         # Past the fold of a polynomial there is no ray: the point stays where the last good step left it.
         good = determinant > 0.05
         safe = np.where(good, determinant, 1.0)
-        move = np.stack([dy[:, 1] * error[:, 0] - dy[:, 0] * error[:, 1],
-                         dx[:, 0] * error[:, 1] - dx[:, 1] * error[:, 0]], -1) / safe[:, None]
+        move = (
+            np.stack([dy[:, 1] * error[:, 0] - dy[:, 0] * error[:, 1], dx[:, 0] * error[:, 1] - dx[:, 1] * error[:, 0]], -1)
+            / safe[:, None]
+        )
         length = np.linalg.norm(move, axis=-1, keepdims=True)
         ray = ray - move * good[:, None] * np.minimum(1.0, 0.3 / np.maximum(length, 1e-12))
         if not good.any() or (length[good] < 1e-9).all():
@@ -75,14 +78,14 @@ def _angle(theta: np.ndarray, k: np.ndarray) -> np.ndarray:
 
 def _fisheye(plane: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     k = np.zeros(4)
-    k[:len(coefficients)] = coefficients
+    k[: len(coefficients)] = coefficients
     radius = np.linalg.norm(plane, axis=-1, keepdims=True)
     return plane * np.where(radius > 1e-9, _angle(np.arctan(radius), k) / np.maximum(radius, 1e-9), 1.0)
 
 
 def _fisheye_inverse(plane: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     k = np.zeros(4)
-    k[:len(coefficients)] = coefficients
+    k[: len(coefficients)] = coefficients
     bent = np.linalg.norm(plane, axis=-1, keepdims=True)
     # Bisection rather than Newton: the angle grows from 0 to the widest, wherever the polynomial is sound.
     low, high = np.zeros_like(bent), np.full_like(bent, WIDEST_RAD)

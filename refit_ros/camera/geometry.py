@@ -1,4 +1,5 @@
 """Small pieces of geometry in numpy: rotations, boxes, and bodies carried from one frame to another."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -29,8 +30,9 @@ def along_the_tree(rotmats: np.ndarray) -> np.ndarray:
     return np.stack(composed)
 
 
-def carried(transform: np.ndarray, global_rotmat: np.ndarray, transl: np.ndarray,
-            rest_pelvis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def carried(
+    transform: np.ndarray, global_rotmat: np.ndarray, transl: np.ndarray, rest_pelvis: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """A body under the rigid motion (A, a) = `transform` (4, 4): its new global rotation (3, 3) and translation (3,).
 
     SMPL turns about its root joint J0 (`rest_pelvis`): R -> A R, transl -> A (J0 + transl) + a - J0.

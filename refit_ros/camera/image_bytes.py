@@ -1,4 +1,5 @@
 """Encoded images become arrays: from a topic, where the calibration tells the size, and from files, where a limit does."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from refit_ros.core import limits
 from refit_ros.core.errors import InputError
 from refit_ros.core.plain_files import what_it_is
 
-_DEPTHS = (8, 10, 12, 14, 16)    # bits that sensors have
+_DEPTHS = (8, 10, 12, 14, 16)  # bits that sensors have
 
 
 @dataclass(frozen=True)
 class Decoded:
     """image: (H, W, 3) uint8 RGB; bits: those that a channel of 16 bits really held, 8 for others."""
+
     image: np.ndarray
     bits: int = 8
 
@@ -54,8 +56,10 @@ def decode_file_image(data: bytes | memoryview) -> Decoded:
     header = read_header(data)
     if header is None:
         kind = what_it_is(bytes(data[:512]))
-        raise InputError(f"this is not an image or video that can be read{f' (it is {kind})' if kind else ''}; "
-                         "give a JPEG, PNG, WebP, BMP, TIFF, PNM or JPEG 2000 image, or a video")
+        raise InputError(
+            f"this is not an image or video that can be read{f' (it is {kind})' if kind else ''}; "
+            "give a JPEG, PNG, WebP, BMP, TIFF, PNM or JPEG 2000 image, or a video"
+        )
     depth = f" of {header.bits} bits" if header.bits > 8 else ""
     size = f"its image has {header.width_px} x {header.height_px} px{depth}"
     limits.check(header.pixels, "image_megapixels", size, 1_000_000)

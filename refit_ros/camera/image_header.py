@@ -1,4 +1,5 @@
 """An image's kind and size as its first bytes tell them, before anything is decoded."""
+
 from __future__ import annotations
 
 import re
@@ -9,12 +10,13 @@ _SIZE_MARKERS = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA,
 _WITHOUT_LENGTH = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 _MOST_SEGMENTS = 10_000
 _TIFF_FIELDS = {256: "width", 257: "height", 258: "bits", 322: "tile_width", 323: "tile_height"}
-_TIFF_WORDS = {1: 1, 3: 2, 4: 4}   # bytes of a field's value, by its type
+_TIFF_WORDS = {1: 1, 3: 2, 4: 4}  # bytes of a field's value, by its type
 
 
 @dataclass(frozen=True)
 class ImageHeader:
     """width_px, height_px as stored (an EXIF turn not applied); bits of a channel; the most pixels decoded at once."""
+
     kind: str
     width_px: int
     height_px: int
@@ -53,7 +55,7 @@ def count_scans(data: bytes | memoryview) -> int:
 def _number(view: memoryview, at: int, size: int, order: str = "big") -> int:
     if at < 0 or at + size > len(view):
         raise IndexError
-    return int.from_bytes(view[at:at + size], order)
+    return int.from_bytes(view[at : at + size], order)
 
 
 def _png(view: memoryview) -> ImageHeader | None:
@@ -90,7 +92,7 @@ def _bmp(view: memoryview) -> ImageHeader | None:
         return None
     if _number(view, 14, 4, "little") == 12:
         return ImageHeader("BMP", _number(view, 18, 2, "little"), _number(view, 20, 2, "little"))
-    width, height = (int.from_bytes(view[at:at + 4], "little", signed=True) for at in (18, 22))
+    width, height = (int.from_bytes(view[at : at + 4], "little", signed=True) for at in (18, 22))
     return ImageHeader("BMP", abs(width), abs(height))
 
 

@@ -1,4 +1,5 @@
 """What drivers and calibration tools call a lens, and what they append to its coefficients, in this package's terms."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,18 +10,55 @@ COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "
 # Names without case, spaces and signs. OpenCV, Kalibr, COLMAP, librealsense, Basalt and the like mean the same by them,
 # and order the coefficients alike.
 _SAME = {
-    "plumb_bob": ("", "plumbbob", "brown", "brownconrady", "radtan", "radialtangential", "pinholeradtan", "opencv",
-                  "opencv5", "simpleradial", "radial", "perspective", "pinhole", "none", "nodistortion", "ideal"),
-    "rational_polynomial": ("rationalpolynomial", "rational", "fullopencv", "opencv8", "pinholeradtan8", "radtan8",
-                            "thinprism", "thinprismmodel", "tilted", "rationalpolynomialthinprism"),
-    "equidistant": ("equidistant", "equi", "pinholeequi", "fisheye", "opencvfisheye", "kannalabrandt", "kannalabrandt4",
-                    "kb", "kb4", "simpleradialfisheye", "radialfisheye"),
+    "plumb_bob": (
+        "",
+        "plumbbob",
+        "brown",
+        "brownconrady",
+        "radtan",
+        "radialtangential",
+        "pinholeradtan",
+        "opencv",
+        "opencv5",
+        "simpleradial",
+        "radial",
+        "perspective",
+        "pinhole",
+        "none",
+        "nodistortion",
+        "ideal",
+    ),
+    "rational_polynomial": (
+        "rationalpolynomial",
+        "rational",
+        "fullopencv",
+        "opencv8",
+        "pinholeradtan8",
+        "radtan8",
+        "thinprism",
+        "thinprismmodel",
+        "tilted",
+        "rationalpolynomialthinprism",
+    ),
+    "equidistant": (
+        "equidistant",
+        "equi",
+        "pinholeequi",
+        "fisheye",
+        "opencvfisheye",
+        "kannalabrandt",
+        "kannalabrandt4",
+        "kb",
+        "kb4",
+        "simpleradialfisheye",
+        "radialfisheye",
+    ),
 }
 _MEANS = {name: model for model, names in _SAME.items() for name in names}
 _WITHOUT_A_LENS = ("pinhole", "none", "nodistortion", "ideal")
 # Other mathematics than OpenCV's, which with all coefficients zero is none.
 _ONLY_WITHOUT = ("inversebrownconrady", "modifiedbrownconrady")
-_LARGEST = 1e6           # of a coefficient: beyond it a lens is no lens, and its polynomials overflow
+_LARGEST = 1e6  # of a coefficient: beyond it a lens is no lens, and its polynomials overflow
 _LARGEST_TILT_RAD = 1.5  # of a sensor
 
 
@@ -47,8 +85,9 @@ def understood(model: str, coefficients: np.ndarray) -> tuple[str, np.ndarray]:
     if D.size > COEFFICIENTS[meant][-1]:
         raise ValueError(f"{meant} takes up to {COEFFICIENTS[meant][-1]} coefficients, D holds {D.size} that are not zero")
     if D.size > 12 and np.abs(D[12:]).max() > _LARGEST_TILT_RAD:
-        raise ValueError(f"D tilts the sensor by {np.abs(D[12:]).max():g} rad, and none is tilted by more than "
-                         f"{_LARGEST_TILT_RAD:g}")
+        raise ValueError(
+            f"D tilts the sensor by {np.abs(D[12:]).max():g} rad, and none is tilted by more than {_LARGEST_TILT_RAD:g}"
+        )
     whole = next(length for length in COEFFICIENTS[meant] if length >= D.size)
     return meant, np.pad(D, (0, whole - D.size))
 
@@ -56,4 +95,4 @@ def understood(model: str, coefficients: np.ndarray) -> tuple[str, np.ndarray]:
 def _without_zeros_after(D: np.ndarray, count: int) -> np.ndarray:
     """Zeros at the end are cut, down to `count` numbers: an equidistant lens with four zeros is one all the same."""
     last = np.flatnonzero(D)
-    return D[:max(count, last[-1] + 1 if last.size else 0)]
+    return D[: max(count, last[-1] + 1 if last.size else 0)]

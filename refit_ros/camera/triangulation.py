@@ -1,4 +1,5 @@
 """Points seen by several calibrated cameras -> places in 3D: weighted, robust, many at once; training does the same."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -11,21 +12,22 @@ from refit_ros.core.keypoints import KeypointEvidence, about_hips
 from refit_ros.core.landmarks import HIPS
 from refit_ros.core.types import Crops
 
-TOLERANCE = 0.012       # of a crop's side: how far off landmarks usually are
-LEAST_QUALITY = 0.15    # a triangulated place below this is none
-FARTHEST_PLACE = 3.0    # a landmark farther outside the crop is told from here
-ROUNDS = 4              # of weighing each view anew by how far off it is
-SIGMA_M = 0.08          # a place with this sigma is trusted half
-NEAREST_M = 0.05        # what comes out nearer to a camera than this is taken to stand here when it is weighed
-_RIDGE = 1e-6           # of the system's size: keeps it solvable where fewer than two views see a point
+TOLERANCE = 0.012  # of a crop's side: how far off landmarks usually are
+LEAST_QUALITY = 0.15  # a triangulated place below this is none
+FARTHEST_PLACE = 3.0  # a landmark farther outside the crop is told from here
+ROUNDS = 4  # of weighing each view anew by how far off it is
+SIGMA_M = 0.08  # a place with this sigma is trusted half
+NEAREST_M = 0.05  # what comes out nearer to a camera than this is taken to stand here when it is weighed
+_RIDGE = 1e-6  # of the system's size: keeps it solvable where fewer than two views see a point
 
 
 @dataclass(frozen=True)
 class Points:
     """P people's K points in the world."""
+
     place_m: Tensor  # (P, K, 3)
     sigma_m: Tensor  # (P, K) what the views' tolerances let it be off by
-    spread: Tensor   # (P, K) root mean square distance of the rays that count, in tolerances
+    spread: Tensor  # (P, K) root mean square distance of the rays that count, in tolerances
 
     @property
     def quality(self) -> Tensor:
@@ -43,8 +45,8 @@ def triangulate(rays: Tensor, weight: Tensor, camera_from_world: Tensor, toleran
     """
     # u (r3 X + t3) = r1 X + t1 and the same for v: two rows a view
     turned, moved = camera_from_world[..., :3], camera_from_world[..., 3]
-    rows = rays[..., None] * turned[:, :, None, None, 2] - turned[:, :, None, :2]             # (P, V, K, 2, 3)
-    right = moved[:, :, None, :2] - rays * moved[:, :, None, 2:]                              # (P, V, K, 2)
+    rows = rays[..., None] * turned[:, :, None, None, 2] - turned[:, :, None, :2]  # (P, V, K, 2, 3)
+    right = moved[:, :, None, :2] - rays * moved[:, :, None, 2:]  # (P, V, K, 2)
     identity = torch.eye(3, dtype=rays.dtype, device=rays.device)
     far = torch.ones_like(weight)
     count = weight
@@ -57,15 +59,16 @@ def triangulate(rays: Tensor, weight: Tensor, camera_from_world: Tensor, toleran
         far = seen[..., 2].clamp(min=NEAREST_M)
         off = (seen[..., :2] / far[..., None] - rays).norm(dim=-1) / tolerance[..., None]
         if number < ROUNDS:
-            loose = 4.0 / 2 ** number  # begins wide, so that one bad view does not pull all with it
+            loose = 4.0 / 2**number  # begins wide, so that one bad view does not pull all with it
             count = weight / (1 + (off / max(loose, 1.0)).square()).square()
     sigma = torch.linalg.inv(normal).diagonal(dim1=-2, dim2=-1).sum(-1).clamp(min=0).sqrt()
     spread = ((count * off.square()).sum(1) / count.sum(1).clamp(min=1e-6)).sqrt()
     return Points(points, sigma, spread)
 
 
-def evidence_of_views(seen_px: Tensor, visibility: Tensor, offset_m: Tensor, said: Tensor, crops: Crops,
-                      views: tuple[int, Tensor] | None) -> KeypointEvidence:
+def evidence_of_views(
+    seen_px: Tensor, visibility: Tensor, offset_m: Tensor, said: Tensor, crops: Crops, views: tuple[int, Tensor] | None
+) -> KeypointEvidence:
     """Landmarks found in B crops -> the network's evidence, with places in 3D from all views where there are several.
 
     seen_px (B, K, 2) in full square-pixel images, visibility (B, K); offset_m (B, K, 3) from one image alone, in the
@@ -80,12 +83,17 @@ def evidence_of_views(seen_px: Tensor, visibility: Tensor, offset_m: Tensor, sai
     rays = (seen_px - crops.principal_px[:, None]) / crops.focal_px[:, None, None]
     tolerance = TOLERANCE * crops.side_px / crops.focal_px
     weight = visibility.clamp(min=0).square()
-    points = triangulate(rays.unflatten(0, (-1, count)), weight.unflatten(0, (-1, count)), poses,
-                         tolerance.unflatten(0, (-1, count)))
+    points = triangulate(
+        rays.unflatten(0, (-1, count)), weight.unflatten(0, (-1, count)), poses, tolerance.unflatten(0, (-1, count))
+    )
     trust = points.quality
-    trust = trust * (trust[:, list(HIPS)].amin(1, keepdim=True) > LEAST_QUALITY)   # without hips there is no origin
+    trust = trust * (trust[:, list(HIPS)].amin(1, keepdim=True) > LEAST_QUALITY)  # without hips there is no origin
     person = torch.arange(len(trust), device=trust.device).repeat_interleave(count)
     turned = about_hips(points.place_m)[person] @ views[1][..., :3].mT
     known = (trust > LEAST_QUALITY)[person]
-    return KeypointEvidence(place, visibility, torch.where(known[..., None], turned, offset_m),
-                            torch.where(known, 0.5 + 0.5 * trust[person], said))
+    return KeypointEvidence(
+        place,
+        visibility,
+        torch.where(known[..., None], turned, offset_m),
+        torch.where(known, 0.5 + 0.5 * trust[person], said),
+    )

@@ -1,4 +1,5 @@
 """Which pictures of a set can be used, and where their cameras stand."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -13,17 +14,19 @@ from refit_ros.camera.calibration import Calibration
 @dataclass(frozen=True)
 class View:
     """One camera's picture of a synchronized set."""
-    image: np.ndarray                        # (H, W, 3) uint8 RGB, as the camera gave it (distorted)
+
+    image: np.ndarray  # (H, W, 3) uint8 RGB, as the camera gave it (distorted)
     calibration: Calibration
-    stamp_s: float                           # capture time
+    stamp_s: float  # capture time
     fixed_from_camera: np.ndarray | None = None  # (4, 4) m; None: no extrinsics are known
-    boxes: Boxes | None = None               # from outside (detector "topic"); None: find them here
+    boxes: Boxes | None = None  # from outside (detector "topic"); None: find them here
 
 
 @dataclass(frozen=True)
 class Camera:
     """A usable view: its picture, its lens and its pose."""
-    image: np.ndarray              # (H, W, 3) uint8 RGB
+
+    image: np.ndarray  # (H, W, 3) uint8 RGB
     calibration: Calibration
     stamp_s: float
     fixed_from_camera: np.ndarray  # (4, 4) m
@@ -77,8 +80,10 @@ def _fault(view: View, several: bool) -> str | None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         return f"picture is {image.dtype} {image.shape}, expected uint8 (height, width, 3)"
     if image.shape[:2] != (calibration.height_px, calibration.width_px):
-        return (f"picture is {image.shape[1]} x {image.shape[0]} px, but calibrated for "
-                f"{calibration.width_px} x {calibration.height_px}")
+        return (
+            f"picture is {image.shape[1]} x {image.shape[0]} px, but calibrated for "
+            f"{calibration.width_px} x {calibration.height_px}"
+        )
     if not np.isfinite(view.stamp_s):
         return "its stamp is not a number"
     if view.fixed_from_camera is None:

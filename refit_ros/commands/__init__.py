@@ -5,20 +5,21 @@
 
 and imports what is heavy (torch, cv2, rclpy) inside `run` only. `args.ros_arguments` holds what stood after `--ros-args`.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 EXIT_OK = 0
-EXIT_NOT_WELL = 1    # it ran, and the outcome is not what was asked for
-EXIT_BAD_INPUT = 2   # it could not begin: the reason is on stderr, in one sentence
+EXIT_NOT_WELL = 1  # it ran, and the outcome is not what was asked for
+EXIT_BAD_INPUT = 2  # it could not begin: the reason is on stderr, in one sentence
 
 
 @dataclass(frozen=True)
 class Command:
     help: str
     uses_ros: bool = False
-    hidden: bool = False   # works, but is not shown in the table: other commands and launch files start it
+    hidden: bool = False  # works, but is not shown in the table: other commands and launch files start it
 
 
 COMMANDS: dict[str, Command] = {
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "benchmark": Command("measure how fast everything is on this machine"),
     "models": Command("list the third-party models that can be used, and get them with pip or npm"),
     "doctor": Command("say what is installed, what is missing and what to do about it", uses_ros=True),
-    "synthetic_cameras": Command("publish one to four synthetic cameras that watch people walk, with the truth",
-                                 uses_ros=True, hidden=True),
+    "synthetic_cameras": Command(
+        "publish one to four synthetic cameras that watch people walk, with the truth", uses_ros=True, hidden=True
+    ),
 }

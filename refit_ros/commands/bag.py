@@ -1,4 +1,5 @@
 """`bag`: a recorded ROS 2 bag in, its people as another bag out. No ROS needed."""
+
 from __future__ import annotations
 
 import argparse
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detector",
         choices=["builtin", "photographs", "onnx", "full_image", "topic"],
-        help="how people are found; without it, builtin"
+        help="how people are found; without it, builtin",
     )
     parser.add_argument("--detector-model", metavar="FILE", help="the ONNX file of --detector onnx")
     parser.add_argument("--detection-topic", metavar="TOPIC", help="where the boxes of --detector topic are, with {camera}")
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from refit_ros.commands.common import settings_from
     from refit_ros.node.model import load_model
     from refit_ros.node.recording import fit_bag, open_bag
+
     if args.output.exists():
         raise FileExistsError(f"'{args.output}' exists already: remove it, or give another --output")
     with open_bag(args.bag) as reader:
@@ -75,10 +77,20 @@ def run(args: argparse.Namespace) -> int:
 def _parameters(args: argparse.Namespace, reader):
     from refit_ros.node.parameters import NodeParameters
     from refit_ros.node.recording import cameras_in
-    said = {"image_topic": args.image_topic, "camera_info_topic": args.camera_info_topic, "fixed_frame": args.fixed_frame,
-            "sync_slop_s": args.sync_slop, "detection_topic": args.detection_topic, "weights": args.weights,
-            "body_model": args.body, "device": args.device, "precision": args.precision, "engine": args.engine,
-            "publish_mesh": args.mesh or None}
+
+    said = {
+        "image_topic": args.image_topic,
+        "camera_info_topic": args.camera_info_topic,
+        "fixed_frame": args.fixed_frame,
+        "sync_slop_s": args.sync_slop,
+        "detection_topic": args.detection_topic,
+        "weights": args.weights,
+        "body_model": args.body,
+        "device": args.device,
+        "precision": args.precision,
+        "engine": args.engine,
+        "publish_mesh": args.mesh or None,
+    }
     said = {name: value for name, value in said.items() if value is not None}
     templates = NodeParameters(**{name: said[name] for name in ("image_topic", "camera_info_topic") if name in said})
     found, transport = cameras_in(reader, templates.image_topic, templates.camera_info_topic, _say)

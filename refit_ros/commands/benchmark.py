@@ -1,4 +1,5 @@
 """`benchmark`: how fast the network and the whole chain are here, beside the published way of computing."""
+
 from __future__ import annotations
 
 import argparse
@@ -11,23 +12,35 @@ from refit_ros.commands.common import positive_float, positive_int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--suite", choices=("model", "scale", "node", "profile", "load"), default="model",
-                        help="model: the network alone; scale: growth with people, cameras and picture size; "
-                             "node: the running node, picture in, message out; profile: where that node's time goes; "
-                             "load: the network beside busy programs, by number of threads")
+    parser.add_argument(
+        "--suite",
+        choices=("model", "scale", "node", "profile", "load"),
+        default="model",
+        help="model: the network alone; scale: growth with people, cameras and picture size; "
+        "node: the running node, picture in, message out; profile: where that node's time goes; "
+        "load: the network beside busy programs, by number of threads",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--output", type=Path, metavar="FILE.json", default=Path("benchmark.json"),
-                        help="where the figures go")
-    parser.add_argument("--table", type=Path, metavar="FILE.md",
-                        help="put the tables into this document too, in place of the last such tables")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE.json", default=Path("benchmark.json"), help="where the figures go"
+    )
+    parser.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE.md",
+        help="put the tables into this document too, in place of the last such tables",
+    )
     parser.add_argument("--backbones", default="small,hrnet_w48", help="comma-separated: small, hrnet_w32, hrnet_w48")
     parser.add_argument("--engines", default="torch,openvino", help="comma-separated: torch, openvino, onnxruntime")
     parser.add_argument("--batches", help="comma-separated numbers of crops; without it 1,2,4,8 (CPU) or 1,8,32,64 (GPU)")
     parser.add_argument("--rounds", type=positive_int, default=11, help="turns that each way of computing gets")
     parser.add_argument("--seconds", type=positive_float, default=20.0, help="at most so long for each comparison")
-    parser.add_argument("--clock", choices=("wall", "processor"), default="wall",
-                        help="processor: the processor's time for this program alone, for a machine that is not quiet; "
-                             "with --threads 1")
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "processor"),
+        default="wall",
+        help="processor: the processor's time for this program alone, for a machine that is not quiet; with --threads 1",
+    )
     parser.add_argument("--threads", type=positive_int, help="processor threads; without it, torch's own choice")
 
 
@@ -48,8 +61,14 @@ def run(args: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - begin:5.0f} s] {text}", file=sys.stderr, flush=True)
 
-    result = {"suite": args.suite, "command": _command(args), "device": str(device),
-              **machine_and_versions(), "threads": torch.get_num_threads(), "clock": args.clock}
+    result = {
+        "suite": args.suite,
+        "command": _command(args),
+        "device": str(device),
+        **machine_and_versions(),
+        "threads": torch.get_num_threads(),
+        "clock": args.clock,
+    }
     if device.type == "cuda":
         result["machine"]["gpu"] = torch.cuda.get_device_name(device)
     args.output.parent.mkdir(parents=True, exist_ok=True)
@@ -72,10 +91,12 @@ def run(args: argparse.Namespace) -> int:
 def _kind(args: argparse.Namespace, device) -> str:
     """What a document keeps one set of tables of: nothing that was measured otherwise takes its place."""
     import torch
+
     threads = torch.get_num_threads()
     backbones = ",".join(sorted(args.backbones.split(",")))
     return f"{args.suite} of {backbones} on {device.type}" + (
-        f" with {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else "")
+        f" with {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else ""
+    )
 
 
 def _command(args: argparse.Namespace) -> str:
@@ -87,17 +108,30 @@ def _command(args: argparse.Namespace) -> str:
 def _measure(args: argparse.Namespace, device, say, keep) -> dict:
     if args.suite == "model":
         from refit_ros.benchmarking.model_suite import run_model_suite
+
         batches = args.batches or ("1,8,32,64" if device.type == "cuda" else "1,2,4,8")
-        return run_model_suite(device, args.backbones.split(","), args.engines.split(","), args.rounds,
-                               [int(n) for n in batches.split(",")], args.seconds, say, keep)
+        return run_model_suite(
+            device,
+            args.backbones.split(","),
+            args.engines.split(","),
+            args.rounds,
+            [int(n) for n in batches.split(",")],
+            args.seconds,
+            say,
+            keep,
+        )
     if args.suite == "scale":
         from refit_ros.benchmarking.scale_suite import run_scale_suite
+
         return run_scale_suite(device, args.backbones.split(",")[0], args.rounds, args.seconds, say)
     if args.suite == "load":
         from refit_ros.benchmarking.load_suite import run_load_suite
+
         return run_load_suite(device, args.engines.split(","), args.seconds, say)
     if args.suite == "profile":
         from refit_ros.benchmarking.profile_suite import run_profile_suite
+
         return run_profile_suite(device, args.seconds, say)
     from refit_ros.benchmarking.node_suite import run_node_suite
+
     return run_node_suite(device, args.rounds, args.seconds, say)

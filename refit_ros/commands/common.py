@@ -1,4 +1,5 @@
 """The options that several commands share, and the network they describe."""
+
 from __future__ import annotations
 
 import argparse
@@ -15,16 +16,26 @@ if TYPE_CHECKING:
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """--weights, --body, --device, --precision, --engine, --iterations; None where the user said nothing."""
     group = parser.add_argument_group("network")
-    group.add_argument("--weights", metavar="FILE",
-                       help="checkpoint: a published ReFit file (.pt, .pth) or one trained here (.safetensors); "
-                            "without it, the small network that comes with this package")
-    group.add_argument("--body", metavar="PATH",
-                       help="SMPL file (.pkl, .npz) or the folder that holds it; without it, the body of this package")
+    group.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="checkpoint: a published ReFit file (.pt, .pth) or one trained here (.safetensors); "
+        "without it, the small network that comes with this package",
+    )
+    group.add_argument(
+        "--body",
+        metavar="PATH",
+        help="SMPL file (.pkl, .npz) or the folder that holds it; without it, the body of this package",
+    )
     group.add_argument("--device", help="auto (a GPU where there is one), cpu, cuda or cuda:N; without it, auto")
     group.add_argument("--precision", help="auto, float32, bfloat16 or float16, for the backbone; without it, auto")
     group.add_argument("--engine", help="auto, torch, openvino or onnxruntime for the convolutions; without it, auto")
-    group.add_argument("--iterations", type=positive_int, metavar="N",
-                       help="updates of the loop for each picture; without it, as many as the network was trained with")
+    group.add_argument(
+        "--iterations",
+        type=positive_int,
+        metavar="N",
+        help="updates of the loop for each picture; without it, as many as the network was trained with",
+    )
 
 
 def load_network_from(args: argparse.Namespace) -> Prepared:
@@ -35,6 +46,7 @@ def load_network_from(args: argparse.Namespace) -> Prepared:
     from refit_ros.core.body import load_body
     from refit_ros.core.checkpoint import load_network
     from refit_ros.core.inference import prepare
+
     body = load_body(args.body) if args.body else None
     network = load_network(args.weights, body=body, device=device_named(args.device))
     said = {"precision": args.precision, "engine": args.engine}
@@ -44,6 +56,7 @@ def load_network_from(args: argparse.Namespace) -> Prepared:
 def settings_from(args: argparse.Namespace, **overrides) -> Settings:
     """The estimator's settings: its own defaults, but for what the user said (None: said nothing)."""
     from refit_ros.estimation.settings import Settings
+
     said = {"iterations": args.iterations, **overrides}
     return Settings(**{name: value for name, value in said.items() if value is not None})
 
@@ -53,8 +66,11 @@ def say_what_weights_mean(network: Prepared, real_pictures: bool) -> None:
     if not network.trained:
         print("note: these weights are untrained, the poses mean nothing", file=sys.stderr)
     elif real_pictures and network.embedded:
-        print("note: these are the small embedded weights, trained on synthetic people only; on real pictures expect "
-              "rough poses, and bring SMPL and published ReFit weights for better ones (--body, --weights)", file=sys.stderr)
+        print(
+            "note: these are the small embedded weights, trained on synthetic people only; on real pictures expect "
+            "rough poses, and bring SMPL and published ReFit weights for better ones (--body, --weights)",
+            file=sys.stderr,
+        )
 
 
 def positive_int(text: str) -> int:

@@ -1,4 +1,5 @@
 """`python -m refit_ros doctor`: what is installed, what is missing, and one line each on how to mend it."""
+
 from __future__ import annotations
 
 import argparse
@@ -17,18 +18,37 @@ from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
 from refit_ros.commands.common import add_network_arguments, load_network_from
 from refit_ros.commands.missing import how_to_get
 
-NEEDED = {"numpy": "numpy", "scipy": "scipy", "cv2": "opencv-python-headless", "torch": "torch",
-          "safetensors": "safetensors", "smplx": "smplx"}
-OPTIONAL = {"onnxruntime": "detector `onnx`", "openvino": "a faster network on CPUs", "rosbags": "command `bag`",
-            "numba": "training", "tensorboard": "training curves"}
-MESSAGES = ("sensor_msgs.msg", "visualization_msgs.msg", "diagnostic_msgs.msg", "std_srvs.srv", "tf2_msgs.msg",
-            "refit_ros.msg", "refit_ros.srv")
+NEEDED = {
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "cv2": "opencv-python-headless",
+    "torch": "torch",
+    "safetensors": "safetensors",
+    "smplx": "smplx",
+}
+OPTIONAL = {
+    "onnxruntime": "detector `onnx`",
+    "openvino": "a faster network on CPUs",
+    "rosbags": "command `bag`",
+    "numba": "training",
+    "tensorboard": "training curves",
+}
+MESSAGES = (
+    "sensor_msgs.msg",
+    "visualization_msgs.msg",
+    "diagnostic_msgs.msg",
+    "std_srvs.srv",
+    "tf2_msgs.msg",
+    "refit_ros.msg",
+    "refit_ros.srv",
+)
 WIDTH = max(map(len, NEEDED.values()))  # of the column that says what a line is about
 
 
 @dataclass(frozen=True)
 class Finding:
     """One line of the report; `mend` says what to do where something is wrong."""
+
     about: str
     found: str
     mend: str | None = None
@@ -42,8 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print every finding; 1 where something has to be mended."""
     problems = 0
-    checks: list[Callable[[], Iterator[Finding]]] = [_program, _packages, _detector, _models, _device,
-                                                     lambda: _network(args)]
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        _program,
+        _packages,
+        _detector,
+        _models,
+        _device,
+        lambda: _network(args),
+    ]
     if not args.without_ros:
         checks.insert(2, _ros)
     for check in checks:
@@ -58,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _program() -> Iterator[Finding]:
     import refit_ros
+
     yield Finding("refit_ros", f"{__version__} in {Path(refit_ros.__file__).parent}")
     old = sys.version_info < (3, 11)
     yield Finding("python", f"{platform.python_version()} ({sys.executable})", "use Python 3.11 or newer" if old else None)
@@ -88,6 +115,7 @@ def _too_old(package: str, version: str) -> str | None:
     if package != "torch":
         return None
     from refit_ros.core.checkpoint import refuse_old_torch
+
     try:
         refuse_old_torch(version)
     except ValueError as error:
@@ -106,6 +134,7 @@ def _detector() -> Iterator[Finding]:
 def _models() -> Iterator[Finding]:
     from refit_ros.models.files import command, fault, folder
     from refit_ros.models.table import TABLE
+
     wrong = {each: sentence for each in TABLE if (sentence := fault(each))}
     absent = [each for each in wrong if not (folder() / each.name).exists()]
     yield Finding("models", f"{', '.join(each.name for each in TABLE if each not in wrong) or 'none'} in {folder()}")
@@ -127,6 +156,7 @@ def _ros() -> Iterator[Finding]:
     distro = os.environ.get("ROS_DISTRO") or ("jazzy, from wheels" if _version("ros-rclpy") else "unknown distribution")
     try:
         import rclpy
+
         yield Finding("ROS 2", f"{distro}, rclpy in {Path(rclpy.__file__).parent}")
     except Exception as error:
         yield Finding("ROS 2", f"rclpy does not import: {error}", how_to_get("rclpy") + "; or --without-ros")
@@ -140,6 +170,7 @@ def _ros() -> Iterator[Finding]:
             return
     yield Finding("messages", f"all {len(MESSAGES)} packages import")
     from refit_ros.node import compat
+
     yield Finding("stand-ins", ", ".join(compat.STAND_INS) or f"none: the real {', '.join(compat.NAMES)} are in use")
 
 
@@ -177,11 +208,16 @@ def _time_of_a_fit(network) -> float:
     import torch
 
     from refit_ros.core.types import Crops
+
     device = next(network.parameters()).device
     size = network.config.image_size
-    crop = Crops(images=torch.zeros(1, 3, size, size), center_px=torch.tensor([[320.0, 240.0]]),
-                 side_px=torch.tensor([400.0]), focal_px=torch.tensor([600.0]),
-                 principal_px=torch.tensor([[320.0, 240.0]])).to(device)
+    crop = Crops(
+        images=torch.zeros(1, 3, size, size),
+        center_px=torch.tensor([[320.0, 240.0]]),
+        side_px=torch.tensor([400.0]),
+        focal_px=torch.tensor([600.0]),
+        principal_px=torch.tensor([[320.0, 240.0]]),
+    ).to(device)
     begun = time.monotonic()
     with torch.inference_mode():
         network(crop).estimate.transl.cpu()

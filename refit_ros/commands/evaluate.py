@@ -1,4 +1,5 @@
 """`python -m refit_ros evaluate`: how far the estimates lie from the truth."""
+
 from __future__ import annotations
 
 import argparse
@@ -7,23 +8,41 @@ import argparse
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from refit_ros.commands.common import add_network_arguments, positive_int
     from refit_ros.commands.evaluate_people import add_arguments as add_people_arguments
-    parser.add_argument("--suite", default="synthetic",
-                        help="synthetic: held-out crops and four-view sets; real: a data set in the published layout "
-                             "(--data); people: tracks and fused people of synthetic scenes")
+
+    parser.add_argument(
+        "--suite",
+        default="synthetic",
+        help="synthetic: held-out crops and four-view sets; real: a data set in the published layout "
+        "(--data); people: tracks and fused people of synthetic scenes",
+    )
     parser.add_argument("--output", metavar="FILE", help="JSON with every figure; without it, to stdout")
     parser.add_argument("--crops", type=positive_int, default=2000, help="held-out single crops (synthetic)")
     parser.add_argument("--sets", type=positive_int, default=500, help="held-out four-view sets (synthetic)")
-    parser.add_argument("--scenes", type=number_or_names, default=50, metavar="N or LIST",
-                        help="how many moving people for warm against cold starts (synthetic); or names of scenes with "
-                             "commas between them, or old, new, all (people)")
-    parser.add_argument("--variant", action="append", metavar="NAME=FILE",
-                        help="also measure an ablation's weights (synthetic); may be given several times")
+    parser.add_argument(
+        "--scenes",
+        type=number_or_names,
+        default=50,
+        metavar="N or LIST",
+        help="how many moving people for warm against cold starts (synthetic); or names of scenes with "
+        "commas between them, or old, new, all (people)",
+    )
+    parser.add_argument(
+        "--variant",
+        action="append",
+        metavar="NAME=FILE",
+        help="also measure an ablation's weights (synthetic); may be given several times",
+    )
     parser.add_argument("--data", metavar="FILE", help=".npz in the published layout (real)")
-    parser.add_argument("--images", metavar="DIR", help="the folder that its image names are in (real); where rendered "
-                                                        "images are kept for the next run (people)")
-    parser.add_argument("--joint-regressor", metavar="FILE",
-                        help=".npy (17 or 14 joints x vertices) for the 14-joint protocol; without it, the body's 24 "
-                             "joints (real)")
+    parser.add_argument(
+        "--images",
+        metavar="DIR",
+        help="the folder that its image names are in (real); where rendered images are kept for the next run (people)",
+    )
+    parser.add_argument(
+        "--joint-regressor",
+        metavar="FILE",
+        help=".npy (17 or 14 joints x vertices) for the 14-joint protocol; without it, the body's 24 joints (real)",
+    )
     add_people_arguments(parser)
     add_network_arguments(parser)
 
@@ -35,4 +54,5 @@ def number_or_names(text: str) -> int | str:
 
 def run(args: argparse.Namespace) -> int:
     from refit_ros.commands.evaluate_suites import run_suite
+
     return run_suite(args)

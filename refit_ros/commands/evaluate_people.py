@@ -1,4 +1,5 @@
 """`evaluate --suite people`: its options read, its rows written as JSON, its table printed."""
+
 from __future__ import annotations
 
 import argparse
@@ -9,11 +10,15 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("suite people")
-    group.add_argument("--seeds", metavar="LIST", help="other people and rooms, as 0-3 or 0,100-101; without it, the first "
-                                                       "of those that nothing was tuned on")
+    group.add_argument(
+        "--seeds",
+        metavar="LIST",
+        help="other people and rooms, as 0-3 or 0,100-101; without it, the first of those that nothing was tuned on",
+    )
     group.add_argument("--rates", metavar="LIST", default="10", help="sets a second, as 3,10,30; each divides 30")
-    group.add_argument("--variants", metavar="LIST", help="as full,no_fusion; without it, all parts; "
-                                                           "rules: each rule of following off")
+    group.add_argument(
+        "--variants", metavar="LIST", help="as full,no_fusion; without it, all parts; rules: each rule of following off"
+    )
     group.add_argument("--cameras", type=int, metavar="N", help="instead of as many as each scene is made for")
 
 
@@ -26,8 +31,9 @@ def run(args: argparse.Namespace) -> int:
     from refit_ros.evaluation.people_suite import evaluate, variants_named
     from refit_ros.evaluation.seeds import REPORTING_SEEDS, TUNING_SEEDS
     from refit_ros.evaluation.tables import table
+
     settings, selection = settings_from(args), selection_from(args)
-    variants_named(selection.variants, settings)   # a wrong name is told before anything is rendered
+    variants_named(selection.variants, settings)  # a wrong name is told before anything is rendered
     network = load_network_from(args)
     if not getattr(network, "trained", True):
         print("note: these weights are untrained, the figures mean nothing", file=sys.stderr)
@@ -47,6 +53,7 @@ def selection_from(args: argparse.Namespace):
     from refit_ros.evaluation.people_suite import Selection
     from refit_ros.evaluation.seeds import seeds_from
     from refit_ros.evaluation.sequences import plans_named
+
     chosen = {}
     if isinstance(args.scenes, str):
         chosen["plans"] = plans_named(args.scenes.split(","))
@@ -58,5 +65,10 @@ def selection_from(args: argparse.Namespace):
         rates = [float(rate) for rate in args.rates.split(",")]
     except ValueError:
         raise ValueError(f"--rates is '{args.rates}': write numbers with commas between them, as 3,10,30") from None
-    return Selection(rates_hz=rates, variants=args.variants.split(",") if args.variants else (), cameras=args.cameras,
-                     images=Path(args.images) if args.images else None, **chosen)
+    return Selection(
+        rates_hz=rates,
+        variants=args.variants.split(",") if args.variants else (),
+        cameras=args.cameras,
+        images=Path(args.images) if args.images else None,
+        **chosen,
+    )

@@ -1,4 +1,5 @@
 """What `evaluate` can measure, by name. A suite takes the command's arguments and returns what goes into its JSON file."""
+
 from __future__ import annotations
 
 import argparse
@@ -23,11 +24,13 @@ def run_suite(args: argparse.Namespace) -> int:
 
 def _synthetic(args: argparse.Namespace) -> int:
     from refit_ros.core.body import load_body
+
     if not isinstance(args.scenes, int):
         raise ValueError(f"--scenes is '{args.scenes}'; the suite 'synthetic' takes how many, and 'people' takes names")
     from refit_ros.training.evaluate import evaluate_synthetic, evaluate_variant, synthetic_sets
     from refit_ros.training.variants import load_variant
     from refit_ros.training.warm import warm_against_cold
+
     if args.variant and (args.precision is not None or args.engine is not None):
         raise ValueError("--variant is measured by torch in float32: leave --precision and --engine out beside it")
     device, body = _device(args), load_body(args.body)
@@ -36,13 +39,14 @@ def _synthetic(args: argparse.Namespace) -> int:
     began_s = time.monotonic()
     singles, sets = synthetic_sets(on_device, network.config.image_size, device, args.crops, args.sets)
     result["default"] = evaluate_synthetic(network, body, singles, sets, device)
-    _keep(args, result)   # what was measured is kept, whatever becomes of the rest
+    _keep(args, result)  # what was measured is kept, whatever becomes of the rest
     if args.scenes:
         result["warm_start"] = warm_against_cold(network, body, device, args.scenes)
     for name, path in (pair.split("=", 1) for pair in args.variant or []):
         print(f"variant {name}", file=sys.stderr)
         result.setdefault("variants", {})[name] = evaluate_variant(
-            load_variant(name, path, on_device, device), body, singles, sets, device)
+            load_variant(name, path, on_device, device), body, singles, sets, device
+        )
     result["seconds"] = round(time.monotonic() - began_s, 1)
     return _finish(args, result)
 
@@ -50,6 +54,7 @@ def _synthetic(args: argparse.Namespace) -> int:
 def _real(args: argparse.Namespace) -> int:
     from refit_ros.core.body import load_body
     from refit_ros.training.real_evaluation import evaluate_real
+
     if not args.data:
         raise ValueError("the suite 'real' needs --data FILE.npz in the published layout")
     device, body = _device(args), load_body(args.body)
@@ -59,6 +64,7 @@ def _real(args: argparse.Namespace) -> int:
 
 def _people(args: argparse.Namespace) -> int:
     from refit_ros.commands.evaluate_people import run
+
     return run(args)
 
 
@@ -69,12 +75,14 @@ def _device(args: argparse.Namespace) -> torch.device:
     import torch
 
     from refit_ros.core.device import device_named
+
     return torch.device(device_named(args.device))
 
 
 def _network(args: argparse.Namespace, body, device: torch.device):
     from refit_ros.core.checkpoint import load_network
     from refit_ros.core.inference import prepare
+
     network = load_network(args.weights, body=body, device=device)
     if args.precision is not None or args.engine is not None:
         # What was asked for; without it these suites measure the network itself, in float32, whatever the device.
@@ -94,4 +102,5 @@ def _finish(args: argparse.Namespace, result: dict) -> int:
 def _keep(args: argparse.Namespace, result: dict) -> None:
     if args.output:
         from refit_ros.training.checkpoints import write_whole
+
         write_whole(Path(args.output), lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))

@@ -1,4 +1,5 @@
 """`fit`: bodies from pictures, folders and videos, one .npz and one overlay picture a frame. No ROS."""
+
 from __future__ import annotations
 
 import argparse
@@ -33,20 +34,38 @@ CAMERA = "camera"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, a folder of them, or a video")
     parser.add_argument("--output", required=True, metavar="DIR", help="where the .npz files and overlays go")
-    parser.add_argument("--focal", type=positive_float, metavar="PX",
-                        help="focal length; without it, the picture's diagonal sqrt(height^2 + width^2)")
-    parser.add_argument("--principal-point", type=float, nargs=2, metavar=("X", "Y"),
-                        help="in px; without it, the picture's centre")
-    parser.add_argument("--detector", choices=["builtin", "photographs", "onnx", "full_image"],
-                        help="how people are found; without it, photographs where its models are there, else builtin")
+    parser.add_argument(
+        "--focal",
+        type=positive_float,
+        metavar="PX",
+        help="focal length; without it, the picture's diagonal sqrt(height^2 + width^2)",
+    )
+    parser.add_argument(
+        "--principal-point", type=float, nargs=2, metavar=("X", "Y"), help="in px; without it, the picture's centre"
+    )
+    parser.add_argument(
+        "--detector",
+        choices=["builtin", "photographs", "onnx", "full_image"],
+        help="how people are found; without it, photographs where its models are there, else builtin",
+    )
     parser.add_argument("--detector-model", metavar="FILE", help="the ONNX file of --detector onnx")
-    parser.add_argument("--box", type=float, nargs=4, action="append", default=[],
-                        metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
-                        help="a person's box in px, instead of a detector; may be given several times")
-    parser.add_argument("--evidence", choices=["features", "keypoints"], default="features",
-                        help="what the network looks at: its own features of the image, or landmarks that BlazePose finds "
-                             "(`python -m refit_ros models get` first; --weights of a keypoint network; each image by "
-                             "itself); without it, features")
+    parser.add_argument(
+        "--box",
+        type=float,
+        nargs=4,
+        action="append",
+        default=[],
+        metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"),
+        help="a person's box in px, instead of a detector; may be given several times",
+    )
+    parser.add_argument(
+        "--evidence",
+        choices=["features", "keypoints"],
+        default="features",
+        help="what the network looks at: its own features of the image, or landmarks that BlazePose finds "
+        "(`python -m refit_ros models get` first; --weights of a keypoint network; each image by "
+        "itself); without it, features",
+    )
     parser.add_argument("--max-people", type=positive_int, metavar="N", help="keep the N most certain people")
     parser.add_argument("--sequence", action="store_true", help="the pictures of a folder follow one another in time")
     parser.add_argument("--every", type=positive_int, default=1, metavar="N", help="of a video, take one frame in N")
@@ -57,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from refit_ros.commands.frames import list_sources, read_frames
     from refit_ros.core.plain_files import shown
+
     problems: list[str] = []
 
     def complain(sentence: str) -> None:
@@ -73,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
     output.mkdir(parents=True, exist_ok=True)
     if args.evidence == "keypoints":
         from refit_ros.commands.fit_keypoints import make_keypoint_estimator
+
         network, estimator = make_keypoint_estimator(args)
     else:
         network = load_network_from(args)
@@ -95,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
 def usual_detector() -> str:
     """The one that sees people in photographs where its models are there, else the package's own, and what is missing."""
     from refit_ros.detection.photographs import without_photographs_note
+
     note = without_photographs_note()
     if note:
         print(f"note: {note}", file=sys.stderr)
@@ -104,15 +126,19 @@ def usual_detector() -> str:
 def make_estimator(network: Refit, args: argparse.Namespace) -> Estimator:
     """The estimator with what the options say. Raises ValueError or FileNotFoundError where its detector cannot be had."""
     from refit_ros.estimation.estimator import Estimator
+
     detector = "topic" if args.box else args.detector or usual_detector()
     # A picture stands alone: nobody has to be seen twice before counting as a person.
-    return Estimator(network, settings_from(args, detector=detector, detector_model=args.detector_model,
-                                            max_people=args.max_people, birth_hits=1))
+    return Estimator(
+        network,
+        settings_from(args, detector=detector, detector_model=args.detector_model, max_people=args.max_people, birth_hits=1),
+    )
 
 
 def fit_frame(estimator: Estimator, body: Body, frame: Frame, args: argparse.Namespace, output: Path) -> People:
     """Fit one frame and write its files. Raises ValueError with a sentence where that cannot be done."""
     from refit_ros.camera.views import View
+
     if frame.starts_sequence:
         estimator.reset()
     calibration = pinhole(frame.image.shape[0], frame.image.shape[1], args.focal, args.principal_point)
@@ -131,6 +157,7 @@ def pinhole(height_px: int, width_px: int, focal_px: float | None, principal_px:
 
     from refit_ros.camera.calibration import Calibration
     from refit_ros.core.camera import default_focal_px
+
     focal = float(default_focal_px(height_px, width_px)) if focal_px is None else focal_px
     x, y = (width_px / 2, height_px / 2) if principal_px is None else principal_px
     K = np.array([[focal, 0, x], [0, focal, y], [0, 0, 1]], dtype=np.float64)
@@ -142,6 +169,7 @@ def boxes_from(boxes: list[list[float]]) -> Boxes | None:
     import numpy as np
 
     from refit_ros.camera.boxes import Boxes
+
     return Boxes(np.array(boxes, dtype=np.float64), np.ones(len(boxes))) if boxes else None
 
 
@@ -161,16 +189,20 @@ def write_people(path: Path, people: People, calibration: Calibration, body_mode
         return np.asarray(values, dtype=dtype).reshape(len(values), *shape)
 
     found = people.people
-    values = dict(betas=stack([p.betas for p in found], (10,)),
-                  global_orient=stack([p.global_orient for p in found], (3,)),
-                  body_pose=stack([p.body_pose for p in found], (69,)),
-                  transl=stack([p.transl for p in found], (3,)),
-                  joints=stack([p.joints for p in found], (24, 3)),
-                  joint_stddev=stack([p.joint_stddev for p in found], (24,)),
-                  boxes=stack([p.views[0].box_xyxy_px if p.views else np.zeros(4) for p in found], (4,)),
-                  id=stack([p.id for p in found], (), np.int32), confidence=stack([p.confidence for p in found], ()),
-                  focal=np.float32(calibration.K[0, 0]), principal_point=calibration.K[:2, 2].astype(np.float32),
-                  body_model=np.array(body_model))
+    values = dict(
+        betas=stack([p.betas for p in found], (10,)),
+        global_orient=stack([p.global_orient for p in found], (3,)),
+        body_pose=stack([p.body_pose for p in found], (69,)),
+        transl=stack([p.transl for p in found], (3,)),
+        joints=stack([p.joints for p in found], (24, 3)),
+        joint_stddev=stack([p.joint_stddev for p in found], (24,)),
+        boxes=stack([p.views[0].box_xyxy_px if p.views else np.zeros(4) for p in found], (4,)),
+        id=stack([p.id for p in found], (), np.int32),
+        confidence=stack([p.confidence for p in found], ()),
+        focal=np.float32(calibration.K[0, 0]),
+        principal_point=calibration.K[:2, 2].astype(np.float32),
+        body_model=np.array(body_model),
+    )
     with whole_file(path) as file:
         np.savez(file, **values)
 
@@ -182,6 +214,7 @@ def write_overlay(path: Path, image: np.ndarray, calibration: Calibration, peopl
 
     from refit_ros.core.plain_files import whole_file
     from refit_ros.estimation.overlay import draw_overlay
+
     drawn = draw_overlay(image, calibration, np.eye(4), people, body)
     written, content = cv2.imencode(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
     if not written:

@@ -1,4 +1,5 @@
 """Images, folders and videos as one stream of frames; what cannot be read is told and passed over."""
+
 from __future__ import annotations
 
 import re
@@ -15,28 +16,45 @@ from refit_ros.core.plain_files import check_regular, is_regular, open_regular, 
 # What a folder's file of such a name is meant as, so that it is told when it is none. Others count by their content.
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2"}
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".3gp", ".mts", ".ts", ".wmv", ".flv"}
-DEFAULT_VIDEO_RATE_HZ = 30.0   # where a video file does not tell its own
+DEFAULT_VIDEO_RATE_HZ = 30.0  # where a video file does not tell its own
 _LOOKED_AT_BYTES = 512
 _STILL_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis")
-_IMAGE_BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"\xff\x4f\xff\x51",
-                     b"\0\0\0\x0cjP  ")
-_VIDEO_BEGINNINGS = (b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"FLV\x01",
-                     b"OggS", b"\x06\x0e\x2b\x34", b"\0\0\0\x01\x67")
+_IMAGE_BEGINNINGS = (
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"\xff\x4f\xff\x51",
+    b"\0\0\0\x0cjP  ",
+)
+_VIDEO_BEGINNINGS = (
+    b"\x1aE\xdf\xa3",
+    b"\0\0\x01\xba",
+    b"\0\0\x01\xb3",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+    b"FLV\x01",
+    b"OggS",
+    b"\x06\x0e\x2b\x34",
+    b"\0\0\0\x01\x67",
+)
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Frame:
     """One image to be fitted."""
-    name: str            # of the files that come out, without ending; unique in a run
-    image: np.ndarray    # (H, W, 3) uint8 RGB
-    stamp_s: float       # time in its sequence
+
+    name: str  # of the files that come out, without ending; unique in a run
+    image: np.ndarray  # (H, W, 3) uint8 RGB
+    stamp_s: float  # time in its sequence
     starts_sequence: bool  # nothing before it helps to find the people in it
 
 
 @dataclass(frozen=True)
 class Source:
     """A file to read, with the name of what comes out of it."""
+
     path: Path
     name: str
     starts_sequence: bool
@@ -55,8 +73,9 @@ def list_sources(paths: Sequence[str | Path], folder_is_sequence: bool, complain
             if not inside:
                 complain(f"{shown(path)}: no image or video in this folder")
             usable = [(file, kind) for file in inside if (kind := _kind_or_complaint(file, complain))]
-            found += [(file, index == 0 or not folder_is_sequence, kind == "video")
-                      for index, (file, kind) in enumerate(usable)]
+            found += [
+                (file, index == 0 or not folder_is_sequence, kind == "video") for index, (file, kind) in enumerate(usable)
+            ]
         elif kind := _kind_or_complaint(path, complain):
             found.append((path, True, kind == "video"))
     return _with_unique_names(found)
@@ -65,20 +84,22 @@ def list_sources(paths: Sequence[str | Path], folder_is_sequence: bool, complain
 def natural_order(path: Path) -> list:
     """A key by which 2.jpg comes before 10.jpg."""
     parts = re.split(r"([0-9]+)", path.name)
-    return [(len(part.lstrip("0")), part.lstrip("0"), part) if index % 2 else (part.lower(), part)
-            for index, part in enumerate(parts)]
+    return [
+        (len(part.lstrip("0")), part.lstrip("0"), part) if index % 2 else (part.lower(), part)
+        for index, part in enumerate(parts)
+    ]
 
 
 def kind_of(beginning: bytes) -> str:
-    """"image" or "video" by a file's first bytes, "" for anything else."""
+    """ "image" or "video" by a file's first bytes, "" for anything else."""
     if beginning.startswith(_IMAGE_BEGINNINGS) or re.match(rb"P[1-6]\s", beginning):
         return "image"
     if beginning[:4] == b"RIFF":
         return {b"WEBP": "image", b"AVI ": "video"}.get(beginning[8:12], "")
     if beginning[4:8] == b"ftyp":
         return "" if beginning[8:12] in _STILL_BRANDS else "video"
-    packets = ((0, 188), (4, 196))   # where the first two begin in a transport stream, plain or with time codes
-    stream = any(beginning[first:first + 1] == beginning[second:second + 1] == b"G" for first, second in packets)
+    packets = ((0, 188), (4, 196))  # where the first two begin in a transport stream, plain or with time codes
+    stream = any(beginning[first : first + 1] == beginning[second : second + 1] == b"G" for first, second in packets)
     if beginning.startswith(_VIDEO_BEGINNINGS) or beginning[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip") or stream:
         return "video"
     return ""
@@ -87,6 +108,7 @@ def kind_of(beginning: bytes) -> str:
 def read_frames(sources: Sequence[Source], every: int, complain: Say, note: Say = lambda _: None) -> Iterator[Frame]:
     """Every frame of every source; of videos one in `every`. `note` gets what should be known and is no fault."""
     from refit_ros.commands.video import read_video
+
     for index, source in enumerate(sources):
         if source.is_video:
             yield from read_video(source, every, complain)
@@ -128,8 +150,10 @@ def _kind_or_complaint(path: Path, complain: Say) -> str:
     kind = kind_of(beginning)
     if not kind:
         what = "an HEIC or AVIF image" if beginning[8:12] in _STILL_BRANDS else what_it_is(beginning)
-        complain(f"{shown(path)}: this is not an image or video that can be read{f' (it is {what})' if what else ''}; "
-                 "save it as JPEG, PNG or MP4")
+        complain(
+            f"{shown(path)}: this is not an image or video that can be read{f' (it is {what})' if what else ''}; "
+            "save it as JPEG, PNG or MP4"
+        )
     return kind
 
 
@@ -148,6 +172,7 @@ def _with_unique_names(found: list[tuple[Path, bool, bool]]) -> list[Source]:
 def _read_image(path: Path, note: Say) -> np.ndarray:
     """(H, W, 3) uint8 RGB, turned the way the camera was held. Raises InputError: the end of a sentence about the file."""
     from refit_ros.camera.image_bytes import decode_file_image
+
     with open_regular(path) as file:
         size = check_regular(path)
         limits.check(size, "image_file_megabytes", f"the file has {size // limits.MEGABYTE} MB", limits.MEGABYTE)

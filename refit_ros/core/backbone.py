@@ -1,4 +1,5 @@
 """Which network turns a crop into a feature map and a vector."""
+
 from __future__ import annotations
 
 from torch import nn
@@ -10,6 +11,8 @@ def make_backbone(config: NetworkConfig) -> nn.Module:
     """Images (B, 3, S, S) -> map (B, map_channels, S / 4, S / 4) and vector (B, pooled_channels)."""
     if config.backbone == "small":
         from refit_ros.core.backbone_small import SmallBackbone
+
         return SmallBackbone(config.image_size)
     from refit_ros.core.backbone_hrnet import HRNet
+
     return HRNet(width={"hrnet_w32": 32, "hrnet_w48": 48}[config.backbone])

@@ -3,6 +3,7 @@
 Wang et al., "Deep High-Resolution Representation Learning for Visual Recognition", TPAMI 2020. Module names are
 those of the published checkpoints.
 """
+
 from __future__ import annotations
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 _STEM = 64
 _MODULES = {2: 1, 3: 4, 4: 3}  # stage (as many branches) -> exchange modules
-_BLOCKS = 4                    # residual blocks in each branch of each module
+_BLOCKS = 4  # residual blocks in each branch of each module
 
 
 def _convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Conv2d:
@@ -62,8 +63,8 @@ class Exchange(nn.Module):
         super().__init__()
         self.branches = nn.ModuleList(nn.Sequential(*(BasicBlock(width) for _ in range(_BLOCKS))) for width in widths)
         self.fuse_layers = nn.ModuleList(
-            nn.ModuleList(_between(widths, source, target) for source in range(len(widths)))
-            for target in range(len(widths)))
+            nn.ModuleList(_between(widths, source, target) for source in range(len(widths))) for target in range(len(widths))
+        )
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
         branches = [blocks(x) for blocks, x in zip(self.branches, branches)]
@@ -82,8 +83,11 @@ def _between(widths: list[int], source: int, target: int) -> nn.Module | None:
     if source == target:
         return None
     if source > target:
-        return nn.Sequential(_convolution(widths[source], widths[target], 1), nn.BatchNorm2d(widths[target]),
-                             nn.Upsample(scale_factor=2 ** (source - target), mode="nearest"))
+        return nn.Sequential(
+            _convolution(widths[source], widths[target], 1),
+            nn.BatchNorm2d(widths[target]),
+            nn.Upsample(scale_factor=2 ** (source - target), mode="nearest"),
+        )
     steps = [_unit(widths[source], widths[source], stride=2) for _ in range(target - source - 1)]
     return nn.Sequential(*steps, _unit(widths[source], widths[target], stride=2, relu=False))
 
@@ -106,8 +110,7 @@ class HRNet(nn.Module):
         self.conv2, self.bn2 = _convolution(_STEM, _STEM, stride=2), nn.BatchNorm2d(_STEM)
         self.layer1 = nn.Sequential(Bottleneck(_STEM, _STEM), *(Bottleneck(4 * _STEM, _STEM) for _ in range(3)))
         # A transition adds one branch, half the size of the last; the first also narrows what layer1 gives.
-        self.transition1 = nn.ModuleList([_unit(4 * _STEM, widths[0]),
-                                          nn.Sequential(_unit(4 * _STEM, widths[1], stride=2))])
+        self.transition1 = nn.ModuleList([_unit(4 * _STEM, widths[0]), nn.Sequential(_unit(4 * _STEM, widths[1], stride=2))])
         self.stage2 = self._stage(widths[:2])
         self.transition2 = nn.ModuleList([None, None, nn.Sequential(_unit(widths[1], widths[2], stride=2))])
         self.stage3 = self._stage(widths[:3])
@@ -136,8 +139,15 @@ class HRNet(nn.Module):
         branches = self.stage2([self.transition1[0](x), self.transition1[1](x)])
         branches = self.stage3([*branches, self.transition2[2](branches[-1])])
         branches = self.stage4([*branches, self.transition3[3](branches[-1])])
-        maps = torch.cat((branches[0], self.upsample_stage_2(branches[1]), self.upsample_stage_3(branches[2]),
-                          self.upsample_stage_4(branches[3])), dim=1)
+        maps = torch.cat(
+            (
+                branches[0],
+                self.upsample_stage_2(branches[1]),
+                self.upsample_stage_3(branches[2]),
+                self.upsample_stage_4(branches[3]),
+            ),
+            dim=1,
+        )
         y = branches[0]
         for downsample, branch in zip(self.downsamples, branches[1:]):
             y = downsample(y) + branch

@@ -2,6 +2,7 @@
 
 Few, wide 3 x 3 convolutions, because that is what a small processor runs best one crop at a time.
 """
+
 from __future__ import annotations
 
 import torch
@@ -10,8 +11,8 @@ from torch import Tensor, nn
 
 _STEM, _WIDTHS = 32, (64, 128, 192, 256)  # at strides 2 and 4, 8, 16, 32
 _BLOCKS = (3, 3, 2, 1)
-_MAP = 96                                 # channels of the map at stride 4
-_POOLED_EACH = 12                         # channels whose places are kept in the pooled vector
+_MAP = 96  # channels of the map at stride 4
+_POOLED_EACH = 12  # channels whose places are kept in the pooled vector
 
 
 def _convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1, relu: bool = True) -> nn.Sequential:

@@ -3,6 +3,7 @@
 Frame: SMPL's rest pose has y up and the face towards +z, in metres; the root rotation and `transl` carry
 it into any other frame. The body turns about its root joint J0(shape), as SMPL does.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -48,10 +49,15 @@ class Body(nn.Module):
         joint_template = (layer.J_regressor.double() @ layer.v_template.double()).float()
         joint_shapes = torch.einsum("jv,vcb->jcb", layer.J_regressor.double(), layer.shapedirs.double()).float()
         for name, value in {
-            "v_template": layer.v_template, "shapedirs": layer.shapedirs, "posedirs": layer.posedirs.T,
-            "J_regressor": layer.J_regressor, "lbs_weights": layer.lbs_weights,
-            "joint_template": joint_template, "joint_shapes": joint_shapes,
-            "marker_template": layer.v_template[picked], "marker_shapedirs": layer.shapedirs[picked],
+            "v_template": layer.v_template,
+            "shapedirs": layer.shapedirs,
+            "posedirs": layer.posedirs.T,
+            "J_regressor": layer.J_regressor,
+            "lbs_weights": layer.lbs_weights,
+            "joint_template": joint_template,
+            "joint_shapes": joint_shapes,
+            "marker_template": layer.v_template[picked],
+            "marker_shapedirs": layer.shapedirs[picked],
             "marker_posedirs": layer.posedirs.T.reshape(self.vertex_count, 3, -1)[picked].flatten(0, 1),
             "marker_weights": layer.lbs_weights[picked],
             **_tree_indices(),
@@ -72,8 +78,7 @@ class Body(nn.Module):
         return _moved(transforms[..., :3, 3], transl)
 
     @in_float32
-    def markers_and_joints(self, betas: Tensor, rotmats: Tensor,
-                           transl: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def markers_and_joints(self, betas: Tensor, rotmats: Tensor, transl: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """As `joints`, and the markers alone of all vertices: (B, M, 3) m, (B, 24, 3) m."""
         transforms, rest = self._pose(betas, rotmats)
         points = _blended(self.marker_template, self.marker_shapedirs, self.marker_posedirs, betas, rotmats)
@@ -101,8 +106,9 @@ class Body(nn.Module):
         """-> each joint's frame in the body's (B, 24, 4, 4), composed along the tree, and the rest joints."""
         rest = self.rest_joints(betas)
         offset = rest - rest[:, self.parents] * self.has_parent
-        local = torch.cat((torch.cat((rotmats, offset[..., None]), dim=-1),
-                           self.last_row.expand(len(betas), -1, -1, -1)), dim=-2)
+        local = torch.cat(
+            (torch.cat((rotmats, offset[..., None]), dim=-1), self.last_row.expand(len(betas), -1, -1, -1)), dim=-2
+        )
         local = local[:, self.level_order]
         composed, start = [local[:, :1]], 1
         for level in range(1, len(_LEVELS)):

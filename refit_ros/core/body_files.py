@@ -1,4 +1,5 @@
 """Find and read files in SMPL's format: official .pkl and .npz, folders of them, and the embedded body."""
+
 from __future__ import annotations
 
 import contextlib
@@ -34,14 +35,15 @@ _LETTER = {"neutral": "neutral", "male": "m", "female": "f"}
 @dataclass(frozen=True)
 class BodyArrays:
     """A body's arrays, checked; V vertices, metres."""
+
     name: str
-    v_template: np.ndarray    # (V, 3)
-    faces: np.ndarray         # (F, 3) int64
-    shapedirs: np.ndarray     # (V, 3, 10)
-    posedirs: np.ndarray      # (V, 3, 207)
-    J_regressor: np.ndarray   # (24, V)
-    weights: np.ndarray       # (V, 24)
-    markers: np.ndarray       # (M,) int64
+    v_template: np.ndarray  # (V, 3)
+    faces: np.ndarray  # (F, 3) int64
+    shapedirs: np.ndarray  # (V, 3, 10)
+    posedirs: np.ndarray  # (V, 3, 207)
+    J_regressor: np.ndarray  # (24, V)
+    weights: np.ndarray  # (V, 24)
+    markers: np.ndarray  # (M,) int64
     joint_limits: np.ndarray | None = None
     shape_names: tuple[str, ...] = ()
 
@@ -64,11 +66,17 @@ def official_names(gender: str) -> tuple[str, ...]:
     letter = _LETTER[gender]
     stems = [f"SMPL_{gender.upper()}", f"SMPL_{gender}"]
     if gender == "neutral":
-        stems += [f"basicModel_{letter}_lbs_10_207_0_v1.0.0", f"basicmodel_{letter}_lbs_10_207_0_v1.1.0",
-                  f"basicmodel_{letter}_lbs_10_207_0_v1.0.0"]
+        stems += [
+            f"basicModel_{letter}_lbs_10_207_0_v1.0.0",
+            f"basicmodel_{letter}_lbs_10_207_0_v1.1.0",
+            f"basicmodel_{letter}_lbs_10_207_0_v1.0.0",
+        ]
     else:
-        stems += [f"basicmodel_{letter}_lbs_10_207_0_v1.1.0", f"basicmodel_{letter}_lbs_10_207_0_v1.0.0",
-                  f"basicModel_{letter}_lbs_10_207_0_v1.0.0"]
+        stems += [
+            f"basicmodel_{letter}_lbs_10_207_0_v1.1.0",
+            f"basicmodel_{letter}_lbs_10_207_0_v1.0.0",
+            f"basicModel_{letter}_lbs_10_207_0_v1.0.0",
+        ]
     return tuple(stem + ending for stem in stems for ending in (".pkl", ".npz"))
 
 
@@ -84,14 +92,18 @@ def find_body_file(path: str | Path | None, gender: str = "neutral") -> Path:
             for name in official_names(gender):
                 if (folder / name).is_file():
                     return folder / name
-        raise InputError(f"{place} holds no {gender} SMPL body (looked for {official_names(gender)[0]}, "
-                         f"{official_names(gender)[4]} and the like there and in smpl/); give the file itself.")
+        raise InputError(
+            f"{place} holds no {gender} SMPL body (looked for {official_names(gender)[0]}, "
+            f"{official_names(gender)[4]} and the like there and in smpl/); give the file itself."
+        )
     if place == EMBEDDED_BODY:
         raise InputError(f"the embedded body {place} is missing; reinstall refit_ros.")
     if place.exists():
         check_regular(place)
-    raise InputError(f"{place} does not exist; give an SMPL file or its folder, from https://smpl.is.tue.mpg.de, "
-                     "or nothing for the embedded body.")
+    raise InputError(
+        f"{place} does not exist; give an SMPL file or its folder, from https://smpl.is.tue.mpg.de, "
+        "or nothing for the embedded body."
+    )
 
 
 def read_body(path: str | Path | None = None, gender: str = "neutral") -> BodyArrays:
@@ -100,17 +112,25 @@ def read_body(path: str | Path | None = None, gender: str = "neutral") -> BodyAr
     values = _read_values(file)
     arrays = {key: _array(values, key, file) for key in KEYS}
     if arrays["v_template"].ndim != 2 or len(arrays["v_template"]) == 0:
-        raise InputError(f"{shown(file)} is no SMPL body: v_template has shape {arrays['v_template'].shape}, "
-                         "expected (V, 3).")
+        raise InputError(
+            f"{shown(file)} is no SMPL body: v_template has shape {arrays['v_template'].shape}, expected (V, 3)."
+        )
     count = len(arrays["v_template"])
     _check_tree(arrays["kintree_table"], file)
     if arrays["shapedirs"].ndim == 3:
         arrays["shapedirs"] = arrays["shapedirs"][:, :, :10]
-    for key, shape in {"v_template": (count, 3), "shapedirs": (count, 3, 10), "posedirs": (count, 3, 207),
-                       "J_regressor": (24, count), "weights": (count, 24)}.items():
+    for key, shape in {
+        "v_template": (count, 3),
+        "shapedirs": (count, 3, 10),
+        "posedirs": (count, 3, 207),
+        "J_regressor": (24, count),
+        "weights": (count, 24),
+    }.items():
         if arrays[key].shape != shape:
-            raise InputError(f"{shown(file)} is no SMPL body: {key} has shape {arrays[key].shape}, expected {shape} "
-                             "(SMPL-H and SMPL-X have other dimensions and do not fit).")
+            raise InputError(
+                f"{shown(file)} is no SMPL body: {key} has shape {arrays[key].shape}, expected {shape} "
+                "(SMPL-H and SMPL-X have other dimensions and do not fit)."
+            )
         if not np.isfinite(arrays[key]).all():
             raise InputError(f"{shown(file)} is damaged: {key} holds values that are not finite; download it again.")
     if not np.isfinite(arrays["f"]).all() or arrays["f"].size == 0 or np.abs(arrays["f"]).max() > 2**40:
@@ -119,10 +139,18 @@ def read_body(path: str | Path | None = None, gender: str = "neutral") -> BodyAr
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.min() < 0 or faces.max() >= count:
         raise InputError(f"{shown(file)} is damaged: its faces do not fit its {count} vertices; download it again.")
     name = "refit_ros" if file == EMBEDDED_BODY else file.stem
-    body = BodyArrays(name=name, v_template=arrays["v_template"], faces=faces, shapedirs=arrays["shapedirs"],
-                      posedirs=arrays["posedirs"], J_regressor=arrays["J_regressor"], weights=arrays["weights"],
-                      markers=np.zeros(1, np.int64), joint_limits=_optional(values, "joint_limits", file),
-                      shape_names=_names(values.get("shape_names", ())))
+    body = BodyArrays(
+        name=name,
+        v_template=arrays["v_template"],
+        faces=faces,
+        shapedirs=arrays["shapedirs"],
+        posedirs=arrays["posedirs"],
+        J_regressor=arrays["J_regressor"],
+        weights=arrays["weights"],
+        markers=np.zeros(1, np.int64),
+        joint_limits=_optional(values, "joint_limits", file),
+        shape_names=_names(values.get("shape_names", ())),
+    )
     return body.with_markers(_markers(values, body, file))
 
 
@@ -132,9 +160,15 @@ def smplx_layer(arrays: BodyArrays):
     from smplx.utils import Struct
     from smplx.vertex_ids import vertex_ids
 
-    data = Struct(v_template=arrays.v_template, f=arrays.faces.astype(np.uint32), shapedirs=arrays.shapedirs,
-                  posedirs=arrays.posedirs, J_regressor=arrays.J_regressor, weights=arrays.weights,
-                  kintree_table=np.array([(2**32 - 1,) + PARENTS[1:], range(24)], np.int64))
+    data = Struct(
+        v_template=arrays.v_template,
+        f=arrays.faces.astype(np.uint32),
+        shapedirs=arrays.shapedirs,
+        posedirs=arrays.posedirs,
+        J_regressor=arrays.J_regressor,
+        weights=arrays.weights,
+        kintree_table=np.array([(2**32 - 1,) + PARENTS[1:], range(24)], np.int64),
+    )
     # smplx reads its extra joints (nose, toes, ...) off SMPL's mesh; on another mesh they mean nothing, but must exist.
     last = len(arrays.v_template) - 1
     extra = {name: min(vertex, last) for name, vertex in vertex_ids["smplh"].items()}
@@ -171,8 +205,9 @@ def _array(values: dict, key: str, file: Path) -> np.ndarray:
         limits.check(array.size, "body_numbers", f"it holds {array.size} numbers")
         return array if key in ("f", "kintree_table") else np.asarray(array, np.float64)
     except (ValueError, TypeError) as error:
-        raise InputError(f"{shown(file)} cannot be used: '{key}': {str(error).rstrip('.')}; "
-                         "take the file from its official source.") from error
+        raise InputError(
+            f"{shown(file)} cannot be used: '{key}': {str(error).rstrip('.')}; take the file from its official source."
+        ) from error
 
 
 def _optional(values: dict, key: str, file: Path) -> np.ndarray | None:

@@ -4,6 +4,7 @@ Frames: a camera frame has x right, y down, z forward, in metres. Pixels of a fu
 a pinhole without distortion and with one focal length. A crop is the square of side `side_px` around
 `center_px` of that picture, shown at S x S px.
 """
+
 from __future__ import annotations
 
 import math
@@ -76,8 +77,9 @@ def default_focal_px(height_px: int, width_px: int) -> float:
     return math.hypot(height_px, width_px)
 
 
-def crop_to_picture_affine(center_px: tuple[float, float], side_px: float,
-                           crop_size: int) -> tuple[float, float, float, float]:
+def crop_to_picture_affine(
+    center_px: tuple[float, float], side_px: float, crop_size: int
+) -> tuple[float, float, float, float]:
     """How the published network's crops are cut: (ax, bx, ay, by) with picture = a * crop + b for each axis.
 
     Both in pixel indices (0 is the centre of the first pixel). The square's edges are first truncated to whole

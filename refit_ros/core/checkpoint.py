@@ -1,4 +1,5 @@
 """Weights files: the published ones (.pt, .pth, .ckpt, .pth.tar) and this project's own (.safetensors)."""
+
 from __future__ import annotations
 
 import logging
@@ -30,8 +31,7 @@ OLDEST_TORCH = (2, 10)  # before it, torch.load(weights_only=True) could still b
 _LISTED = 20
 
 
-def load_network(weights: str | Path | None = None, body: Body | None = None,
-                 device: torch.device | str = "cpu") -> Refit:
+def load_network(weights: str | Path | None = None, body: Body | None = None, device: torch.device | str = "cpu") -> Refit:
     """The network of a weights file, ready to run, on `device`.
 
     weights: a file; None for the embedded ones; "untrained" or "untrained:hrnet_w48" for random numbers, with which
@@ -66,8 +66,7 @@ def untrained_network(config: NetworkConfig, body: Body, seed: int = 0) -> Refit
     return network.eval()
 
 
-def save_network(network: Refit, path: str | Path, metadata: Mapping[str, str] | None = None,
-                 half: bool = False) -> None:
+def save_network(network: Refit, path: str | Path, metadata: Mapping[str, str] | None = None, half: bool = False) -> None:
     """Write the weights as safetensors, with the configuration and `metadata` beside them, whole or not at all.
 
     half: matrices and kernels in float16 (half the size), the rest in float32.
@@ -102,8 +101,9 @@ def refuse_old_torch(version: str = torch.__version__) -> None:
     """Raises InputError where this torch is too old to read a stranger's file."""
     numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:2])
     if numbers < OLDEST_TORCH:
-        raise InputError(f"torch {version} is too old to read weights safely; "
-                         f"install torch {'.'.join(map(str, OLDEST_TORCH))} or later.")
+        raise InputError(
+            f"torch {version} is too old to read weights safely; install torch {'.'.join(map(str, OLDEST_TORCH))} or later."
+        )
 
 
 def _named(backbone: str) -> NetworkConfig:
@@ -119,8 +119,9 @@ def _named(backbone: str) -> NetworkConfig:
 def _opened(path: Path) -> Iterator[tuple[dict[str, StoredTensor], NetworkConfig, dict[str, str]]]:
     """-> entries under the published names, what network they are for, and what else the file says; good while open."""
     if not path.exists():
-        raise InputError("there is no such file; give a ReFit checkpoint (.pt, .pth, .safetensors), or nothing for "
-                         "the embedded weights.")
+        raise InputError(
+            "there is no such file; give a ReFit checkpoint (.pt, .pth, .safetensors), or nothing for the embedded weights."
+        )
     with ExitStack() as stack:
         file = stack.enter_context(open_regular(path))
         size = file.seek(0, os.SEEK_END)
@@ -152,8 +153,11 @@ def _weights_in(content: object) -> dict[str, StoredTensor]:
     for key in ("model", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if not isinstance(content, dict) or not content or not all(
-            isinstance(name, str) and isinstance(value, StoredTensor) for name, value in content.items()):
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(name, str) and isinstance(value, StoredTensor) for name, value in content.items())
+    ):
         raise InputError("it holds no network's weights (looked for 'model', 'state_dict' or the entries themselves).")
     return dict(content)
 
@@ -189,8 +193,11 @@ def _network_for(state: Mapping[str, StoredTensor], config: NetworkConfig, body:
     problems = {
         "missing": [name for name in expected if name not in state],
         "not expected": [name for name in state if name not in expected],
-        "of another shape": [f"{name} {tuple(state[name].shape)}, expected {tuple(value.shape)}"
-                             for name, value in expected.items() if name in state and state[name].shape != value.shape],
+        "of another shape": [
+            f"{name} {tuple(state[name].shape)}, expected {tuple(value.shape)}"
+            for name, value in expected.items()
+            if name in state and state[name].shape != value.shape
+        ],
     }
     if any(problems.values()):
         raise InputError("; ".join(f"{len(names)} {what}: {_listed(names)}" for what, names in problems.items() if names))
@@ -201,7 +208,7 @@ def _network_for(state: Mapping[str, StoredTensor], config: NetworkConfig, body:
         value = stored.read()
         if value.is_floating_point() and not torch.isfinite(value).all():
             bad.append(name)
-        targets[name].copy_(value)   # into the network itself: nothing lies in memory twice
+        targets[name].copy_(value)  # into the network itself: nothing lies in memory twice
     if bad:
         raise InputError(f"values that are not finite in {_listed(bad)}")
     return network

@@ -1,4 +1,5 @@
 """What a network is built from; it travels in the weights file's metadata."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -7,26 +8,36 @@ from dataclasses import dataclass
 
 BACKBONES = ("hrnet_w48", "hrnet_w32", "small", "keypoints")
 # A description comes with a file: nothing is built of sizes that no network has.
-_RANGES = {"image_size": (32, 1024), "markers": (1, 1024), "head_convolutions": (0, 8), "head_channels": (1, 2048),
-           "decoder_layers": (0, 8), "window_radius": (0, 8), "window_features": (1, 64), "feedback_features": (1, 4096),
-           "hidden": (1, 512), "iterations": (0, 100)}
+_RANGES = {
+    "image_size": (32, 1024),
+    "markers": (1, 1024),
+    "head_convolutions": (0, 8),
+    "head_channels": (1, 2048),
+    "decoder_layers": (0, 8),
+    "window_radius": (0, 8),
+    "window_features": (1, 64),
+    "feedback_features": (1, 4096),
+    "hidden": (1, 512),
+    "iterations": (0, 100),
+}
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """Sizes of the network. The defaults are those of the published ReFit with HRNet-W48."""
-    backbone: str = "hrnet_w48"     # one of BACKBONES; "keypoints": none, landmarks of another network come in
-    image_size: int = 256           # px, the crop's side; the feature map is a quarter of it
-    markers: int = 67               # points of the body's surface that look at the picture; or its landmarks
-    head_convolutions: int = 2      # 3 x 3 convolutions between the backbone's map and the markers' channels
+
+    backbone: str = "hrnet_w48"  # one of BACKBONES; "keypoints": none, landmarks of another network come in
+    image_size: int = 256  # px, the crop's side; the feature map is a quarter of it
+    markers: int = 67  # points of the body's surface that look at the picture; or its landmarks
+    head_convolutions: int = 2  # 3 x 3 convolutions between the backbone's map and the markers' channels
     head_channels: int = 256
-    decoder_layers: int = 1         # hidden layers between a hidden state and its update
-    window_radius: int = 3          # of the square read around each marker: 7 x 7 map pixels
-    window_features: int = 5        # numbers kept of each window
-    feedback_features: int = 256    # numbers kept of all windows together
+    decoder_layers: int = 1  # hidden layers between a hidden state and its update
+    window_radius: int = 3  # of the square read around each marker: 7 x 7 map pixels
+    window_features: int = 5  # numbers kept of each window
+    feedback_features: int = 256  # numbers kept of all windows together
     feedback_dropout: float = 0.25  # share of markers hidden in training
-    hidden: int = 32                # of each of the 26 GRUs
-    iterations: int = 5             # unless a call asks for another number
+    hidden: int = 32  # of each of the 26 GRUs
+    iterations: int = 5  # unless a call asks for another number
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:

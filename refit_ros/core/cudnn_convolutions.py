@@ -2,6 +2,7 @@
 
 Everything else stays an ordinary module, so the same pass serves every backbone.
 """
+
 from __future__ import annotations
 
 import operator
@@ -38,8 +39,9 @@ class _CuDnn(nn.Module):
 
 
 def _is_convolution(module: fx.GraphModule, node) -> bool:
-    return isinstance(node, fx.Node) and node.op == "call_module" and isinstance(
-        module.get_submodule(node.target), nn.Conv2d)
+    return (
+        isinstance(node, fx.Node) and node.op == "call_module" and isinstance(module.get_submodule(node.target), nn.Conv2d)
+    )
 
 
 def _is_relu(module: fx.GraphModule, node: fx.Node) -> bool:
@@ -67,8 +69,13 @@ def _fuse(module: fx.GraphModule) -> None:
         elif _is_sum(inner) and _own(inner):
             for convolution, beside in (inner.args, inner.args[::-1]):
                 if _is_convolution(module, convolution) and _own(convolution):
-                    _replace(module, node, convolution, _CuDnn(module.get_submodule(convolution.target)),
-                             (*convolution.args, beside))
+                    _replace(
+                        module,
+                        node,
+                        convolution,
+                        _CuDnn(module.get_submodule(convolution.target)),
+                        (*convolution.args, beside),
+                    )
                     break
 
 

@@ -1,4 +1,5 @@
 """The backbone and the markers' head as one module: all of the network that is convolution."""
+
 from __future__ import annotations
 
 import copy

@@ -1,4 +1,5 @@
 """Other programs that can compute the convolutions on a CPU: OpenVINO, and ONNX Runtime, which is optional."""
+
 from __future__ import annotations
 
 import io
@@ -23,15 +24,16 @@ def make_encoder(engine: str, backbone: nn.Module, head: MarkerHead, example: Te
     """
     device = example.device
     if device.type != "cpu":
-        raise InputError(f"engine {engine} runs on the CPU here, and the device is {device}: "
-                         "use engine torch or device cpu")
+        raise InputError(f"engine {engine} runs on the CPU here, and the device is {device}: use engine torch or device cpu")
     encoder = folded_encoder(backbone, head)
     try:
         make = {"openvino": _openvino, "onnxruntime": _onnxruntime}[engine]
         return make(encoder, example, precision)
     except ModuleNotFoundError as error:
-        raise InputError(f"engine {engine} was asked for and is not installed ({error.name} is missing): "
-                         f"{_HOW_TO_GET[engine]}, or use engine torch") from error
+        raise InputError(
+            f"engine {engine} was asked for and is not installed ({error.name} is missing): "
+            f"{_HOW_TO_GET[engine]}, or use engine torch"
+        ) from error
 
 
 def _openvino(encoder: torch.nn.Module, example: Tensor, precision: str):
@@ -46,15 +48,23 @@ def _openvino(encoder: torch.nn.Module, example: Tensor, precision: str):
         model = openvino.convert_model(torch.jit.trace(encoder, example, check_trace=False), example_input=example)
     # One kernel set for any number of crops, of one size.
     model.reshape({0: openvino.PartialShape([-1, *example.shape[1:]])})
-    compiled = openvino.Core().compile_model(model, "CPU", {
-        "INFERENCE_PRECISION_HINT": hints[precision], "PERFORMANCE_HINT": "LATENCY",
-        # Pinned to a core, a thread waits for whatever else runs there while another core is free.
-        "ENABLE_CPU_PINNING": False, "INFERENCE_NUM_THREADS": torch.get_num_threads()})
+    compiled = openvino.Core().compile_model(
+        model,
+        "CPU",
+        {
+            "INFERENCE_PRECISION_HINT": hints[precision],
+            "PERFORMANCE_HINT": "LATENCY",
+            # Pinned to a core, a thread waits for whatever else runs there while another core is free.
+            "ENABLE_CPU_PINNING": False,
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        },
+    )
     request = compiled.create_infer_request()
 
     def run(images: Tensor) -> tuple[Tensor, ...]:
         outputs = request.infer([np.ascontiguousarray(images.numpy())], share_inputs=True)
         return tuple(torch.from_numpy(outputs[output].copy()) for output in compiled.outputs)
+
     return run
 
 
@@ -71,8 +81,15 @@ def _onnxruntime(encoder: torch.nn.Module, example: Tensor, precision: str):
         warnings.simplefilter("ignore")
         quiet.setLevel(logging.ERROR)
         # The exporter without a compiler: it needs no package besides torch.
-        torch.onnx.export(encoder, (example,), content, dynamo=False, input_names=names[:1], output_names=names[1:],
-                          dynamic_axes={name: {0: "crops"} for name in names})
+        torch.onnx.export(
+            encoder,
+            (example,),
+            content,
+            dynamo=False,
+            input_names=names[:1],
+            output_names=names[1:],
+            dynamic_axes={name: {0: "crops"} for name in names},
+        )
         quiet.setLevel(level)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -80,4 +97,5 @@ def _onnxruntime(encoder: torch.nn.Module, example: Tensor, precision: str):
 
     def run(images: Tensor) -> tuple[Tensor, ...]:
         return tuple(torch.from_numpy(value) for value in session.run(None, {"images": images.contiguous().numpy()}))
+
     return run

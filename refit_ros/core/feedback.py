@@ -1,4 +1,5 @@
 """Feedback: what the feature maps say around each marker of the body as it is posed now."""
+
 from __future__ import annotations
 
 import torch
@@ -17,8 +18,11 @@ class MarkerHead(nn.Sequential):
     def __init__(self, channels: int, config: NetworkConfig) -> None:
         layers: list[nn.Module] = []
         for _ in range(config.head_convolutions):
-            layers += [nn.Conv2d(channels, config.head_channels, 3, padding=1, bias=False),
-                       nn.BatchNorm2d(config.head_channels), nn.ReLU(inplace=True)]
+            layers += [
+                nn.Conv2d(channels, config.head_channels, 3, padding=1, bias=False),
+                nn.BatchNorm2d(config.head_channels),
+                nn.ReLU(inplace=True),
+            ]
             channels = config.head_channels
         super().__init__(*layers, nn.Conv2d(channels, config.markers, 1, bias=False))
 
@@ -35,8 +39,7 @@ class Feedback(nn.Module):
         self.join = nn.Linear(config.markers * config.window_features, config.feedback_features)
         steps = torch.arange(-self.radius, self.radius + 1, dtype=torch.float32)
         # Entry (i, j) lies at x - r + i, y - r + j: the first index moves x.
-        self.register_buffer("offsets", torch.stack(torch.meshgrid(steps, steps, indexing="ij"), dim=-1),
-                             persistent=False)
+        self.register_buffer("offsets", torch.stack(torch.meshgrid(steps, steps, indexing="ij"), dim=-1), persistent=False)
 
     def hidden_markers(self, maps: Tensor) -> Tensor | None:
         """(B, M, 1) factors that hide some markers in training, the same for all iterations; None otherwise."""

@@ -1,4 +1,5 @@
 """The flip test: look at the mirrored crop too, mirror the result back, and take the mean of both."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -29,8 +30,9 @@ def mirrored_rotmats(rotmats: Tensor) -> Tensor:
     return (rotmats * sign[:, None] * sign)[:, list(MIRRORED)]
 
 
-def fit_with_flip(network: Refit, crops: Crops, axis_px: Tensor | float | None = None,
-                  iterations: int | None = None) -> Estimate:
+def fit_with_flip(
+    network: Refit, crops: Crops, axis_px: Tensor | float | None = None, iterations: int | None = None
+) -> Estimate:
     """One estimate of both looks: shapes and rotations averaged, the camera from the unmirrored one."""
     plain = network(crops, iterations=iterations).estimate
     other = network(mirrored_crops(crops, axis_px), iterations=iterations).estimate

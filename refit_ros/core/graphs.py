@@ -2,6 +2,7 @@
 
 One crop's pass is about a thousand small operations; started one by one they cost more time than they compute.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
@@ -37,8 +38,9 @@ class Recorded:
 
 
 class _Recording:
-    def __init__(self, compute: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]], tensors: tuple[Tensor, ...],
-                 size: int) -> None:
+    def __init__(
+        self, compute: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]], tensors: tuple[Tensor, ...], size: int
+    ) -> None:
         self._inputs = tuple(_filled_up(tensor, size) for tensor in tensors)
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())

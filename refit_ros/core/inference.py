@@ -1,4 +1,5 @@
 """A network made ready to run fast: the same calls and the same results as `Refit`, to the precision asked for."""
+
 from __future__ import annotations
 
 import copy
@@ -42,8 +43,14 @@ class Prepared:
         self._encode = Recorded(lambda _, images: self.encoder(*images)) if graphs else None
         self._fit = Recorded(self._fit_tensors) if graphs else None
 
-    def __call__(self, crops: Crops, views: Views | None = None, betas: Tensor | None = None,
-                 start: Estimate | None = None, iterations: int | None = None) -> Fit:
+    def __call__(
+        self,
+        crops: Crops,
+        views: Views | None = None,
+        betas: Tensor | None = None,
+        start: Estimate | None = None,
+        iterations: int | None = None,
+    ) -> Fit:
         """As `Refit.forward`, without gradients; the convolutions see at most `max_batch` crops at once."""
         return self.fit(self.encode(crops.images), crops, views, betas, start, iterations)
 
@@ -55,14 +62,21 @@ class Prepared:
         with torch.inference_mode():
             while begin < len(images):
                 try:
-                    parts.append(self._encoded(images[begin:begin + self.max_batch]))
+                    parts.append(self._encoded(images[begin : begin + self.max_batch]))
                     begin += self.max_batch
                 except torch.OutOfMemoryError:
                     self._halve()
             return Features(*(torch.cat(values) if len(parts) > 1 else values[0] for values in zip(*parts)))
 
-    def fit(self, features: Features, crops: Crops, views: Views | None = None, betas: Tensor | None = None,
-            start: Estimate | None = None, iterations: int | None = None) -> Fit:
+    def fit(
+        self,
+        features: Features,
+        crops: Crops,
+        views: Views | None = None,
+        betas: Tensor | None = None,
+        start: Estimate | None = None,
+        iterations: int | None = None,
+    ) -> Fit:
         """As `Refit.fit`, without gradients; half of the people at a time where a GPU's memory does not hold all.
 
         Raises InputError where it does not hold one.
@@ -71,15 +85,22 @@ class Prepared:
         try:
             return self._fit_together(features, crops, views, betas, start, iterations)
         except torch.OutOfMemoryError:
-            pass   # go on outside: the exception holds on to what the call had allocated
+            pass  # go on outside: the exception holds on to what the call had allocated
         self._give_back_memory()
         found = fit_in_halves(self.fit, features, crops, views, betas, start, iterations)
         if found is None:
             raise InputError(f"{self.device} has not enough memory for a single person; free some or use device cpu")
         return found
 
-    def _fit_together(self, features: Features, crops: Crops, views: Views | None, betas: Tensor | None,
-                      start: Estimate | None, iterations: int) -> Fit:
+    def _fit_together(
+        self,
+        features: Features,
+        crops: Crops,
+        views: Views | None,
+        betas: Tensor | None,
+        start: Estimate | None,
+        iterations: int,
+    ) -> Fit:
         with torch.inference_mode():
             if self._fit is None:
                 return self.network.fit(features, crops, views, betas, start, iterations)
@@ -150,8 +171,14 @@ class Prepared:
         log.warning("%s is out of memory: going on with at most %d crops at once", self.device, self.max_batch)
 
 
-def prepare(network: Refit, precision: str = "auto", engine: str = "auto", max_batch: int = MAX_BATCH,
-            graphs: bool = True, fused: bool = True) -> Prepared:
+def prepare(
+    network: Refit,
+    precision: str = "auto",
+    engine: str = "auto",
+    max_batch: int = MAX_BATCH,
+    graphs: bool = True,
+    fused: bool = True,
+) -> Prepared:
     """`network`, on its device, for inference.
 
     precision: of the convolutions; the loop and all geometry stay float32. "auto" takes what `choose_precision`
@@ -162,15 +189,25 @@ def prepare(network: Refit, precision: str = "auto", engine: str = "auto", max_b
     Raises InputError where precision or engine is unknown or cannot be had here.
     """
     if network.config.backbone == "keypoints":
-        raise InputError("these weights are a keypoint network's, which takes landmarks, not images: use them with "
-                         "`python -m refit_ros fit --evidence keypoints`")
+        raise InputError(
+            "these weights are a keypoint network's, which takes landmarks, not images: use them with "
+            "`python -m refit_ros fit --evidence keypoints`"
+        )
     size = network.config.image_size
     example = torch.zeros(1, 3, size, size, device=network.init_pose.device)
     return prepare_behind(network.backbone, example, network, precision, engine, max_batch, graphs, fused)
 
 
-def prepare_behind(backbone: nn.Module, example: Tensor, network: Refit, precision: str, engine: str, max_batch: int,
-                   graphs: bool, fused: bool) -> Prepared:
+def prepare_behind(
+    backbone: nn.Module,
+    example: Tensor,
+    network: Refit,
+    precision: str,
+    engine: str,
+    max_batch: int,
+    graphs: bool,
+    fused: bool,
+) -> Prepared:
     """As `prepare`, with another backbone, which takes in crops shaped like `example` (1, C, H, W).
 
     With one that passes on what it gets, all that lies outside the backbone can be run alone.
@@ -189,8 +226,9 @@ def prepare_behind(backbone: nn.Module, example: Tensor, network: Refit, precisi
         except (InputError, RuntimeError) as error:
             if engine == "torch":
                 raise
-            log.warning("goes on with engine torch: engine %s does not take this network (%s)", engine,
-                        str(error).splitlines()[0])
+            log.warning(
+                "goes on with engine torch: engine %s does not take this network (%s)", engine, str(error).splitlines()[0]
+            )
             engine = "torch"
     chosen = choose_precision(device, engine) if precision == "auto" else precision
     if engine == "torch":
@@ -200,6 +238,7 @@ def prepare_behind(backbone: nn.Module, example: Tensor, network: Refit, precisi
             encoder = _torch_encoder(backbone, network.head, example, torch.bfloat16, fused)
     else:
         from refit_ros.core.engines import make_encoder
+
         encoder = make_encoder(engine, backbone, network.head, example, chosen)
     return Prepared(network, encoder, chosen, engine, max_batch, graphs and device.type == "cuda" and engine == "torch")
 
@@ -245,8 +284,9 @@ def _torch_encoder(backbone: nn.Module, head: MarkerHead, example: Tensor, dtype
             return encoder
         except (RuntimeError, AttributeError, NotImplementedError) as error:
             if kind == "plain":
-                raise InputError(f"precision {str(dtype).removeprefix('torch.')} cannot be had on {device}: "
-                                 f"{str(error).splitlines()[0]}") from error
+                raise InputError(
+                    f"precision {str(dtype).removeprefix('torch.')} cannot be had on {device}: {str(error).splitlines()[0]}"
+                ) from error
             log.info("convolutions are not fused: %s", str(error).splitlines()[0])
     raise AssertionError("unreachable")
 

@@ -3,6 +3,7 @@
 The loop asks at each step how far the reprojected body is from what the image shows. What it shows may be a learned
 feature map (`feedback.py`) or, here, landmarks: their difference to the reprojection is what a window reads from a map.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -20,22 +21,23 @@ from refit_ros.core.shared_update import SharedUpdate
 from refit_ros.core.types import Crops, Estimate, _check, _OnDevice
 from refit_ros.core.update import STREAMS
 
-NUMBERS = 7          # of each landmark: place (2), visibility, place in 3D (3), quality of that
+NUMBERS = 7  # of each landmark: place (2), visibility, place in 3D (3), quality of that
 INITIAL_FEATURES = 384
-MONOCULAR_QUALITY = 0.4    # of a place in 3D that one image suggests; triangulated ones reach 0.5 to 1
-SQUARE_PER_EXTENT = 1.25   # side of a crop over the longer side of the box around the landmarks that are seen
-_UNIT_M = 0.25       # differences in 3D are told in these, and in the crop in shares of _UNIT_CROP, to be about 1
+MONOCULAR_QUALITY = 0.4  # of a place in 3D that one image suggests; triangulated ones reach 0.5 to 1
+SQUARE_PER_EXTENT = 1.25  # side of a crop over the longer side of the box around the landmarks that are seen
+_UNIT_M = 0.25  # differences in 3D are told in these, and in the crop in shares of _UNIT_CROP, to be about 1
 _UNIT_CROP = 0.25
-_FARTHEST = 4.0      # units; beyond, a difference says no more than that the landmark is elsewhere
+_FARTHEST = 4.0  # units; beyond, a difference says no more than that the landmark is elsewhere
 
 
 @dataclass(frozen=True)
 class KeypointEvidence(_OnDevice):
     """K landmarks of the people in N crops. What is not known has visibility or quality 0, and any finite place."""
-    place: Tensor       # (N, K, 2) x, y in the crop: -1 its left and upper edge, 1 its right and lower edge
+
+    place: Tensor  # (N, K, 2) x, y in the crop: -1 its left and upper edge, 1 its right and lower edge
     visibility: Tensor  # (N, K) 0 .. 1
-    offset_m: Tensor    # (N, K, 3) from the middle between the hips, in the camera's frame
-    quality: Tensor     # (N, K) 0 .. 1: how far offset_m is to be trusted
+    offset_m: Tensor  # (N, K, 3) from the middle between the hips, in the camera's frame
+    quality: Tensor  # (N, K) 0 .. 1: how far offset_m is to be trusted
 
     def __post_init__(self) -> None:
         count, landmarks = self.visibility.shape
@@ -66,8 +68,9 @@ class KeypointFeedback(nn.Module):
         """(N, K, 1) factors that hide some landmarks in training, the same for all iterations; None otherwise."""
         return self.dropout(evidence.visibility.new_ones(*evidence.visibility.shape, 1)) if self.training else None
 
-    def forward(self, evidence: KeypointEvidence, place: Tensor, offset_m: Tensor,
-                hidden_markers: Tensor | None = None) -> Tensor:
+    def forward(
+        self, evidence: KeypointEvidence, place: Tensor, offset_m: Tensor, hidden_markers: Tensor | None = None
+    ) -> Tensor:
         """place (N, K, 2), offset_m (N, K, 3) of the body, as in `KeypointEvidence` -> (N, feedback_features)."""
         seen, known = evidence.visibility[..., None], evidence.quality[..., None]
         across = ((evidence.place - place) / _UNIT_CROP).clamp(-_FARTHEST, _FARTHEST)
@@ -100,15 +103,17 @@ class KeypointRefit(Refit):
     def __init__(self, config: NetworkConfig, body: Body) -> None:
         super().__init__(config, body)
         self.update = SharedUpdate(config)
-        with torch.device(body.v_template.device):   # also where a network is only planned, on no device
+        with torch.device(body.v_template.device):  # also where a network is only planned, on no device
             self.landmark_body = LandmarkBody(body)
 
     def _make_eyes(self, config: NetworkConfig) -> None:
         if config.markers != len(LANDMARK_NAMES):
-            raise ValueError(f"the network looks at {config.markers} landmarks and this version knows "
-                             f"{len(LANDMARK_NAMES)}")
-        self.init_layer = nn.Sequential(nn.Linear(NUMBERS * config.markers, INITIAL_FEATURES), nn.ReLU(),
-                                        nn.Linear(INITIAL_FEATURES, STREAMS * config.hidden))
+            raise ValueError(f"the network looks at {config.markers} landmarks and this version knows {len(LANDMARK_NAMES)}")
+        self.init_layer = nn.Sequential(
+            nn.Linear(NUMBERS * config.markers, INITIAL_FEATURES),
+            nn.ReLU(),
+            nn.Linear(INITIAL_FEATURES, STREAMS * config.hidden),
+        )
         self.feedback = KeypointFeedback(config)
 
     def forward(self, crops: Crops, *args, **kwargs):
@@ -118,8 +123,7 @@ class KeypointRefit(Refit):
     def _hide(self, features: KeypointEvidence) -> Tensor | None:
         return self.feedback.hidden_markers(features)
 
-    def _look(self, features: KeypointEvidence, estimate: Estimate, crops: Crops,
-              hidden_markers: Tensor | None) -> Tensor:
+    def _look(self, features: KeypointEvidence, estimate: Estimate, crops: Crops, hidden_markers: Tensor | None) -> Tensor:
         with torch.no_grad():
             landmarks_m, _ = self.landmark_body(estimate.betas, estimate.rotmats, estimate.transl)
             place, offset_m = place_in_crop(landmarks_m, crops), about_hips(landmarks_m)

@@ -4,6 +4,7 @@ One list holds them all. A source of keypoints has a layout, which says which la
 it does not have get visibility 0. On the body each is a fixed mixture of joints and vertices, found by where they lie in
 the rest pose, so that any body in SMPL's format has them.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -17,9 +18,19 @@ def _both(*names: str) -> tuple[str, ...]:
 
 
 BLAZEPOSE_33: tuple[str, ...] = (
-    "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
-    "left_ear", "right_ear", "left_mouth", "right_mouth",
-    *_both("shoulder", "elbow", "wrist", "pinky", "index", "thumb", "hip", "knee", "ankle", "heel", "big_toe"))
+    "nose",
+    "left_eye_inner",
+    "left_eye",
+    "left_eye_outer",
+    "right_eye_inner",
+    "right_eye",
+    "right_eye_outer",
+    "left_ear",
+    "right_ear",
+    "left_mouth",
+    "right_mouth",
+    *_both("shoulder", "elbow", "wrist", "pinky", "index", "thumb", "hip", "knee", "ankle", "heel", "big_toe"),
+)
 COCO_17: tuple[str, ...] = ("nose", *_both("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"))
 HALPE_26: tuple[str, ...] = (*COCO_17, "head_top", "neck", "mid_hip", *_both("big_toe", "small_toe", "heel"))
 
@@ -54,8 +65,12 @@ def layout_indices(layout: str) -> np.ndarray:
 # Hips of image annotations lie further out and higher than the joint in which the leg turns.
 _HIP_OUT, _HIP_UP = 1.4, 0.12
 _SURFACE = {  # in shares of the body's height: outwards, below the crown, for what lies on the head's front
-    "nose": (0.0, 0.086), "eye_inner": (0.010, 0.067), "eye": (0.018, 0.067), "eye_outer": (0.027, 0.068),
-    "mouth": (0.014, 0.105)}
+    "nose": (0.0, 0.086),
+    "eye_inner": (0.010, 0.067),
+    "eye": (0.018, 0.067),
+    "eye_outer": (0.027, 0.068),
+    "mouth": (0.014, 0.105),
+}
 _EAR_BELOW = 0.075
 _HAND = {"pinky": (1.0, -0.016), "index": (1.0, 0.012), "thumb": (0.5, 0.022)}  # along wrist to hand, then thumbwards
 
@@ -125,8 +140,7 @@ class _Finder:
         owners = (f"{side}_ankle", f"{side}_foot")
         foot = self.vertices[self._owned(owners)]
         low, back, front = foot[:, 1].min(), foot[:, 2].min(), foot[:, 2].max()
-        out, z = {"heel": (0.0, back), "big_toe": (-0.012, front),
-                  "small_toe": (0.022, back + 0.82 * (front - back))}[part]
+        out, z = {"heel": (0.0, back), "big_toe": (-0.012, front), "small_toe": (0.022, back + 0.82 * (front - back))}[part]
         middle = self._joint(f"{side}_ankle" if part == "heel" else f"{side}_foot")[0]
         return self._nearest(np.array([middle + sign * out * self.height, low + 0.012 * self.height, z]), owners)
 

@@ -3,6 +3,7 @@
 Every limit can be set for a run by an environment variable, REFIT_LIMIT_ and its name in capitals:
 `REFIT_LIMIT_IMAGE_MEGAPIXELS=200 python -m refit_ros fit panorama.tif --output out`.
 """
+
 from __future__ import annotations
 
 import os
@@ -16,6 +17,7 @@ MEGABYTE = 2**20
 @dataclass(frozen=True)
 class Limit:
     """A limit's default and what it bounds."""
+
     default: int
     meaning: str
 

@@ -1,4 +1,5 @@
 """Several linear layers side by side, one for each stream, as one batched product."""
+
 from __future__ import annotations
 
 import math

@@ -1,4 +1,5 @@
 """Crops cut where the network runs: a picture is sent to the GPU once, as bytes, and every crop is cut out of it there."""
+
 from __future__ import annotations
 
 import math

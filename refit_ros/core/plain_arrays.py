@@ -3,6 +3,7 @@
 NumPy's own way from a file to an array goes through dtypes that a file can describe; one with an object in it makes
 NumPy follow the file's bytes as addresses. Here a dtype is a letter of b, i, u, f and a size, and nothing else.
 """
+
 from __future__ import annotations
 
 import re
@@ -20,15 +21,18 @@ from refit_ros.core.errors import InputError
 
 _SIZES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8)}
 _MOST_AXES = 8
-_LONGEST_TEXT = 1_000_000     # letters
-_NPY_HEADER = re.compile(r"\{'descr': '([<>|=]?)([a-zA-Z])(\d{1,9})', 'fortran_order': (True|False), "
-                         r"'shape': \(([0-9L, ]{0,200})\),? *\} *\n?")
+_LONGEST_TEXT = 1_000_000  # letters
+_NPY_HEADER = re.compile(
+    r"\{'descr': '([<>|=]?)([a-zA-Z])(\d{1,9})', 'fortran_order': (True|False), "
+    r"'shape': \(([0-9L, ]{0,200})\),? *\} *\n?"
+)
 _NPY_LONGEST_HEADER = 10_000  # bytes
 
 
 @dataclass(frozen=True)
 class NumberType:
     """A number in a file. kind: b, i, u or f; size in bytes; order: < or >."""
+
     kind: str
     size: int
     order: str = "<"
@@ -42,7 +46,7 @@ class NumberType:
 
 
 def parse_type(text: object) -> NumberType:
-    """"<f8", "f8", "b1" -> NumberType. Raises ValueError for everything that is not a plain number."""
+    """ "<f8", "f8", "b1" -> NumberType. Raises ValueError for everything that is not a plain number."""
     found = re.fullmatch(r"([<>|=]?)([biuf])(\d{1,2})", text) if isinstance(text, str) else None
     if found is None:
         raise ValueError("it is not an array of numbers")
@@ -56,7 +60,7 @@ def make_array(shape: object, kind: NumberType, fortran: bool, raw: bytes) -> np
     if prod(shape) * kind.size != len(raw):
         raise ValueError(f"its shape {shape} does not fit its {len(raw)} bytes")
     limits.check(prod(shape), "body_numbers", f"it holds {prod(shape)} numbers")
-    if kind.kind == "b":   # a byte of 2 as a bool means nothing
+    if kind.kind == "b":  # a byte of 2 as a bool means nothing
         values = np.frombuffer(raw, np.uint8) != 0
     else:
         values = np.frombuffer(raw, kind.to_dtype())
@@ -136,12 +140,12 @@ def _npy(content: bytes) -> np.ndarray:
     length = int.from_bytes(content[8:begin], "little")
     if content[:6] != b"\x93NUMPY" or length > _NPY_LONGEST_HEADER:
         raise ValueError("it is damaged or no array")
-    header = _NPY_HEADER.fullmatch(content[begin:begin + length].decode("latin1"))
+    header = _NPY_HEADER.fullmatch(content[begin : begin + length].decode("latin1"))
     if header is None or header[2] not in "biufU":
         raise ValueError("it is not an array of numbers (pickled objects, or fields)")
     order, kind, size, fortran, axes = header.groups()
     shape = tuple(int(part.strip().rstrip("L")) for part in axes.split(",") if part.strip())
-    raw = memoryview(content)[begin + length:]
+    raw = memoryview(content)[begin + length :]
     if kind == "U":
         return _texts(shape, int(size), order, raw)
     return make_array(shape, NumberType(kind, int(size), ">" if order == ">" else "<"), fortran == "True", raw)

@@ -3,6 +3,7 @@
 `torch.load` makes arrays as the file describes them, and some descriptions make NumPy follow the file's bytes as
 addresses; it also reads everything that is there. Here a tensor is a place in the file until somebody asks for its numbers.
 """
+
 from __future__ import annotations
 
 import pickle
@@ -26,17 +27,25 @@ from refit_ros.core.plain_pickle import read_pickle
 from refit_ros.core.safe_pickle import KNOWN
 
 _STORAGES = {
-    "FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,
-    "DoubleStorage": torch.float64, "LongStorage": torch.int64, "IntStorage": torch.int32, "ShortStorage": torch.int16,
-    "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "DoubleStorage": torch.float64,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
 }
 
 
 @dataclass(frozen=True)
 class StoredTensor:
     """A tensor as the file describes it: checked to lie within its storage, its numbers not yet read."""
+
     shape: tuple[int, ...]
-    read: Callable[[], Tensor]   # raises InputError
+    read: Callable[[], Tensor]  # raises InputError
 
     def dim(self) -> int:
         return len(self.shape)
@@ -58,10 +67,12 @@ def open_checkpoint(path: Path, file: BinaryIO) -> Iterator[Any]:
     file.seek(0)
     _refuse_other_files(beginning, file)
     with open_zip(file) as archive:
-        root = next((name[:-len("data.pkl")] for name in archive.namelist() if name.endswith("data.pkl")), None)
+        root = next((name[: -len("data.pkl")] for name in archive.namelist() if name.endswith("data.pkl")), None)
         if root is None:
-            raise InputError("it is a zip archive and no PyTorch checkpoint (no data.pkl in it); "
-                             "give the .pt, .pth or .safetensors file itself.")
+            raise InputError(
+                "it is a zip archive and no PyTorch checkpoint (no data.pkl in it); "
+                "give the .pt, .pth or .safetensors file itself."
+            )
         try:
             if "byteorder" in _names_below(archive, root) and read_entry(archive, f"{root}byteorder", 64) != b"little":
                 raise InputError("it was saved on a big-endian machine; save it again on an ordinary one.")
@@ -82,17 +93,23 @@ def _refuse_other_files(beginning: bytes, file: BinaryIO) -> None:
     kind = what_it_is(beginning)
     if kind in ("a Python pickle", "text"):
         tar = "a checkpoint of PyTorch before 1.6, or a plain pickle: reading such files could run code"
-        raise InputError(f"it is refused: it is {tar if kind != 'text' else 'text'}; if where it comes from is trusted, "
-                         "load it with PyTorch and save its weights again with torch.save or safetensors.")
+        raise InputError(
+            f"it is refused: it is {tar if kind != 'text' else 'text'}; if where it comes from is trusted, "
+            "load it with PyTorch and save its weights again with torch.save or safetensors."
+        )
     if "tar archive" in kind:
-        raise InputError("it is refused: it is a tar archive, as PyTorch before 0.4 wrote; load it there and save its "
-                         "weights again with torch.save or safetensors.")
-    raise InputError(f"it is no checkpoint: it is {kind or 'damaged or of an unknown format'}; "
-                     "give a ReFit checkpoint (.pt, .pth, .pth.tar) or a .safetensors file.")
+        raise InputError(
+            "it is refused: it is a tar archive, as PyTorch before 0.4 wrote; load it there and save its "
+            "weights again with torch.save or safetensors."
+        )
+    raise InputError(
+        f"it is no checkpoint: it is {kind or 'damaged or of an unknown format'}; "
+        "give a ReFit checkpoint (.pt, .pth, .pth.tar) or a .safetensors file."
+    )
 
 
 def _names_below(archive: zipfile.ZipFile, root: str) -> set[str]:
-    return {name[len(root):] for name in archive.namelist() if name.startswith(root)}
+    return {name[len(root) :] for name in archive.namelist() if name.startswith(root)}
 
 
 class _Names:
@@ -111,8 +128,10 @@ class _Names:
         if (module, name) in KNOWN and not module.startswith("scipy"):
             return KNOWN[module, name]
         asked = f"{module}.{name}"[:80].encode("unicode_escape").decode()
-        raise InputError("it is refused: besides arrays it asks for other objects, and reading it could run "
-                         f"code ({asked}); save its weights alone, best as .safetensors.")
+        raise InputError(
+            "it is refused: besides arrays it asks for other objects, and reading it could run "
+            f"code ({asked}); save its weights alone, best as .safetensors."
+        )
 
     def persistent(self, which: Any) -> _Storage:
         if not isinstance(which, tuple) or len(which) != 5 or which[0] != "storage":
@@ -124,8 +143,12 @@ class _Names:
 
     @staticmethod
     def _tensor(storage: Any = None, offset: Any = 0, shape: Any = (), stride: Any = (), *_: Any) -> StoredTensor:
-        whole = isinstance(shape, tuple) and isinstance(stride, tuple) and len(shape) == len(stride) <= 8 and all(
-            type(n) is int and 0 <= n < 2**48 for n in (offset, *shape, *stride))
+        whole = (
+            isinstance(shape, tuple)
+            and isinstance(stride, tuple)
+            and len(shape) == len(stride) <= 8
+            and all(type(n) is int and 0 <= n < 2**48 for n in (offset, *shape, *stride))
+        )
         if not isinstance(storage, _Storage) or not whole:
             raise InputError("it is damaged (a tensor of no storage); download it again.")
         last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True)) if prod(shape) else 0
@@ -151,8 +174,9 @@ class _Storage:
         except ValueError as error:
             raise InputError(f"it is damaged: {self.entry}: {error}; download it again.") from error
         if len(content) != expected:
-            raise InputError(f"it is damaged: {self.entry} has {len(content)} bytes, {expected} were announced; "
-                             "download it again.")
+            raise InputError(
+                f"it is damaged: {self.entry} has {len(content)} bytes, {expected} were announced; download it again."
+            )
         if not expected:
             return torch.zeros(0, dtype=self.dtype)
         if self.dtype == torch.bool:

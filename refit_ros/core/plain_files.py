@@ -1,4 +1,5 @@
 """Opening what a stranger may have put there: only regular files, and a word on what a file is when it is another."""
+
 from __future__ import annotations
 
 import os
@@ -13,16 +14,30 @@ from refit_ros.core.errors import InputError
 
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs.github.com/spec", "a Git LFS pointer, not the file: run `git lfs pull` where it came from"),
-    (b"%PDF", "a PDF document"), (b"\x89PNG\r\n\x1a\n", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"), (b"BM", "a BMP image"), (b"\x1f\x8b", "packed with gzip: unpack it first"),
-    (b"BZh", "packed with bzip2: unpack it first"), (b"\xfd7zXZ", "packed with xz: unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "packed with zstd: unpack it first"), (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
-    (b"Rar!", "a RAR archive: unpack it first"), (b"\x7fELF", "a program"), (b"MZ", "a Windows program"),
-    (b"SQLite format 3", "an SQLite database (a ROS 2 bag in .db3?)"), (b"\x89MCAP0\r\n", "an MCAP recording"),
-    (b"#ROSBAG", "a ROS 1 bag"), (b"\x89HDF\r\n", "an HDF5 file"), (b"\x93NUMPY", "a single NumPy array (.npy)"),
-    (b"PK\x03\x04", "a zip archive"), (b"PK\x05\x06", "an empty zip archive"),
+    (b"%PDF", "a PDF document"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"BM", "a BMP image"),
+    (b"\x1f\x8b", "packed with gzip: unpack it first"),
+    (b"BZh", "packed with bzip2: unpack it first"),
+    (b"\xfd7zXZ", "packed with xz: unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd: unpack it first"),
+    (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
+    (b"Rar!", "a RAR archive: unpack it first"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a Windows program"),
+    (b"SQLite format 3", "an SQLite database (a ROS 2 bag in .db3?)"),
+    (b"\x89MCAP0\r\n", "an MCAP recording"),
+    (b"#ROSBAG", "a ROS 1 bag"),
+    (b"\x89HDF\r\n", "an HDF5 file"),
+    (b"\x93NUMPY", "a single NumPy array (.npy)"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"PK\x05\x06", "an empty zip archive"),
     (b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
-    (b"II*\0", "a TIFF image"), (b"MM\0*", "a TIFF image"), (b"OggS", "an Ogg file"),
+    (b"II*\0", "a TIFF image"),
+    (b"MM\0*", "a TIFF image"),
+    (b"OggS", "an Ogg file"),
 )
 _PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<error")
 
@@ -49,8 +64,13 @@ def check_regular(path: str | Path) -> int:
         found = os.stat(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{shown(path)} cannot be opened ({_reason(error)}).") from error
-    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"),
-             (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
+    kinds = (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+    )
     for is_kind, name in kinds:
         if is_kind(found.st_mode):
             raise InputError(f"{shown(path)} is {name}, not a file; give a regular file.")

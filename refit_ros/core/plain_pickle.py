@@ -4,6 +4,7 @@ A pickle is a program. This machine knows its stack and its plain values (None, 
 dictionaries with plain keys); everything else must be a name in a table, and the table holds functions of this package.
 So nothing of a file reaches Python's own way of making objects, its memo cannot be blown up, and its keys cannot nest.
 """
+
 from __future__ import annotations
 
 import codecs
@@ -18,9 +19,27 @@ from refit_ros.core.errors import InputError
 
 Known = Callable[[str, str], Callable[..., Any]]
 _MARK = object()
-_PLAIN_ARGUMENT = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "STRING", "BINSTRING", "SHORT_BINSTRING",
-                   "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
-                   "FLOAT", "BINFLOAT"}
+_PLAIN_ARGUMENT = {
+    "INT",
+    "BININT",
+    "BININT1",
+    "BININT2",
+    "LONG",
+    "LONG1",
+    "LONG4",
+    "STRING",
+    "BINSTRING",
+    "SHORT_BINSTRING",
+    "BINBYTES",
+    "SHORT_BINBYTES",
+    "BINBYTES8",
+    "UNICODE",
+    "SHORT_BINUNICODE",
+    "BINUNICODE",
+    "BINUNICODE8",
+    "FLOAT",
+    "BINFLOAT",
+}
 _CONSTANT = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _WIDE = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _KEYS = (str, int, bytes, float, bool, type(None))
@@ -74,7 +93,7 @@ def _steps(file: _Clipped) -> Iterator[tuple[str, Any]]:
     """(opcode's name, its argument); text of Python 2 as latin-1, in which bytes survive."""
     while code := file.read(1):
         opcode = pickletools.code2op[code.decode("latin1")]
-        if opcode.name == "STRING":   # pickletools reads it as ASCII, and Python 2 put arrays into it
+        if opcode.name == "STRING":  # pickletools reads it as ASCII, and Python 2 put arrays into it
             line = file.readline().rstrip(b"\n")
             yield opcode.name, codecs.escape_decode(line[1:-1])[0].decode("latin1")
         else:
@@ -96,7 +115,7 @@ class _Machine:
     def to_mark(self) -> list[Any]:
         for index in range(len(self.stack) - 1, -1, -1):
             if self.stack[index] is _MARK:
-                values = self.stack[index + 1:]
+                values = self.stack[index + 1 :]
                 del self.stack[index:]
                 return values
         raise pickle.UnpicklingError("no mark")
@@ -139,7 +158,7 @@ class _Machine:
         self.stack.append({})
 
     def _empty_set(self, _) -> None:
-        self.stack.append([])   # nobody needs its meaning, and a set would hash what is put in
+        self.stack.append([])  # nobody needs its meaning, and a set would hash what is put in
 
     def _tuple(self, _) -> None:
         self.stack.append(tuple(self.to_mark()))
@@ -212,7 +231,7 @@ class _Machine:
         state = self.pop()
         if isinstance(self.stack[-1], Stateful):
             self.stack[-1].set_state(state)
-        elif not isinstance(self.stack[-1], dict):   # an OrderedDict of PyTorch's carries a version, which nobody needs
+        elif not isinstance(self.stack[-1], dict):  # an OrderedDict of PyTorch's carries a version, which nobody needs
             raise pickle.UnpicklingError("a state for what has none")
 
     def _binpersid(self, _) -> None:

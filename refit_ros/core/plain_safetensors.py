@@ -1,4 +1,5 @@
 """Weights in .safetensors: the header's size looked at first, shapes before numbers."""
+
 from __future__ import annotations
 
 import os
@@ -17,6 +18,7 @@ from refit_ros.core.plain_files import open_regular, what_it_is
 def open_safetensors(path: Path) -> Iterator[tuple[dict[str, StoredTensor], dict[str, str]]]:
     """(entries, what else stands in the header), good while open. Raises InputError, without the path."""
     from safetensors import SafetensorError, safe_open
+
     _check_header(path)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
@@ -31,6 +33,7 @@ def open_safetensors(path: Path) -> Iterator[tuple[dict[str, StoredTensor], dict
 
 def _read(file, name: str):
     from safetensors import SafetensorError
+
     try:
         return file.get_tensor(name)
     except (SafetensorError, OSError, ValueError, RuntimeError, KeyError, AttributeError) as error:

@@ -1,4 +1,5 @@
 """Geometry is always computed in float32, whatever precision the convolutions run in."""
+
 from __future__ import annotations
 
 import functools
@@ -9,10 +10,12 @@ from torch import Tensor
 
 def in_float32(function):
     """Run `function` outside autocast, its half-precision tensor arguments (positional) widened to float32."""
+
     @functools.wraps(function)
     def widened(*args, **kwargs):
         device_type = next((a.device.type for a in args if isinstance(a, Tensor)), "cpu")
         args = [a.float() if isinstance(a, Tensor) and a.dtype in (torch.float16, torch.bfloat16) else a for a in args]
         with torch.autocast(device_type, enabled=False):
             return function(*args, **kwargs)
+
     return widened

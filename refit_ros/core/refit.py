@@ -1,4 +1,5 @@
 """The learned optimizer: features once, then a few times reproject, look, update."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from refit_ros.core.views import agree
 @dataclass(frozen=True)
 class Features:
     """What the backbone makes of B crops, once for all iterations."""
-    maps: Tensor    # (B, M, S / 4, S / 4): one channel for each marker
+
+    maps: Tensor  # (B, M, S / 4, S / 4): one channel for each marker
     pooled: Tensor  # (B, C)
 
     def to(self, dtype: torch.dtype) -> Features:
@@ -39,7 +41,7 @@ class Refit(nn.Module):
         super().__init__()
         self.config = config
         self.body = body
-        self.trained = False   # set by whoever loads or trains the weights
+        self.trained = False  # set by whoever loads or trains the weights
         self.embedded = False  # the weights are those that come with this package
         self.weights_name = "untrained"
         self.register_buffer("init_pose", sixd_from_rotmat(torch.eye(3)).repeat(1, 24))
@@ -52,15 +54,23 @@ class Refit(nn.Module):
     def _make_eyes(self, config: NetworkConfig) -> None:
         """What turns images into the first hidden states and into feedback."""
         if len(self.body.markers) != config.markers:
-            raise ValueError(f"the network looks through {config.markers} markers and the body '{self.body.name}' "
-                             f"has {len(self.body.markers)}")
+            raise ValueError(
+                f"the network looks through {config.markers} markers and the body '{self.body.name}' "
+                f"has {len(self.body.markers)}"
+            )
         self.backbone = make_backbone(config)
         self.init_layer = nn.Linear(self.backbone.pooled_channels, STREAMS * config.hidden)
         self.head = MarkerHead(self.backbone.map_channels, config)
         self.feedback = Feedback(config)
 
-    def forward(self, crops: Crops, views: Views | None = None, betas: Tensor | None = None,
-                start: Estimate | None = None, iterations: int | None = None) -> Fit:
+    def forward(
+        self,
+        crops: Crops,
+        views: Views | None = None,
+        betas: Tensor | None = None,
+        start: Estimate | None = None,
+        iterations: int | None = None,
+    ) -> Fit:
         """Crops -> a body for each; see `fit`."""
         return self.fit(self.encode(crops.images), crops, views, betas, start, iterations)
 
@@ -72,8 +82,15 @@ class Refit(nn.Module):
         maps, pooled = self.backbone(images)
         return Features(self.head(maps), pooled)
 
-    def fit(self, features: Features, crops: Crops, views: Views | None = None, betas: Tensor | None = None,
-            start: Estimate | None = None, iterations: int | None = None) -> Fit:
+    def fit(
+        self,
+        features: Features,
+        crops: Crops,
+        views: Views | None = None,
+        betas: Tensor | None = None,
+        start: Estimate | None = None,
+        iterations: int | None = None,
+    ) -> Fit:
         """Bodies for B crops.
 
         views: which crops show the same person; they then share shape, body pose and world orientation.
@@ -114,12 +131,13 @@ class Refit(nn.Module):
     def describe(self) -> str:
         """One line for people: which network, which weights, which body."""
         millions = sum(p.numel() for p in self.parameters()) / 1e6
-        return (f"{self.config.backbone}, {self.config.image_size} px, {self.config.markers} markers, "
-                f"{millions:.1f} M parameters, weights: {self.weights_name}, body: {self.body.name}")
+        return (
+            f"{self.config.backbone}, {self.config.image_size} px, {self.config.markers} markers, "
+            f"{millions:.1f} M parameters, weights: {self.weights_name}, body: {self.body.name}"
+        )
 
     def _initial(self, count: int) -> State:
-        return State(self.init_pose.expand(count, -1), self.init_shape.expand(count, -1),
-                     self.init_cam.expand(count, -1))
+        return State(self.init_pose.expand(count, -1), self.init_shape.expand(count, -1), self.init_cam.expand(count, -1))
 
     def _constrain(self, state: State, views: Views | None, betas: Tensor | None) -> State:
         if views is not None:
@@ -150,9 +168,11 @@ def _started(state: State, start: Estimate | None) -> State:
         return state
     warm = ~start.weak_perspective.isnan().any(dim=1, keepdim=True)
     pose = _scaled_like(start.rotmats, state.pose)
-    return State(torch.where(warm, pose, state.pose),
-                 torch.where(warm, start.betas, state.betas),
-                 torch.where(warm, start.weak_perspective, state.camera))
+    return State(
+        torch.where(warm, pose, state.pose),
+        torch.where(warm, start.betas, state.betas),
+        torch.where(warm, start.weak_perspective, state.camera),
+    )
 
 
 def _scaled_like(rotmats: Tensor, pose: Tensor) -> Tensor:

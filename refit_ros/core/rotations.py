@@ -2,6 +2,7 @@
 
 Matrices act on column vectors. Quaternions are x, y, z, w (as in ROS). Angles are rad.
 """
+
 from __future__ import annotations
 
 import torch
@@ -54,11 +55,15 @@ def quaternion_from_rotmat(rotmat: Tensor) -> Tensor:
     Of the four ways to divide, the one with the largest divisor (Shepperd, 1978), so that no angle is badly conditioned.
     """
     m00, m01, m02, m10, m11, m12, m20, m21, m22 = rotmat.flatten(-2).unbind(dim=-1)
-    candidates = torch.stack((
-        torch.stack((1 + m00 - m11 - m22, m01 + m10, m02 + m20, m21 - m12), dim=-1),
-        torch.stack((m01 + m10, 1 - m00 + m11 - m22, m12 + m21, m02 - m20), dim=-1),
-        torch.stack((m02 + m20, m12 + m21, 1 - m00 - m11 + m22, m10 - m01), dim=-1),
-        torch.stack((m21 - m12, m02 - m20, m10 - m01, 1 + m00 + m11 + m22), dim=-1)), dim=-2)
+    candidates = torch.stack(
+        (
+            torch.stack((1 + m00 - m11 - m22, m01 + m10, m02 + m20, m21 - m12), dim=-1),
+            torch.stack((m01 + m10, 1 - m00 + m11 - m22, m12 + m21, m02 - m20), dim=-1),
+            torch.stack((m02 + m20, m12 + m21, 1 - m00 - m11 + m22, m10 - m01), dim=-1),
+            torch.stack((m21 - m12, m02 - m20, m10 - m01, 1 + m00 + m11 + m22), dim=-1),
+        ),
+        dim=-2,
+    )
     best = torch.diagonal(candidates, dim1=-2, dim2=-1).argmax(dim=-1)
     index = best[..., None, None].expand(*best.shape, 1, 4)
     quaternion = F.normalize(candidates.gather(-2, index).squeeze(-2), dim=-1)
@@ -68,11 +73,20 @@ def quaternion_from_rotmat(rotmat: Tensor) -> Tensor:
 def rotmat_from_quaternion(quaternion: Tensor) -> Tensor:
     """(..., 4) x, y, z, w of any length but zero -> (..., 3, 3)."""
     x, y, z, w = F.normalize(quaternion, dim=-1).unbind(dim=-1)
-    return torch.stack((
-        1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
-        2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
-        2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
-        dim=-1).reshape(*quaternion.shape[:-1], 3, 3)
+    return torch.stack(
+        (
+            1 - 2 * (y * y + z * z),
+            2 * (x * y - z * w),
+            2 * (x * z + y * w),
+            2 * (x * y + z * w),
+            1 - 2 * (x * x + z * z),
+            2 * (y * z - x * w),
+            2 * (x * z - y * w),
+            2 * (y * z + x * w),
+            1 - 2 * (x * x + y * y),
+        ),
+        dim=-1,
+    ).reshape(*quaternion.shape[:-1], 3, 3)
 
 
 def axis_angle_from_rotmat(rotmat: Tensor) -> Tensor:
@@ -129,8 +143,14 @@ class _Nearest(torch.autograd.Function):
 
 def _antisymmetric_part(matrix: Tensor) -> Tensor:
     """(..., 3, 3) -> (..., 3): v with matrix - matrix^T = skew(v)."""
-    return torch.stack((matrix[..., 2, 1] - matrix[..., 1, 2], matrix[..., 0, 2] - matrix[..., 2, 0],
-                        matrix[..., 1, 0] - matrix[..., 0, 1]), dim=-1)
+    return torch.stack(
+        (
+            matrix[..., 2, 1] - matrix[..., 1, 2],
+            matrix[..., 0, 2] - matrix[..., 2, 0],
+            matrix[..., 1, 0] - matrix[..., 0, 1],
+        ),
+        dim=-1,
+    )
 
 
 def _nearest_by_svd(matrix: Tensor) -> Tensor:
@@ -148,11 +168,27 @@ def _nearest_by_eigenvector(matrix: Tensor, squarings: int = 16) -> Tensor:
     and could not be recorded in a CUDA graph.
     """
     m00, m01, m02, m10, m11, m12, m20, m21, m22 = matrix.flatten(-2).unbind(dim=-1)
-    form = torch.stack((  # of the quaternion x, y, z, w
-        m00 - m11 - m22, m01 + m10, m02 + m20, m21 - m12,
-        m01 + m10, m11 - m00 - m22, m12 + m21, m02 - m20,
-        m02 + m20, m12 + m21, m22 - m00 - m11, m10 - m01,
-        m21 - m12, m02 - m20, m10 - m01, m00 + m11 + m22), dim=-1).unflatten(-1, (4, 4))
+    form = torch.stack(
+        (  # of the quaternion x, y, z, w
+            m00 - m11 - m22,
+            m01 + m10,
+            m02 + m20,
+            m21 - m12,
+            m01 + m10,
+            m11 - m00 - m22,
+            m12 + m21,
+            m02 - m20,
+            m02 + m20,
+            m12 + m21,
+            m22 - m00 - m11,
+            m10 - m01,
+            m21 - m12,
+            m02 - m20,
+            m10 - m01,
+            m00 + m11 + m22,
+        ),
+        dim=-1,
+    ).unflatten(-1, (4, 4))
     shift = form.abs().sum(dim=-1).amax(dim=-1)[..., None, None] + 1e-12  # makes every eigenvalue positive
     power = form + shift * torch.eye(4, dtype=form.dtype, device=form.device)
     for _ in range(squarings):

@@ -5,6 +5,7 @@ these are known here, and each is put together from plain values by a function o
 own reading of pickles are not used. What nobody asks for stays what it is, however strange: its trouble is told when
 it is needed.
 """
+
 from __future__ import annotations
 
 import pickle
@@ -22,7 +23,7 @@ from refit_ros.core.plain_files import open_regular, shown, what_it_is
 from refit_ros.core.plain_pickle import Stateful, read_pickle
 
 _NO_NUMBERS = "it is not an array of numbers"
-_DEEPEST = 20     # chumpy objects inside chumpy objects, lists inside lists
+_DEEPEST = 20  # chumpy objects inside chumpy objects, lists inside lists
 
 
 class ArrayState(Stateful):
@@ -101,6 +102,7 @@ class ChumpyValue(_Recorded):
 
 class SparseMatrix(_Recorded):
     """scipy.sparse.csc_matrix, or csr_matrix."""
+
     by_column = True
 
     def to_array(self, depth: int = 0) -> np.ndarray:
@@ -114,9 +116,13 @@ class SparseMatrix(_Recorded):
         limits.check(prod(shape), "body_numbers", f"it holds {prod(shape)} numbers")
         lines, across = shape[::-1] if self.by_column else shape
         whole = indices.dtype.kind in "iu" and starts.dtype.kind in "iu" and len(starts) == lines + 1
-        if not whole or starts[0] != 0 or (np.diff(starts.astype(np.float64)) < 0).any() or (
-                not starts[-1] == len(indices) == len(values)) or (
-                indices.size and not 0 <= indices.min() <= indices.max() < across):
+        if (
+            not whole
+            or starts[0] != 0
+            or (np.diff(starts.astype(np.float64)) < 0).any()
+            or (not starts[-1] == len(indices) == len(values))
+            or (indices.size and not 0 <= indices.min() <= indices.max() < across)
+        ):
             raise ValueError("it is a damaged sparse matrix")
         dense = np.zeros((lines, across))
         np.add.at(dense, (np.repeat(np.arange(lines), np.diff(starts.astype(np.int64))), indices), values)
@@ -162,8 +168,11 @@ def load_arrays(path: Path) -> dict:
             raise InputError(f"{shown(path)} is refused: {error}. Take the file from its official source.") from error
         except pickle.UnpicklingError as error:
             kind = what_it_is(beginning)
-            what = f"is no body file: it is {kind}" if kind and kind not in ("a Python pickle", "text") else (
-                "is damaged or no pickle")
+            what = (
+                f"is no body file: it is {kind}"
+                if kind and kind not in ("a Python pickle", "text")
+                else ("is damaged or no pickle")
+            )
             raise InputError(f"{shown(path)} {what}; download it again.") from error
     if not isinstance(value, dict):
         raise InputError(f"{shown(path)} holds a {type(value).__name__}, not the dictionary of a body.")

@@ -1,4 +1,5 @@
 """What goes into the network and what comes out: frozen, typed, shapes checked at this door."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
@@ -17,8 +18,14 @@ class _OnDevice:
 
     def to(self, device: torch.device | str, non_blocking: bool = False):
         moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: value.to(device, non_blocking=non_blocking)
-                                for name, value in moved.items() if isinstance(value, Tensor)})
+        return replace(
+            self,
+            **{
+                name: value.to(device, non_blocking=non_blocking)
+                for name, value in moved.items()
+                if isinstance(value, Tensor)
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -28,10 +35,11 @@ class Crops(_OnDevice):
     The full picture is that of a pinhole without distortion and with one focal length.
     A crop of S x S px shows the square of side `side_px` around `center_px` of that picture.
     """
-    images: Tensor        # (B, 3, S, S) float, RGB, ImageNet mean and deviation removed
-    center_px: Tensor     # (B, 2) x, y in the full picture
-    side_px: Tensor       # (B,) the published scale x 200
-    focal_px: Tensor      # (B,)
+
+    images: Tensor  # (B, 3, S, S) float, RGB, ImageNet mean and deviation removed
+    center_px: Tensor  # (B, 2) x, y in the full picture
+    side_px: Tensor  # (B,) the published scale x 200
+    focal_px: Tensor  # (B,)
     principal_px: Tensor  # (B, 2) x, y in the full picture
 
     def __post_init__(self) -> None:
@@ -53,8 +61,9 @@ class Views(_OnDevice):
 
     People may be seen by different numbers of views: the same person's crops share one number.
     """
-    person: Tensor              # (B,) int64, 0 .. P-1
-    camera_from_world: Tensor   # (B, 3, 3) rotation, world to camera
+
+    person: Tensor  # (B,) int64, 0 .. P-1
+    camera_from_world: Tensor  # (B, 3, 3) rotation, world to camera
 
     def __post_init__(self) -> None:
         count = self.person.shape[0]
@@ -65,10 +74,11 @@ class Views(_OnDevice):
 @dataclass(frozen=True)
 class Estimate(_OnDevice):
     """One body for each crop, in that crop's camera frame (x right, y down, z forward)."""
-    rotmats: Tensor           # (B, 24, 3, 3): global orientation, then 23 joints relative to their parents
-    betas: Tensor             # (B, 10)
+
+    rotmats: Tensor  # (B, 24, 3, 3): global orientation, then 23 joints relative to their parents
+    betas: Tensor  # (B, 10)
     weak_perspective: Tensor  # (B, 3): s, tx, ty of the crop
-    transl: Tensor            # (B, 3) m, as smplx adds it to the posed vertices
+    transl: Tensor  # (B, 3) m, as smplx adds it to the posed vertices
 
     def __len__(self) -> int:
         return self.rotmats.shape[0]
@@ -77,5 +87,6 @@ class Estimate(_OnDevice):
 @dataclass(frozen=True)
 class Fit:
     """The last estimate and all before it, the initial one first."""
+
     estimate: Estimate
     history: tuple[Estimate, ...]  # iterations + 1 entries

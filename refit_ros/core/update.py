@@ -1,4 +1,5 @@
 """Update: 26 disentangled GRUs (24 joints, shape, camera) and what their hidden states decode to."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ STREAMS = JOINTS + 2  # joints, then shape, then camera
 @dataclass(frozen=True)
 class State:
     """What the loop improves: pose (B, 144) as 24 6D rotations, betas (B, 10), camera (B, 3) s, tx, ty."""
+
     pose: Tensor
     betas: Tensor
     camera: Tensor
@@ -71,9 +73,14 @@ class Update(nn.Module):
 
     def forward(self, hidden: Tensor, feedback: Tensor, box: Tensor, state: State) -> Tensor:
         x = torch.cat((feedback, box, state.pose, state.betas, state.camera), dim=1)
-        return torch.cat((self.pose_gru(hidden[:, :JOINTS], x),
-                          self.shape_gru(hidden[:, JOINTS], x)[:, None],
-                          self.cam_gru(hidden[:, JOINTS + 1], x)[:, None]), dim=1)
+        return torch.cat(
+            (
+                self.pose_gru(hidden[:, :JOINTS], x),
+                self.shape_gru(hidden[:, JOINTS], x)[:, None],
+                self.cam_gru(hidden[:, JOINTS + 1], x)[:, None],
+            ),
+            dim=1,
+        )
 
 
 class Decoder(nn.Module):

@@ -1,4 +1,5 @@
 """What several views of one person share: shape, body pose and orientation in the world. Each keeps its camera."""
+
 from __future__ import annotations
 
 import torch

@@ -2,6 +2,7 @@
 
 After the published graph (pose_detection_cpu.pbtxt of mediapipe 0.10.21): SSD anchors, decoding, weighted suppression.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -23,9 +24,10 @@ MOST_AT_ONCE = 4
 @dataclass(frozen=True)
 class Candidates:
     """N people who may be there, in px of the square image."""
+
     confidence: np.ndarray  # (N,) 0 .. 1, best first
-    face_px: np.ndarray     # (N, 4) left, top, right, bottom
-    points_px: np.ndarray   # (N, 4, 2): hips' middle, on the circle around the body, shoulders' middle, on the upper body's
+    face_px: np.ndarray  # (N, 4) left, top, right, bottom
+    points_px: np.ndarray  # (N, 4, 2): hips' middle, on the circle around the body, shoulders' middle, on the upper body's
 
     @property
     def region(self) -> np.ndarray:
@@ -45,7 +47,7 @@ class BlazePoseDetector:
         """In each of (N, 224, 224, 3) uint8 RGB; what is no image should be black, as in the original."""
         found = []
         for begin in range(0, len(squares), MOST_AT_ONCE):
-            some = squares[begin:begin + MOST_AT_ONCE]
+            some = squares[begin : begin + MOST_AT_ONCE]
             outputs = self._network(some.astype(np.float32) / 127.5 - 1)
             rows, logits = (by_image(output, len(some)) for output in sorted(outputs, key=lambda each: -each.shape[-1]))
             found += [decoded(row, logit[:, 0], self._anchors, least_confidence) for row, logit in zip(rows, logits)]
@@ -68,7 +70,7 @@ def by_image(output: np.ndarray, count: int) -> np.ndarray:
     parts, begin = [], 0
     for size, each in _MAPS:
         length = size * size * each
-        parts.append(rows[begin:begin + count * length].reshape(count, length, -1))
+        parts.append(rows[begin : begin + count * length].reshape(count, length, -1))
         begin += count * length
     return np.concatenate(parts, axis=1)
 

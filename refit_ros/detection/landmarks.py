@@ -3,6 +3,7 @@
 After the published graph of MediaPipe's pose solution (Apache-2.0; pbtxt files of mediapipe 0.10.21): the same crops,
 decoding, refinement on heatmaps and next region. docs/models.md states how far the two differ.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -15,24 +16,25 @@ from refit_ros.detection.tflite import TfliteNetwork
 from refit_ros.models.files import path_of
 
 KINDS = ("lite", "full", "heavy")
-COUNT = 33             # landmarks that are given on; two more say where the body is, four are not used
+COUNT = 33  # landmarks that are given on; two more say where the body is, four are not used
 _MIDDLE, _CIRCLE = 33, 34
-PERSON = 0.5           # a flag above this: this is a person
-MOST_AT_ONCE = 8       # crops in one call: more gain nothing and take memory
-_KERNEL = 9            # heatmap pixels around a landmark that refine it
+PERSON = 0.5  # a flag above this: this is a person
+MOST_AT_ONCE = 8  # crops in one call: more gain nothing and take memory
+_KERNEL = 9  # heatmap pixels around a landmark that refine it
 _LEAST_HEAT = 0.5
 
 
 @dataclass(frozen=True)
 class Landmarks:
     """Of N people, BlazePose's 33 landmarks in its order (nose, eyes, ears, mouth, shoulders, ... , feet)."""
-    place_px: np.ndarray     # (N, 33, 2) in the raw image, may lie outside
-    visibility: np.ndarray   # (N, 33) 0 .. 1: in the image and not hidden
-    presence: np.ndarray     # (N, 33) 0 .. 1: in the region
-    place_m: np.ndarray      # (N, 33, 3) about the hips' middle, axes as the camera's (x right, y down, z away); guessed
-    flag: np.ndarray         # (N,) 0 .. 1: this is a person; easily deceived
-    heat: np.ndarray         # (N, 33) 0 .. 1: the peak of each landmark's heatmap, high where it is seen clearly
-    region: np.ndarray       # (N, 4) where it was looked: x, y, side (px), angle (rad)
+
+    place_px: np.ndarray  # (N, 33, 2) in the raw image, may lie outside
+    visibility: np.ndarray  # (N, 33) 0 .. 1: in the image and not hidden
+    presence: np.ndarray  # (N, 33) 0 .. 1: in the region
+    place_m: np.ndarray  # (N, 33, 3) about the hips' middle, axes as the camera's (x right, y down, z away); guessed
+    flag: np.ndarray  # (N,) 0 .. 1: this is a person; easily deceived
+    heat: np.ndarray  # (N, 33) 0 .. 1: the peak of each landmark's heatmap, high where it is seen clearly
+    region: np.ndarray  # (N, 4) where it was looked: x, y, side (px), angle (rad)
     next_region: np.ndarray  # (N, 4) where to look in the next image
 
     def __len__(self) -> int:
@@ -77,8 +79,10 @@ class LandmarkNetwork:
         cut = [crops(image, each, side) for image, each in zip(images, regions) if len(each)]
         where = np.concatenate([np.zeros((0, 4)), *regions])
         pixels = np.concatenate(cut) if cut else np.zeros((0, side, side, 3), np.uint8)
-        parts = [decoded(*self._run(pixels[begin:begin + MOST_AT_ONCE]), where[begin:begin + MOST_AT_ONCE], side)
-                 for begin in range(0, max(len(pixels), 1), MOST_AT_ONCE)]
+        parts = [
+            decoded(*self._run(pixels[begin : begin + MOST_AT_ONCE]), where[begin : begin + MOST_AT_ONCE], side)
+            for begin in range(0, max(len(pixels), 1), MOST_AT_ONCE)
+        ]
         return Landmarks(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Landmarks)))
 
     def _run(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -88,18 +92,24 @@ class LandmarkNetwork:
         return outputs[195,], outputs[1,], outputs[64, 64, 39], outputs[117,]
 
 
-def decoded(rows: np.ndarray, flag: np.ndarray, heat: np.ndarray, metres: np.ndarray, region: np.ndarray,
-            side_px: int) -> Landmarks:
+def decoded(
+    rows: np.ndarray, flag: np.ndarray, heat: np.ndarray, metres: np.ndarray, region: np.ndarray, side_px: int
+) -> Landmarks:
     """The network's outputs (N, 39 * 5), (N, 1), (N, h, w, 39), (N, 39 * 3) for regions (N, 4)."""
     rows = np.asarray(rows, np.float64).reshape(-1, 39, 5)
     share = refined(rows[..., :2] / side_px, np.asarray(heat))
     place = to_image(share, region)
     about = turned(np.asarray(metres, np.float64).reshape(-1, 39, 3), region[:, 3])
     return Landmarks(
-        place_px=place[:, :COUNT], visibility=_sigmoid(rows[:, :COUNT, 3]), presence=_sigmoid(rows[:, :COUNT, 4]),
-        place_m=about[:, :COUNT], flag=np.asarray(flag, np.float64).reshape(-1),
-        heat=_sigmoid(np.asarray(heat[..., :COUNT], np.float64).max((1, 2), initial=-50.0)), region=region,
-        next_region=from_points(place[:, _MIDDLE], place[:, _CIRCLE]))
+        place_px=place[:, :COUNT],
+        visibility=_sigmoid(rows[:, :COUNT, 3]),
+        presence=_sigmoid(rows[:, :COUNT, 4]),
+        place_m=about[:, :COUNT],
+        flag=np.asarray(flag, np.float64).reshape(-1),
+        heat=_sigmoid(np.asarray(heat[..., :COUNT], np.float64).max((1, 2), initial=-50.0)),
+        region=region,
+        next_region=from_points(place[:, _MIDDLE], place[:, _CIRCLE]),
+    )
 
 
 def refined(share: np.ndarray, heat: np.ndarray) -> np.ndarray:
@@ -115,11 +125,13 @@ def refined(share: np.ndarray, heat: np.ndarray) -> np.ndarray:
     for person, landmark in zip(*np.nonzero(inside)):
         column, row = pixel[person, landmark].astype(int)
         left, top = max(0, column - reach), max(0, row - reach)
-        around = _sigmoid(heat[person, top:row + reach + 1, left:column + reach + 1, landmark].astype(np.float64))
+        around = _sigmoid(heat[person, top : row + reach + 1, left : column + reach + 1, landmark].astype(np.float64))
         if around.max() >= _LEAST_HEAT:
             total = around.sum()
-            better[person, landmark] = [(around.sum(0) @ np.arange(left, left + around.shape[1])) / total / width,
-                                        (around.sum(1) @ np.arange(top, top + around.shape[0])) / total / height]
+            better[person, landmark] = [
+                (around.sum(0) @ np.arange(left, left + around.shape[1])) / total / width,
+                (around.sum(1) @ np.arange(top, top + around.shape[0])) / total / height,
+            ]
     return better
 
 

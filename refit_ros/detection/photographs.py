@@ -4,6 +4,7 @@ BlazePose's detector finds one near person well. So it looks at the whole image 
 squares of it, in which those who are far are near; another detector may propose more. A proposal is only believed where
 the landmark network says that this is a person and sees them clearly.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -21,22 +22,22 @@ from refit_ros.models.files import command, is_there
 from refit_ros.models.table import model
 
 MODELS = ("pose_detection", "pose_landmark_full")
-TILE = 0.5           # side of the smaller squares in sides of the largest one that fits into the image
-STEP = 0.5           # between neighbours, in sides of theirs, at most
+TILE = 0.5  # side of the smaller squares in sides of the largest one that fits into the image
+STEP = 0.5  # between neighbours, in sides of theirs, at most
 LEAST_CANDIDATE = 0.4
 LEAST_PROPOSED = 0.25
-LEAST_HEAT = 0.62    # mean over a person's visible landmarks: of people mostly above 0.64, of what is none mostly below 0.5
+LEAST_HEAT = 0.62  # mean over a person's visible landmarks: of people mostly above 0.64, of what is none mostly below 0.5
 MOST_CANDIDATES = 24
-SAME_PLACE = 0.15    # candidates whose middles are nearer, in sides of a region, and whose sizes differ little are one
+SAME_PLACE = 0.15  # candidates whose middles are nearer, in sides of a region, and whose sizes differ little are one
 SAME_SIZE = 1.5
-SAME_BODY = 0.08     # people whose visible landmarks are on average nearer, in sides of a region, are one
+SAME_BODY = 0.08  # people whose visible landmarks are on average nearer, in sides of a region, are one
 SAME_BOX = 0.7
 LEAST_VISIBLE = 0.5  # of a landmark that bounds a box
 FEWEST_VISIBLE = 6
-MARGIN = 0.06        # of a box's longer side: landmarks lie inside the body
-_HEAD = (7, 8)       # ears
+MARGIN = 0.06  # of a box's longer side: landmarks lie inside the body
+_HEAD = (7, 8)  # ears
 _SHOULDERS = (11, 12)
-_CROWN = 0.55        # the crown's height above the ears, by the ears' above the shoulders
+_CROWN = 0.55  # the crown's height above the ears, by the ears' above the shoulders
 
 
 class PhotographDetector:
@@ -78,8 +79,14 @@ class PhotographDetector:
                 score.append(some.confidence)
                 regions.append(region)
             # Those of the other detector are boxes, which say less of where a body is: they come after.
-            result.append(np.concatenate([_distinct(np.concatenate(score), np.concatenate(regions)),
-                                          from_boxes(others.xyxy_px[others.confidence > LEAST_PROPOSED][:MOST_CANDIDATES])]))
+            result.append(
+                np.concatenate(
+                    [
+                        _distinct(np.concatenate(score), np.concatenate(regions)),
+                        from_boxes(others.xyxy_px[others.confidence > LEAST_PROPOSED][:MOST_CANDIDATES]),
+                    ]
+                )
+            )
         return result
 
 
@@ -113,8 +120,7 @@ def _distinct(score: np.ndarray, regions: np.ndarray) -> np.ndarray:
 
 def plausible(people: Landmarks, shape: tuple[int, ...]) -> np.ndarray:
     """(N,) whether this is somebody: the flag says so, enough of them is seen inside the image, and that clearly."""
-    return ((people.flag > PERSON) & (_shown(people, shape).sum(1) >= FEWEST_VISIBLE)
-            & (clarity(people, shape) > LEAST_HEAT))
+    return (people.flag > PERSON) & (_shown(people, shape).sum(1) >= FEWEST_VISIBLE) & (clarity(people, shape) > LEAST_HEAT)
 
 
 def clarity(people: Landmarks, shape: tuple[int, ...]) -> np.ndarray:
@@ -167,10 +173,13 @@ def _crown(people: Landmarks) -> np.ndarray:
 def without_photographs_note() -> str:
     """What to tell whoever looks at photographs without these models; empty where all is well."""
     from importlib.util import find_spec
+
     missing = [model(name) for name in MODELS if not is_there(name)]
     if missing:
-        return (f"{' and '.join(each.name for each in missing)} not there, so people in photographs are mostly not found: "
-                f"`{command(*missing)}` gets them")
+        return (
+            f"{' and '.join(each.name for each in missing)} not there, so people in photographs are mostly not found: "
+            f"`{command(*missing)}` gets them"
+        )
     if find_spec("openvino") is None:
         return "openvino is not installed, so people in photographs are mostly not found: pip install openvino"
     return ""

@@ -1,4 +1,5 @@
 """What every detector gives, and how its boxes are cleaned before anybody uses them."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,8 +10,8 @@ import numpy as np
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.geometry import area, clipped, overlap
 
-SMALLEST_PX = 8.0     # a box whose shorter side is below this, inside the picture, shows nothing
-SAME_OVERLAP = 0.65   # boxes that share more than this are one person
+SMALLEST_PX = 8.0  # a box whose shorter side is below this, inside the picture, shows nothing
+SAME_OVERLAP = 0.65  # boxes that share more than this are one person
 
 
 class Detector(Protocol):

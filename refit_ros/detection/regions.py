@@ -5,12 +5,13 @@ clockwise as one sees it, so that a person who leans to the right has a positive
 Geometry after the published graphs of MediaPipe's pose solution (AlignmentPointsToRects, RectTransformation), so that its
 networks see what they were trained on.
 """
+
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-WIDER = 1.25   # a region's side, by the diameter of the circle around the whole body
+WIDER = 1.25  # a region's side, by the diameter of the circle around the whole body
 
 
 def from_points(middle_px: np.ndarray, circle_px: np.ndarray) -> np.ndarray:
@@ -51,6 +52,12 @@ def crops(image: np.ndarray, regions: np.ndarray, side_px: int, border: int = cv
         cos, sin = np.cos(angle) * side / side_px, np.sin(angle) * side / side_px
         linear = np.array([[cos, -sin], [sin, cos]])
         corner = np.array([x, y]) - linear @ np.full(2, side_px / 2)
-        cv2.warpAffine(image, np.column_stack([linear, corner]), (side_px, side_px), dst=cut[index],
-                       flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border)
+        cv2.warpAffine(
+            image,
+            np.column_stack([linear, corner]),
+            (side_px, side_px),
+            dst=cut[index],
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=border,
+        )
     return cut

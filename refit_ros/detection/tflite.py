@@ -1,4 +1,5 @@
 """A .tflite file computed by OpenVINO on the CPU, any number of images at a time."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -24,9 +25,15 @@ class TfliteNetwork:
             model = core.read_model(path)
             shape = model.inputs[0].get_partial_shape().to_shape()
             model.reshape(openvino.PartialShape([-1, *shape[1:]]))
-            compiled = core.compile_model(model, "CPU", {
-                "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_NUM_THREADS": torch.get_num_threads()})
+            compiled = core.compile_model(
+                model,
+                "CPU",
+                {
+                    "INFERENCE_PRECISION_HINT": "f32",
+                    "PERFORMANCE_HINT": "LATENCY",
+                    "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+                },
+            )
         except RuntimeError as error:
             raise ValueError(f"OpenVINO cannot use {path}: {str(error).strip().splitlines()[-1]}") from error
         self._request = compiled.create_infer_request()

@@ -62,7 +62,7 @@ def expect(outline_m: np.ndarray, camera: Camera) -> Expected | None:
     if covered(raw[None], seen[None])[0, 0] < LEAST_VISIBLE or (seen[2:] - seen[:2]).min() < LEAST_SIDE_PX:
         return None
     depth_m = float(points[:, 2].mean())
-    joints_px = camera.calibration.project_square(points[-len(JOINT_NAMES):])
+    joints_px = camera.calibration.project_square(points[-len(JOINT_NAMES) :])
     return Expected(box, raw, depth_m, Silhouette(joints_px, camera.calibration.focal_px / depth_m))
 
 

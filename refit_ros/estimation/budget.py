@@ -1,10 +1,11 @@
 """Holding a latency budget by the number of iterations."""
+
 from __future__ import annotations
 
 import math
 
-MEMORY = 0.2   # share of the newest measurement in the running averages
-MARGIN = 0.9   # of the budget that is planned for; the rest is for whatever comes between
+MEMORY = 0.2  # share of the newest measurement in the running averages
+MARGIN = 0.9  # of the budget that is planned for; the rest is for whatever comes between
 
 
 class Budget:

@@ -1,4 +1,5 @@
 """What not to believe: views that show somebody else, places nobody could have got to, people who are none."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -8,9 +9,9 @@ from refit_ros.camera.views import Camera
 from refit_ros.estimation.fuse import fuse
 from refit_ros.estimation.solve import Pose, Solved, off_by
 
-BAD_RESIDUAL = 0.06    # of the person's size in the picture
+BAD_RESIDUAL = 0.06  # of the person's size in the picture
 BAD_INNOVATION = 0.25  # likewise, from where the person was expected
-TIMES_OTHERS = 2.5     # by this factor a doubtful view stands out, or things are better without it
+TIMES_OTHERS = 2.5  # by this factor a doubtful view stands out, or things are better without it
 JUMP_M, JUMP_M_S = 0.18, 1.0  # farther than this from the prediction, plus so much for each second, nobody gets
 WANDERS_M, WANDERS_M_S = 0.10, 1.0  # farther than this people are seldom off, and what is none is often
 WANDERS_DEPTH = 0.15  # of the distance, along the ray of a single camera, does not count

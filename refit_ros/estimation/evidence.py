@@ -1,4 +1,5 @@
 """What a look at a person says about how far to trust it."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ COMMON_MISFIT = 0.15  # at which the views' agreement counts half
 @dataclass(frozen=True)
 class Evidence:
     """What the last look at a person gave; kept while he is out of sight."""
+
     views: int
     spread_m: float
     update_m: np.ndarray  # (24,)
     depth_m: float
-    confidence: float     # 0 .. 1: how well the views agree
+    confidence: float  # 0 .. 1: how well the views agree
     crowded: float = 0.0  # 0 .. 1: share of their box that somebody else's covers, mean over the views
     cameras_m: np.ndarray | None = None  # (V, 3) m: where the cameras stand, in the fixed frame; None: not known
 
@@ -29,10 +31,15 @@ def evidence(solved: Solved, cameras: list[Camera]) -> Evidence:
     used = [cameras[one.look.camera] for one in solved.own]
     depth = np.mean([camera.to_camera(solved.pose.joints)[:, 2].mean() for camera in used])
     update = np.mean([one.last_update_m for one in solved.own], axis=0)
-    return Evidence(int(np.sum(solved.fused.weights > 0.2)), solved.fused.spread_m, update, float(depth),
-                    float(1 / (1 + (misfit(solved) / COMMON_MISFIT) ** 2)),
-                    float(np.mean([one.look.crowded for one in solved.own])),
-                    np.stack([camera.fixed_from_camera[:3, 3] for camera in used]))
+    return Evidence(
+        int(np.sum(solved.fused.weights > 0.2)),
+        solved.fused.spread_m,
+        update,
+        float(depth),
+        float(1 / (1 + (misfit(solved) / COMMON_MISFIT) ** 2)),
+        float(np.mean([one.look.crowded for one in solved.own])),
+        np.stack([camera.fixed_from_camera[:3, 3] for camera in used]),
+    )
 
 
 def misfit(solved: Solved) -> float:

@@ -6,6 +6,7 @@ joints in every view: linear in the translation once each row is multiplied by i
 Hartley and Zisserman, Multiple View Geometry, 12.2), repeated with the new depths and with robust weights
 (Cauchy) so that one bad view cannot pull the person away.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -24,14 +25,20 @@ NEAREST_M = 0.2
 @dataclass(frozen=True)
 class Fused:
     """Where the views together put a person."""
-    transl: np.ndarray       # (3,) m, to be added to the joints that were given
+
+    transl: np.ndarray  # (3,) m, to be added to the joints that were given
     residual_px: np.ndarray  # (V,) root mean square over the joints, in each view's square-pixel picture
-    weights: np.ndarray      # (V,) 0 .. 1: how far each view was believed
-    spread_m: float          # root mean square of the residuals, carried to the person's depth
+    weights: np.ndarray  # (V,) 0 .. 1: how far each view was believed
+    spread_m: float  # root mean square of the residuals, carried to the person's depth
 
 
-def fuse(joints_m: np.ndarray, seen_px: list[np.ndarray], cameras: list[Camera],
-         joint_weights: np.ndarray | None = None, view_weights: np.ndarray | None = None) -> Fused:
+def fuse(
+    joints_m: np.ndarray,
+    seen_px: list[np.ndarray],
+    cameras: list[Camera],
+    joint_weights: np.ndarray | None = None,
+    view_weights: np.ndarray | None = None,
+) -> Fused:
     """The translation of joints (24, 3) m, in fixed-frame directions, that best meets seen_px[v] (24, 2).
 
     `seen_px` are pixels of each camera's square-pixel picture; `joint_weights` (V, 24) and `view_weights` (V,) in 0 .. 1.
@@ -46,21 +53,21 @@ def fuse(joints_m: np.ndarray, seen_px: list[np.ndarray], cameras: list[Camera],
     joint_weights = np.ones(plane.shape[:2]) if joint_weights is None else joint_weights
     prior = np.ones(count) if view_weights is None else np.asarray(view_weights, float)
     # Rows (u r3 - r1) (X + t - c) = 0 and (v r3 - r2) (X + t - c) = 0 for each joint of each view.
-    rows = plane[..., None] * rotations[:, None, None, 2] - rotations[:, None, :2]      # (V, J, 2, 3)
-    offsets = np.einsum("vjki,vji->vjk", rows, joints_m[None] - origins[:, None])       # (V, J, 2)
+    rows = plane[..., None] * rotations[:, None, None, 2] - rotations[:, None, :2]  # (V, J, 2, 3)
+    offsets = np.einsum("vjki,vji->vjk", rows, joints_m[None] - origins[:, None])  # (V, J, 2)
     sizes_px = size_px(np.stack(seen_px))
     tolerance_px = TOLERANCE * sizes_px
     trust, depth, transl = prior.copy(), np.ones(plane.shape[:2]), np.zeros(3)
     residual = np.zeros(count)
     for _ in range(ROUNDS):
-        weight = (trust * focal)[:, None] ** 2 * joint_weights / depth ** 2
+        weight = (trust * focal)[:, None] ** 2 * joint_weights / depth**2
         normal = np.einsum("vj,vjki,vjkl->il", weight, rows, rows)
         right = -np.einsum("vj,vjki,vjk->i", weight, rows, offsets)
         previous, transl = transl, np.linalg.solve(normal + 1e-9 * np.trace(normal) * np.eye(3), right)
         inside = np.einsum("vab,vjb->vja", rotations, joints_m[None] + transl - origins[:, None])
         depth = np.maximum(inside[..., 2], NEAREST_M)
         error_px = (inside[..., :2] / depth[..., None] - plane) * focal[:, None, None]
-        residual = np.sqrt((joint_weights * (error_px ** 2).sum(-1)).sum(1) / np.maximum(joint_weights.sum(1), 1e-9))
+        residual = np.sqrt((joint_weights * (error_px**2).sum(-1)).sum(1) / np.maximum(joint_weights.sum(1), 1e-9))
         if count > 2:  # two views cannot tell which of them is wrong
             # The scale shrinks to the tolerance as the bad view loses its say, not before.
             scale = np.maximum(tolerance_px, np.median(residual / sizes_px) * sizes_px)
@@ -68,5 +75,5 @@ def fuse(joints_m: np.ndarray, seen_px: list[np.ndarray], cameras: list[Camera],
         if np.abs(transl - previous).max() < 1e-5:
             break
     metres = residual * depth.mean(1) / focal
-    spread = float(np.sqrt((trust * metres ** 2).sum() / max(trust.sum(), 1e-9)))
+    spread = float(np.sqrt((trust * metres**2).sum() / max(trust.sum(), 1e-9)))
     return Fused(transl, residual, trust / max(prior.max(), 1e-9), spread)

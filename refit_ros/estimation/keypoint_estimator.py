@@ -1,4 +1,5 @@
 """One image that stands alone -> people, through a landmark network and the keypoint network."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -18,11 +19,11 @@ from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver, Sightin
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.types import People, Person, PersonView
 
-SAME_PERSON = 0.6   # landmarks whose boxes share more than this are of one person, whatever boxes they were looked for in
-SEEN = 0.5          # a visibility above this
+SAME_PERSON = 0.6  # landmarks whose boxes share more than this are of one person, whatever boxes they were looked for in
+SEEN = 0.5  # a visibility above this
 
 # Sigma of one camera's joints. A guess, not yet measured: no keypoint weights come with this package so far.
-_SEEN_M, _GUESSED_M, _DEPTH = 0.055, 0.11, 0.06   # about the pelvis; the depth's is a share of the distance
+_SEEN_M, _GUESSED_M, _DEPTH = 0.055, 0.11, 0.06  # about the pelvis; the depth's is a share of the distance
 
 # The landmark that says whether a joint is seen; none for the trunk's, which follow from hips and shoulders.
 _NEAREST_LANDMARK = {"hand": "index", "foot": "big_toe", "collar": "shoulder"}
@@ -63,11 +64,22 @@ class KeypointEstimator:
         boxes, dropped = cleaned(given, *size, self._settings.detector_confidence, self._settings.max_people)
         found = self._landmarks.in_boxes(camera.image, boxes.xyxy_px)
         found = found[_different_people(found)]
-        bodies = self._solver.fit([[Sighting(camera, found.place_px[i], found.visibility[i], "blazepose", found.place_m[i])]
-                                   for i in range(len(found))], iterations=self._settings.iterations)
+        bodies = self._solver.fit(
+            [
+                [Sighting(camera, found.place_px[i], found.visibility[i], "blazepose", found.place_m[i])]
+                for i in range(len(found))
+            ],
+            iterations=self._settings.iterations,
+        )
         people = tuple(_person(number, body, found[[number]], camera) for number, body in enumerate(bodies))
-        return People(camera.stamp_s, people, (camera.name,), iterations=self._settings.iterations,
-                      detector_calls=int(camera.boxes is None), boxes_dropped=dropped)
+        return People(
+            camera.stamp_s,
+            people,
+            (camera.name,),
+            iterations=self._settings.iterations,
+            detector_calls=int(camera.boxes is None),
+            boxes_dropped=dropped,
+        )
 
 
 def _different_people(found: Landmarks) -> np.ndarray:
@@ -87,14 +99,25 @@ def _person(number: int, body: KeypointBody, found: Landmarks, camera: Camera) -
     inside = camera.calibration.sees(camera.to_camera(body.joints))
     distance_m = float(np.linalg.norm(body.joints[0] - camera.fixed_from_camera[:3, 3]))
     about_m = np.where(_joints_seen(visibility), _SEEN_M, _GUESSED_M)
-    box = clipped(around(found.place_px[0][visibility >= min(SEEN, visibility.max())]),
-                  camera.calibration.width_px, camera.calibration.height_px)
+    box = clipped(
+        around(found.place_px[0][visibility >= min(SEEN, visibility.max())]),
+        camera.calibration.width_px,
+        camera.calibration.height_px,
+    )
     view = PersonView(camera.name, camera.calibration.frame_id, box, body.weak_perspective[0], float(body.residual_px[0]))
     return Person(
-        id=number, confidence=float(np.clip(found.flag[0] * visibility.mean(), 0, 1)), betas=body.betas,
-        global_orient=turns[0], body_pose=turns[1:], transl=body.transl, joints=body.joints,
-        joint_rotmats=along_the_tree(body.rotmats), joint_stddev=np.hypot(about_m, _DEPTH * distance_m),
-        joint_in_image=inside, views=(view,))
+        id=number,
+        confidence=float(np.clip(found.flag[0] * visibility.mean(), 0, 1)),
+        betas=body.betas,
+        global_orient=turns[0],
+        body_pose=turns[1:],
+        transl=body.transl,
+        joints=body.joints,
+        joint_rotmats=along_the_tree(body.rotmats),
+        joint_stddev=np.hypot(about_m, _DEPTH * distance_m),
+        joint_in_image=inside,
+        views=(view,),
+    )
 
 
 def _joints_seen(visibility: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
 """From landmarks that another network found to bodies: one camera or several, through the keypoint network."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -21,29 +22,31 @@ from refit_ros.core.landmarks import LANDMARK_NAMES, layout_indices
 from refit_ros.core.types import Crops, Estimate, Views
 from refit_ros.estimation.fuse import fuse
 
-GUESSED_WEIGHT = 0.03   # of a landmark that is not seen, at the network's own place for it, when a person is put somewhere
+GUESSED_WEIGHT = 0.03  # of a landmark that is not seen, at the network's own place for it, when a person is put somewhere
 
 
 @dataclass(frozen=True)
 class Sighting:
     """One person as one camera's landmark network sees them."""
+
     camera: Camera
-    place_px: np.ndarray                # (n, 2) in the raw image
-    visibility: np.ndarray              # (n,) 0 .. 1
-    layout: str = "blazepose"           # one of core.landmarks.LAYOUTS: what the n points are
+    place_px: np.ndarray  # (n, 2) in the raw image
+    visibility: np.ndarray  # (n,) 0 .. 1
+    layout: str = "blazepose"  # one of core.landmarks.LAYOUTS: what the n points are
     offset_m: np.ndarray | None = None  # (n, 3) about the hips, as seen along the ray to the person (x right, y down)
 
 
 @dataclass(frozen=True)
 class KeypointBody:
     """A person in the fixed frame. Fields as in `estimation.types.Person`, angles as matrices."""
-    betas: np.ndarray             # (10,)
-    rotmats: np.ndarray           # (24, 3, 3): the global one in the fixed frame, then relative to the parents
-    transl: np.ndarray            # (3,) m
-    joints: np.ndarray            # (24, 3) m
+
+    betas: np.ndarray  # (10,)
+    rotmats: np.ndarray  # (24, 3, 3): the global one in the fixed frame, then relative to the parents
+    transl: np.ndarray  # (3,) m
+    joints: np.ndarray  # (24, 3) m
     weak_perspective: np.ndarray  # (V, 3) s, tx, ty of each view's crop
-    residual_px: np.ndarray       # (V,) root mean square over what is seen, in the square-pixel image
-    box_px: np.ndarray            # (V, 4) of each view's crop, in the square-pixel image
+    residual_px: np.ndarray  # (V,) root mean square over what is seen, in the square-pixel image
+    box_px: np.ndarray  # (V, 4) of each view's crop, in the square-pixel image
 
 
 class KeypointSolver:
@@ -54,8 +57,9 @@ class KeypointSolver:
         self.device = network.init_pose.device
 
     @torch.inference_mode()
-    def fit(self, people: Sequence[Sequence[Sighting]], betas: np.ndarray | None = None,
-            iterations: int | None = None) -> list[KeypointBody]:
+    def fit(
+        self, people: Sequence[Sequence[Sighting]], betas: np.ndarray | None = None, iterations: int | None = None
+    ) -> list[KeypointBody]:
         """One body for each person, from their sightings (one a camera, at least one).
 
         betas (P, 10): known shapes, NaN where there is none. Raises ValueError for a layout that is unknown, shapes that
@@ -73,8 +77,9 @@ class KeypointSolver:
         views = Views(person, torch.cat([one.poses[..., :3] for one in seen]).float())
         known = None if betas is None else torch.as_tensor(betas, dtype=torch.float32)[person].to(self.device)
         crops = crops.to(self.device)
-        estimate = self.network.fit(evidence.to(self.device), crops, views.to(self.device), known,
-                                    iterations=iterations).estimate
+        estimate = self.network.fit(
+            evidence.to(self.device), crops, views.to(self.device), known, iterations=iterations
+        ).estimate
         landmarks_m, _ = self.network.landmark_body(estimate.betas, estimate.rotmats, estimate.transl)
         guessed_px = project(landmarks_m, crops.focal_px, crops.principal_px).double().cpu().numpy()
         rows = np.split(np.arange(len(person)), np.cumsum([len(one.cameras) for one in seen])[:-1])
@@ -83,22 +88,26 @@ class KeypointSolver:
     def _placed(self, seen: _Seen, estimate: Estimate, guessed_px: np.ndarray, own: np.ndarray) -> KeypointBody:
         """The body that all views share, put where their landmarks want it."""
         first = int(own[0])
-        rotmats = estimate.rotmats[first:first + 1].clone()
+        rotmats = estimate.rotmats[first : first + 1].clone()
         world_from_camera = seen.poses[0, :, :3].mT.to(rotmats)
         rotmats[:, 0] = world_from_camera @ rotmats[:, 0]
-        landmarks_m, joints_m = self.network.landmark_body(estimate.betas[first:first + 1], rotmats)
+        landmarks_m, joints_m = self.network.landmark_body(estimate.betas[first : first + 1], rotmats)
         visible = seen.visibility.numpy()
-        weight = np.maximum(visible ** 2, GUESSED_WEIGHT)
+        weight = np.maximum(visible**2, GUESSED_WEIGHT)
         sure = (visible > 0.3)[..., None]
         wanted_px = np.where(sure, seen.place_px.numpy(), guessed_px)
         fused = fuse(landmarks_m[0].double().cpu().numpy(), list(wanted_px), seen.cameras, joint_weights=weight)
         half = seen.crops.side_px.numpy()[:, None] / 2
         center = seen.crops.center_px.numpy()
         return KeypointBody(
-            betas=estimate.betas[first].double().cpu().numpy(), rotmats=rotmats[0].double().cpu().numpy(),
-            transl=fused.transl, joints=joints_m[0].double().cpu().numpy() + fused.transl,
-            weak_perspective=estimate.weak_perspective[own].double().cpu().numpy(), residual_px=fused.residual_px,
-            box_px=np.concatenate([center - half, center + half], axis=1))
+            betas=estimate.betas[first].double().cpu().numpy(),
+            rotmats=rotmats[0].double().cpu().numpy(),
+            transl=fused.transl,
+            joints=joints_m[0].double().cpu().numpy() + fused.transl,
+            weak_perspective=estimate.weak_perspective[own].double().cpu().numpy(),
+            residual_px=fused.residual_px,
+            box_px=np.concatenate([center - half, center + half], axis=1),
+        )
 
 
 class _Seen:
@@ -123,11 +132,16 @@ class _Seen:
                 turned = _camera_from_ray(((center[view] - principal[view]) / focal[view]).numpy())
                 offset_m[view, which] = torch.as_tensor(np.asarray(sighting.offset_m, np.float64) @ turned.T)
                 said[view] = MONOCULAR_QUALITY * self.visibility[view]
-        poses = np.stack([np.concatenate([camera.rotation, (-camera.rotation @ camera.fixed_from_camera[:3, 3])[:, None]], 1)
-                          for camera in self.cameras])
+        poses = np.stack(
+            [
+                np.concatenate([camera.rotation, (-camera.rotation @ camera.fixed_from_camera[:3, 3])[:, None]], 1)
+                for camera in self.cameras
+            ]
+        )
         self.poses = torch.as_tensor(poses).double()
-        self.evidence = evidence_of_views(self.place_px, self.visibility, offset_m, said, self.crops,
-                                          (count, self.poses) if count > 1 else None)
+        self.evidence = evidence_of_views(
+            self.place_px, self.visibility, offset_m, said, self.crops, (count, self.poses) if count > 1 else None
+        )
 
 
 def _checked(sighting: Sighting) -> np.ndarray:
@@ -154,7 +168,7 @@ def _camera_from_ray(direction: np.ndarray) -> np.ndarray:
     """
     z = np.array([*direction, 1.0])
     z /= np.linalg.norm(z)
-    axis = np.array([-z[1], z[0], 0.0])   # (0, 0, 1) x z
+    axis = np.array([-z[1], z[0], 0.0])  # (0, 0, 1) x z
     cross = np.array([[0, 0, axis[1]], [0, 0, -axis[0]], [-axis[1], axis[0], 0]])
     return np.eye(3) + cross + cross @ cross / (1 + z[2])
 

@@ -296,6 +296,4 @@ def _without_doubtful(
 
 def _is_one_of(own: Own, known: list[Pose], camera: Camera) -> bool:
     """Whether somebody who is followed stands in this camera where this estimate of a stranger does."""
-    return any(
-        camera.to_camera(pose.joints)[:, 2].min() > 0 and off_by(own, pose, camera) < EXPLAINED for pose in known
-    )
+    return any(camera.to_camera(pose.joints)[:, 2].min() > 0 and off_by(own, pose, camera) < EXPLAINED for pose in known)

@@ -1,4 +1,5 @@
 """Noticing that a camera stands no longer where its extrinsics say."""
+
 from __future__ import annotations
 
 import math

@@ -1,4 +1,5 @@
 """People drawn over the picture they were seen in: shaded mesh, skeleton, number."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -17,15 +18,21 @@ OPACITY = 0.65
 LIGHT = np.array([0.3, -0.6, -0.74])  # from the upper left behind the camera, in its frame
 AMBIENT = 0.45
 NEAREST_M = 0.1
-BONES_OF_PERSON = 120      # a person's height in the image over the width of a bone ...
-THICKEST_BONES = 0.008     # ... which is at most this share of the image's height
+BONES_OF_PERSON = 120  # a person's height in the image over the width of a bone ...
+THICKEST_BONES = 0.008  # ... which is at most this share of the image's height
 TEXT_OF_PERSON_PX = 500.0  # a person so tall gets letters of OpenCV's scale 1 (22 px) ...
-SMALLEST_TEXT, LARGEST_TEXT, SMALLEST_READABLE = 0.0006, 0.0015, 0.3   # ... within these shares of the image's height
+SMALLEST_TEXT, LARGEST_TEXT, SMALLEST_READABLE = 0.0006, 0.0015, 0.3  # ... within these shares of the image's height
 FRACTION_BITS = 3  # corners of triangles are drawn at eighths of a pixel
 
 
-def draw_overlay(image: np.ndarray, calibration: Calibration, camera_from_fixed: np.ndarray,
-                 people: People | Sequence[Person], body: Body, mesh: bool = True) -> np.ndarray:
+def draw_overlay(
+    image: np.ndarray,
+    calibration: Calibration,
+    camera_from_fixed: np.ndarray,
+    people: People | Sequence[Person],
+    body: Body,
+    mesh: bool = True,
+) -> np.ndarray:
     """A copy of a raw picture (H, W, 3) uint8 RGB with everybody drawn on it.
 
     camera_from_fixed (4, 4) m is the inverse of the view's `fixed_from_camera`. Without `mesh` only skeletons are drawn.

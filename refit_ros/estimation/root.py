@@ -1,4 +1,5 @@
 """Where the pelvis may be, as a covariance, and where it will be a moment later."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -9,7 +10,7 @@ from scipy.special import gammaincinv
 from refit_ros.estimation.types import People
 from refit_ros.tracking.match import DEPTH_SIGMA, RAY_SIGMA_M
 
-HELD = 0.68              # joint_stddev is the distance within which this share of the true joints lies
+HELD = 0.68  # joint_stddev is the distance within which this share of the true joints lies
 ACCELERATION_M_S2 = 2.0  # of somebody who walks: starting, stopping, turning; one sigma
 LONGEST_PREDICTION_S = 0.5
 
@@ -47,11 +48,13 @@ def predicted(people: People, ahead_s: float) -> People:
     moved = []
     for person in people.people:
         step_m = person.root_velocity * ahead_s
-        moved.append(replace(
-            person,
-            transl=person.transl + step_m,
-            joints=person.joints + step_m,
-            joint_stddev=np.hypot(person.joint_stddev, more_m),
-            root_covariance=person.root_covariance + more_m**2 * np.eye(3),
-        ))
+        moved.append(
+            replace(
+                person,
+                transl=person.transl + step_m,
+                joints=person.joints + step_m,
+                joint_stddev=np.hypot(person.joint_stddev, more_m),
+                root_covariance=person.root_covariance + more_m**2 * np.eye(3),
+            )
+        )
     return replace(people, people=tuple(moved))

@@ -4,6 +4,7 @@ One-euro (Casiez, Roussel and Vogel, CHI 2012): a low-pass whose cutoff rises wi
 not tremble and a moving one does not lag. On rotations the same filter runs on SO(3): the step towards the new
 rotation is taken along the geodesic, and speed is the angle per second.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class Shape:
     """
 
     mean: np.ndarray | None = None  # (10,); None: nothing learned yet
-    weight: float = 0.0             # views that are in it
+    weight: float = 0.0  # views that are in it
 
     def learned(self, betas: np.ndarray, weight: float = 1.0) -> Shape:
         """The shape after one more estimate of this `weight` (> 0: more for more views)."""

@@ -2,6 +2,7 @@
 
 All pictures and all people of a set go through the network as one batch. What leaves here is numpy.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -30,10 +31,11 @@ SMALLEST_SCALE, LARGEST_SCALE, FARTHEST_M = 0.1, 10.0, 5.0
 @dataclass(frozen=True)
 class Pose:
     """A body in the fixed frame."""
+
     rotmats: np.ndarray  # (24, 3, 3): global orientation in the fixed frame, then relative to the parents
-    betas: np.ndarray    # (10,)
-    transl: np.ndarray   # (3,) m
-    joints: np.ndarray   # (24, 3) m
+    betas: np.ndarray  # (10,)
+    transl: np.ndarray  # (3,) m
+    joints: np.ndarray  # (24, 3) m
 
     def moved(self, step_m: np.ndarray) -> Pose:
         return replace(self, transl=self.transl + step_m, joints=self.joints + step_m)
@@ -42,6 +44,7 @@ class Pose:
 @dataclass(frozen=True)
 class Look:
     """One crop: which camera, and where in its square-pixel picture."""
+
     camera: int
     square: Square
     veil: np.ndarray | None = None  # (S, S) bool: where the crop shows somebody else
@@ -51,13 +54,14 @@ class Look:
 @dataclass(frozen=True)
 class Own:
     """What one crop says by itself, in its camera's frame."""
+
     look: Look
-    rotmats: np.ndarray           # (24, 3, 3)
-    betas: np.ndarray             # (10,)
-    joints_m: np.ndarray          # (24, 3) m, by its own translation
-    joints_px: np.ndarray         # (24, 2) px of the square-pixel picture
+    rotmats: np.ndarray  # (24, 3, 3)
+    betas: np.ndarray  # (10,)
+    joints_m: np.ndarray  # (24, 3) m, by its own translation
+    joints_px: np.ndarray  # (24, 2) px of the square-pixel picture
     weak_perspective: np.ndarray  # (3,)
-    last_update_m: np.ndarray     # (24,) m: how far the last iteration moved each joint
+    last_update_m: np.ndarray  # (24,) m: how far the last iteration moved each joint
 
 
 def off_by(own: Own, expected: Pose, camera: Camera) -> float:
@@ -69,17 +73,19 @@ def off_by(own: Own, expected: Pose, camera: Camera) -> float:
 @dataclass(frozen=True)
 class Solved:
     """A person from all views together."""
+
     pose: Pose
-    own: tuple[Own, ...]          # one for each view
+    own: tuple[Own, ...]  # one for each view
     fused: Fused
 
 
 @dataclass(frozen=True)
 class Encoded:
     """The crops of one set with the network's features of them: what `Solver.encode` gives and its other methods take."""
+
     cameras: tuple[Camera, ...]
     looks: tuple[Look, ...]
-    crops: Crops | None = None        # None: there are no crops
+    crops: Crops | None = None  # None: there are no crops
     features: Features | None = None
 
     def camera(self, index: int) -> Camera:
@@ -90,9 +96,10 @@ class Encoded:
 @dataclass(frozen=True)
 class Prior:
     """What is known of a person before a set is solved."""
-    start: Pose | None = None         # where the loop begins; None: from scratch
-    held: np.ndarray | None = None    # betas (10,) that were given; None: they are estimated
-    shape: Shape | None = None        # what was learned of the betas so far; None: each set stands by itself
+
+    start: Pose | None = None  # where the loop begins; None: from scratch
+    held: np.ndarray | None = None  # betas (10,) that were given; None: they are estimated
+    shape: Shape | None = None  # what was learned of the betas so far; None: each set stands by itself
 
 
 class Solver:
@@ -115,8 +122,13 @@ class Solver:
         if not looks:
             return Encoded(tuple(cameras), ())
         views = [cameras[look.camera] for look in looks]
-        crops = cropping.cut_all([view.image for view in views], [view.calibration for view in views],
-                                 [look.square for look in looks], self.network.config.image_size, self.device)
+        crops = cropping.cut_all(
+            [view.image for view in views],
+            [view.calibration for view in views],
+            [look.square for look in looks],
+            self.network.config.image_size,
+            self.device,
+        )
         veils = [row for row, look in enumerate(looks) if look.veil is not None]
         if veils:
             masks = torch.from_numpy(np.stack([looks[row].veil for row in veils])).to(self.device)
@@ -184,8 +196,9 @@ class Solver:
         """Markers and joints (N, M + 24, 3) m of poses in the fixed frame: what their boxes must hold."""
         if not poses:
             return np.zeros((0, 0, 3))
-        markers, joints = self.body.markers_and_joints(self._tensor(np.stack([pose.betas for pose in poses])),
-                                                       self._tensor(np.stack([pose.rotmats for pose in poses])))
+        markers, joints = self.body.markers_and_joints(
+            self._tensor(np.stack([pose.betas for pose in poses])), self._tensor(np.stack([pose.rotmats for pose in poses]))
+        )
         return torch.cat([markers, joints], 1).double().cpu().numpy() + np.stack([pose.transl for pose in poses])[:, None]
 
     @torch.inference_mode()
@@ -204,8 +217,10 @@ class Solver:
         joints = self.body.joints(last.betas, last.rotmats)
         before = self.body.joints(previous.betas, previous.rotmats)
         update = (joints - joints[:, :1] - before + before[:, :1]).norm(dim=-1)
-        estimate = [value.double().cpu().numpy() for value in
-                    (last.rotmats, last.betas, joints + last.transl[:, None], last.weak_perspective, update)]
+        estimate = [
+            value.double().cpu().numpy()
+            for value in (last.rotmats, last.betas, joints + last.transl[:, None], last.weak_perspective, update)
+        ]
         if not all(np.isfinite(value).all() for value in estimate):
             raise FloatingPointError("the network's output is not finite: its weights do not fit this body")
         own = []

@@ -46,7 +46,7 @@ class Track:
     missed: dict[str, int] = field(default_factory=dict)  # camera: calls of the detector without a box of his
     lost: bool = False  # no camera confirmed him when the detector last looked
     fresh: bool = True  # estimated from pictures in the current set
-    jumps: int = 0                      # sets in a row in which the estimate was too far off to be believed
+    jumps: int = 0  # sets in a row in which the estimate was too far off to be believed
     wandering: float = 0.0  # 0 .. 1: of the last sets, in how many he was not where a person would have been
     leapt: bool = False  # in this set
     misfit: float = 0.0  # residual over size, of the last set
@@ -194,7 +194,7 @@ class Tracks:
         found: set[int] = set()
         numbers = sorted(poses)
         for index, first in enumerate(numbers):
-            for second in numbers[index + 1:]:
+            for second in numbers[index + 1 :]:
                 same_now = _apart(poses[first], poses[second]) < DOUBLE_M
                 same_before = _apart(tracks[first].predicted(stamp_s), tracks[second].predicted(stamp_s)) < DOUBLE_M
                 if same_now and not same_before:

@@ -12,6 +12,7 @@ which prints this table anew. Of the five seeds held out, 57 % of the true joint
 where one camera sees a person, 70 and 96 % of two, 68 and 98 % of more. Those of one camera, whose error is that of
 the person's height and so the same for all his joints and all the time, are widened by an eighth here.
 """
+
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass
@@ -20,13 +21,14 @@ import numpy as np
 
 from refit_ros.estimation.evidence import Evidence
 
-COASTING_M_S = 0.5   # growth of sigma for each second without a look
+COASTING_M_S = 0.5  # growth of sigma for each second without a look
 LARGEST_M = 5.0
 
 
 @dataclass(frozen=True)
 class Constants:
     """Of one number of views."""
+
     floor_m: float
     spread_gain: float
     update_gain: float
@@ -40,8 +42,34 @@ CONSTANTS = {
     3: Constants(floor_m=0.0090, spread_gain=1.2354, update_gain=0.5812, depth_gain=0.0027, crowd_gain=0.0401),
 }
 # Limbs' ends err more than the trunk.
-JOINT_SHARE = np.array([0.63, 0.65, 0.67, 0.64, 0.82, 0.84, 0.66, 1.04, 1.10, 0.67, 1.11, 1.18, 0.75, 0.72, 0.74, 0.78,
-                        0.81, 0.85, 1.02, 1.04, 1.47, 1.38, 1.68, 1.58])
+JOINT_SHARE = np.array(
+    [
+        0.63,
+        0.65,
+        0.67,
+        0.64,
+        0.82,
+        0.84,
+        0.66,
+        1.04,
+        1.10,
+        0.67,
+        1.11,
+        1.18,
+        0.75,
+        0.72,
+        0.74,
+        0.78,
+        0.81,
+        0.85,
+        1.02,
+        1.04,
+        1.47,
+        1.38,
+        1.68,
+        1.58,
+    ]
+)
 
 
 def terms(facts: Evidence) -> np.ndarray:

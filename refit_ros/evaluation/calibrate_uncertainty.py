@@ -39,9 +39,7 @@ class Samples:
     scenes: list = field(default_factory=list)  # which scene
 
 
-def collect(
-    network, settings: Settings, sequence: SyntheticSequence, cameras: list[int], into: dict[int, Samples]
-) -> None:
+def collect(network, settings: Settings, sequence: SyntheticSequence, cameras: list[int], into: dict[int, Samples]) -> None:
     """Adds one run's errors."""
     estimator = Estimator(network, settings)
     for time_s, people, truth in played(estimator, sequence, cameras):

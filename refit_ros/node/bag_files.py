@@ -1,4 +1,5 @@
 """What a path given as a bag is, told before any reader is let at it: unfinished recordings, ROS 1, folders of one file."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -47,12 +48,15 @@ def check_storage(file: Path) -> None:
         opened.seek(-min(len(_MCAP), check_regular(file)), 2)
         end = opened.read()
     if beginning.startswith(_ROS_1):
-        raise ValueError(f"'{shown(file)}' is a ROS 1 bag; convert it: rosbags-convert --src {shown(file.name)} "
-                         "--dst FOLDER")
+        raise ValueError(
+            f"'{shown(file)}' is a ROS 1 bag; convert it: rosbags-convert --src {shown(file.name)} --dst FOLDER"
+        )
     if beginning.startswith(_MCAP):
         if end != _MCAP:
-            raise ValueError(f"'{shown(file)}' is cut off: this recording was not finished; mend it with "
-                             f"`mcap recover {shown(file.name)} -o whole.mcap` and give that file")
+            raise ValueError(
+                f"'{shown(file)}' is cut off: this recording was not finished; mend it with "
+                f"`mcap recover {shown(file.name)} -o whole.mcap` and give that file"
+            )
         return
     if not beginning.startswith(_SQLITE):
         kind = what_it_is(beginning)
@@ -60,11 +64,15 @@ def check_storage(file: Path) -> None:
     page = int.from_bytes(beginning[16:18], "big")
     pages = int.from_bytes(beginning[28:32], "big")
     if pages * (65536 if page == 1 else page) > check_regular(file):
-        raise ValueError(f"'{shown(file)}' is cut off: this recording was not finished or not fully copied; copy it again, "
-                         f"or save what is there with `sqlite3 {shown(file.name)} .recover`")
+        raise ValueError(
+            f"'{shown(file)}' is cut off: this recording was not finished or not fully copied; copy it again, "
+            f"or save what is there with `sqlite3 {shown(file.name)} .recover`"
+        )
 
 
 def _unfinished(path: Path, files: list[Path]) -> str:
     storage = "mcap" if any(each.suffix == ".mcap" for each in files) else "sqlite3"
-    return (f"this recording was not finished; mend it with `ros2 bag reindex {shown(path.name)} -s {storage}`, "
-            "or give one of its files")
+    return (
+        f"this recording was not finished; mend it with `ros2 bag reindex {shown(path.name)} -s {storage}`, "
+        "or give one of its files"
+    )

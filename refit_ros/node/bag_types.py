@@ -1,4 +1,5 @@
 """Where a bag's reader and writer learn the definitions of this package's own messages."""
+
 from __future__ import annotations
 
 import os
@@ -19,13 +20,16 @@ def definitions_folder() -> Path:
     for folder in tried:
         if (folder / "SmplArray.msg").is_file():
             return folder
-    raise FileNotFoundError(f"the message definitions of refit_ros were not found in {', '.join(map(str, tried))}: "
-                            "install refit_ros again, or source the workspace where it was built")
+    raise FileNotFoundError(
+        f"the message definitions of refit_ros were not found in {', '.join(map(str, tried))}: "
+        "install refit_ros again, or source the workspace where it was built"
+    )
 
 
 def make_store():
     """A type store of rosbags with the standard messages of ROS 2 Jazzy and this package's own."""
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
     store = get_typestore(Stores.ROS2_JAZZY)
     folder = definitions_folder()
     for name in NAMES:

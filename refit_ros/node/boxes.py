@@ -1,4 +1,5 @@
 """Pictures wait a little for the boxes that a detector finds in them (detector 'topic')."""
+
 from __future__ import annotations
 
 from collections import deque
@@ -19,11 +20,11 @@ class BoxJoin:
     def __init__(self, wait_s: float) -> None:
         self._wait_s = wait_s
         self._frames: deque[tuple[Frame, float]] = deque(maxlen=PENDING)
-        self._boxes: dict[int, Boxes] = {}   # by stamp, in the order of arrival
+        self._boxes: dict[int, Boxes] = {}  # by stamp, in the order of arrival
 
     def add_frame(self, frame: Frame, now_s: float) -> list[Frame]:
         """The pictures that can go on now."""
-        if any(frame.stamp_ns < waiting.stamp_ns for waiting, _ in self._frames):   # the clock was set back
+        if any(frame.stamp_ns < waiting.stamp_ns for waiting, _ in self._frames):  # the clock was set back
             self._frames.clear()
         if frame.stamp_ns in self._boxes:
             return [self._joined(frame, self._boxes.pop(frame.stamp_ns))]

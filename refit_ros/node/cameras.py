@@ -1,4 +1,5 @@
 """The cameras' subscriptions, and the timer that sends on what has waited long enough."""
+
 from __future__ import annotations
 
 import time
@@ -30,11 +31,18 @@ class Cameras:
     Waiting is done on a steady clock: with simulated time and no /clock, ROS timers never fire.
     """
 
-    def __init__(self, node: Node, parameters: NodeParameters, intake: Intake, detections: bool,
-                 deliver: Callable[[FrameSet], None], inputs: Inputs) -> None:
+    def __init__(
+        self,
+        node: Node,
+        parameters: NodeParameters,
+        intake: Intake,
+        detections: bool,
+        deliver: Callable[[FrameSet], None],
+        inputs: Inputs,
+    ) -> None:
         self._node, self._intake, self._deliver, self._inputs = node, intake, deliver, inputs
         self._subscriptions: list = []
-        self._unlatched: dict[str, str] = {}   # camera -> topic of its calibration, not yet asked for as latched
+        self._unlatched: dict[str, str] = {}  # camera -> topic of its calibration, not yet asked for as latched
         self._timer = node.create_timer(1.0, self._on_deadline, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._timer.cancel()
         for name in parameters.cameras:
@@ -48,15 +56,23 @@ class Cameras:
 
     def _subscribe(self, name: str, parameters: NodeParameters, detections: bool) -> None:
         from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
         compressed = parameters.image_transport == "compressed"
-        wanted = [(CALIBRATIONS, CameraInfo, parameters.camera_info_topic, self._intake.camera_info),
-                  (IMAGES, CompressedImage if compressed else Image,
-                   parameters.image_topic + ("/compressed" if compressed else ""), self._intake.image)]
+        wanted = [
+            (CALIBRATIONS, CameraInfo, parameters.camera_info_topic, self._intake.camera_info),
+            (
+                IMAGES,
+                CompressedImage if compressed else Image,
+                parameters.image_topic + ("/compressed" if compressed else ""),
+                self._intake.image,
+            ),
+        ]
         if detections:
             wanted.append((BOXES, detection_type(), parameters.detection_topic, self._intake.boxes))
         for what, kind, template, take in wanted:
             subscriber = message_filters.Subscriber(
-                self._node, kind, template.format(camera=name), qos_profile=qos_profile_sensor_data)
+                self._node, kind, template.format(camera=name), qos_profile=qos_profile_sensor_data
+            )
             subscriber.registerCallback(self._on_message, take, name, what)
             full = self._node.resolve_topic_name(template.format(camera=name))
             self._inputs.expect(Topic(name, what, full, f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"))
@@ -70,18 +86,28 @@ class Cameras:
         Only where somebody offers it: a driver that does not would log a warning about this subscription.
         """
         from sensor_msgs.msg import CameraInfo
+
         for camera, topic in list(self._unlatched.items()):
-            offered = any(each.qos_profile.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL
-                          for each in self._node.get_publishers_info_by_topic(topic))
+            offered = any(
+                each.qos_profile.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL
+                for each in self._node.get_publishers_info_by_topic(topic)
+            )
             if offered:
                 del self._unlatched[camera]
                 latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
-                self._subscriptions.append(self._node.create_subscription(
-                    CameraInfo, topic, partial(self._on_message, take=self._intake.camera_info, camera=camera), latched,
-                    event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False)))
+                self._subscriptions.append(
+                    self._node.create_subscription(
+                        CameraInfo,
+                        topic,
+                        partial(self._on_message, take=self._intake.camera_info, camera=camera),
+                        latched,
+                        event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+                    )
+                )
 
-    def _on_message(self, message: Any, take: Callable[[str, Any, float], list[FrameSet]], camera: str,
-                    what: str = CALIBRATIONS) -> None:
+    def _on_message(
+        self, message: Any, take: Callable[[str, Any, float], list[FrameSet]], camera: str, what: str = CALIBRATIONS
+    ) -> None:
         self._inputs.note(camera, what)
         self._send_on(take(camera, message, time.monotonic()))
 
@@ -92,7 +118,7 @@ class Cameras:
         for found in ready:
             self._deliver(found)
         due_s = self._intake.next_deadline_s()
-        if due_s is None:   # nothing waits: nothing to wake up for
+        if due_s is None:  # nothing waits: nothing to wake up for
             self._timer.cancel()
             return
         self._timer.timer_period_ns = round(max(due_s - time.monotonic(), SHORTEST_WAIT_S) * 1e9)
@@ -105,5 +131,6 @@ def detection_type() -> type:
         from vision_msgs.msg import Detection2DArray
     except ImportError:
         from geometry_msgs.msg import PolygonStamped
+
         return PolygonStamped
     return Detection2DArray

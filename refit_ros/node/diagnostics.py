@@ -1,4 +1,5 @@
 """/diagnostics once a second: rates, latency, drops, each camera's state, device and weights."""
+
 from __future__ import annotations
 
 import time
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from refit_ros.node.tally import Tally
 
 PERIOD_S = 1.0
-COMPLETE = 0.6   # sets with less than this share of the live cameras on average are worth a warning
+COMPLETE = 0.6  # sets with less than this share of the live cameras on average are worth a warning
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
@@ -42,8 +43,13 @@ class Diagnostics:
         a_set = used_rate / rate if rate else 0.0
         live = self._live()
         if live > 1 and rate and a_set < COMPLETE * live:
-            level, text = WARN, (f"{text} of {a_set:.1f} pictures on average, though {live} cameras are live: are they "
-                                 "triggered together, and is sync_slop_s wide enough?")
+            level, text = (
+                WARN,
+                (
+                    f"{text} of {a_set:.1f} pictures on average, though {live} cameras are live: are they "
+                    "triggered together, and is sync_slop_s wide enough?"
+                ),
+            )
         if tally.nonfinite_dropped or tally.failed:
             level, text = WARN, f"{text}; {tally.failed} sets failed, {tally.nonfinite_dropped} people were not finite"
         replaced_rate = self._replaced_rate.of(replaced)
@@ -51,11 +57,19 @@ class Diagnostics:
             level, text = WARN, f"{text}; {replaced_rate:.1f} more were replaced by newer ones: too many for this machine"
         if rate == 0:
             level, text = WARN, "nothing is computed: no set of pictures came within the last second"
-        values = {"sets computed": tally.sets, "sets per second": f"{rate:.2f}",
-                  "pictures a set": f"{a_set:.2f}", "sets replaced by newer ones": replaced,
-                  "sets failed": tally.failed, "people": tally.people, "people not finite": tally.nonfinite_dropped,
-                  "iterations": tally.iterations, "detector calls": tally.detector_calls,
-                  "boxes dropped": tally.boxes_dropped, "clock set back": self._intake.builder.restarts}
+        values = {
+            "sets computed": tally.sets,
+            "sets per second": f"{rate:.2f}",
+            "pictures a set": f"{a_set:.2f}",
+            "sets replaced by newer ones": replaced,
+            "sets failed": tally.failed,
+            "people": tally.people,
+            "people not finite": tally.nonfinite_dropped,
+            "iterations": tally.iterations,
+            "detector calls": tally.detector_calls,
+            "boxes dropped": tally.boxes_dropped,
+            "clock set back": self._intake.builder.restarts,
+        }
         for title, percentiles in (("latency", tally.latency_ms), ("computing", tally.compute_ms)):
             found = percentiles.at(0.5, 0.95)
             if found:
@@ -97,5 +111,10 @@ class Diagnostics:
         return OK, f"{rate:.1f} pictures/s"
 
     def _status(self, part: str, level: bytes, text: str, values: dict[str, Any]) -> DiagnosticStatus:
-        return DiagnosticStatus(level=level, name=f"{self._name}: {part}", message=text, hardware_id=self._name,
-                                values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
+        return DiagnosticStatus(
+            level=level,
+            name=f"{self._name}: {part}",
+            message=text,
+            hardware_id=self._name,
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )

@@ -1,4 +1,5 @@
 """A synthetic scene rendered beforehand, so that playing it costs the processor next to nothing."""
+
 from __future__ import annotations
 
 import math
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class FilmCamera:
     """One camera of a film; `world` is z up, metres."""
+
     calibration: Calibration
     world_from_camera: np.ndarray  # (4, 4)
 
@@ -24,9 +26,10 @@ class FilmCamera:
 @dataclass(frozen=True)
 class Film:
     """A scene of F pictures a camera, to be played back and forth without a jump."""
+
     cameras: tuple[FilmCamera, ...]
-    pictures: tuple[tuple[np.ndarray, ...], ...]   # of camera c, at index i: (H, W, 3) uint8 RGB, as that lens shows it
-    truth: tuple[tuple[TruePerson, ...], ...]      # at index i, in the world
+    pictures: tuple[tuple[np.ndarray, ...], ...]  # of camera c, at index i: (H, W, 3) uint8 RGB, as that lens shows it
+    truth: tuple[tuple[TruePerson, ...], ...]  # at index i, in the world
     rate_hz: float
 
     def __len__(self) -> int:
@@ -39,15 +42,23 @@ class Film:
         return min(step, there_and_back - step)
 
 
-def shoot(scene: Scene, rate_hz: float, length_s: float, at_most_s: float, distortion: tuple[float, ...] = (),
-          go_on: Callable[[], bool] = lambda: True) -> Film:
+def shoot(
+    scene: Scene,
+    rate_hz: float,
+    length_s: float,
+    at_most_s: float,
+    distortion: tuple[float, ...] = (),
+    go_on: Callable[[], bool] = lambda: True,
+) -> Film:
     """Render `length_s` of a scene, or less where that would take longer than `at_most_s`.
 
     `distortion` are plumb_bob coefficients of every camera's lens; empty: none. Stops early when `go_on` says no.
     Raises ValueError where not one picture came about.
     """
-    cameras = tuple(FilmCamera(_with_lens(calibration, distortion), np.asarray(pose, dtype=np.float64))
-                    for calibration, pose in scene.cameras)
+    cameras = tuple(
+        FilmCamera(_with_lens(calibration, distortion), np.asarray(pose, dtype=np.float64))
+        for calibration, pose in scene.cameras
+    )
     lenses = [Lens(camera.calibration) for camera in cameras]
     pictures: list[list[np.ndarray]] = [[] for _ in cameras]
     truth: list[tuple[TruePerson, ...]] = []
@@ -76,12 +87,14 @@ class Lens:
         if calibration.D is not None and np.any(calibration.D):
             columns, rows = np.meshgrid(np.arange(calibration.width_px), np.arange(calibration.height_px))
             pixels = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(np.float64)
-            self._source_px = calibration.undistort_px(pixels).reshape(
-                calibration.height_px, calibration.width_px, 2).astype(np.float32)
+            self._source_px = (
+                calibration.undistort_px(pixels).reshape(calibration.height_px, calibration.width_px, 2).astype(np.float32)
+            )
 
     def look(self, pinhole: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 to the same; beyond the pinhole's picture its edge goes on."""
         if self._source_px is None:
             return np.ascontiguousarray(pinhole)
         import cv2
+
         return cv2.remap(pinhole, self._source_px, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -1,4 +1,5 @@
 """TF in, for where the cameras stand, and TF out, for where the people's joints are."""
+
 from __future__ import annotations
 
 import time
@@ -40,6 +41,7 @@ def lookup_in(buffer: Any) -> Lookup:
             raise NoTransform(str(error)) from error
         place, turn = found.translation, found.rotation
         return (place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w)
+
     return lookup
 
 
@@ -69,7 +71,7 @@ class Extrinsics:
 
     def _of_one(self, frame: Frame, deadline_s: float) -> np.ndarray:
         """Raises NoTransform when the time is over."""
-        if frame.frame_id == self._fixed_frame:   # needs nobody to publish it
+        if frame.frame_id == self._fixed_frame:  # needs nobody to publish it
             return np.eye(4)
         while True:
             try:
@@ -98,8 +100,9 @@ def joint_frame(person_id: int, joint: int, prefix: str = "") -> str:
     return f"{prefix}human_{person_id}/{JOINT_NAMES[joint]}"
 
 
-def transforms(types: RosTypes | BagTypes, people: tuple[Person, ...], stamp_ns: int, fixed_frame: str,
-               prefix: str = "") -> list:
+def transforms(
+    types: RosTypes | BagTypes, people: tuple[Person, ...], stamp_ns: int, fixed_frame: str, prefix: str = ""
+) -> list:
     """geometry_msgs/TransformStamped from the fixed frame to each pelvis and on along SMPL's tree, for everybody."""
     result = []
     for person in people:

@@ -1,5 +1,6 @@
 """The whole system as it would run on a robot, measured from outside: synthetic cameras and the node as processes of
 their own, over real topics, and a listener. The demo and the benchmark of the node are made of this."""
+
 from __future__ import annotations
 
 import os
@@ -28,39 +29,41 @@ class NotWell(RuntimeError):
 @dataclass(frozen=True)
 class Setup:
     """What is run, and for how long."""
-    seconds: float                         # measured, after the first message
-    log_folder: Path                       # each program's output
-    camera_options: Mapping[str, object]   # parameters of the synthetic cameras
+
+    seconds: float  # measured, after the first message
+    log_folder: Path  # each program's output
+    camera_options: Mapping[str, object]  # parameters of the synthetic cameras
     node_parameters: Mapping[str, object]  # parameters of the refit node
-    domain_id: int                         # ROS_DOMAIN_ID
-    start_patience_s: float = 90.0         # for the first message; the first run ever compiles
-    settle_s: float = 1.0                  # after the first message, before anything is counted
-    overlays_at: tuple[float, ...] = ()    # fractions of the time at which pictures are taken
+    domain_id: int  # ROS_DOMAIN_ID
+    start_patience_s: float = 90.0  # for the first message; the first run ever compiles
+    settle_s: float = 1.0  # after the first message, before anything is counted
+    overlays_at: tuple[float, ...] = ()  # fractions of the time at which pictures are taken
     environment: Mapping[str, str] = field(default_factory=dict)
-    beside_node: Callable[[int], AbstractContextManager] = nullcontext   # of its process id; around the time that counts
+    beside_node: Callable[[int], AbstractContextManager] = nullcontext  # of its process id; around the time that counts
 
 
 @dataclass(frozen=True)
 class Measured:
     """What came out of it."""
-    start_s: float                  # from starting the node to its first message
-    seconds: float                  # the time that counts
-    frames_in: int                  # sets of pictures published
-    frames_out: int                 # messages on /human/smpl that answer one of them
-    latency_ms: np.ndarray          # (frames_out,) capture to publish, as the messages say
-    arrival_ms: np.ndarray          # (frames_out,) capture to arrival at the listener
-    true_people: int                # in the scene
-    people_seen: float              # estimates a message, mean
+
+    start_s: float  # from starting the node to its first message
+    seconds: float  # the time that counts
+    frames_in: int  # sets of pictures published
+    frames_out: int  # messages on /human/smpl that answer one of them
+    latency_ms: np.ndarray  # (frames_out,) capture to publish, as the messages say
+    arrival_ms: np.ndarray  # (frames_out,) capture to arrival at the listener
+    true_people: int  # in the scene
+    people_seen: float  # estimates a message, mean
     node_cpu_s: float
     cameras_cpu_s: float
-    markers: int                    # messages
-    tf: int                         # messages
+    markers: int  # messages
+    tf: int  # messages
     frame_id: str
     comparison: Comparison
     diagnostics: Mapping[str, dict]
-    overlays: tuple[Mapping[str, np.ndarray], ...]   # camera -> (H, W, 3) RGB, at each of `overlays_at`
-    others_share: float | None = None   # of all cores, taken by other programs meanwhile; None: not known
-    exit_codes: Mapping[str, int] = field(default_factory=dict)   # of each program, told to stop by SIGINT
+    overlays: tuple[Mapping[str, np.ndarray], ...]  # camera -> (H, W, 3) RGB, at each of `overlays_at`
+    others_share: float | None = None  # of all cores, taken by other programs meanwhile; None: not known
+    exit_codes: Mapping[str, int] = field(default_factory=dict)  # of each program, told to stop by SIGINT
 
     @property
     def fps(self) -> float:
@@ -71,6 +74,7 @@ class Measured:
 @dataclass(frozen=True)
 class Answer:
     """A message on /human/smpl that answers a set of pictures."""
+
     stamp_ns: int
     arrival_ns: int
     message: object
@@ -84,12 +88,19 @@ def own_domain_id() -> int:
 def environment_for(setup: Setup) -> dict[str, str]:
     """The children's: this machine only, their own domain."""
     environment = {**os.environ, **setup.environment}
-    environment.pop("ROS_LOCALHOST_ONLY", None)   # older than the next one, and overrides it
-    environment |= {"ROS_DOMAIN_ID": str(setup.domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-                    "PYTHONUNBUFFERED": "1"}
-    if not any(name in environment for name in PROFILE_VARIABLES):   # else the user has one that they want
-        size_bytes = segment_bytes(*(int(setup.camera_options.get(name, least))
-                                     for name, least in (("cameras", 1), ("width", 640), ("height", 480))))
+    environment.pop("ROS_LOCALHOST_ONLY", None)  # older than the next one, and overrides it
+    environment |= {
+        "ROS_DOMAIN_ID": str(setup.domain_id),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if not any(name in environment for name in PROFILE_VARIABLES):  # else the user has one that they want
+        size_bytes = segment_bytes(
+            *(
+                int(setup.camera_options.get(name, least))
+                for name, least in (("cameras", 1), ("width", 640), ("height", 480))
+            )
+        )
         environment |= write_profile(setup.log_folder / "fast_dds.xml", size_bytes)
     return environment
 
@@ -102,17 +113,20 @@ def run_system(setup: Setup, progress: Callable[[str], None] = lambda line: None
     """
     import rclpy
     from rclpy.signals import SignalHandlerOptions
+
     setup.log_folder.mkdir(parents=True, exist_ok=True)
     environment = environment_for(setup)
     os.environ.pop("ROS_LOCALHOST_ONLY", None)
-    os.environ |= {name: environment[name] for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", *PROFILE_VARIABLES)
-                   if name in environment}
+    os.environ |= {
+        name: environment[name] for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", *PROFILE_VARIABLES) if name in environment
+    }
     context = rclpy.Context()
     # Python's own handlers stay: Ctrl-C must come out of here as KeyboardInterrupt, children ended on the way.
     rclpy.init(context=context, domain_id=setup.domain_id, signal_handler_options=SignalHandlerOptions.NO)
     try:
         with Children(setup.log_folder, environment) as children:
             from refit_ros.node.monitor import Monitor
+
             monitor = Monitor(context=context)
             try:
                 measured = _measure(setup, children, monitor, progress)
@@ -124,7 +138,8 @@ def run_system(setup: Setup, progress: Callable[[str], None] = lambda line: None
 
 
 def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str], None]) -> Measured:
-    from refit_ros.node.synthetic_cameras import camera_names
+    from refit_ros.node.synthetic_options import camera_names
+
     names = camera_names(int(setup.camera_options.get("cameras", 1)))
     children.start(CAMERAS, ["synthetic_cameras", "--ros-args", *_as_arguments(setup.camera_options)])
     _await("first pictures", lambda: bool(monitor.heard.truth), setup, children, monitor, progress)
@@ -143,14 +158,23 @@ def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str]
     own_s = time.process_time() - own_before_s + sum(cpu_s.values())
     others = others_share(all_before_s, machine_used_s(), own_s, seconds)
     heard, frames_in = monitor.heard, len(monitor.heard.truth)
-    monitor.listen(0.3)   # the answers to the last sets are still on their way
+    monitor.listen(0.3)  # the answers to the last sets are still on their way
     children.check()
-    return _evaluate(heard, frames_in, start_s=start_s, seconds=seconds, node_cpu_s=cpu_s[NODE],
-                     cameras_cpu_s=cpu_s[CAMERAS], overlays=tuple(overlays), others_share=others)
+    return _evaluate(
+        heard,
+        frames_in,
+        start_s=start_s,
+        seconds=seconds,
+        node_cpu_s=cpu_s[NODE],
+        cameras_cpu_s=cpu_s[CAMERAS],
+        overlays=tuple(overlays),
+        others_share=others,
+    )
 
 
 def _as_arguments(parameters: Mapping[str, object]) -> list[str]:
     import json
+
     # JSON is YAML, which is what ROS reads parameters as; and keeps text text.
     return [part for name, value in parameters.items() for part in ("-p", f"{name}:={json.dumps(value)}")]
 
@@ -164,7 +188,7 @@ def _await(what: str, came: Callable[[], bool], setup: Setup, children: Children
             raise NotWell(f"no {what} within {setup.start_patience_s:.0f} s; see {setup.log_folder}/*.log")
         monitor.listen(0.2)
         children.check()
-        for transition in ("configure failed", "activate failed"):   # the node stays alive then, and silent
+        for transition in ("configure failed", "activate failed"):  # the node stays alive then, and silent
             if reason := children.complaint(NODE, transition):
                 raise NotWell(reason)
         if int(waited_s + 0.2) > int(waited_s):
@@ -188,11 +212,14 @@ def _listen(setup: Setup, children: Children, monitor, names: list[str], began_s
 
 def _progress_line(seconds: float, heard) -> str:
     from refit_ros.node.monitor import read_smpl
+
     line = f"{seconds:5.1f} s  in {len(heard.truth):4d}  out {len(heard.smpl):4d}"
     if heard.smpl:
         last = read_smpl(heard.smpl[-1][1])
-        line += (f"  people {len(last.people)}  {len(heard.smpl) / seconds:5.1f} fps"
-                 f"  latency {_duration_ms(last.latency):6.1f} ms")
+        line += (
+            f"  people {len(last.people)}  {len(heard.smpl) / seconds:5.1f} fps"
+            f"  latency {_duration_ms(last.latency):6.1f} ms"
+        )
     return line
 
 
@@ -204,24 +231,36 @@ def _evaluate(heard, frames_in: int, **measured) -> Measured:
     """Read all messages, check them and compare them with the truth of the same stamp."""
     from refit_ros.node.monitor import read_smpl
     from refit_ros.node.synthetic_cameras import WORLD
+
     truth = {stamp_ns(message.header.stamp): message for message in map(read_smpl, heard.truth[:frames_in])}
     came = [(arrival_ns, read_smpl(content)) for arrival_ns, content in heard.smpl]
-    answers = [Answer(stamp, arrival_ns, message) for arrival_ns, message in came
-               if (stamp := stamp_ns(message.header.stamp)) in truth]
+    answers = [
+        Answer(stamp, arrival_ns, message)
+        for arrival_ns, message in came
+        if (stamp := stamp_ns(message.header.stamp)) in truth
+    ]
     if not answers:
         raise NotWell(f"{len(heard.smpl)} messages on /human/smpl, and none has the stamp of a picture")
     check_finite(answer.message for answer in answers)
     frame_id = answers[-1].message.header.frame_id
     fixed_from_world = np.linalg.inv(world_from_message_frame(frame_id, WORLD, heard.world_from_frame))
-    comparison = compare((bodies_from(answer.message, np.eye(4)), bodies_from(truth[answer.stamp_ns], fixed_from_world))
-                         for answer in answers)
-    return Measured(frames_in=frames_in, frames_out=len(answers),
-                    latency_ms=np.array([_duration_ms(answer.message.latency) for answer in answers]),
-                    arrival_ms=np.array([(answer.arrival_ns - answer.stamp_ns) / 1e6 for answer in answers]),
-                    true_people=max(len(message.people) for message in truth.values()),
-                    people_seen=float(np.mean([len(answer.message.people) for answer in answers])),
-                    markers=heard.markers, tf=heard.tf, frame_id=frame_id, comparison=comparison,
-                    diagnostics=heard.diagnostics, **measured)
+    comparison = compare(
+        (bodies_from(answer.message, np.eye(4)), bodies_from(truth[answer.stamp_ns], fixed_from_world)) for answer in answers
+    )
+    return Measured(
+        frames_in=frames_in,
+        frames_out=len(answers),
+        latency_ms=np.array([_duration_ms(answer.message.latency) for answer in answers]),
+        arrival_ms=np.array([(answer.arrival_ns - answer.stamp_ns) / 1e6 for answer in answers]),
+        true_people=max(len(message.people) for message in truth.values()),
+        people_seen=float(np.mean([len(answer.message.people) for answer in answers])),
+        markers=heard.markers,
+        tf=heard.tf,
+        frame_id=frame_id,
+        comparison=comparison,
+        diagnostics=heard.diagnostics,
+        **measured,
+    )
 
 
 def check_finite(messages) -> None:
@@ -229,9 +268,18 @@ def check_finite(messages) -> None:
     for message in messages:
         for person in message.people:
             place = person.transl
-            numbers = np.concatenate([person.betas, person.global_orient, person.body_pose, person.joint_stddev,
-                                      [place.x, place.y, place.z, person.confidence],
-                                      *([joint.x, joint.y, joint.z] for joint in person.joints)])
+            numbers = np.concatenate(
+                [
+                    person.betas,
+                    person.global_orient,
+                    person.body_pose,
+                    person.joint_stddev,
+                    [place.x, place.y, place.z, person.confidence],
+                    *([joint.x, joint.y, joint.z] for joint in person.joints),
+                ]
+            )
             if not np.isfinite(numbers).all():
-                raise NotWell(f"person {person.id} in the message of {stamp_ns(message.header.stamp) / 1e9:.3f} s "
-                              "holds a number that is not finite")
+                raise NotWell(
+                    f"person {person.id} in the message of {stamp_ns(message.header.stamp) / 1e9:.3f} s "
+                    "holds a number that is not finite"
+                )

@@ -1,4 +1,5 @@
 """People's ids as they are published: one that was given never comes back for somebody else."""
+
 from __future__ import annotations
 
 

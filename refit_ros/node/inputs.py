@@ -1,4 +1,5 @@
 """What comes on each topic that is subscribed to; and a sentence, once, about each from which nothing is used."""
+
 from __future__ import annotations
 
 import difflib
@@ -14,25 +15,32 @@ if TYPE_CHECKING:
     from refit_ros.node.tally import Tally
 
 IMAGES, CALIBRATIONS, BOXES = "images", "calibrations", "boxes"
-PATIENCE_S = 5.0          # before a topic on which nothing came is told; discovery takes its time
-NEAR, MOST_NAMED = 0.6, 4   # how alike a name must be to be meant, and how many are listed
-SLOW_EVERY_S = 30.0       # how often at most it is said that sets are replaced ...
-SLOW_SHARE, SLOW_LEAST = 0.5, 10   # ... if more than this share was, of at least so many
+PATIENCE_S = 5.0  # before a topic on which nothing came is told; discovery takes its time
+NEAR, MOST_NAMED = 0.6, 4  # how alike a name must be to be meant, and how many are listed
+SLOW_EVERY_S = 30.0  # how often at most it is said that sets are replaced ...
+SLOW_SHARE, SLOW_LEAST = 0.5, 10  # ... if more than this share was, of at least so many
 
 
 @dataclass(frozen=True)
 class Topic:
     camera: str
     what: str
-    name: str    # in full
-    kind: str    # as in sensor_msgs/msg/Image
+    name: str  # in full
+    kind: str  # as in sensor_msgs/msg/Image
 
 
 class Inputs:
     """`publishers(topic)`: how many there are; `topics()`: (name, types) of all that exist; `say`: into the log."""
 
-    def __init__(self, intake: Intake, tally: Tally, publishers: Callable[[str], int],
-                 topics: Callable[[], list[tuple[str, list[str]]]], say: Callable[[str], None], now_s: float) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        tally: Tally,
+        publishers: Callable[[str], int],
+        topics: Callable[[], list[tuple[str, list[str]]]],
+        say: Callable[[str], None],
+        now_s: float,
+    ) -> None:
         self._intake, self._tally, self._publishers, self._topics, self._say = intake, tally, publishers, topics, say
         self._began_s = self._slow_s = now_s
         self._wanted: list[Topic] = []
@@ -81,8 +89,10 @@ class Inputs:
     def _nothing_came(self, topic: Topic) -> str:
         count = self._publishers(topic.name)
         if count:
-            return (f"nothing comes on {topic.name}, though {count} publish it: is its driver running, and does its QoS fit "
-                    "(`ros2 topic info -v`)?")
+            return (
+                f"nothing comes on {topic.name}, though {count} publish it: is its driver running, and does its QoS fit "
+                "(`ros2 topic info -v`)?"
+            )
         there = sorted(name for name, kinds in self._topics() if topic.kind in kinds and self._publishers(name))
         begin = f"nobody publishes {topic.name}"
         if not there:
@@ -113,5 +123,7 @@ class Inputs:
         if lost > SLOW_SHARE * (sets + lost):
             took_ms = self._tally.compute_ms.at(0.5)
             each = f": computing one takes {took_ms[0]:.0f} ms" if took_ms else ""
-            self._say(f"{lost} of the last {sets + lost} sets of images were replaced by newer ones before they were "
-                      f"computed{each}")
+            self._say(
+                f"{lost} of the last {sets + lost} sets of images were replaced by newer ones before they were "
+                f"computed{each}"
+            )

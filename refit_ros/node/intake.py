@@ -2,6 +2,7 @@
 
 No subscriptions and no clock in here: the live node and a recorded bag use it alike.
 """
+
 from __future__ import annotations
 
 import functools
@@ -9,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from refit_ros.node import conversions
+from refit_ros.node import conversions, images
 from refit_ros.node.boxes import BoxJoin
 from refit_ros.node.rejections import Rejected, Rejections
 from refit_ros.node.sets import Frame, FrameSet, SetBuilder
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from refit_ros.camera.calibration import Calibration
     from refit_ros.node.parameters import NodeParameters
 
-RECTIFIED_TOPIC = "image_rect"   # image_proc's names: image_rect, image_rect_color, image_rect_raw
+RECTIFIED_TOPIC = "image_rect"  # image_proc's names: image_rect, image_rect_color, image_rect_raw
 
 
 def never_raises(take: Callable) -> Callable:
     """For methods `(self, camera, message, now_s) -> sets`: what is rejected is counted, a mistake of this program too."""
+
     @functools.wraps(take)
     def guarded(self: Intake, camera: str, *rest: Any) -> list[FrameSet]:
         try:
@@ -32,6 +34,7 @@ def never_raises(take: Callable) -> Callable:
         except Exception as error:
             self.rejections.add(camera, "internal error", f"{type(error).__name__}: {error}", traceback.format_exc())
         return []
+
     return guarded
 
 
@@ -41,11 +44,12 @@ class Intake:
     def __init__(self, parameters: NodeParameters, detections: bool, rejections: Rejections) -> None:
         self.cameras = list(parameters.cameras)
         self.rejections = rejections
-        self.pictures = {name: 0 for name in self.cameras}   # usable ones that came
-        self.calibrations = {name: 0 for name in self.cameras}   # messages, the same one again and again
-        self.builder = SetBuilder(self.cameras, round(parameters.sync_slop_s * 1e9), parameters.sync_deadline_s,
-                                  parameters.camera_timeout_s)
-        self.rectified = {name for name in self.cameras if parameters.rectified}   # whose images have no lens any more
+        self.pictures = {name: 0 for name in self.cameras}  # usable ones that came
+        self.calibrations = {name: 0 for name in self.cameras}  # messages, the same one again and again
+        self.builder = SetBuilder(
+            self.cameras, round(parameters.sync_slop_s * 1e9), parameters.sync_deadline_s, parameters.camera_timeout_s
+        )
+        self.rectified = {name for name in self.cameras if parameters.rectified}  # whose images have no lens any more
         for name in self.cameras:
             self.note_topic(name, parameters.image_topic.format(camera=name))
         self._class = parameters.detection_class
@@ -57,8 +61,9 @@ class Intake:
         """The name that a camera's images really come under: image_proc's says that the lens is taken out already."""
         if RECTIFIED_TOPIC in image_topic and camera not in self.rectified:
             self.rectified.add(camera)
-            self.rejections.say_once(camera, "rectified", f"images of {image_topic} are taken as rectified: P of CameraInfo "
-                                     "is used, and no lens")
+            self.rejections.say_once(
+                camera, "rectified", f"images of {image_topic} are taken as rectified: P of CameraInfo is used, and no lens"
+            )
 
     @never_raises
     def camera_info(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
@@ -67,14 +72,14 @@ class Intake:
         known = self._calibrations.get(camera)
         if known is not None and known[0] == key:
             return []
-        self._calibrations.pop(camera, None)   # pictures of a camera that now claims nonsense are of no use
+        self._calibrations.pop(camera, None)  # pictures of a camera that now claims nonsense are of no use
         self._calibrations[camera] = key, conversions.calibration(camera, message, camera in self.rectified)
         waiting = self._uncalibrated.pop(camera, None)
         return [] if waiting is None else self._picture(camera, waiting, now_s)
 
     @never_raises
     def image(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
-        conversions.check_picture(message)
+        images.check_image(message)
         if camera in self._calibrations:
             return self._picture(camera, message, now_s)
         # The very first picture may arrive before the calibration that was sent with it: the last one is kept.
@@ -99,14 +104,20 @@ class Intake:
 
     def _picture(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
         calibration = self._calibrations[camera][1]
-        if not conversions.is_compressed(message):
-            conversions.check_size((message.width, message.height), calibration)
+        if not images.is_compressed(message):
+            images.check_size((message.width, message.height), calibration)
         self.pictures[camera] += 1
         if message.header.frame_id.startswith("/"):
-            self.rejections.say_once(camera, "slash", f"frame '{message.header.frame_id}' begins with a slash, as in ROS 1: "
-                                     "it is taken without")
-        frame = Frame(camera, conversions.stamp_ns(message.header.stamp),
-                      conversions.frame_id_of(message) or calibration.frame_id or camera, message, calibration)
+            self.rejections.say_once(
+                camera, "slash", f"frame '{message.header.frame_id}' begins with a slash, as in ROS 1: it is taken without"
+            )
+        frame = Frame(
+            camera,
+            conversions.stamp_ns(message.header.stamp),
+            conversions.frame_id_of(message) or calibration.frame_id or camera,
+            message,
+            calibration,
+        )
         return self._hand_on(self._joins[camera].add_frame(frame, now_s) if self._joins else [frame], now_s)
 
     def _hand_on(self, frames: list[Frame], now_s: float) -> list[FrameSet]:
@@ -118,6 +129,18 @@ class Intake:
 
 def _calibration_key(message: Any) -> tuple:
     roi = message.roi
-    return (message.width, message.height, message.k.tobytes(), tuple(message.d), message.distortion_model,
-            message.binning_x, message.binning_y, roi.x_offset, roi.y_offset, roi.width, roi.height, message.header.frame_id,
-            tuple(message.p))
+    return (
+        message.width,
+        message.height,
+        message.k.tobytes(),
+        tuple(message.d),
+        message.distortion_model,
+        message.binning_x,
+        message.binning_y,
+        roi.x_offset,
+        roi.y_offset,
+        roi.width,
+        roi.height,
+        message.header.frame_id,
+        tuple(message.p),
+    )

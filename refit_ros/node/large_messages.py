@@ -3,13 +3,14 @@
 Out of the box a sender's segment holds 512 KiB: half a picture of 640 x 480. Every picture then goes the slow way, and
 with several cameras most get lost (of four cameras at 30 pictures/s, 6 to 22 a second arrived; with room, all did).
 """
+
 from __future__ import annotations
 
 from pathlib import Path
 
-PICTURES_ON_THE_WAY = 4          # of each camera, at one time
+PICTURES_ON_THE_WAY = 4  # of each camera, at one time
 LEAST_BYTES = 8 * 1024 * 1024
-PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")   # Fast DDS 2.x, 3.x
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # Fast DDS 2.x, 3.x
 MOST_BYTES = 256 * 1024 * 1024
 
 _PROFILE = """<?xml version="1.0" encoding="UTF-8"?>

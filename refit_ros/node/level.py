@@ -1,4 +1,5 @@
 """With one camera and no fixed frame everything is in the optical frame, whose z is no up: a frame to look at it from."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from scipy.spatial.transform import Rotation
 if TYPE_CHECKING:
     from rclpy.node import Node
 
-LEVEL_FRAME = "refit_level"   # RViz's fixed frame in refit.launch.py, whatever the camera's own is called
+LEVEL_FRAME = "refit_level"  # RViz's fixed frame in refit.launch.py, whatever the camera's own is called
 # REP 103: x forward, y left, z up, seen from x right, y down, z forward. How the camera is tilted is not known.
 OPTICAL_FROM_LEVEL = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 
@@ -19,6 +20,7 @@ class LevelFrame:
 
     def __init__(self, node: Node, prefix: str) -> None:
         from refit_ros.node.compat import tf2_ros
+
         self._node, self._name = node, f"{prefix}{LEVEL_FRAME}"
         self._broadcaster = tf2_ros.StaticTransformBroadcaster(node)
         self._below = ""
@@ -31,6 +33,7 @@ class LevelFrame:
         if optical_frame == self._below:
             return
         from geometry_msgs.msg import TransformStamped
+
         self._below = optical_frame
         message = TransformStamped(child_frame_id=self._name)
         message.header.frame_id, message.header.stamp = optical_frame, stamp

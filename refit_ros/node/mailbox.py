@@ -1,4 +1,5 @@
 """One slot between the callbacks and the thread that computes: the latest wins, what it replaced is counted."""
+
 from __future__ import annotations
 
 import threading
@@ -14,7 +15,7 @@ class Mailbox(Generic[Item]):
         self._changed = threading.Condition()
         self._item: Item | None = None
         self._closed = False
-        self.dropped = 0   # items that were replaced before anybody took them
+        self.dropped = 0  # items that were replaced before anybody took them
 
     def put(self, item: Item) -> None:
         """Leave an item, in place of one that was not taken yet. Does nothing once closed."""

@@ -1,4 +1,5 @@
 """People as visualization_msgs markers: skeleton, label, and the mesh without a Python loop over its triangles."""
+
 from __future__ import annotations
 
 import struct
@@ -20,9 +21,9 @@ LINE_LIST, TEXT_VIEW_FACING, TRIANGLE_LIST = 5, 9, 11  # visualization_msgs/Mark
 ADD, DELETE = 0, 2
 SKELETON, LABEL, MESH = "skeleton", "label", "mesh"
 BONE_WIDTH_M, LABEL_HEIGHT_M, LABEL_ABOVE_HEAD_M = 0.03, 0.15, 0.25
-LABEL_SPACE_M = 0.05   # between words: RViz takes it from scale.x, and where that is 0 from somewhere else
-MESH_OPACITY = 0.55    # so that the skeleton in it is seen
-LIFETIME_S = 3.0   # when all cameras stop nobody deletes anything, and RViz would show the last people for ever
+LABEL_SPACE_M = 0.05  # between words: RViz takes it from scale.x, and where that is 0 from somewhere else
+MESH_OPACITY = 0.55  # so that the skeleton in it is seen
+LIFETIME_S = 3.0  # when all cameras stop nobody deletes anything, and RViz would show the last people for ever
 POINT_BYTES = 24
 _BONES = np.array([(joint, parent) for joint, parent in enumerate(PARENTS) if parent >= 0])
 
@@ -34,8 +35,14 @@ class Markers:
         self._types = types
         self._shown: set[tuple[str, int]] = set()
 
-    def serialized(self, people: tuple[Person, ...], stamp_ns: int, frame_id: str,
-                   vertices_m: dict[int, np.ndarray] | None = None, faces: np.ndarray | None = None) -> bytes:
+    def serialized(
+        self,
+        people: tuple[Person, ...],
+        stamp_ns: int,
+        frame_id: str,
+        vertices_m: dict[int, np.ndarray] | None = None,
+        faces: np.ndarray | None = None,
+    ) -> bytes:
         """visualization_msgs/MarkerArray in CDR: everybody of now, and the deletion of whoever is gone.
 
         vertices_m: (V, 3) in `frame_id` by person's id, faces: (F, 3); None: no meshes.
@@ -117,7 +124,7 @@ def splice_points(message: bytes, clouds: list[np.ndarray]) -> bytes:
         body = np.ascontiguousarray(cloud, "<f8").reshape(-1, 3)
         at = message.index(struct.pack("<3d", *_placeholder(index)), end)
         count_at = _count_position(message, at)
-        pieces += [message[end:count_at], struct.pack("<I", len(body)), message[count_at + 4:at], body.tobytes()]
+        pieces += [message[end:count_at], struct.pack("<I", len(body)), message[count_at + 4 : at], body.tobytes()]
         end = at + POINT_BYTES
     return b"".join([*pieces, message[end:]])
 

@@ -1,11 +1,12 @@
 """Let glibc keep the memory of pictures that are done with, for the next ones."""
+
 from __future__ import annotations
 
 import ctypes
 
 # <malloc.h>
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-LARGEST_KEPT_BYTES = 32 * 1024 * 1024   # the most that glibc takes; larger blocks go back to the system each time
+LARGEST_KEPT_BYTES = 32 * 1024 * 1024  # the most that glibc takes; larger blocks go back to the system each time
 KEPT_BYTES = 256 * 1024 * 1024
 
 
@@ -20,5 +21,7 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    return all(mallopt(option, value) for option, value in (
-        (M_ARENA_MAX, 1), (M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES), (M_TRIM_THRESHOLD, KEPT_BYTES)))
+    return all(
+        mallopt(option, value)
+        for option, value in ((M_ARENA_MAX, 1), (M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES), (M_TRIM_THRESHOLD, KEPT_BYTES))
+    )

@@ -2,6 +2,7 @@
 
 Both kinds behave alike as far as this package uses them: attributes by the fields' names.
 """
+
 from __future__ import annotations
 
 import array
@@ -41,6 +42,7 @@ class RosTypes:
     def serialize(message: Any) -> bytes:
         """As little-endian CDR with its four leading bytes, the form in which rclpy publishes and bags store."""
         from rclpy.serialization import serialize_message
+
         return serialize_message(message)
 
 
@@ -67,6 +69,7 @@ class BagTypes:
 
     def _default(self, kind: tuple) -> Any:
         from rosbags.interfaces import Nodetype
+
         node, detail = kind
         if node == Nodetype.NAME:
             return self.new(detail)

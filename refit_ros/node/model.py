@@ -1,4 +1,5 @@
 """What `configure` loads: the body, the network and the estimator."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,20 +10,23 @@ if TYPE_CHECKING:
     from refit_ros.node.parameters import NodeParameters
 
 UNTRAINED = "the weights are untrained: what is published means nothing, though shapes, frames and stamps are right"
-EMBEDDED = ("the embedded network was trained on synthetic people only: for real cameras set the parameters `weights` and "
-            "`body_model` to the published ReFit checkpoint and an SMPL file")
+EMBEDDED = (
+    "the embedded network was trained on synthetic people only: for real cameras set the parameters `weights` and "
+    "`body_model` to the published ReFit checkpoint and an SMPL file"
+)
 
 
 @dataclass(frozen=True)
 class Model:
     """An estimator with what the node has to know about it."""
-    estimator: Any            # refit_ros.estimation.estimator.Estimator
-    body: Any                 # refit_ros.core.body.Body, on the estimator's device
+
+    estimator: Any  # refit_ros.estimation.estimator.Estimator
+    body: Any  # refit_ros.core.body.Body, on the estimator's device
     device: str
     weights: str
-    note: str = ""                   # said once, at the first picture
-    predict_to_now: bool = False     # publish people where they will be by then
-    note_on_real_cameras: str = ""   # likewise, unless all cameras are synthetic
+    note: str = ""  # said once, at the first picture
+    predict_to_now: bool = False  # publish people where they will be by then
+    note_on_real_cameras: str = ""  # likewise, unless all cameras are synthetic
 
 
 def load_model(parameters: NodeParameters, settings: Settings) -> Model:
@@ -37,15 +41,23 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     from refit_ros.detection.hog import without_hog_note
     from refit_ros.estimation.estimator import Estimator
     from refit_ros.node.threads import all_for_the_engine, one_for_the_rest
+
     device = device_named(parameters.device)
     body = load_body(parameters.body_model or None)
     network = load_network(parameters.weights or None, body=body, device=device)
     all_for_the_engine()
     prepared = prepare(network, parameters.precision, parameters.engine, parameters.max_batch)
     one_for_the_rest(prepared.engine)
-    notes = [EMBEDDED if network.trained and network.embedded else "",
-             without_hog_note() if settings.detector == "builtin" else ""]
-    return Model(Estimator(prepared, settings), prepared.body, f"{device}, {prepared.precision} with {prepared.engine}",
-                 network.weights_name, note="" if network.trained else UNTRAINED,
-                 predict_to_now=parameters.predict_to_now,
-                 note_on_real_cameras="; ".join(note for note in notes if note))
+    notes = [
+        EMBEDDED if network.trained and network.embedded else "",
+        without_hog_note() if settings.detector == "builtin" else "",
+    ]
+    return Model(
+        Estimator(prepared, settings),
+        prepared.body,
+        f"{device}, {prepared.precision} with {prepared.engine}",
+        network.weights_name,
+        note="" if network.trained else UNTRAINED,
+        predict_to_now=parameters.predict_to_now,
+        note_on_real_cameras="; ".join(note for note in notes if note),
+    )

@@ -1,4 +1,5 @@
 """Listens to everything that the refit node and the synthetic cameras publish, at the least possible cost."""
+
 from __future__ import annotations
 
 import time
@@ -13,22 +14,23 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
-from refit_ros.node.conversions import picture
+from refit_ros.node.images import rgb_image
 from refit_ros.node.synthetic_cameras import TRUTH_TOPIC
 
-QUEUE = 100   # messages that may wait while something else is done
+QUEUE = 100  # messages that may wait while something else is done
 
 
 @dataclass
 class Heard:
     """What came, as bytes: reading a message costs more than receiving it, and nothing of it may slow what is measured."""
-    smpl: list[tuple[int, bytes]] = field(default_factory=list)   # time of arrival in ns since 1970, message
+
+    smpl: list[tuple[int, bytes]] = field(default_factory=list)  # time of arrival in ns since 1970, message
     truth: list[bytes] = field(default_factory=list)
     markers: int = 0
     tf: int = 0
-    diagnostics: dict[str, dict] = field(default_factory=dict)    # name -> level, message, values: the latest
+    diagnostics: dict[str, dict] = field(default_factory=dict)  # name -> level, message, values: the latest
     world_from_frame: dict[str, np.ndarray] = field(default_factory=dict)  # (4, 4) of each static transform
-    overlays: dict[str, np.ndarray] = field(default_factory=dict)          # camera -> (H, W, 3) RGB, the latest
+    overlays: dict[str, np.ndarray] = field(default_factory=dict)  # camera -> (H, W, 3) RGB, the latest
 
 
 class Monitor(Node):
@@ -38,6 +40,7 @@ class Monitor(Node):
         from tf2_msgs.msg import TFMessage
 
         from refit_ros.msg import SmplArray
+
         super().__init__("refit_monitor", **node_options)
         self.heard = Heard()
         self._executor = SingleThreadedExecutor(context=self.context)
@@ -65,8 +68,10 @@ class Monitor(Node):
     def take_overlays(self, cameras: list[str], at_most_s: float) -> dict[str, np.ndarray]:
         """Subscribe to the cameras' overlays until each has come once, and no longer: drawing costs the node time."""
         self.heard.overlays = {}
-        subscriptions = [self.create_subscription(Image, f"/human/{camera}/overlay", self._overlay_of(camera),
-                                                  qos_profile_sensor_data) for camera in cameras]
+        subscriptions = [
+            self.create_subscription(Image, f"/human/{camera}/overlay", self._overlay_of(camera), qos_profile_sensor_data)
+            for camera in cameras
+        ]
         end_s = time.monotonic() + at_most_s
         while len(self.heard.overlays) < len(cameras) and time.monotonic() < end_s:
             self._executor.spin_once(timeout_sec=0.05)
@@ -97,18 +102,23 @@ class Monitor(Node):
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             level = status.level[0] if isinstance(status.level, bytes) else int(status.level)
-            self.heard.diagnostics[status.name] = {"level": level, "message": status.message,
-                                                   "values": {entry.key: entry.value for entry in status.values}}
+            self.heard.diagnostics[status.name] = {
+                "level": level,
+                "message": status.message,
+                "values": {entry.key: entry.value for entry in status.values},
+            }
 
     def _overlay_of(self, camera: str):
         def keep(message: Image) -> None:
-            self.heard.overlays[camera] = picture(message).copy()
+            self.heard.overlays[camera] = rgb_image(message).copy()
+
         return keep
 
 
 def matrix_from_transform(transform) -> np.ndarray:
     """(4, 4) of a geometry_msgs/Transform."""
     from scipy.spatial.transform import Rotation
+
     place, turn = transform.translation, transform.rotation
     matrix = np.eye(4)
     matrix[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
@@ -119,4 +129,5 @@ def matrix_from_transform(transform) -> np.ndarray:
 def read_smpl(message: bytes):
     """The refit_ros/SmplArray in these bytes."""
     from refit_ros.msg import SmplArray
+
     return deserialize_message(message, SmplArray)

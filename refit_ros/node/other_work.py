@@ -1,10 +1,11 @@
 """How much of the processor other programs took meanwhile: figures of a busy machine are not those of a quiet one."""
+
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-BUSY_SHARE = 0.15   # of all cores; beyond it the report says that the machine was busy
+BUSY_SHARE = 0.15  # of all cores; beyond it the report says that the machine was busy
 
 
 def used_s(text: str, ticks_per_s: int) -> float:

@@ -1,4 +1,5 @@
 """The node's publishers, and who listens to them: what nobody wants is not computed."""
+
 from __future__ import annotations
 
 from collections import deque
@@ -14,25 +15,28 @@ if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
 
 DEPTH = 5  # reliable, the last few
-TF_REMEMBERED = 300   # sets whose transforms are known as this node's own when they come back on /tf
+TF_REMEMBERED = 300  # sets whose transforms are known as this node's own when they come back on /tf
 
 
 class Outputs:
     """Publishers of the lifecycle node; they are silent while it is not active."""
 
-    def __init__(self, node: LifecycleNode, cameras: list[str], publish_mesh: bool, faces: np.ndarray,
-                 tf_prefix: str = "") -> None:
+    def __init__(
+        self, node: LifecycleNode, cameras: list[str], publish_mesh: bool, faces: np.ndarray, tf_prefix: str = ""
+    ) -> None:
         from sensor_msgs.msg import Image
         from visualization_msgs.msg import MarkerArray
 
         from refit_ros.msg import SmplArray
         from refit_ros.node.compat import tf2_ros
+
         self.types, self.publish_mesh, self.faces = RosTypes(), publish_mesh, np.asarray(faces)
         self._node = node
         self._smpl = node.create_lifecycle_publisher(SmplArray, "human/smpl", DEPTH)
         self._markers = node.create_lifecycle_publisher(MarkerArray, "human/markers", DEPTH)
-        self._overlays = {camera: node.create_lifecycle_publisher(Image, f"human/{camera.strip('/')}/overlay", DEPTH)
-                          for camera in cameras}
+        self._overlays = {
+            camera: node.create_lifecycle_publisher(Image, f"human/{camera.strip('/')}/overlay", DEPTH) for camera in cameras
+        }
         self._tf = tf2_ros.TransformBroadcaster(node)
         self._tf_stamps_ns: deque[int] = deque(maxlen=TF_REMEMBERED)
         self.level = LevelFrame(node, tf_prefix)

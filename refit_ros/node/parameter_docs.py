@@ -45,8 +45,11 @@ def yaml_text() -> str:
     for entry in table():
         extent = _range(entry)
         described = entry.metadata["description"] + (f" ({extent})" if extent else "")
-        lines += ["", *(f"    # {line}" for line in textwrap.wrap(described, WIDTH)),
-                  f"    # {entry.name}: {_written(default_of(entry))}"]
+        lines += [
+            "",
+            *(f"    # {line}" for line in textwrap.wrap(described, WIDTH)),
+            f"    # {entry.name}: {_written(default_of(entry))}",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
 Those of the estimator are made from the fields of `refit_ros.estimation.settings.Settings`; those that only the node
 knows are the fields of `NodeParameters`.
 """
+
 from __future__ import annotations
 
 import difflib
@@ -19,18 +20,20 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 _ROS_OWN = ("use_sim_time", "qos_overrides", "start_type_description_service")
-_ALIKE = 0.6   # of a name that may have been meant
+_ALIKE = 0.6  # of a name that may have been meant
 _BIGGEST_INTEGER, _BIGGEST_NUMBER = 2**31 - 1, 1e9
 
 
 def _parameter(default, description: str, minimum=None, maximum=None, choices: tuple = ()):
-    return field(default=default, metadata={"description": description, "minimum": minimum, "maximum": maximum,
-                                            "choices": choices})
+    return field(
+        default=default, metadata={"description": description, "minimum": minimum, "maximum": maximum, "choices": choices}
+    )
 
 
 @dataclass(frozen=True)
 class NodeParameters:
     """What the node itself can be told. Raises ValueError with a sentence on values that cannot work together."""
+
     autostart: bool = _parameter(True, "Configure and activate at the start; false: wait for lifecycle transitions")
     cameras: tuple[str, ...] = _parameter(("camera",), "Names of the cameras, each once")
     image_topic: str = _parameter("{camera}/image_raw", "Where a camera's pictures come from; {camera} stands for its name")
@@ -40,30 +43,39 @@ class NodeParameters:
         "raw: sensor_msgs/Image on the image topic; compressed: sensor_msgs/CompressedImage on <image topic>/compressed",
         choices=("raw", "compressed"),
     )
-    rectified: bool = _parameter(False, "Images are rectified: P of CameraInfo is used and no lens; a topic with image_rect "
-                                 "in its name is taken so by itself")
+    rectified: bool = _parameter(
+        False,
+        "Images are rectified: P of CameraInfo is used and no lens; a topic with image_rect "
+        "in its name is taken so by itself",
+    )
     detection_topic: str = _parameter("{camera}/detections", "Where boxes of people come from, with detector 'topic'")
     detection_class: str = _parameter("person", "With detector 'topic': only detections of this class id count; empty: all")
     detection_wait_s: float = _parameter(0.1, "With detector 'topic': how long a picture waits for its boxes", 0.0, 5.0)
     sync_slop_s: float = _parameter(0.02, "Pictures of one set were taken within this time", 0.0, 1.0)
     sync_deadline_s: float = _parameter(0.05, "How long an incomplete set waits for the other cameras", 0.0, 5.0)
     camera_timeout_s: float = _parameter(
-        0.5, "A camera that is silent for this long (more than the time between two of its pictures) is not waited for "
-        "until it returns", 0.05, 60.0
+        0.5,
+        "A camera that is silent for this long (more than the time between two of its pictures) is not waited for "
+        "until it returns",
+        0.05,
+        60.0,
     )
     fixed_frame: str = _parameter("", "TF frame of everything that is published; empty: the only camera's optical frame")
-    tf_prefix: str = _parameter("", "Before the names of people's frames, as in robot/human_1/pelvis; empty: the node's "
-                                "namespace; /: nothing")
+    tf_prefix: str = _parameter(
+        "", "Before the names of people's frames, as in robot/human_1/pelvis; empty: the node's namespace; /: nothing"
+    )
     transform_wait_s: float = _parameter(0.1, "How long a set waits for a camera's transform at its capture time", 0.0, 5.0)
     weights: str = _parameter(
         "", "Checkpoint: a published ReFit file (.pt, .pth) or a .safetensors; empty: the embedded one"
     )
     body_model: str = _parameter("", "SMPL file (.pkl, .npz) or the folder that holds it; empty: the embedded body")
     device: str = _parameter("auto", "auto (a GPU where there is one), cpu, cuda or cuda:N")
-    precision: str = _parameter("auto", "Of the convolutions; auto: half precision where it is quicker and as good as exact",
-                                choices=PRECISIONS)
-    engine: str = _parameter("auto", "What computes the convolutions; auto: openvino on a CPU where it is there, else torch",
-                             choices=ENGINES)
+    precision: str = _parameter(
+        "auto", "Of the convolutions; auto: half precision where it is quicker and as good as exact", choices=PRECISIONS
+    )
+    engine: str = _parameter(
+        "auto", "What computes the convolutions; auto: openvino on a CPU where it is there, else torch", choices=ENGINES
+    )
     max_batch: int = _parameter(
         MAX_BATCH, "At most so many crops go through the convolutions at once, which bounds the memory", 1, 1024
     )
@@ -73,7 +85,7 @@ class NodeParameters:
     publish_mesh: bool = _parameter(False, "Put the mesh into /human/markers, besides skeleton and label")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fixed_frame", self.fixed_frame.removeprefix("/"))   # ROS 1's way to write it
+        object.__setattr__(self, "fixed_frame", self.fixed_frame.removeprefix("/"))  # ROS 1's way to write it
         _check_cameras(self.cameras)
         for name in ("image_topic", "camera_info_topic", "detection_topic"):
             _check_topic(name, getattr(self, name), len(self.cameras))
@@ -85,8 +97,10 @@ class NodeParameters:
                     f"{entry.name} is '{getattr(self, entry.name)}'; choose one of {', '.join(entry.metadata['choices'])}"
                 )
         if len(self.cameras) > 1 and not self.fixed_frame:
-            raise ValueError(f"{len(self.cameras)} cameras need a fixed_frame in which people are placed: set it to a TF "
-                             "frame that every camera's optical frame is connected to, such as 'map' or 'base_link'")
+            raise ValueError(
+                f"{len(self.cameras)} cameras need a fixed_frame in which people are placed: set it to a TF "
+                "frame that every camera's optical frame is connected to, such as 'map' or 'base_link'"
+            )
 
 
 def _check_cameras(names: tuple[str, ...]) -> None:
@@ -121,6 +135,7 @@ def default_of(entry: Field) -> Any:
 def declare(node: Node) -> None:
     """Declare all of them. rclpy raises on an override of another type or out of range, this on one without a value."""
     from rcl_interfaces.msg import SetParametersResult
+
     _refuse_empty(node)
     _widen_integers(node)
     for entry in table():
@@ -140,11 +155,13 @@ def declare(node: Node) -> None:
 def _refuse_empty(node: Node) -> None:
     """`cameras: []` in a file reaches rclpy as no value at all, and it raises wherever one is asked for."""
     from rclpy.parameter import Parameter
+
     given = getattr(node, "_parameter_overrides", {})
     for entry in table():
         if entry.name in given and given[entry.name].type_ == Parameter.Type.NOT_SET:
-            raise ValueError(f"the parameter {entry.name} is empty: give it a value, or leave it out (then it is "
-                             f"{default_of(entry)!r})")
+            raise ValueError(
+                f"the parameter {entry.name} is empty: give it a value, or leave it out (then it is {default_of(entry)!r})"
+            )
 
 
 def unknown_overrides(node: Node) -> list[str]:
@@ -164,6 +181,7 @@ def unknown_overrides(node: Node) -> list[str]:
 def _widen_integers(node: Node) -> None:
     """Let `-p sync_slop_s:=1` mean 1.0: rclpy refuses a whole number for a parameter with a point."""
     from rclpy.parameter import Parameter
+
     overrides = getattr(node, "_parameter_overrides", {})
     for entry in table():
         given = overrides.get(entry.name)
@@ -173,14 +191,17 @@ def _widen_integers(node: Node) -> None:
 
 def read(node: Node) -> tuple[NodeParameters, Settings]:
     """The values of now. Raises ValueError with a sentence where they cannot work."""
+
     def values(kind) -> dict[str, Any]:
         found = {entry.name: node.get_parameter(entry.name).value for entry in fields(kind)}
         return {name: tuple(value) if isinstance(value, (list, tuple)) else value for name, value in found.items()}
+
     return NodeParameters(**values(NodeParameters)), Settings(**values(Settings))
 
 
 def _descriptor(entry: Field):
     from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
     described = entry.metadata
     descriptor = ParameterDescriptor(name=entry.name, description=described["description"])
     if described["choices"]:

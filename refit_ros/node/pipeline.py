@@ -1,4 +1,5 @@
 """From a set of pictures to messages: convert, estimate, convert, publish."""
+
 from __future__ import annotations
 
 import threading
@@ -12,7 +13,7 @@ import numpy as np
 from refit_ros.camera.views import View
 from refit_ros.estimation.root import predicted
 from refit_ros.estimation.types import People
-from refit_ros.node import conversions, frames
+from refit_ros.node import conversions, frames, images
 from refit_ros.node.ids import Ids
 from refit_ros.node.markers import Markers
 from refit_ros.node.rejections import Rejected, Rejections
@@ -28,17 +29,26 @@ if TYPE_CHECKING:
 class Pipeline:
     """Used by the one computing thread; `reset` and `set_shape` may come from another."""
 
-    def __init__(self, model: Model, outputs: Outputs, extrinsics: frames.Extrinsics | None, fixed_frame: str,
-                 tally: Tally, rejections: Rejections, clock_ns: Callable[[], int], ids: Ids | None = None,
-                 tf_prefix: str = "") -> None:
+    def __init__(
+        self,
+        model: Model,
+        outputs: Outputs,
+        extrinsics: frames.Extrinsics | None,
+        fixed_frame: str,
+        tally: Tally,
+        rejections: Rejections,
+        clock_ns: Callable[[], int],
+        ids: Ids | None = None,
+        tf_prefix: str = "",
+    ) -> None:
         self._model, self._outputs, self._extrinsics, self._fixed_frame = model, outputs, extrinsics, fixed_frame
         self._tally, self._rejections, self._clock_ns = tally, rejections, clock_ns
         self._tf_prefix = tf_prefix
-        self._ids = ids or Ids()   # given where they must outlive this pipeline
+        self._ids = ids or Ids()  # given where they must outlive this pipeline
         self._markers = Markers(outputs.types)
         self._estimating = threading.Lock()
         self._last_frame_id = fixed_frame
-        self._overlays: dict[str, tuple[np.ndarray, int, str]] = {}   # camera -> the last one, its stamp and frame
+        self._overlays: dict[str, tuple[np.ndarray, int, str]] = {}  # camera -> the last one, its stamp and frame
 
     def process(self, taken: FrameSet) -> None:
         """One set, from pictures to published messages."""
@@ -97,8 +107,8 @@ class Pipeline:
             if frame.camera in left_out:
                 continue
             try:
-                image = conversions.picture(frame.message, frame.calibration)
-                conversions.check_size((image.shape[1], image.shape[0]), frame.calibration)
+                image = images.rgb_image(frame.message, frame.calibration)
+                images.check_size((image.shape[1], image.shape[0]), frame.calibration)
             except Rejected as rejected:
                 self._rejections.add(frame.camera, rejected.reason, str(rejected))
                 left_out[frame.camera] = str(rejected)
@@ -144,11 +154,13 @@ class Pipeline:
 
     def _meshes(self, people: People) -> dict[int, np.ndarray]:
         from refit_ros.estimation.mesh import people_vertices
+
         vertices_m = people_vertices(self._model.body, people.people)
         return {person.id: mesh for person, mesh in zip(people.people, vertices_m)}
 
     def _overlay(self, view: View, people: People) -> np.ndarray:
         from refit_ros.estimation.overlay import draw_overlay
+
         fixed_from_camera = np.eye(4) if view.fixed_from_camera is None else view.fixed_from_camera
         return draw_overlay(view.image, view.calibration, np.linalg.inv(fixed_from_camera), people, self._model.body)
 

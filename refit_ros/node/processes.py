@@ -1,4 +1,5 @@
 """Other programs of this package as child processes that never outlive their parent."""
+
 from __future__ import annotations
 
 import ctypes
@@ -10,8 +11,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-SIGINT_PATIENCE_S = 3.5   # what a program has to end by itself before it is killed
-_PR_SET_PDEATHSIG = 1     # <linux/prctl.h>
+SIGINT_PATIENCE_S = 3.5  # what a program has to end by itself before it is killed
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 COMMAND_LINE = (sys.executable, "-m", "refit_ros")
 
 
@@ -39,9 +40,14 @@ class Children:
         before_running = _die_with_parent if sys.platform == "linux" else None
         with open(self.log(name), "wb") as log:
             self._running[name] = subprocess.Popen(
-                [*self._program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [*self._program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 env={**self._environment, "PYTHONUNBUFFERED": "1"},  # so that the last words do come last
-                start_new_session=True, preexec_fn=before_running)
+                start_new_session=True,
+                preexec_fn=before_running,
+            )
 
     def log(self, name: str) -> Path:
         return self._log_folder / f"{name}.log"
@@ -50,8 +56,9 @@ class Children:
         """Raises ChildEnded when one of them has ended."""
         for name, process in self._running.items():
             if process.poll() is not None:
-                raise ChildEnded(f"{name} ended with exit code {process.returncode}: {self._last_words(name)} "
-                                 f"(see {self.log(name)})")
+                raise ChildEnded(
+                    f"{name} ended with exit code {process.returncode}: {self._last_words(name)} (see {self.log(name)})"
+                )
 
     def process_id(self, name: str) -> int:
         return self._running[name].pid
@@ -62,7 +69,7 @@ class Children:
             numbers = Path(f"/proc/{self._running[name].pid}/stat").read_text().rsplit(")", 1)[1].split()
         except OSError:
             return float("nan")
-        return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")   # utime, stime: proc(5)
+        return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc(5)
 
     def end(self) -> dict[str, int]:
         """Ask all to end, kill those that do not; the exit code of each."""
@@ -75,7 +82,7 @@ class Children:
                 process.wait(max(0.0, patient_until_s - time.monotonic()))
             except subprocess.TimeoutExpired:
                 pass
-            _signal(process, signal.SIGKILL)   # the whole group: also what the program itself had started
+            _signal(process, signal.SIGKILL)  # the whole group: also what the program itself had started
             codes[name] = process.wait()
         self._running = {}
         return codes
@@ -85,7 +92,7 @@ class Children:
         if not self.log(name).exists():
             return None
         lines = [line for line in self.log(name).read_text(errors="replace").splitlines() if wanted in line]
-        return lines[-1][lines[-1].index(wanted):] if lines else None
+        return lines[-1][lines[-1].index(wanted) :] if lines else None
 
     def _last_words(self, name: str) -> str:
         lines = self.log(name).read_text(errors="replace").strip().splitlines()

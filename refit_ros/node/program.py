@@ -1,4 +1,5 @@
 """The node as a program: start, spin, end well."""
+
 from __future__ import annotations
 
 import os
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
     from refit_ros.node.refit_node import RefitNode
 
-LOOK_S = 0.5        # how often the main thread looks whether the spinning one has ended
-END_WAIT_S = 1.0    # for a callback that is still at work when all ends
+LOOK_S = 0.5  # how often the main thread looks whether the spinning one has ended
+END_WAIT_S = 1.0  # for a callback that is still at work when all ends
 
 
 def run_node(ros_arguments: list[str]) -> int:
@@ -25,11 +26,13 @@ def run_node(ros_arguments: list[str]) -> int:
     could not be taken down. Raises ValueError with a sentence on arguments and parameters that cannot be used.
     """
     from refit_ros.node.memory import keep_freed_memory
+
     keep_freed_memory()
     import rclpy
     from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
     from rclpy.impl.implementation_singleton import rclpy_implementation
     from rclpy.signals import SignalHandlerOptions
+
     program = _Program()
     try:
         rclpy.init(args=ros_arguments, signal_handler_options=SignalHandlerOptions.NO)
@@ -66,7 +69,8 @@ class _Program:
         import cv2
 
         from refit_ros.node.refit_node import RefitNode
-        cv2.setNumThreads(1)   # its pool spins between two pictures and takes more than it gives
+
+        cv2.setNumThreads(1)  # its pool spins between two pictures and takes more than it gives
         self._node = RefitNode()
         interrupt.check()
         self._node.start()
@@ -95,6 +99,7 @@ class _Program:
         The executor is made here: a signal interrupts the main thread, and half an executor ends with a traceback.
         """
         from rclpy.executors import SingleThreadedExecutor
+
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         while self._executor.context.ok() and not self._ending.is_set():

@@ -2,6 +2,7 @@
 
 No ROS runtime, no clock but the bag's, no picture dropped: the same bag gives the same bytes every time.
 """
+
 from __future__ import annotations
 
 import shutil
@@ -18,8 +19,9 @@ from refit_ros.core.plain_files import shown
 from refit_ros.node.bag_files import find_bag
 from refit_ros.node.bag_types import make_store
 from refit_ros.node.compat.transform_tree import Pose, TransformException, TransformTree
-from refit_ros.node.conversions import is_colour, is_compressed, stamp_ns
+from refit_ros.node.conversions import stamp_ns
 from refit_ros.node.frames import Extrinsics, Lookup, NoTransform
+from refit_ros.node.images import is_colour, is_compressed
 from refit_ros.node.intake import Intake
 from refit_ros.node.message_types import BagTypes
 from refit_ros.node.pipeline import Pipeline
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 IMAGE_TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
 CAMERA_INFO, TF = "sensor_msgs/msg/CameraInfo", "tf2_msgs/msg/TFMessage"
 DETECTIONS = ("vision_msgs/msg/Detection2DArray", "geometry_msgs/msg/PolygonStamped")
-FILE_NAME = "refit"       # of the file in the new bag, whatever the folder is called
+FILE_NAME = "refit"  # of the file in the new bag, whatever the folder is called
 FOREVER_NS = 2**62
 
 
@@ -50,22 +52,26 @@ class Outcome:
 def open_bag(path: Path) -> Iterator[AnyReader]:
     """A reader, open. Raises FileNotFoundError or ValueError with a sentence."""
     from rosbags.highlevel import AnyReader, AnyReaderError
+
     found = find_bag(path)
     try:
         reader = AnyReader([found], default_typestore=make_store())
         reader.open()
-    except Exception as error:   # damaged bytes make the reader raise anything
+    except Exception as error:  # damaged bytes make the reader raise anything
         why = f" ({str(error)[:200]})" if isinstance(error, AnyReaderError) else ""
-        raise ValueError(f"'{shown(path)}' cannot be read as a ROS 2 bag{why}: it is damaged; copy it again, or mend it "
-                         "with `ros2 bag reindex` or `mcap recover`") from error
+        raise ValueError(
+            f"'{shown(path)}' cannot be read as a ROS 2 bag{why}: it is damaged; copy it again, or mend it "
+            "with `ros2 bag reindex` or `mcap recover`"
+        ) from error
     try:
         yield reader
     finally:
         reader.close()
 
 
-def cameras_in(reader: AnyReader, image_topic: str, camera_info_topic: str,
-               say: Callable[[str], None] = lambda _: None) -> tuple[list[str], str]:
+def cameras_in(
+    reader: AnyReader, image_topic: str, camera_info_topic: str, say: Callable[[str], None] = lambda _: None
+) -> tuple[list[str], str]:
     """Names of the cameras whose topics follow the templates, and "raw" or "compressed".
 
     Streams that are no colour or grey images (depth) are left out, and `say` gets a sentence why.
@@ -74,9 +80,14 @@ def cameras_in(reader: AnyReader, image_topic: str, camera_info_topic: str,
     topics = {connection.topic: connection.msgtype for connection in reader.connections}
     for transport, ending in (("raw", ""), ("compressed", "/compressed")):
         before, _, after = ("/" + image_topic.lstrip("/") + ending).partition("{camera}")
-        names = sorted(topic[len(before):len(topic) - len(after)] for topic, kind in topics.items()
-                       if kind == IMAGE_TYPES[transport] and topic.startswith(before) and topic.endswith(after)
-                       and len(topic) > len(before) + len(after))
+        names = sorted(
+            topic[len(before) : len(topic) - len(after)]
+            for topic, kind in topics.items()
+            if kind == IMAGE_TYPES[transport]
+            and topic.startswith(before)
+            and topic.endswith(after)
+            and len(topic) > len(before) + len(after)
+        )
         names = [name for name in names if "/" + camera_info_topic.lstrip("/").format(camera=name) in topics]
         usable = []
         for name in names:
@@ -100,7 +111,7 @@ def _no_camera(reader: AnyReader, topic: str) -> str:
         message = reader.deserialize(raw, connection.msgtype)
     except StopIteration:
         return "it holds no message"
-    except Exception:   # whatever the reader makes of broken bytes: told message by message later
+    except Exception:  # whatever the reader makes of broken bytes: told message by message later
         return ""
     encoding = message.format if is_compressed(message) else message.encoding
     depth = "depth" in topic.lower() and "16" in encoding
@@ -129,6 +140,7 @@ def transforms_in(reader: AnyReader) -> Lookup:
         except TransformException as error:
             raise NoTransform(str(error)) from error
         return pose.translation, pose.rotation
+
     return lookup
 
 
@@ -137,7 +149,7 @@ class BagOutputs:
 
     def __init__(self, writer: Any, store: Any, publish_mesh: bool, faces: np.ndarray) -> None:
         self.types, self.publish_mesh, self.faces = BagTypes(store), publish_mesh, np.asarray(faces)
-        self.time_ns = 0    # when the bag says that the set was complete
+        self.time_ns = 0  # when the bag says that the set was complete
         self._writer = writer
         self._connections = {
             topic: writer.add_connection(topic, kind, typestore=store)
@@ -171,13 +183,22 @@ class BagOutputs:
         self._writer.write(self._connections[topic], self.time_ns, data)
 
 
-def fit_bag(reader: AnyReader, output: Path, model: Model, parameters: NodeParameters, detections: bool, mcap: bool,
-            warn: Callable[[str], None], progress: Callable[[int, float], None]) -> Outcome:
+def fit_bag(
+    reader: AnyReader,
+    output: Path,
+    model: Model,
+    parameters: NodeParameters,
+    detections: bool,
+    mcap: bool,
+    warn: Callable[[str], None],
+    progress: Callable[[int, float], None],
+) -> Outcome:
     """Write the bag `output`, whole or not at all. `progress` gets the sets done and the seconds of the bag behind them.
 
     Raises FileExistsError where `output` exists.
     """
     from rosbags.rosbag2 import StoragePlugin, Writer
+
     if output.exists():
         raise FileExistsError(f"'{output}' exists already: remove it, or give another --output")
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -195,7 +216,7 @@ def fit_bag(reader: AnyReader, output: Path, model: Model, parameters: NodeParam
                 pipeline.process(found)
                 with_people += tally.people > 0
                 progress(tally.sets, (time_ns - reader.start_time) * 1e-9)
-        if tally.sets:   # a bag without anything in it is no outcome
+        if tally.sets:  # a bag without anything in it is no outcome
             shutil.move(part, output)
     return Outcome(tally.sets, with_people, rejections.total)
 
@@ -210,7 +231,7 @@ def _sets(reader: AnyReader, parameters: NodeParameters, intake: Intake) -> Iter
         camera, method = take[connection.topic, connection.msgtype]
         try:
             message = reader.deserialize(raw, connection.msgtype)
-        except Exception as error:   # whatever rosbags makes of broken bytes
+        except Exception as error:  # whatever rosbags makes of broken bytes
             intake.rejections.add(camera, "cannot be read", f"a message on {connection.topic} is broken: {error}")
             continue
         for found in method(camera, message, time_ns * 1e-9):
@@ -237,5 +258,9 @@ def _takers(parameters: NodeParameters, intake: Intake) -> dict[tuple[str, str],
         (parameters.camera_info_topic, [CAMERA_INFO], intake.camera_info),
         (parameters.detection_topic, DETECTIONS, intake.boxes),
     ]
-    return {("/" + template.format(camera=name).lstrip("/"), kind): (name, method)
-            for name in intake.cameras for template, kinds, method in templates for kind in kinds}
+    return {
+        ("/" + template.format(camera=name).lstrip("/"), kind): (name, method)
+        for name in intake.cameras
+        for template, kinds, method in templates
+        for kind in kinds
+    }

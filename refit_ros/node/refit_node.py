@@ -1,4 +1,5 @@
 """The lifecycle node `refit`: configure loads, activate opens the streams, deactivate and cleanup undo the two."""
+
 from __future__ import annotations
 
 import time
@@ -27,14 +28,15 @@ from refit_ros.node.tf_intake import TransformIntake
 from refit_ros.node.worker import Worker
 
 NAME = "refit"
-SYNTHETIC_CAMERAS = "synthetic_cameras"   # the node of that name in this package
+SYNTHETIC_CAMERAS = "synthetic_cameras"  # the node of that name in this package
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 EVERYBODY = -1
-SHAPE_LIMIT = 10.0   # standard deviations; nobody is further from the mean
+SHAPE_LIMIT = 10.0  # standard deviations; nobody is further from the mean
 
 
 def explains_failure(transition: Callable) -> Callable:
     """rclpy turns an exception in a transition into an error state without a word: say it, and fail instead."""
+
     def guarded(self: RefitNode, state: LifecycleState) -> TransitionCallbackReturn:
         name = transition.__name__.removeprefix("on_")
         try:
@@ -44,6 +46,7 @@ def explains_failure(transition: Callable) -> Callable:
         except Exception:
             self.get_logger().error(f"{name} failed:\n{traceback.format_exc()}")
         return FAILURE
+
     return guarded
 
 
@@ -69,7 +72,7 @@ class RefitNode(LifecycleNode):
 
     @explains_failure
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._release()   # of an attempt that failed
+        self._release()  # of an attempt that failed
         self._options, settings = parameters.read(self)
         self._model = self._load(self._options, settings)
         self._detections = settings.detector == "topic"
@@ -77,12 +80,13 @@ class RefitNode(LifecycleNode):
         self._tf_prefix = frames.prefix_of(self._options.tf_prefix, self.get_namespace())
         self._outputs = Outputs(self, list(self._options.cameras), self._options.publish_mesh, faces, self._tf_prefix)
         self.get_logger().info(
-            f"configured: {self._model.weights} weights, body {self._model.body.name}, on {self._model.device}")
+            f"configured: {self._model.weights} weights, body {self._model.body.name}, on {self._model.device}"
+        )
         return super().on_configure(state)
 
     @explains_failure
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        with ExitStack() as opened:   # where something cannot be opened, what was open is closed again
+        with ExitStack() as opened:  # where something cannot be opened, what was open is closed again
             self._open_streams(opened)
             self._opened = opened.pop_all()
         self.get_logger().info(f"active: waiting for {', '.join(self._options.cameras)}")
@@ -120,22 +124,38 @@ class RefitNode(LifecycleNode):
     def _open_streams(self, opened: ExitStack) -> None:
         """Each thing is closed by `opened` in the opposite order: cameras first, then the thread, then what it used."""
         from diagnostic_msgs.msg import DiagnosticArray
+
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._tally, self._rejections = Tally(), Rejections(self.get_logger().warning)
         self._intake = Intake(self._options, self._detections, self._rejections)
-        self._pipeline = Pipeline(self._model, self._outputs, self._extrinsics(opened), self._options.fixed_frame,
-                                  self._tally, self._rejections, lambda: self.get_clock().now().nanoseconds, self._ids,
-                                  self._tf_prefix)
+        self._pipeline = Pipeline(
+            self._model,
+            self._outputs,
+            self._extrinsics(opened),
+            self._options.fixed_frame,
+            self._tally,
+            self._rejections,
+            lambda: self.get_clock().now().nanoseconds,
+            self._ids,
+            self._tf_prefix,
+        )
         opened.callback(self._clear)
         self._worker = Worker(self._pipeline.process, self._count_failure)
         opened.callback(self._stop_worker)
         self._said_what_weights_mean = False
-        self._inputs = Inputs(self._intake, self._tally, self.count_publishers, self.get_topic_names_and_types,
-                              self.get_logger().warning, time.monotonic())
+        self._inputs = Inputs(
+            self._intake,
+            self._tally,
+            self.count_publishers,
+            self.get_topic_names_and_types,
+            self.get_logger().warning,
+            time.monotonic(),
+        )
         self._cameras = Cameras(self, self._options, self._intake, self._detections, self._deliver, self._inputs)
         opened.callback(self._cameras.close)
-        self._diagnostics = Diagnostics(self.get_fully_qualified_name(), self._model, self._intake, self._tally,
-                                        self._inputs)
+        self._diagnostics = Diagnostics(
+            self.get_fully_qualified_name(), self._model, self._intake, self._tally, self._inputs
+        )
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         opened.callback(self.destroy_publisher, self._diagnostics_publisher)
         opened.callback(self.destroy_timer, self.create_timer(diagnostics.PERIOD_S, self._diagnose, clock=steady))
@@ -145,9 +165,11 @@ class RefitNode(LifecycleNode):
         self._buffer = None
         if self._options.fixed_frame:
             from refit_ros.node.compat import tf2_ros
+
             self._buffer = tf2_ros.Buffer(node=self)
-        self._transforms = TransformIntake(self._buffer, self._rejections, f"{self._tf_prefix}human_",
-                                           self._outputs.has_published_tf)
+        self._transforms = TransformIntake(
+            self._buffer, self._rejections, f"{self._tf_prefix}human_", self._outputs.has_published_tf
+        )
         for subscription in self._transforms.open(self):
             opened.callback(self.destroy_subscription, subscription)
         if self._buffer is None:
@@ -158,6 +180,7 @@ class RefitNode(LifecycleNode):
         from std_srvs.srv import Trigger
 
         from refit_ros.srv import SetShape
+
         for kind, name, answer in ((Trigger, "~/reset", self._on_reset), (SetShape, "~/set_shape", self._on_set_shape)):
             opened.callback(self.destroy_service, self.create_service(kind, name, answer))
 
@@ -192,12 +215,15 @@ class RefitNode(LifecycleNode):
 
     def _all_synthetic(self) -> bool:
         """Whether nobody but this package's own synthetic cameras publishes calibrations to this node."""
-        publishers = [each.node_name for camera in self._options.cameras for each in
-                      self.get_publishers_info_by_topic(self._options.camera_info_topic.format(camera=camera))]
+        publishers = [
+            each.node_name
+            for camera in self._options.cameras
+            for each in self.get_publishers_info_by_topic(self._options.camera_info_topic.format(camera=camera))
+        ]
         return bool(publishers) and set(publishers) == {SYNTHETIC_CAMERAS}
 
     def _count_failure(self, trace: str) -> None:
-        if not self.context.ok():   # it could not publish because all is ending
+        if not self.context.ok():  # it could not publish because all is ending
             return
         why = trace.strip().splitlines()[-1]
         self._rejections.add("", "set failed", f"a set of images could not be computed: {why}", trace)
@@ -235,13 +261,16 @@ class RefitNode(LifecycleNode):
         """Parameters are read in configure: whoever sets one later would otherwise wait for its effect in vain."""
         names = {entry.name for entry in parameters.table()} & {parameter.name for parameter in changed}
         if names and self._model is not None:
-            self.get_logger().warning(f"{', '.join(sorted(names))}: takes effect when the node is configured anew "
-                                      "(deactivate, cleanup, configure, activate)")
+            self.get_logger().warning(
+                f"{', '.join(sorted(names))}: takes effect when the node is configured anew "
+                "(deactivate, cleanup, configure, activate)"
+            )
 
     def _answer_illegal_transitions(self) -> None:
         """A change_state request that the present state does not allow is refused, also by an rclpy that would die of it."""
         from rclpy.impl.implementation_singleton import rclpy_implementation
         from rclpy.lifecycle import LifecycleNodeMixin
+
         service = getattr(self, "_service_change_state", None)
         if service is None or refuses_illegal_transitions(LifecycleNodeMixin):
             return
@@ -254,6 +283,7 @@ class RefitNode(LifecycleNode):
                 self.get_logger().warning(f"this transition is not possible now: {error}")
                 response.success = False
                 return response
+
         service.callback = guarded
 
 

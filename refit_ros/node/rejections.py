@@ -1,4 +1,5 @@
 """What was turned away, why, and how often; and when it is time to say so."""
+
 from __future__ import annotations
 
 import threading
@@ -8,9 +9,9 @@ from collections.abc import Callable
 
 from refit_ros.node.logged import shortened, shortened_trace
 
-WARN_INTERVAL_S = 1.0     # between two warnings of one kind, for the first few ...
+WARN_INTERVAL_S = 1.0  # between two warnings of one kind, for the first few ...
 OFTEN, SELDOM_S = 5, 15.0  # ... and after so many of them
-BURST, A_SECOND = 12.0, 0.5   # warnings of all kinds together: at once, and for good
+BURST, A_SECOND = 12.0, 0.5  # warnings of all kinds together: at once, and for good
 
 
 class Rejected(ValueError):

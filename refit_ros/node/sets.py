@@ -4,6 +4,7 @@ No ROS and no clock in here: the caller says when a picture arrived (seconds on 
 One camera that stalls, returns, runs at another rate or has a wrong clock delays the others by no more than the
 deadline, and only until `camera_timeout_s` has passed.
 """
+
 from __future__ import annotations
 
 from collections import deque
@@ -15,17 +16,18 @@ from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
 from refit_ros.node.stamp_watch import JUMP_NS, StampWatch
 
-MISSES = 10               # a camera whose pictures fitted in none of so many sets is not waited for any more ...
-RETRY = 100               # ... but tried again after so many
+MISSES = 10  # a camera whose pictures fitted in none of so many sets is not waited for any more ...
+RETRY = 100  # ... but tried again after so many
 
 
 @dataclass(frozen=True)
 class Frame:
     """One camera's picture, checked but not decoded."""
+
     camera: str
-    stamp_ns: int             # capture time
-    frame_id: str             # optical frame
-    message: Any              # sensor_msgs Image or CompressedImage
+    stamp_ns: int  # capture time
+    frame_id: str  # optical frame
+    message: Any  # sensor_msgs Image or CompressedImage
     calibration: Calibration
     boxes: Boxes | None = None
 
@@ -33,8 +35,9 @@ class Frame:
 @dataclass(frozen=True)
 class FrameSet:
     """Pictures taken at one time, in the order of the cameras' list."""
+
     frames: tuple[Frame, ...]
-    restarted: bool = False   # the clock was set back since the last set: what was followed is of no use
+    restarted: bool = False  # the clock was set back since the last set: what was followed is of no use
 
     @property
     def stamp_ns(self) -> int:
@@ -60,7 +63,7 @@ class _Camera:
     pending: deque[tuple[Frame, float]] = field(default_factory=lambda: deque(maxlen=16))
     arrival_s: float = -float("inf")
     stamp_ns: int = -1
-    offset_ns: int = 0      # stamp minus arrival: tells clocks apart
+    offset_ns: int = 0  # stamp minus arrival: tells clocks apart
     misses: int = 0
     delivered: bool = False  # something since the last set
     late: int = 0
@@ -84,7 +87,7 @@ class SetBuilder:
         if self._first_arrival_s is None:
             self._first_arrival_s = now_s
         if not camera.clock.believes(frame.stamp_ns, now_s):
-            camera.arrival_s = now_s   # it is alive all the same
+            camera.arrival_s = now_s  # it is alive all the same
             return None
         if 0 <= camera.stamp_ns - frame.stamp_ns < JUMP_NS:
             camera.late += 1
@@ -102,8 +105,12 @@ class SetBuilder:
 
     def poll(self, now_s: float) -> FrameSet | None:
         """The set whose deadline has passed, if there is one. Call again until None."""
-        overdue = [frame for camera in self._cameras.values() for frame, arrival_s in camera.pending
-                   if arrival_s + self._deadline_s <= now_s]
+        overdue = [
+            frame
+            for camera in self._cameras.values()
+            for frame, arrival_s in camera.pending
+            if arrival_s + self._deadline_s <= now_s
+        ]
         if not overdue:
             return None
         groups = [self._around(frame) for frame in overdue]
@@ -116,7 +123,7 @@ class SetBuilder:
         return min(arrivals) + self._deadline_s if arrivals else None
 
     def state(self, name: str, now_s: float) -> str:
-        """"waiting" (nothing came yet), "live", "silent" (dropped) or "out of step" (comes, but fits no set)."""
+        """ "waiting" (nothing came yet), "live", "silent" (dropped) or "out of step" (comes, but fits no set)."""
         camera = self._cameras[name]
         if camera.stamp_ns < 0:
             return "waiting"
@@ -156,8 +163,9 @@ class SetBuilder:
         nearest = {anchor.camera: anchor}
         for name, camera in self._cameras.items():
             if name != anchor.camera and camera.pending:
-                nearest[name] = min((frame for frame, _ in camera.pending),
-                                    key=lambda frame: abs(frame.stamp_ns - anchor.stamp_ns))
+                nearest[name] = min(
+                    (frame for frame, _ in camera.pending), key=lambda frame: abs(frame.stamp_ns - anchor.stamp_ns)
+                )
         chosen, earliest, latest = {}, anchor.stamp_ns, anchor.stamp_ns
         for frame in sorted(nearest.values(), key=lambda frame: abs(frame.stamp_ns - anchor.stamp_ns)):
             span = min(earliest, frame.stamp_ns), max(latest, frame.stamp_ns)

@@ -1,4 +1,5 @@
 """What image decoders write to stderr by themselves is taken away: a broken stream would fill the log without end."""
+
 from __future__ import annotations
 
 import os
@@ -10,13 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # libjpeg, libpng and OpenCV's own loader; what other threads write meanwhile is passed on.
-_DECODERS = re.compile(rb"^(invalid sos|unsupported marker|inconsistent progression|warning: unknown jfif|libpng|libjpeg"
-                       rb"|imdecode_|\[ ?(warn|error)[^\]]*\].*(jpeg|png|imgcodecs)|application transferred too|bogus "
-                       rb"|.*\bjpeg\b)", re.IGNORECASE)
+_DECODERS = re.compile(
+    rb"^(invalid sos|unsupported marker|inconsistent progression|warning: unknown jfif|libpng|libjpeg"
+    rb"|imdecode_|\[ ?(warn|error)[^\]]*\].*(jpeg|png|imgcodecs)|application transferred too|bogus "
+    rb"|.*\bjpeg\b)",
+    re.IGNORECASE,
+)
 _STDERR = 2
 _lock = threading.Lock()
 _file = None
-swallowed = 0   # lines, in all
+swallowed = 0  # lines, in all
 
 
 @contextmanager
@@ -26,7 +30,7 @@ def decoders_silenced() -> Iterator[None]:
     with _lock:
         try:
             real = os.dup(_STDERR)
-        except OSError:   # stderr is closed: there is nothing to silence
+        except OSError:  # stderr is closed: there is nothing to silence
             yield
             return
         try:

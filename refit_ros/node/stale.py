@@ -1,12 +1,13 @@
 """The last overlay of a camera that has gone, marked as such: it would stand in RViz as if it were live."""
+
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-DIM = 0.35         # of its brightness that is left
+DIM = 0.35  # of its brightness that is left
 TEXT = "NO LIVE IMAGE"
-TEXT_WIDTH = 0.6   # of the image's
+TEXT_WIDTH = 0.6  # of the image's
 
 
 def marked_stale(overlay: np.ndarray) -> np.ndarray:

@@ -1,11 +1,12 @@
 """Tells a stamp that went wrong once from a clock that was set anew. No ROS and no clock in here."""
+
 from __future__ import annotations
 
 from collections import deque
 
-JUMP_NS = 1_000_000_000   # what a clock may go back, or run ahead of the time that passed, without having been set anew
-CONFIRM = 2               # further stamps that must lie off the known clock, in a row, before the new one is believed
-REMEMBERED = 30           # arrivals that tell how late stamps arrive when nothing holds them up
+JUMP_NS = 1_000_000_000  # what a clock may go back, or run ahead of the time that passed, without having been set anew
+CONFIRM = 2  # further stamps that must lie off the known clock, in a row, before the new one is believed
+REMEMBERED = 30  # arrivals that tell how late stamps arrive when nothing holds them up
 
 
 class StampWatch:
@@ -17,10 +18,10 @@ class StampWatch:
 
     def __init__(self) -> None:
         self._stamp_ns: int | None = None
-        self._offsets_ns: deque[int] = deque(maxlen=REMEMBERED)   # stamp minus arrival
+        self._offsets_ns: deque[int] = deque(maxlen=REMEMBERED)  # stamp minus arrival
         self._off = 0
         self.set_back = 0  # times that the clock was set back, which further stamps confirmed
-        self.doubted = 0   # stamps that were not believed, in all
+        self.doubted = 0  # stamps that were not believed, in all
 
     def believes(self, stamp_ns: int, now_s: float) -> bool:
         """Whether to use what came with this stamp at `now_s` (steady); what is not believed should be dropped."""

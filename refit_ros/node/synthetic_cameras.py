@@ -4,6 +4,7 @@ Publishes, for each camera, `/<camera>/image_raw` (or `/<camera>/image_raw/compr
 `/tf_static` from `world` to each camera's optical frame; and on `/synthetic/truth` what the people really look like.
 One camera is called `camera`, several are `camera1`, `camera2` ...
 """
+
 from __future__ import annotations
 
 import atexit
@@ -14,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,54 +34,31 @@ from refit_ros.node.conversions import image_message
 from refit_ros.node.film import Film, FilmCamera, shoot
 from refit_ros.node.large_messages import PROFILE_VARIABLES, segment_bytes, write_profile
 from refit_ros.node.message_types import RosTypes
+from refit_ros.node.synthetic_options import MOST_CAMERAS, CameraOptions, camera_names
 
 if TYPE_CHECKING:
     from refit_ros.camera.calibration import Calibration
     from refit_ros.synthetic.scenes import TruePerson
 
-MOST_CAMERAS = 4
-LOOK_S = 0.2     # how often the main thread looks whether it is told to stop
+LOOK_S = 0.2  # how often the main thread looks whether it is told to stop
 WORLD = "world"
 TRUTH_TOPIC = "/synthetic/truth"
-
-
-def _option(default, description: str):
-    return field(default=default, metadata={"description": description})
-
-
-@dataclass(frozen=True)
-class CameraOptions:
-    """Every parameter of the node; the command line's options are made from these too."""
-    scene: str = _option("walking", "Scene by name: walking, crossing, three_people, half_out, standing")
-    cameras: int = _option(1, "How many cameras watch it, 1 to 4")
-    people: int = _option(0, "How many people walk there; 0: as many as the scene is made for")
-    width: int = _option(640, "Width of the pictures, px")
-    height: int = _option(480, "Height of the pictures, px")
-    rate: float = _option(30.0, "Sets of pictures a second")
-    seed: int = _option(0, "Another seed, other people")
-    distortion: tuple[float, ...] = _option((0.0,), "plumb_bob coefficients k1 k2 p1 p2 k3 of the lenses; 0: none")
-    compressed: bool = _option(False, "Publish JPEG (sensor_msgs/CompressedImage) instead of raw pictures")
-    detections: bool = _option(False, "Publish the people's true boxes on /<camera>/detections, as a perfect detector would")
-    length: float = _option(6.0, "Seconds of the scene, played back and forth")
-    patience: float = _option(20.0, "Render no longer than this many seconds beforehand: the scene gets shorter instead")
-
-    def __post_init__(self) -> None:
-        for name, low, high in (("cameras", 1, MOST_CAMERAS), ("people", 0, 8), ("width", 16, 7680), ("height", 16, 4320),
-                                ("rate", 0.1, 240.0), ("length", 0.0, 60.0), ("patience", 0.0, 3600.0)):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between {low} and {high}")
-
-
-def camera_names(count: int) -> list[str]:
-    return ["camera"] if count == 1 else [f"camera{number}" for number in range(1, count + 1)]
 
 
 def film_for(options: CameraOptions, go_on: Callable[[], bool] = lambda: True) -> Film:
     """Shoot the scene that the options describe. Raises ValueError on a scene that does not exist."""
     from refit_ros.synthetic.scenes import named_scene
+
     names = camera_names(options.cameras)
-    scene = named_scene(options.scene, cameras=options.cameras, people=options.people or None, seed=options.seed,
-                        width_px=options.width, height_px=options.height, names=names)
+    scene = named_scene(
+        options.scene,
+        cameras=options.cameras,
+        people=options.people or None,
+        seed=options.seed,
+        width_px=options.width,
+        height_px=options.height,
+        names=names,
+    )
     return shoot(scene, options.rate, options.length, options.patience, options.distortion, go_on)
 
 
@@ -101,9 +79,12 @@ class SyntheticCameras(Node):
         """Begin to publish `film`, over and over, from now on."""
         from refit_ros.msg import SmplArray
         from refit_ros.node.compat import tf2_ros
+
         self.film = film
-        self._shots = [_Shots(self, camera, pictures, self.options.compressed)
-                       for camera, pictures in zip(film.cameras, film.pictures, strict=True)]
+        self._shots = [
+            _Shots(self, camera, pictures, self.options.compressed)
+            for camera, pictures in zip(film.cameras, film.pictures, strict=True)
+        ]
         if self.options.detections:
             self._shots += [_Detections(self, camera, film.truth) for camera in film.cameras]
         self._truth = [truth_message(people, film.cameras, body_name) for people in film.truth]
@@ -132,6 +113,7 @@ class _Detections:
         from refit_ros.evaluation.true_boxes import true_boxes
         from refit_ros.node.cameras import detection_type
         from refit_ros.node.true_boxes import detections_message
+
         kind = detection_type()
         self._publisher = node.create_publisher(kind, f"/{camera.calibration.name}/detections", qos_profile_sensor_data)
         boxes = [true_boxes(people, camera.calibration, camera.world_from_camera) for people in truth]
@@ -151,12 +133,15 @@ class _Shots:
             self._publisher = node.create_publisher(CompressedImage, f"{topic}/compressed", qos_profile_sensor_data)
         else:
             self._publisher = node.create_publisher(Image, topic, qos_profile_sensor_data)
-        self._info_publisher = node.create_publisher(CameraInfo, f"/{camera.calibration.name}/camera_info",
-                                                     qos_profile_sensor_data)
+        self._info_publisher = node.create_publisher(
+            CameraInfo, f"/{camera.calibration.name}/camera_info", qos_profile_sensor_data
+        )
         self._info = camera_info_message(camera.calibration)
         frame_id, types = camera.calibration.frame_id, RosTypes()
-        self._messages = [compressed_message(picture, frame_id) if compressed else image_message(types, picture, 0, frame_id)
-                          for picture in pictures]
+        self._messages = [
+            compressed_message(picture, frame_id) if compressed else image_message(types, picture, 0, frame_id)
+            for picture in pictures
+        ]
 
     def publish(self, index: int, stamp: Time) -> None:
         message = self._messages[index]
@@ -168,6 +153,7 @@ class _Shots:
 def compressed_message(picture: np.ndarray, frame_id: str) -> CompressedImage:
     """(H, W, 3) uint8 RGB as JPEG."""
     import cv2
+
     done, content = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
     if not done:
         raise ValueError(f"a picture of {picture.shape} could not be encoded as JPEG")
@@ -179,16 +165,22 @@ def compressed_message(picture: np.ndarray, frame_id: str) -> CompressedImage:
 
 def camera_info_message(calibration: Calibration) -> CameraInfo:
     K = calibration.K
-    message = CameraInfo(height=calibration.height_px, width=calibration.width_px,
-                         distortion_model=calibration.distortion_model, d=[float(d) for d in calibration.coefficients],
-                         k=K.reshape(-1).astype(float).tolist(), r=np.eye(3).reshape(-1).tolist(),
-                         p=np.hstack([K, np.zeros((3, 1))]).reshape(-1).astype(float).tolist())
+    message = CameraInfo(
+        height=calibration.height_px,
+        width=calibration.width_px,
+        distortion_model=calibration.distortion_model,
+        d=[float(d) for d in calibration.coefficients],
+        k=K.reshape(-1).astype(float).tolist(),
+        r=np.eye(3).reshape(-1).tolist(),
+        p=np.hstack([K, np.zeros((3, 1))]).reshape(-1).astype(float).tolist(),
+    )
     message.header.frame_id = calibration.frame_id
     return message
 
 
 def transform_message(camera: FilmCamera, stamp: Time) -> TransformStamped:
     from scipy.spatial.transform import Rotation
+
     message = TransformStamped(child_frame_id=camera.calibration.frame_id)
     message.header.frame_id, message.header.stamp = WORLD, stamp
     place, turn = message.transform.translation, message.transform.rotation
@@ -200,14 +192,18 @@ def transform_message(camera: FilmCamera, stamp: Time) -> TransformStamped:
 def truth_message(people: tuple[TruePerson, ...], cameras: tuple[FilmCamera, ...], body_name: str):
     """The people as a refit_ros/SmplArray in the world, without a stamp yet."""
     from refit_ros.msg import SmplArray
-    message = SmplArray(cameras=[camera.calibration.name for camera in cameras],
-                        people=[_person_message(person, cameras, body_name) for person in people])
+
+    message = SmplArray(
+        cameras=[camera.calibration.name for camera in cameras],
+        people=[_person_message(person, cameras, body_name) for person in people],
+    )
     message.header.frame_id = WORLD
     return message
 
 
 def _person_message(person: TruePerson, cameras: tuple[FilmCamera, ...], body_name: str):
     from refit_ros.msg import Smpl
+
     message = Smpl(id=int(person.id), confidence=1.0, body_model=body_name)
     message.betas = np.asarray(person.betas, dtype=np.float32)
     message.global_orient = np.asarray(person.global_orient, dtype=np.float32).reshape(3)
@@ -229,13 +225,17 @@ def in_camera(camera: FilmCamera, world_m: np.ndarray) -> tuple[np.ndarray, np.n
 
 def _view_message(camera: FilmCamera, pixels: np.ndarray, inside: np.ndarray):
     from refit_ros.msg import SmplView
+
     calibration = camera.calibration
     size = np.array([calibration.width_px, calibration.height_px])
     low = np.clip(pixels[inside].min(0), 0, size - 1).astype(int)
     high = np.clip(pixels[inside].max(0) + 1, 1, size).astype(int)
     (left, top), (width, height) = low.tolist(), (high - low).tolist()
-    return SmplView(camera=calibration.name, frame_id=calibration.frame_id,
-                    box=RegionOfInterest(x_offset=left, y_offset=top, width=width, height=height))
+    return SmplView(
+        camera=calibration.name,
+        frame_id=calibration.frame_id,
+        box=RegionOfInterest(x_offset=left, y_offset=top, width=width, height=height),
+    )
 
 
 def _plain(value):
@@ -246,6 +246,7 @@ def run_synthetic_cameras(overrides: dict, ros_arguments: list[str]) -> int:
     """The whole program: render, publish until told to stop. Raises ValueError on options that cannot be used."""
     import rclpy
     from rclpy.signals import SignalHandlerOptions
+
     if not any(name in os.environ for name in PROFILE_VARIABLES):
         # A folder of its own: a name that others can guess in a folder that all share could be a link of theirs.
         profiles = Path(tempfile.mkdtemp(prefix="refit_ros_"))
@@ -267,20 +268,22 @@ def run_synthetic_cameras(overrides: dict, ros_arguments: list[str]) -> int:
     if interrupt.came():
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)   # the rendering, or a compilation for it, may still be at work: nobody waits for that
+        os._exit(0)  # the rendering, or a compilation for it, may still be at work: nobody waits for that
     return 0
 
 
 def _render_and_play(node: SyntheticCameras, renderer: ThreadPoolExecutor) -> None:
     """Until KeyboardInterrupt. Rendering is another thread's: what it calls loses exceptions that signals raise."""
     from rclpy.executors import SingleThreadedExecutor
+
     began_s = time.monotonic()
     filming = renderer.submit(film_for, node.options, lambda: not interrupt.came())
     while not wait([filming], LOOK_S).done:
         interrupt.check()
     film = filming.result()
-    node.get_logger().info(f"{len(film)} sets of pictures from {len(film.cameras)} camera(s) ready "
-                           f"after {time.monotonic() - began_s:.1f} s")
+    node.get_logger().info(
+        f"{len(film)} sets of pictures from {len(film.cameras)} camera(s) ready after {time.monotonic() - began_s:.1f} s"
+    )
     node.play(film, body_name=body_name())
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -291,4 +294,5 @@ def _render_and_play(node: SyntheticCameras, renderer: ThreadPoolExecutor) -> No
 
 def body_name() -> str:
     from refit_ros.core.body import load_body
+
     return load_body().name

@@ -1,4 +1,5 @@
 """How often, how late, how many: what the pipeline counts and the diagnostics read."""
+
 from __future__ import annotations
 
 import threading
@@ -47,14 +48,15 @@ class Percentiles:
 @dataclass
 class Tally:
     """What the pipeline has done so far; it writes, the diagnostics read."""
+
     sets: int = 0
-    pictures: int = 0           # in all sets together
-    people: int = 0             # in the last set
-    iterations: int = 0         # in the last set
+    pictures: int = 0  # in all sets together
+    people: int = 0  # in the last set
+    iterations: int = 0  # in the last set
     detector_calls: int = 0
     boxes_dropped: int = 0
     nonfinite_dropped: int = 0  # people who were not published because a number was none
-    failed: int = 0             # sets that ended in an exception
+    failed: int = 0  # sets that ended in an exception
     newest_stamp_ns: int = 0
     moved_cameras: tuple[str, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)  # cameras whose last picture was of no use -> why

@@ -1,4 +1,5 @@
 """/tf and /tf_static on their way into the buffer: each transform is looked at, and a clock set back is noticed."""
+
 from __future__ import annotations
 
 import math
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 SOURCE = "/tf"
-KEPT = 16                 # of each frame's newest transforms, which survive when another frame's clock is set back
-MOST_FRAMES = 5000        # names from outside take memory for good
+KEPT = 16  # of each frame's newest transforms, which survive when another frame's clock is set back
+MOST_FRAMES = 5000  # names from outside take memory for good
 LONGEST_NAME = 200
-FARTHEST_M = 1e7          # nothing on earth is farther from anything on it
+FARTHEST_M = 1e7  # nothing on earth is farther from anything on it
 UNIT_QUATERNION_TOLERANCE = 1e-2  # as in tf2
 
 
@@ -33,18 +34,25 @@ class TransformIntake:
     Without a buffer nothing is kept.
     """
 
-    def __init__(self, buffer: Any, rejections: Rejections, ours: str, is_ours: Callable[[int], bool],
-                 now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        buffer: Any,
+        rejections: Rejections,
+        ours: str,
+        is_ours: Callable[[int], bool],
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._buffer, self._rejections, self._ours, self._is_ours, self._now_s = buffer, rejections, ours, is_ours, now_s
         self._watches: dict[str, StampWatch] = {}
         self._newest: dict[str, deque] = {}
         self._static: set[str] = set()
-        self.came = self.used = 0   # transforms
+        self.came = self.used = 0  # transforms
 
     def open(self, node: Node) -> list:
         """The subscriptions."""
         from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
         from tf2_msgs.msg import TFMessage
+
         opened = [node.create_subscription(TFMessage, "/tf", self.take_raw, 100, raw=True)]
         if self._buffer is not None:
             latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL, history=HistoryPolicy.KEEP_LAST)
@@ -60,6 +68,7 @@ class TransformIntake:
                 return
             from rclpy.serialization import deserialize_message
             from tf2_msgs.msg import TFMessage
+
             message = deserialize_message(data, TFMessage)
         except Exception as error:
             self._rejections.add(SOURCE, "cannot be read", f"{type(error).__name__}: {error}")
@@ -90,8 +99,9 @@ class TransformIntake:
         parent, child = transform.header.frame_id, transform.child_frame_id
         for name in (parent, child):
             if len(name) > 1 and name.startswith("/"):
-                self._rejections.say_once(SOURCE, "slash", f"frame '{name[:60]}' begins with a slash, as in ROS 1: it is "
-                                          "taken without")
+                self._rejections.say_once(
+                    SOURCE, "slash", f"frame '{name[:60]}' begins with a slash, as in ROS 1: it is taken without"
+                )
         parent, child = parent.removeprefix("/"), child.removeprefix("/")
         transform.header.frame_id, transform.child_frame_id = parent, child
         if not parent or not child or parent == child or max(len(parent), len(child)) > LONGEST_NAME:
@@ -99,8 +109,10 @@ class TransformIntake:
         place, turn = transform.transform.translation, transform.transform.rotation
         numbers = (place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w)
         if not all(map(math.isfinite, numbers)) or max(map(abs, numbers)) > FARTHEST_M:
-            raise Rejected("bad transform", f"the transform from '{child}' to '{parent}' holds NaN, infinity or more than "
-                           f"{FARTHEST_M:g} m")
+            raise Rejected(
+                "bad transform",
+                f"the transform from '{child}' to '{parent}' holds NaN, infinity or more than {FARTHEST_M:g} m",
+            )
         if abs(math.sqrt(sum(q * q for q in numbers[3:])) - 1) > UNIT_QUATERNION_TOLERANCE:
             raise Rejected("bad transform", f"the rotation from '{child}' to '{parent}' is no unit quaternion")
 
@@ -108,8 +120,12 @@ class TransformIntake:
         child = transform.child_frame_id
         if child.startswith(self._ours):
             if not self._is_ours(stamp_ns(transform.header.stamp)):
-                self._rejections.say_once(SOURCE, "foreign", f"somebody else publishes '{child}' too (below "
-                                          f"'{transform.header.frame_id}'): give this node a tf_prefix of its own")
+                self._rejections.say_once(
+                    SOURCE,
+                    "foreign",
+                    f"somebody else publishes '{child}' too (below "
+                    f"'{transform.header.frame_id}'): give this node a tf_prefix of its own",
+                )
             return
         if self._buffer is None:
             return
@@ -142,7 +158,7 @@ class TransformIntake:
         if child not in self._static and len(self._static) >= MOST_FRAMES:
             raise Rejected("too many frames", f"static frame '{child}' is one more than {MOST_FRAMES}")
         self._static.add(child)
-        set_stamp(transform.header.stamp, 0)   # it holds at any time
+        set_stamp(transform.header.stamp, 0)  # it holds at any time
         self._buffer.set_transform_static(transform, "default_authority")
         self.used += 1
 

@@ -4,6 +4,7 @@ PyTorch's threads (OpenMP) spin while they wait for each other, and where anothe
 the others spin for its sake. OpenVINO's sleep. So where OpenVINO computes the convolutions it gets all threads, and the
 rest, hundreds of small operations that several threads hardly make quicker, gets one.
 """
+
 from __future__ import annotations
 
 import os
@@ -20,6 +21,7 @@ def available_threads() -> int:
 def all_for_the_engine() -> None:
     """Before a network is prepared, whose engine takes as many threads as torch has then."""
     import torch
+
     torch.set_num_threads(available_threads())
 
 
@@ -29,5 +31,6 @@ def one_for_the_rest(engine: str) -> None:
     Holds for threads that have not used torch yet, as the computing thread of a node that is about to be activated.
     """
     import torch
+
     if engine != "torch":
         torch.set_num_threads(1)

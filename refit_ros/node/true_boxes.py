@@ -1,4 +1,5 @@
 """The true boxes of synthetic people as messages that the refit node takes."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -14,6 +15,7 @@ def detections_message(kind: type, boxes_px: np.ndarray) -> Any:
         message.polygon.points = [Point32(x=x, y=y, z=1.0) for x, y in boxes_px.reshape(-1, 2).tolist()]
         return message
     from vision_msgs.msg import Detection2D, ObjectHypothesisWithPose
+
     for left, top, right, bottom in boxes_px.tolist():
         detection, hypothesis = Detection2D(), ObjectHypothesisWithPose()
         hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = "person", 1.0

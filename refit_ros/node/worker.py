@@ -1,4 +1,5 @@
 """The one thread that computes."""
+
 from __future__ import annotations
 
 import threading

@@ -4,6 +4,7 @@ No image is drawn. Landmarks of posed bodies are projected through random camera
 networks: noise in proportion to the person's size, another idea of where a landmark lies on the body, guesses for what
 is hidden or outside the image, sides taken for each other, and a place in 3D that is squeezed in depth, tilted and scaled.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -37,27 +38,49 @@ _SEED = {"train": 2_000_003, "test": 8_368_787}
 _LAYOUT_SHARE = {"blazepose": 0.8, "coco": 0.08, "halpe": 0.12}
 
 WIDE = Prior(
-    (0.17, 0.17, 0.14, 0.13, 0.12, 0.12, 0.15), (0.20, 0.14, 0.18, 0.15, 0.10, 0.07, 0.05, 0.11), 1.3,
-    (0.4, 1.6), (30, 130), (55, 115))
+    (0.17, 0.17, 0.14, 0.13, 0.12, 0.12, 0.15),
+    (0.20, 0.14, 0.18, 0.15, 0.10, 0.07, 0.05, 0.11),
+    1.3,
+    (0.4, 1.6),
+    (30, 130),
+    (55, 115),
+)
 """Training poses: the kinds of `pose_prior`, the rarer ones oftener and all of them wider."""
 
 _ARM = tuple(f"{part}" for part in ("elbow", "wrist", "pinky", "index", "thumb"))
 _LEG = tuple(f"{part}" for part in ("knee", "ankle", "heel", "big_toe", "small_toe"))
-_LIMBS = tuple(tuple(LANDMARK_INDEX[f"{side}_{part}"] for part in parts)
-               for parts in (_ARM, _LEG) for side in ("left", "right"))
+_LIMBS = tuple(
+    tuple(LANDMARK_INDEX[f"{side}_{part}"] for part in parts) for parts in (_ARM, _LEG) for side in ("left", "right")
+)
 
 
 def _table(values: dict[str, float], default: float) -> Tensor:
     """(K,) by the last part of a landmark's name."""
-    return torch.tensor([values.get(name.split("_", 1)[-1] if name.startswith(("left", "right")) else name, default)
-                         for name in LANDMARK_NAMES])
+    return torch.tensor(
+        [
+            values.get(name.split("_", 1)[-1] if name.startswith(("left", "right")) else name, default)
+            for name in LANDMARK_NAMES
+        ]
+    )
 
 
 _FACE = ("nose", "eye", "eye_inner", "eye_outer", "mouth", "ear")
 _HANDS = ("pinky", "index", "thumb")
-OFF_BODY_M = _table({"hip": 0.018, "mid_hip": 0.018, "shoulder": 0.014, "neck": 0.018, "head_top": 0.018,
-                     **dict.fromkeys(_FACE, 0.009), **dict.fromkeys(_HANDS, 0.016), "heel": 0.014, "big_toe": 0.016,
-                     "small_toe": 0.015}, 0.009)
+OFF_BODY_M = _table(
+    {
+        "hip": 0.018,
+        "mid_hip": 0.018,
+        "shoulder": 0.014,
+        "neck": 0.018,
+        "head_top": 0.018,
+        **dict.fromkeys(_FACE, 0.009),
+        **dict.fromkeys(_HANDS, 0.016),
+        "heel": 0.014,
+        "big_toe": 0.016,
+        "small_toe": 0.015,
+    },
+    0.009,
+)
 """Sigma of where a source puts a landmark on the body, against where this project does."""
 NOISE = _table({"hip": 0.013, "mid_hip": 0.012, **dict.fromkeys(_FACE, 0.006), **dict.fromkeys(_HANDS, 0.013)}, 0.009)
 """Sigma in an image, in shares of the crop's side."""
@@ -66,12 +89,13 @@ NOISE = _table({"hip": 0.013, "mid_hip": 0.012, **dict.fromkeys(_FACE, 0.006), *
 @dataclass(frozen=True)
 class EvidenceSamples:
     """B crops, their evidence and the truth. Views of one person stand together."""
+
     crops: Crops
     evidence: KeypointEvidence
-    target: Estimate           # in each crop's camera frame
-    joints_m: Tensor           # (B, 24, 3) camera frame
-    joints_px: Tensor          # (B, 24, 2) in the full image
-    person: Tensor             # (B,) int64
+    target: Estimate  # in each crop's camera frame
+    joints_m: Tensor  # (B, 24, 3) camera frame
+    joints_px: Tensor  # (B, 24, 2) in the full image
+    person: Tensor  # (B,) int64
     camera_from_world: Tensor  # (B, 3, 3)
 
 
@@ -166,7 +190,7 @@ class _Faults:
         dice, count = self.dice, self.count
         hidden = ((px < 0) | (px > self.shots.size_px[:, None] - 1)).any(-1)
         low, high = px.amin(1, keepdim=True), px.amax(1, keepdim=True)
-        share = (px - low) / (high - low).clamp(min=1)                                   # 0 .. 1 within the box
+        share = (px - low) / (high - low).clamp(min=1)  # 0 .. 1 within the box
         desk = dice.chance(0.13, count, 1) & (share[..., 1] > dice.uniform(0.35, 0.95, count, 1))
         post = dice.uniform(0, 1, count, 1)
         post = dice.chance(0.10, count, 1) & ((share[..., 0] - post).abs() < dice.uniform(0.05, 0.3, count, 1))
@@ -203,7 +227,7 @@ class _Faults:
 
     def _exchange_sides(self, px: Tensor, offset_m: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         dice, count = self.dice, self.count
-        swapped = dice.chance(0.015, count, 1).expand(-1, self.kinds).clone()            # seen from behind, say
+        swapped = dice.chance(0.015, count, 1).expand(-1, self.kinds).clone()  # seen from behind, say
         for limbs, chance in ((_LIMBS[:2], 0.015), (_LIMBS[2:], 0.035)):
             which = [index for limb in limbs for index in limb]
             swapped[:, which] ^= dice.chance(chance, count, 1)
@@ -223,7 +247,7 @@ class _Faults:
         known = torch.zeros(len(_LAYOUT_SHARE), self.kinds)
         for row, name in zip(known, _LAYOUT_SHARE):
             row[[LANDMARK_INDEX[landmark] for landmark in LAYOUTS[name]]] = 1
-        self._has_3d = self._has_3d & (layout == 0)                                     # others give no place in 3D
+        self._has_3d = self._has_3d & (layout == 0)  # others give no place in 3D
         return visibility.clamp(0, 1) * known[layout]
 
     def _crops(self, px: Tensor, visibility: Tensor) -> Crops:

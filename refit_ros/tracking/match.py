@@ -7,6 +7,7 @@ largest, with at most one detection of a camera in a group: correlation clusteri
 of groups first (greedy additive edge contraction, Keuper et al., ICCV 2015) and then moving single detections for
 as long as that helps. So a group is consistent over all its pairs of cameras, not only along a chain of them.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -15,17 +16,18 @@ import numpy as np
 
 from refit_ros.camera.views import Camera
 
-RAY_SIGMA_M = 0.10   # how far rays through the same joint pass each other
-DEPTH_SIGMA = 0.25   # of a single view's own depth, relative
-GATE = 9.0           # three sigma
-WORST = 4 * GATE     # a pair cannot count more against a group than this
+RAY_SIGMA_M = 0.10  # how far rays through the same joint pass each other
+DEPTH_SIGMA = 0.25  # of a single view's own depth, relative
+GATE = 9.0  # three sigma
+WORST = 4 * GATE  # a pair cannot count more against a group than this
 
 
 @dataclass(frozen=True)
 class Candidate:
     """One camera's estimate of somebody."""
-    camera: int            # index into the set's cameras
-    joints_m: np.ndarray   # (24, 3) in that camera's optical frame, by its own translation
+
+    camera: int  # index into the set's cameras
+    joints_m: np.ndarray  # (24, 3) in that camera's optical frame, by its own translation
 
 
 def match(candidates: list[Candidate], cameras: list[Camera]) -> list[list[int]]:
@@ -60,7 +62,7 @@ def _meeting_cost(o1, d1, z1, o2, d2, z2) -> np.ndarray:
     |o1 + s1 d1 - o2 - s2 d2|^2 / ray^2 + ((s1 - z1) / (sigma z1))^2 + ((s2 - z2) / (sigma z2))^2, which stays
     well-posed for rays that run along each other (two cameras that face each other).
     """
-    ray = 1 / RAY_SIGMA_M ** 2
+    ray = 1 / RAY_SIGMA_M**2
     prior1, prior2 = 1 / (DEPTH_SIGMA * z1) ** 2, 1 / (DEPTH_SIGMA * z2) ** 2
     between = (o1 - o2)[:, None]
     cosine = (d1 * d2).sum(-1)
@@ -70,7 +72,7 @@ def _meeting_cost(o1, d1, z1, o2, d2, z2) -> np.ndarray:
     determinant = np.maximum(a * c - b * b, 1e-12)
     s1, s2 = (c * right1 - b * right2) / determinant, (a * right2 - b * right1) / determinant
     gap = between + s1[..., None] * d1 - s2[..., None] * d2
-    cost = ray * (gap ** 2).sum(-1) + prior1 * (s1 - z1) ** 2 + prior2 * (s2 - z2) ** 2
+    cost = ray * (gap**2).sum(-1) + prior1 * (s1 - z1) ** 2 + prior2 * (s2 - z2) ** 2
     return np.median(cost, axis=-1)
 
 

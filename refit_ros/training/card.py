@@ -1,7 +1,8 @@
 """Writes the embedded weights' card from what was measured.
 
-    python -m refit_ros.training.card --measured docs/measured --output refit_ros/data/MODEL_CARD.md
+python -m refit_ros.training.card --measured docs/measured --output refit_ros/data/MODEL_CARD.md
 """
+
 from __future__ import annotations
 
 import argparse
@@ -28,13 +29,24 @@ def main(arguments: list[str] | None = None) -> int:
 
 def text(default: dict, training: dict, end: dict) -> str:
     """The card, in Markdown. end: the curve's last line."""
-    rows = [["device", training["device"]], ["seed", str(training["seed"])], ["steps", f"{end['step']:,}"],
-            ["crops drawn", f"{end['crops'] / 1e6:.1f} M"], ["time", f"{end['seconds'] / 60:.1f} min"],
-            ["software", training["software"]]]
-    metrics = [[what, f"{at(default, path) * (100 if unit == '%' else 1):.{2 if unit == '%' else 1}f} {unit}"]
-               for what, path, unit, _ in TARGETS]
-    return _CARD.format(command=training["command"], facts=table(["", ""], rows), metrics=table(["held out", ""], metrics),
-                        note=training.get("note", "").strip() and "\n" + training["note"].strip() + "\n")
+    rows = [
+        ["device", training["device"]],
+        ["seed", str(training["seed"])],
+        ["steps", f"{end['step']:,}"],
+        ["crops drawn", f"{end['crops'] / 1e6:.1f} M"],
+        ["time", f"{end['seconds'] / 60:.1f} min"],
+        ["software", training["software"]],
+    ]
+    metrics = [
+        [what, f"{at(default, path) * (100 if unit == '%' else 1):.{2 if unit == '%' else 1}f} {unit}"]
+        for what, path, unit, _ in TARGETS
+    ]
+    return _CARD.format(
+        command=training["command"],
+        facts=table(["", ""], rows),
+        metrics=table(["held out", ""], metrics),
+        note=training.get("note", "").strip() and "\n" + training["note"].strip() + "\n",
+    )
 
 
 _CARD = """# refit_small.safetensors

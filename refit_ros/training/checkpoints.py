@@ -1,4 +1,5 @@
 """Files that are either whole or not there: a kill or a full disk leaves the last good one."""
+
 from __future__ import annotations
 
 import os
@@ -26,7 +27,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         _flush(path.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, RuntimeError) and not isinstance(error, OSError):   # how torch.save tells of a full disk
+        if isinstance(error, RuntimeError) and not isinstance(error, OSError):  # how torch.save tells of a full disk
             raise OSError(f"{path} could not be written ({error}); the one before it is untouched") from error
         raise
 
@@ -42,9 +43,11 @@ def load_state(path: Path) -> dict:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise
-    except Exception as error:   # torch raises half a dozen kinds for a damaged file
-        raise ValueError(f"{path} is not a training state of refit_ros ({type(error).__name__}): remove it to begin anew, "
-                         "or name another --output") from error
+    except Exception as error:  # torch raises half a dozen kinds for a damaged file
+        raise ValueError(
+            f"{path} is not a training state of refit_ros ({type(error).__name__}): remove it to begin anew, "
+            "or name another --output"
+        ) from error
 
 
 def _flush(path: Path) -> None:

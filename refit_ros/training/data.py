@@ -1,4 +1,5 @@
 """What one training step sees: crops, and what is known about the people in them."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -17,22 +18,23 @@ class Batch:
 
     A weight of 0 says that the value beside it is not known; the value is then 0 or the identity, never NaN.
     """
-    images: Tensor              # (B, 3, S, S) RGB, ImageNet mean and deviation removed
-    center_px: Tensor           # (B, 2) full picture
-    side_px: Tensor             # (B,)
-    focal_px: Tensor            # (B,)
-    principal_px: Tensor        # (B, 2)
-    person: Tensor              # (B,) int64, 0 .. P-1
-    camera_from_world: Tensor   # (B, 3, 3)
-    rotmats: Tensor             # (B, 24, 3, 3) camera frame
-    betas: Tensor               # (B, 10)
-    transl: Tensor              # (B, 3) m, camera frame
-    joints_m: Tensor            # (B, 24, 3) camera frame, or relative to the pelvis where transl_weight is 0
-    joints_px: Tensor           # (B, 24, 2) full picture
-    body_weight: Tensor         # (B,) are rotmats and betas known?
-    transl_weight: Tensor       # (B,)
-    joints_m_weight: Tensor     # (B, 24)
-    joints_px_weight: Tensor    # (B, 24)
+
+    images: Tensor  # (B, 3, S, S) RGB, ImageNet mean and deviation removed
+    center_px: Tensor  # (B, 2) full picture
+    side_px: Tensor  # (B,)
+    focal_px: Tensor  # (B,)
+    principal_px: Tensor  # (B, 2)
+    person: Tensor  # (B,) int64, 0 .. P-1
+    camera_from_world: Tensor  # (B, 3, 3)
+    rotmats: Tensor  # (B, 24, 3, 3) camera frame
+    betas: Tensor  # (B, 10)
+    transl: Tensor  # (B, 3) m, camera frame
+    joints_m: Tensor  # (B, 24, 3) camera frame, or relative to the pelvis where transl_weight is 0
+    joints_px: Tensor  # (B, 24, 2) full picture
+    body_weight: Tensor  # (B,) are rotmats and betas known?
+    transl_weight: Tensor  # (B,)
+    joints_m_weight: Tensor  # (B, 24)
+    joints_px_weight: Tensor  # (B, 24)
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -81,9 +83,8 @@ def join(batches: Sequence[Batch]) -> Batch:
     first, people, renumbered = batches[0], 0, []
     for batch in batches:
         renumbered.append(batch.person + people)
-        people += len(batch)   # an upper bound, known without waiting for the device
-    joined = {name: torch.cat([getattr(batch, name) for batch in batches])
-              for name in first.tensors() if name != "person"}
+        people += len(batch)  # an upper bound, known without waiting for the device
+    joined = {name: torch.cat([getattr(batch, name) for batch in batches]) for name in first.tensors() if name != "person"}
     return type(first)(person=torch.cat(renumbered), **joined)
 
 
@@ -93,9 +94,20 @@ def batch_of_samples(samples) -> Batch:
     count, device = len(crops), crops.images.device
     ones = torch.ones(count, device=device)
     return Batch(
-        images=crops.images, center_px=crops.center_px, side_px=crops.side_px, focal_px=crops.focal_px,
-        principal_px=crops.principal_px, person=samples.person, camera_from_world=samples.camera_from_world,
-        rotmats=target.rotmats, betas=target.betas, transl=target.transl,
-        joints_m=samples.joints_m, joints_px=samples.joints_px,
-        body_weight=ones, transl_weight=ones,
-        joints_m_weight=ones[:, None].expand(-1, 24), joints_px_weight=ones[:, None].expand(-1, 24))
+        images=crops.images,
+        center_px=crops.center_px,
+        side_px=crops.side_px,
+        focal_px=crops.focal_px,
+        principal_px=crops.principal_px,
+        person=samples.person,
+        camera_from_world=samples.camera_from_world,
+        rotmats=target.rotmats,
+        betas=target.betas,
+        transl=target.transl,
+        joints_m=samples.joints_m,
+        joints_px=samples.joints_px,
+        body_weight=ones,
+        transl_weight=ones,
+        joints_m_weight=ones[:, None].expand(-1, 24),
+        joints_px_weight=ones[:, None].expand(-1, 24),
+    )

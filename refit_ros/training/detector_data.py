@@ -1,4 +1,5 @@
 """Pictures of synthetic people with their boxes, made on the device by the thousand: what the builtin detector learns."""
+
 from __future__ import annotations
 
 import math
@@ -20,10 +21,10 @@ from refit_ros.training.detector_rooms import Rooms
 WIDTH_PX, HEIGHT_PX, PADDED_PX = 192, 144, 160
 MOST_PEOPLE = 5
 LEAST_SIDE_PX = 6.0
-LEAST_INSIDE = 0.25      # of a box, or nobody is asked to find it
-LEAST_SHOWN = 0.08       # of the box covered by the person; about a third is, where nothing stands before him
-INDOORS = 0.5            # share of pictures before a room's walls, the others before anything
-OCCLUDED = 0.25          # share of pictures with an object before the people
+LEAST_INSIDE = 0.25  # of a box, or nobody is asked to find it
+LEAST_SHOWN = 0.08  # of the box covered by the person; about a third is, where nothing stands before him
+INDOORS = 0.5  # share of pictures before a room's walls, the others before anything
+OCCLUDED = 0.25  # share of pictures with an object before the people
 NEAREST_M, FARTHEST_M = 1.3, 10.0
 _SPLIT_SEED = {"train": 11, "test": 12}
 
@@ -121,7 +122,7 @@ class PictureSource:
     def _developed(self, image: Tensor) -> Tensor:
         """Objects before the people, then some camera's softness, colour and noise: (B, 3, H, W) uint8."""
         dice, count = self._dice, len(image)
-        hidden = dice.order(count)[:int(count * OCCLUDED)]
+        hidden = dice.order(count)[: int(count * OCCLUDED)]
         if len(hidden):
             mask = occluders(dice, len(hidden), HEIGHT_PX, WIDTH_PX)[..., None]
             things = cut_outs(dice, self._bank, len(hidden), HEIGHT_PX, WIDTH_PX, (0.1, 0.4))

@@ -1,4 +1,5 @@
 """Empty rooms, with doors, cupboards and pictures on their walls: what a detector must learn is nobody."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -10,8 +11,8 @@ from refit_ros.synthetic.cameras import looking_at
 from refit_ros.synthetic.dice import Dice
 from refit_ros.synthetic.room import HALF_M, render_room
 
-KEPT = 64        # rooms at hand
-FRESH = 2        # of them are drawn anew for every batch
+KEPT = 64  # rooms at hand
+FRESH = 2  # of them are drawn anew for every batch
 _FIRST_SEED = {"train": 100_000, "test": 200_000}  # far from those of the scenes
 
 

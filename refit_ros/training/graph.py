@@ -1,4 +1,5 @@
 """A step recorded once as a CUDA graph: the loop's thousands of small kernels start without Python."""
+
 from __future__ import annotations
 
 import torch
@@ -6,7 +7,7 @@ import torch
 from refit_ros.training.data import Batch
 from refit_ros.training.learner import Learner, Outcome
 
-WARM_UP_STEPS = 3   # so that cuDNN has chosen its algorithms and the optimizer has made its state
+WARM_UP_STEPS = 3  # so that cuDNN has chosen its algorithms and the optimizer has made its state
 
 
 class GraphedLearner:
@@ -30,7 +31,7 @@ class GraphedLearner:
             for _ in range(WARM_UP_STEPS):
                 self._learner.step(self._batch)
         torch.cuda.current_stream().wait_stream(side)
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):   # a thread may be rendering
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):  # a thread may be rendering
             self._outcome = self._learner.step(self._batch)
         self._restore(kept, None if fresh else kept_optimizer)
 
@@ -51,5 +52,6 @@ class GraphedLearner:
 
 
 def _cloned(state: dict) -> dict:
-    return {"state": {index: {key: value.clone() for key, value in values.items()}
-                      for index, values in state["state"].items()}}
+    return {
+        "state": {index: {key: value.clone() for key, value in values.items()} for index, values in state["state"].items()}
+    }

@@ -3,12 +3,13 @@
 The feedback reads a small window around a marker's present place, so its gradient reaches the maps only there. This loss
 reaches the whole map, and the backbone learns from the first step on, long before the loop's estimates mean anything.
 """
+
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-SPREAD = 1.0   # deviation of the wanted peak, in cells of the map
+SPREAD = 1.0  # deviation of the wanted peak, in cells of the map
 
 
 class HeatmapHead(nn.Module):
@@ -26,8 +27,8 @@ class HeatmapHead(nn.Module):
         """
         logits = self.convolution(maps).float()
         height, width = logits.shape[-2:]
-        across = _peak(places[..., 0], width)     # (B, M, W)
-        down = _peak(places[..., 1], height)      # (B, M, H)
+        across = _peak(places[..., 0], width)  # (B, M, W)
+        down = _peak(places[..., 1], height)  # (B, M, H)
         wanted = torch.einsum("bmhw,bmw->bmh", logits, across)
         wanted = (wanted * down).sum(-1)
         inside = (places >= 0).all(-1) & (places[..., 0] <= width - 1) & (places[..., 1] <= height - 1)
@@ -38,4 +39,4 @@ class HeatmapHead(nn.Module):
 def _peak(place: Tensor, cells: int) -> Tensor:
     """(..., cells) weights that sum to one, around a place given in cells."""
     off = torch.arange(cells, device=place.device, dtype=place.dtype) - place[..., None]
-    return torch.softmax(-off.square() / (2 * SPREAD ** 2), -1)
+    return torch.softmax(-off.square() / (2 * SPREAD**2), -1)

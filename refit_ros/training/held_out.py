@@ -1,4 +1,5 @@
 """The test set: seeded, of other bodies, textures and motions than training sees."""
+
 from __future__ import annotations
 
 import torch
@@ -11,12 +12,13 @@ from refit_ros.training.learner import Learner
 
 SEED = 20_230_101
 SINGLE_CROPS, FOUR_VIEW_SETS = 2000, 500
-CHUNK = 100   # rendered at a time, whatever the device: the set must not depend on it
+CHUNK = 100  # rendered at a time, whatever the device: the set must not depend on it
 
 
 def held_out(body: Body, image_size: int, count: int, views: int, device: torch.device) -> Batch:
     """`count` people seen by `views` cameras each: count * views crops. The first n are the same for every count."""
     from refit_ros.synthetic.samples import SampleSource
+
     source = SampleSource(body, image_size, "test", SEED + views, device)
     parts: list[Batch] = []
     for start in range(0, count, CHUNK):
@@ -40,8 +42,14 @@ class HeldOutError:
         for start in range(0, len(self._batch), 256):
             part = self._batch.rows(slice(start, start + 256))
             fit = network(part.crops)
-            errors.append(torch.stack([self._errors(estimate.betas, estimate.rotmats, part.joints_m)
-                                       for estimate in (fit.history[0], fit.estimate)]))
+            errors.append(
+                torch.stack(
+                    [
+                        self._errors(estimate.betas, estimate.rotmats, part.joints_m)
+                        for estimate in (fit.history[0], fit.estimate)
+                    ]
+                )
+            )
         first, last = torch.cat(errors, dim=2).mean(2).tolist()
         return {"mpjpe_mm_0": first[0], "mpjpe_mm": last[0], "pa_mpjpe_mm": last[1]}
 

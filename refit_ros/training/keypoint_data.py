@@ -1,4 +1,5 @@
 """Batches of drawn keypoint evidence, and the held-out part of it."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -11,14 +12,15 @@ from refit_ros.core.keypoints import KeypointEvidence
 from refit_ros.evaluation.metrics import aligned_joint_error, joint_error
 from refit_ros.training.data import Batch, join
 
-SEED = 20_240_101   # of the held-out people
-PEOPLE = 2000       # of the held-out set, for one view and for four
-CHUNK = 50          # drawn at a time: the set must not depend on how many are asked for
+SEED = 20_240_101  # of the held-out people
+PEOPLE = 2000  # of the held-out set, for one view and for four
+CHUNK = 50  # drawn at a time: the set must not depend on how many are asked for
 
 
 @dataclass(frozen=True)
 class KeypointBatch(Batch):
     """A batch whose images are empty, with what a landmark network says of them; see `KeypointEvidence`."""
+
     place: Tensor
     visibility: Tensor
     offset_m: Tensor
@@ -34,12 +36,27 @@ def batch_of_evidence(samples) -> KeypointBatch:
     crops, target, evidence = samples.crops, samples.target, samples.evidence
     ones = torch.ones(len(crops))
     return KeypointBatch(
-        images=crops.images, center_px=crops.center_px, side_px=crops.side_px, focal_px=crops.focal_px,
-        principal_px=crops.principal_px, person=samples.person, camera_from_world=samples.camera_from_world,
-        rotmats=target.rotmats, betas=target.betas, transl=target.transl,
-        joints_m=samples.joints_m, joints_px=samples.joints_px, body_weight=ones, transl_weight=ones,
-        joints_m_weight=ones[:, None].expand(-1, 24), joints_px_weight=ones[:, None].expand(-1, 24),
-        place=evidence.place, visibility=evidence.visibility, offset_m=evidence.offset_m, quality=evidence.quality)
+        images=crops.images,
+        center_px=crops.center_px,
+        side_px=crops.side_px,
+        focal_px=crops.focal_px,
+        principal_px=crops.principal_px,
+        person=samples.person,
+        camera_from_world=samples.camera_from_world,
+        rotmats=target.rotmats,
+        betas=target.betas,
+        transl=target.transl,
+        joints_m=samples.joints_m,
+        joints_px=samples.joints_px,
+        body_weight=ones,
+        transl_weight=ones,
+        joints_m_weight=ones[:, None].expand(-1, 24),
+        joints_px_weight=ones[:, None].expand(-1, 24),
+        place=evidence.place,
+        visibility=evidence.visibility,
+        offset_m=evidence.offset_m,
+        quality=evidence.quality,
+    )
 
 
 class KeypointSource:
@@ -47,6 +64,7 @@ class KeypointSource:
 
     def __init__(self, body: Body, count: int, share: float, views: int, seed: int, device: torch.device) -> None:
         from refit_ros.synthetic.evidence import EvidenceSource
+
         self._samples = EvidenceSource(body.to("cpu"), "train", seed)
         self._count, self._share, self._views, self._device = count, share, views, device
 
@@ -70,6 +88,7 @@ class KeypointSource:
 def held_out_evidence(body: Body, people: int, views: int) -> KeypointBatch:
     """Evidence of `people` seen by `views` cameras each, of the test split. The first n are the same for every number."""
     from refit_ros.synthetic.evidence import EvidenceSource
+
     source = EvidenceSource(body.to("cpu"), "test", SEED + views)
     parts = [batch_of_evidence(source.batch(CHUNK, views)) for _ in range(-(-people // CHUNK))]
     return join(parts).rows(slice(0, people * views))
@@ -87,8 +106,12 @@ class HeldOutKeypointError:
         for views, batch in self._batches.items():
             ending = "" if views == 1 else f"_{views}_views"
             first, last = keypoint_errors(network, batch)
-            values |= {f"mpjpe_mm_0{ending}": first[0], f"pa_mpjpe_mm_0{ending}": first[1],
-                       f"mpjpe_mm{ending}": last[0], f"pa_mpjpe_mm{ending}": last[1]}
+            values |= {
+                f"mpjpe_mm_0{ending}": first[0],
+                f"pa_mpjpe_mm_0{ending}": first[1],
+                f"mpjpe_mm{ending}": last[0],
+                f"pa_mpjpe_mm{ending}": last[1],
+            }
         return values
 
 
@@ -99,6 +122,5 @@ def keypoint_errors(network, batch: KeypointBatch) -> tuple[list[float], list[fl
     result = []
     for estimate in (fit.history[0], fit.estimate):
         joints_m = network.body.joints(estimate.betas, estimate.rotmats)
-        result.append([1000 * float(error(joints_m, batch.joints_m).mean())
-                       for error in (joint_error, aligned_joint_error)])
+        result.append([1000 * float(error(joints_m, batch.joints_m).mean()) for error in (joint_error, aligned_joint_error)])
     return result[0], result[1]

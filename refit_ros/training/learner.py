@@ -1,4 +1,5 @@
 """One network being taught: loss, optimizer, moving average, and one step of all three."""
+
 from __future__ import annotations
 
 import copy
@@ -41,12 +42,13 @@ class Lesson(nn.Module):
         markers_px = project(in_front, batch.focal_px, batch.principal_px)
         places = crop_from_picture_px(markers_px, batch.center_px, batch.side_px, cells)
         known = (batch.body_weight * batch.transl_weight)[:, None, None] > 0
-        return torch.where(known, places, torch.full_like(places, -1.0))   # outside the map: does not count
+        return torch.where(known, places, torch.full_like(places, -1.0))  # outside the map: does not count
 
 
 @dataclass
 class Outcome:
     """Of one step, still on the device."""
+
     loss: Tensor
     gradient_norm: Tensor
     terms: dict[str, Tensor]
@@ -63,17 +65,24 @@ class Learner:
         device = self._parameters[0].device
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[preset.optimizer]
         self._rate = torch.tensor(preset.learning_rate, device=device)
-        self.optimizer = kind(self._parameters, lr=self._rate, weight_decay=preset.weight_decay, fused=True,
-                              **({"capturable": True} if device.type == "cuda" else {}))
-        self._skip = torch.zeros((), device=device)          # 1: leave the weights as they are
+        self.optimizer = kind(
+            self._parameters,
+            lr=self._rate,
+            weight_decay=preset.weight_decay,
+            fused=True,
+            **({"capturable": True} if device.type == "cuda" else {}),
+        )
+        self._skip = torch.zeros((), device=device)  # 1: leave the weights as they are
         self._heatmap_share = torch.ones((), device=device)
         self._average_weight = torch.ones((), device=device)
         self._call = self._distributed(device) if distributed else self.lesson
 
     def _distributed(self, device: torch.device):
         from torch.nn.parallel import DistributedDataParallel
-        return DistributedDataParallel(self.lesson, device_ids=[device] if device.type == "cuda" else None,
-                                       find_unused_parameters=True)
+
+        return DistributedDataParallel(
+            self.lesson, device_ids=[device] if device.type == "cuda" else None, find_unused_parameters=True
+        )
 
     def set_progress(self, rate: float, step: int, progress: float) -> None:
         """To be called before each step. progress: share of the training that is done; the heatmaps' loss fades with it."""
@@ -105,8 +114,11 @@ class Learner:
         torch._foreach_add_(ours, change)
 
     def state_dict(self) -> dict:
-        return {"lesson": self.lesson.state_dict(), "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict()}
+        return {
+            "lesson": self.lesson.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
 
     def load_state_dict(self, state: dict) -> None:
         self.lesson.load_state_dict(state["lesson"])

@@ -1,4 +1,5 @@
 """The training loop: steps until the time or the steps are used up, goes on where a kill stopped it."""
+
 from __future__ import annotations
 
 import math
@@ -18,7 +19,7 @@ from refit_ros.training.learner import Learner, Outcome
 from refit_ros.training.presets import Preset, learning_rate
 from refit_ros.training.progress import Curves, Progress
 
-SKIPS_ALLOWED = 50   # gradients in a row that were not finite
+SKIPS_ALLOWED = 50  # gradients in a row that were not finite
 STATE_FILE, BAD_BATCH_FILE = "state.pt", "bad_batch.pt"
 
 
@@ -29,14 +30,15 @@ class NotFinite(ValueError):
 @dataclass(frozen=True)
 class Plan:
     """How long, where to, and how often to look up. Exactly one of steps and minutes ends the training."""
+
     output: Path
     steps: int | None
     minutes: float | None
-    log_every: int = 20          # steps
-    measure_every: int = 200     # steps
+    log_every: int = 20  # steps
+    measure_every: int = 200  # steps
     save_every_s: float = 60.0
-    stop_after: int | None = None   # steps in this process; for tests of resuming
-    writes: bool = True          # only one of several processes writes
+    stop_after: int | None = None  # steps in this process; for tests of resuming
+    writes: bool = True  # only one of several processes writes
 
 
 class _Pending:
@@ -50,9 +52,15 @@ class _Pending:
 class Loop:
     """Feeds the same batches to one or more learners (several: an ablation) and keeps what they become."""
 
-    def __init__(self, learners: dict[str, Learner], source: Source, preset: Preset, plan: Plan,
-                 measure: Callable[[Learner], dict[str, float]] | None,
-                 step_of: Callable[[Learner, Batch], Callable[[Batch], Outcome]]):
+    def __init__(
+        self,
+        learners: dict[str, Learner],
+        source: Source,
+        preset: Preset,
+        plan: Plan,
+        measure: Callable[[Learner], dict[str, float]] | None,
+        step_of: Callable[[Learner, Batch], Callable[[Batch], Outcome]],
+    ):
         """measure: errors of a learner's average on held-out crops. step_of: what steps a learner (a graph, or itself)."""
         self._learners, self._source, self._preset, self._plan = learners, source, preset, plan
         self._measure, self._step_of = measure, step_of
@@ -112,7 +120,7 @@ class Loop:
             learner.set_progress(rate, self.step, done)
             try:
                 outcomes[name] = steppers[name](batch)
-            except torch.linalg.LinAlgError:   # what a decomposition says of a NaN on the CPU
+            except torch.linalg.LinAlgError:  # what a decomposition says of a NaN on the CPU
                 self._stop(self.step + 1, batch, f"the loss of {name} is not finite")
         self.step += 1
         self._crops += len(batch)
@@ -127,19 +135,27 @@ class Loop:
         bad = [name for name, loss in self._losses.items() if not math.isfinite(loss)]
         self._skipped = self._skipped + 1 if any(not math.isfinite(norm) for _, norm in numbers.values()) else 0
         if bad or self._skipped > SKIPS_ALLOWED:
-            self._stop(pending.step, pending.batch, f"the loss of {bad[0]} is not finite" if bad else
-                       f"{self._skipped} gradients in a row were not finite")
+            self._stop(
+                pending.step,
+                pending.batch,
+                f"the loss of {bad[0]} is not finite" if bad else f"{self._skipped} gradients in a row were not finite",
+            )
 
     def _stop(self, step: int, batch: Batch, why: str) -> NoReturn:
         path = self._plan.output / BAD_BATCH_FILE
         save_state({name: value.cpu() for name, value in batch.tensors().items()} | {"step": step}, path)
-        raise NotFinite(f"{why} at step {step}: its batch is in {path}, the last good state in {self._state_path}; "
-                        "look at the batch, or go on from there with a lower --learning-rate")
+        raise NotFinite(
+            f"{why} at step {step}: its batch is in {path}, the last good state in {self._state_path}; "
+            "look at the batch, or go on from there with a lower --learning-rate"
+        )
 
     def _looks_up(self) -> bool:
         """Is this a step that is logged or measured?"""
-        return (self.step % self._plan.log_every == 0 or self.step % self._plan.measure_every == 0
-                or self.progress(self._spent_s) >= 1)
+        return (
+            self.step % self._plan.log_every == 0
+            or self.step % self._plan.measure_every == 0
+            or self.progress(self._spent_s) >= 1
+        )
 
     def _tell(self, curves: Curves, line: Progress, outcomes: dict[str, Outcome], crops: int) -> None:
         last = self.progress(self._spent_s) >= 1
@@ -153,10 +169,9 @@ class Loop:
                 values |= {f"{name}/held_out/{key}": value for key, value in self._measure(learner).items()}
             self._error_mm = values.get(f"{next(iter(self._learners))}/held_out/mpjpe_mm")
         if values:
-            rendered = getattr(self._source, "rendered", self._crops)   # fewer than were seen, where a pool is drawn from
+            rendered = getattr(self._source, "rendered", self._crops)  # fewer than were seen, where a pool is drawn from
             curves.add(self.step, {"crops": self._crops, "rendered": rendered, "seconds": round(self._spent_s, 1)} | values)
-        line.step(self.step, self.progress(self._spent_s), crops, next(iter(self._losses.values()), None),
-                  self._error_mm)
+        line.step(self.step, self.progress(self._spent_s), crops, next(iter(self._losses.values()), None), self._error_mm)
 
     def _save(self) -> None:
         """A checkpoint that cannot be written is told and left out: the training itself goes on."""
@@ -172,23 +187,35 @@ class Loop:
     def _write(self) -> None:
         save_state(self._state(), self._state_path)
         for name, learner in self._learners.items():
-            facts = {"variant": name, "steps": str(self.step), "crops": str(self._crops),
-                     "seconds": f"{self._spent_s:.0f}", "trained": "true"}
+            facts = {
+                "variant": name,
+                "steps": str(self.step),
+                "crops": str(self._crops),
+                "seconds": f"{self._spent_s:.0f}",
+                "trained": "true",
+            }
             save_network(learner.average, self._plan.output / f"{name}.safetensors", facts, half=True)
 
     def _state(self) -> dict:
         devices = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
-        return {"step": self.step, "crops": self._crops, "seconds": self._spent_s, "source": self._source.state_dict(),
-                "learners": {name: learner.state_dict() for name, learner in self._learners.items()},
-                "random": {"cpu": torch.get_rng_state(), "cuda": devices}}
+        return {
+            "step": self.step,
+            "crops": self._crops,
+            "seconds": self._spent_s,
+            "source": self._source.state_dict(),
+            "learners": {name: learner.state_dict() for name, learner in self._learners.items()},
+            "random": {"cpu": torch.get_rng_state(), "cuda": devices},
+        }
 
     def _resume(self) -> None:
         if not self._state_path.exists():
             return
         state = load_state(self._state_path)
         if set(state["learners"]) != set(self._learners):
-            raise ValueError(f"{self._state_path} holds {', '.join(state['learners'])}, not {', '.join(self._learners)}: "
-                             "name another --output")
+            raise ValueError(
+                f"{self._state_path} holds {', '.join(state['learners'])}, not {', '.join(self._learners)}: "
+                "name another --output"
+            )
         self.step, self._crops, self._spent_s = state["step"], state["crops"], state["seconds"]
         for name, learner in self._learners.items():
             learner.load_state_dict(state["learners"][name])

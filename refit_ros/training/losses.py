@@ -1,4 +1,5 @@
 """What the network is taught to make small."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,29 +11,32 @@ from refit_ros.core.camera import crop_from_picture_px, project
 from refit_ros.core.types import Estimate, Fit
 from refit_ros.training.data import Batch
 
-NEAREST_M = 0.1   # a body estimated behind the camera is projected as if it stood here, so that the loss stays finite
+NEAREST_M = 0.1  # a body estimated behind the camera is projected as if it stood here, so that the loss stays finite
 
 
 @dataclass(frozen=True)
 class LossWeights:
     """Published values; a preset says where it departs from them."""
-    keypoints_px: float = 5.0     # mean square distance of projected joints, the crop reaching from -1 to 1
-    keypoints_m: float = 5.0      # mean square distance of joints, pelvis at the origin
-    rotations: float = 1.0        # mean square difference of rotation matrices
-    shape: float = 0.001          # mean square difference of betas
-    surface: float = 1.0          # mean absolute difference of the surface's points (markers, or the whole mesh)
-    joints: float = 0.0           # mean distance of joints, pelvis at the origin: the error that evaluation reports
-    depth: float = 0.0            # mean absolute relative error of the pelvis's distance
-    heatmaps: float = 0.0         # cross-entropy of the markers' places in the feature maps, fading with training
-    whole_mesh: bool = True       # surface: every vertex as published, or the 67 markers, at a hundredth of the work
-    keypoints_px_limit: float = float("inf")   # squares grow linearly beyond this, so that a lost crop does not rule
-    decay: float = 0.85           # an iteration weighs this much less than the one after it
+
+    keypoints_px: float = 5.0  # mean square distance of projected joints, the crop reaching from -1 to 1
+    keypoints_m: float = 5.0  # mean square distance of joints, pelvis at the origin
+    rotations: float = 1.0  # mean square difference of rotation matrices
+    shape: float = 0.001  # mean square difference of betas
+    surface: float = 1.0  # mean absolute difference of the surface's points (markers, or the whole mesh)
+    joints: float = 0.0  # mean distance of joints, pelvis at the origin: the error that evaluation reports
+    depth: float = 0.0  # mean absolute relative error of the pelvis's distance
+    heatmaps: float = 0.0  # cross-entropy of the markers' places in the feature maps, fading with training
+    whole_mesh: bool = True  # surface: every vertex as published, or the 67 markers, at a hundredth of the work
+    keypoints_px_limit: float = float("inf")  # squares grow linearly beyond this, so that a lost crop does not rule
+    decay: float = 0.85  # an iteration weighs this much less than the one after it
     scale: float = 60.0
 
     @property
     def terms(self) -> dict[str, float]:
-        return {name: getattr(self, name)
-                for name in ("keypoints_px", "keypoints_m", "rotations", "shape", "surface", "joints", "depth")}
+        return {
+            name: getattr(self, name)
+            for name in ("keypoints_px", "keypoints_m", "rotations", "shape", "surface", "joints", "depth")
+        }
 
 
 def fit_loss(fit: Fit, batch: Batch, body, weights: LossWeights) -> tuple[Tensor, dict[str, Tensor]]:
@@ -42,20 +46,26 @@ def fit_loss(fit: Fit, batch: Batch, body, weights: LossWeights) -> tuple[Tensor
     """
     rounds, count = len(fit.history), len(batch)
     estimate = _stacked(fit.history)
-    per_round = {name: term.reshape(rounds, count).mean(1)
-                 for name, term in _terms(estimate, batch, body, weights, rounds).items()}
+    per_round = {
+        name: term.reshape(rounds, count).mean(1) for name, term in _terms(estimate, batch, body, weights, rounds).items()
+    }
     importance = weights.decay ** torch.arange(rounds - 1, -1, -1, device=batch.betas.device, dtype=batch.betas.dtype)
     total = sum(weights.terms[name] * (importance * term).sum() for name, term in per_round.items())
     return weights.scale * total, {name: term[-1].detach() for name, term in per_round.items()}
 
 
 def _stacked(history: tuple[Estimate, ...]) -> Estimate:
-    return Estimate(*(torch.cat([getattr(estimate, name) for estimate in history])
-                      for name in ("rotmats", "betas", "weak_perspective", "transl")))
+    return Estimate(
+        *(
+            torch.cat([getattr(estimate, name) for estimate in history])
+            for name in ("rotmats", "betas", "weak_perspective", "transl")
+        )
+    )
 
 
 def _terms(estimate: Estimate, batch: Batch, body, weights: LossWeights, rounds: int) -> dict[str, Tensor]:
     """Each term with weight, for each of the (N + 1) x B estimates: (N + 1) * B values."""
+
     def repeated(value: Tensor) -> Tensor:
         return value.repeat(rounds, *(1,) * (value.dim() - 1))
 
@@ -107,4 +117,4 @@ def _square(value: Tensor, limit: float) -> Tensor:
     if limit == float("inf"):
         return value.square()
     size = value.abs()
-    return torch.where(size < limit, value.square(), 2 * limit * size - limit ** 2)
+    return torch.where(size < limit, value.square(), 2 * limit * size - limit**2)

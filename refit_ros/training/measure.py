@@ -1,4 +1,5 @@
 """Run a network over held-out crops, and measure what comes out."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -16,9 +17,16 @@ from refit_ros.training.data import Batch
 CHUNK = 200
 
 
-def estimates(network: Refit, batch: Batch, device: torch.device | str, iterations: int | None = None,
-              multi_view: bool = False, known_shape: bool = False, start: Estimate | None = None,
-              features: Features | None = None) -> list[Estimate]:
+def estimates(
+    network: Refit,
+    batch: Batch,
+    device: torch.device | str,
+    iterations: int | None = None,
+    multi_view: bool = False,
+    known_shape: bool = False,
+    start: Estimate | None = None,
+    features: Features | None = None,
+) -> list[Estimate]:
     """Every iteration's estimates of all crops, on the CPU. With multi_view, sets must not straddle chunks: see `chunks`.
 
     features: what `encoded` made of the same crops, where several fits share them.
@@ -28,9 +36,14 @@ def estimates(network: Refit, batch: Batch, device: torch.device | str, iteratio
         part = part.to(device)
         with torch.no_grad():
             seen = network.encode(part.images) if features is None else _features(features, rows, device)
-            fit = network.fit(seen, part.crops, views=part.views if multi_view else None,
-                              betas=part.betas if known_shape else None,
-                              start=None if start is None else _rows(start, rows).to(device), iterations=iterations)
+            fit = network.fit(
+                seen,
+                part.crops,
+                views=part.views if multi_view else None,
+                betas=part.betas if known_shape else None,
+                start=None if start is None else _rows(start, rows).to(device),
+                iterations=iterations,
+            )
         histories.append(Fit(fit.estimate.to("cpu"), tuple(estimate.to("cpu") for estimate in fit.history)))
     return [_joined([history.history[index] for history in histories]) for index in range(len(histories[0].history))]
 
@@ -59,8 +72,9 @@ def chunks(batch: Batch) -> Iterator[tuple[slice, Batch]]:
         yield rows, batch.rows(rows)
 
 
-def errors(estimate: Estimate, batch: Batch, body: Body, surface: bool = True,
-           regressor: Tensor | None = None) -> dict[str, float]:
+def errors(
+    estimate: Estimate, batch: Batch, body: Body, surface: bool = True, regressor: Tensor | None = None
+) -> dict[str, float]:
     """MPJPE, PA-MPJPE, PVE (mm), flips and depth error (shares) of B estimates, all on the CPU.
 
     regressor (J, V): joints taken from the mesh instead of the tree's, as the 14-joint protocols of 3DPW and Human3.6M.
@@ -127,10 +141,12 @@ def _rows(estimate: Estimate, rows: slice) -> Estimate:
 
 
 def _mapped(estimate: Estimate, change: Callable[[Tensor], Tensor]) -> Estimate:
-    return Estimate(change(estimate.rotmats), change(estimate.betas), change(estimate.weak_perspective),
-                    change(estimate.transl))
+    return Estimate(
+        change(estimate.rotmats), change(estimate.betas), change(estimate.weak_perspective), change(estimate.transl)
+    )
 
 
 def _joined(parts: list[Estimate]) -> Estimate:
-    return Estimate(*(torch.cat([getattr(part, name) for part in parts])
-                      for name in ("rotmats", "betas", "weak_perspective", "transl")))
+    return Estimate(
+        *(torch.cat([getattr(part, name) for part in parts]) for name in ("rotmats", "betas", "weak_perspective", "transl"))
+    )

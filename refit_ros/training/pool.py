@@ -4,6 +4,7 @@ The pool is a ring on the device. The thread renders into it on a stream of its 
 so a crop is seen a few times before it is replaced. How often depends on timing: a training from a pool goes on after a
 kill, but does not repeat itself to the bit.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -15,7 +16,7 @@ import torch
 
 from refit_ros.training.data import Batch, batch_of_samples, join
 
-CHUNK = 4096   # crops rendered at a time: each call costs some 50 ms of launches and waits, however few they are
+CHUNK = 4096  # crops rendered at a time: each call costs some 50 ms of launches and waits, however few they are
 
 
 class _Ring:
@@ -23,17 +24,20 @@ class _Ring:
 
     def __init__(self, rows: int, example: Batch, views: int):
         self.views, self.rows, self.filled, self._next = views, rows, 0, 0
-        self._values = {name: torch.empty(rows, views, *value.shape[1:], device=value.device,
-                                          dtype=torch.float16 if name == "images" else value.dtype)
-                        for name, value in example.tensors().items()}
+        self._values = {
+            name: torch.empty(
+                rows, views, *value.shape[1:], device=value.device, dtype=torch.float16 if name == "images" else value.dtype
+            )
+            for name, value in example.tensors().items()
+        }
 
     def put(self, batch: Batch) -> None:
         count = len(batch) // self.views
         for name, value in batch.tensors().items():
             grouped = value.reshape(count, self.views, *value.shape[1:])
             first = min(count, self.rows - self._next)
-            self._values[name][self._next:self._next + first] = grouped[:first]
-            self._values[name][:count - first] = grouped[first:]
+            self._values[name][self._next : self._next + first] = grouped[:first]
+            self._values[name][: count - first] = grouped[first:]
         self._next = (self._next + count) % self.rows
         self.filled = min(self.filled + count, self.rows)
 
@@ -50,7 +54,7 @@ class PooledSource:
     """make_samples: builds the sample source inside the thread. reuse: how often a crop is drawn before the thread
     renders another for it (more often where the thread is too slow)."""
 
-    draws_ahead = True   # its batches come in no order worth keeping: the loop may ask for the next one early
+    draws_ahead = True  # its batches come in no order worth keeping: the loop may ask for the next one early
 
     def __init__(self, make_samples: Callable[[], object], single: int, sets: int, views: int, size: int, reuse: float):
         self._make, self._single, self._sets, self._views = make_samples, single, sets, views
@@ -63,7 +67,7 @@ class PooledSource:
         self._sizes = {1: int(size * (1 - share)), views: int(size * share) // views}
         self._rings: dict[int, _Ring] = {}
         self._wanted = [v for v, count in ((1, single), (views, sets)) if count]
-        sys.setswitchinterval(0.0005)   # the thread that trains must not wait long for the one that renders
+        sys.setswitchinterval(0.0005)  # the thread that trains must not wait long for the one that renders
         self._thread = threading.Thread(target=self._render, name="renderer", daemon=True)
         self._thread.start()
 
@@ -90,7 +94,7 @@ class PooledSource:
         try:
             with torch.cuda.stream(torch.cuda.Stream()), torch.no_grad():
                 self._render_until_stopped(self._make())
-        except BaseException as error:   # told in batch(), in the thread that trains
+        except BaseException as error:  # told in batch(), in the thread that trains
             self._failure = error
         with self._news:
             self._news.notify_all()

@@ -1,4 +1,5 @@
 """Synthetic crops kept in files: rendered once, read as often as wanted."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,6 +20,7 @@ CROPS_A_FILE = 2000
 def prerender(folder: Path, crops: int, preset: Preset, device: str, seed: int, body_path: str | None = None) -> None:
     """Write files of up to CROPS_A_FILE single crops; files that are already there are kept, so that it can go on."""
     from refit_ros.synthetic.samples import SampleSource
+
     body = load_body(body_path).to(device)
     for number, start in enumerate(range(0, crops, CROPS_A_FILE)):
         path = folder / f"crops_{number:05d}.safetensors"
@@ -36,8 +38,10 @@ def prerender(folder: Path, crops: int, preset: Preset, device: str, seed: int, 
 
 
 def _statistics(like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    return (torch.tensor(IMAGENET_MEAN, device=like.device)[:, None, None],
-            torch.tensor(IMAGENET_STD, device=like.device)[:, None, None])
+    return (
+        torch.tensor(IMAGENET_MEAN, device=like.device)[:, None, None],
+        torch.tensor(IMAGENET_STD, device=like.device)[:, None, None],
+    )
 
 
 def _bytes(images: torch.Tensor) -> torch.Tensor:
@@ -51,8 +55,10 @@ class PrerenderedSource:
     def __init__(self, folder: Path, count: int, seed: int, device: torch.device | str):
         self._files = sorted(folder.glob("crops_*.safetensors"))
         if not self._files:
-            raise ValueError(f"{folder} holds no crops_*.safetensors: render some with "
-                             f"`python -m refit_ros train --prerender 20000 --output {folder}`")
+            raise ValueError(
+                f"{folder} holds no crops_*.safetensors: render some with "
+                f"`python -m refit_ros train --prerender 20000 --output {folder}`"
+            )
         self._count, self._device = count, device
         self._generator = torch.Generator().manual_seed(seed)
         self._files_left: list[int] = []
@@ -92,8 +98,12 @@ class PrerenderedSource:
         return self._loaded[1]
 
     def state_dict(self) -> dict:
-        return {"generator": self._generator.get_state(), "files": self._files_left, "rows": self._rows_left,
-                "file": self._file}
+        return {
+            "generator": self._generator.get_state(),
+            "files": self._files_left,
+            "rows": self._rows_left,
+            "file": self._file,
+        }
 
     def load_state_dict(self, state: dict) -> None:
         self._generator.set_state(state["generator"])

@@ -1,4 +1,5 @@
 """What a person sees of a running training: one line, and TensorBoard's curves."""
+
 from __future__ import annotations
 
 import json
@@ -30,8 +31,12 @@ class Progress:
         error = "" if error_mm is None else f"  held-out {error_mm:.1f} mm"
         end = "\r" if self._stream.isatty() and done < 1 else "\n"
         shown = "" if loss is None else f"  loss {loss:.3f}"
-        print(f"step {step}  {100 * done:.0f} %{shown}{error}  {rate:.0f} crops/s  {left}   ", end=end,
-              file=self._stream, flush=True)
+        print(
+            f"step {step}  {100 * done:.0f} %{shown}{error}  {rate:.0f} crops/s  {left}   ",
+            end=end,
+            file=self._stream,
+            flush=True,
+        )
 
 
 def _clock(seconds: float) -> str:

@@ -1,4 +1,5 @@
 """Data sets in the published layout: one .npz with a row a person, pictures beside it."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -16,22 +17,42 @@ from refit_ros.training.data import Batch
 # Shapes of a row, for every key that is read; the first three must be there. `part` holds 24 keypoints of the picture with
 # their confidence, `S` the same in metres around the pelvis; trailing confidences may be left out.
 ROW_SHAPES: dict[str, tuple[tuple[int, ...], ...]] = {
-    "imgname": ((),), "center": ((2,),), "scale": ((),),
-    "pose": ((72,), (24, 3)), "shape": ((10,),), "part": ((24, 3), (24, 2)), "S": ((24, 4), (24, 3)),
-    "img_focal": ((),), "img_center": ((2,),), "cam_R": ((3, 3),), "cam_t": ((3,),),
+    "imgname": ((),),
+    "center": ((2,),),
+    "scale": ((),),
+    "pose": ((72,), (24, 3)),
+    "shape": ((10,),),
+    "part": ((24, 3), (24, 2)),
+    "S": ((24, 4), (24, 3)),
+    "img_focal": ((),),
+    "img_center": ((2,),),
+    "cam_R": ((3, 3),),
+    "cam_t": ((3,),),
 }
 REQUIRED = ("imgname", "center", "scale")
 TOGETHER = (("pose", "shape"), ("img_focal", "img_center"))
 
 # The layout's 24 keypoints that are also joints of the body; its hips, neck and head lie elsewhere and are left out.
-KEYPOINT_OF_JOINT = {"right_ankle": 0, "right_knee": 1, "left_knee": 4, "left_ankle": 5, "right_wrist": 6, "right_elbow": 7,
-                     "right_shoulder": 8, "left_shoulder": 9, "left_elbow": 10, "left_wrist": 11, "pelvis": 14}
-COLOUR_GAIN, SIZE_JITTER = 0.4, 0.25   # as published: channels times 1 +- 0.4, squares times 1 +- 0.25
+KEYPOINT_OF_JOINT = {
+    "right_ankle": 0,
+    "right_knee": 1,
+    "left_knee": 4,
+    "left_ankle": 5,
+    "right_wrist": 6,
+    "right_elbow": 7,
+    "right_shoulder": 8,
+    "left_shoulder": 9,
+    "left_elbow": 10,
+    "left_wrist": 11,
+    "pelvis": 14,
+}
+COLOUR_GAIN, SIZE_JITTER = 0.4, 0.25  # as published: channels times 1 +- 0.4, squares times 1 +- 0.25
 
 
 @dataclass(frozen=True)
 class RealSet:
     """A checked file: every array has one row a person and no value that is not finite."""
+
     path: Path
     arrays: dict[str, np.ndarray]
 
@@ -80,8 +101,10 @@ def _checked(path: Path, key: str, array: np.ndarray, count: int) -> np.ndarray:
     if array.shape[1:] == (1,) and ROW_SHAPES[key] == ((),):
         array = array[:, 0]
     if array.shape[1:] not in ROW_SHAPES[key]:
-        raise ValueError(f"{path}: '{key}' has rows of shape {array.shape[1:]}, expected "
-                         f"{' or '.join(str(shape) for shape in ROW_SHAPES[key])}, from row 0 on")
+        raise ValueError(
+            f"{path}: '{key}' has rows of shape {array.shape[1:]}, expected "
+            f"{' or '.join(str(shape) for shape in ROW_SHAPES[key])}, from row 0 on"
+        )
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{path}: '{key}' holds {array.dtype}, not numbers, from row 0 on")
     bad = np.flatnonzero(~np.isfinite(array.reshape(count, -1)).all(1))
@@ -93,8 +116,17 @@ def _checked(path: Path, key: str, array: np.ndarray, count: int) -> np.ndarray:
 class RealSource:
     """Rows in an order shuffled anew for every pass. Its state is the pass's order and the place in it."""
 
-    def __init__(self, path: Path, images: str | None, body: Body, count: int, image_size: int, seed: int,
-                 device: torch.device | str, augment: bool = True):
+    def __init__(
+        self,
+        path: Path,
+        images: str | None,
+        body: Body,
+        count: int,
+        image_size: int,
+        seed: int,
+        device: torch.device | str,
+        augment: bool = True,
+    ):
         self._set, self._body, self._count, self._size = read_set(path), body, count, image_size
         self._folder = Path(images) if images else Path(path).parent
         self._device, self._augment = device, augment
@@ -106,7 +138,7 @@ class RealSource:
         while len(rows) < self._count:
             if self._next >= len(self._order):
                 self._order, self._next = torch.randperm(len(self._set), generator=self._generator), 0
-            taken = self._order[self._next:self._next + self._count - len(rows)].tolist()
+            taken = self._order[self._next : self._next + self._count - len(rows)].tolist()
             self._next += len(taken)
             rows += taken
         return self.rows(rows)
@@ -128,10 +160,12 @@ class RealSource:
         self._order, self._next = state["order"], state["next"]
 
 
-def real_batch(data: RealSet, folder: Path, rows: list[int], body: Body, image_size: int, gains: np.ndarray,
-               sizes: np.ndarray) -> Batch:
+def real_batch(
+    data: RealSet, folder: Path, rows: list[int], body: Body, image_size: int, gains: np.ndarray, sizes: np.ndarray
+) -> Batch:
     """The crops of some rows, and their truth, on the CPU."""
     from refit_ros.camera.crops import normalised
+
     center_px, side_px = data.arrays["center"][rows], data.arrays["scale"][rows] * 200 * sizes
     pictures, focal_px, principal_px = [], [], []
     for index, row in enumerate(rows):
@@ -141,10 +175,15 @@ def real_batch(data: RealSet, folder: Path, rows: list[int], body: Body, image_s
         focal_px.append(focal)
         principal_px.append(principal)
     return Batch(
-        images=normalised(np.stack(pictures)), center_px=torch.from_numpy(center_px), side_px=torch.from_numpy(side_px),
-        focal_px=torch.tensor(focal_px, dtype=torch.float32), principal_px=torch.from_numpy(np.stack(principal_px)),
-        person=torch.arange(len(rows)), camera_from_world=_rows_or(data, "cam_R", rows, torch.eye(3)),
-        **_truth(data, rows, body))
+        images=normalised(np.stack(pictures)),
+        center_px=torch.from_numpy(center_px),
+        side_px=torch.from_numpy(side_px),
+        focal_px=torch.tensor(focal_px, dtype=torch.float32),
+        principal_px=torch.from_numpy(np.stack(principal_px)),
+        person=torch.arange(len(rows)),
+        camera_from_world=_rows_or(data, "cam_R", rows, torch.eye(3)),
+        **_truth(data, rows, body),
+    )
 
 
 def _truth(data: RealSet, rows: list[int], body: Body) -> dict[str, torch.Tensor]:
@@ -168,10 +207,17 @@ def _truth(data: RealSet, rows: list[int], body: Body) -> dict[str, torch.Tensor
         given = torch.from_numpy(data.arrays["part"][rows])
         joints_px[:, joints] = given[:, keypoints, :2]
         joints_px_weight[:, joints] = given[:, keypoints, 2] if given.shape[2] == 3 else torch.ones(count, len(joints))
-    return {"rotmats": rotmats, "betas": betas, "transl": torch.zeros(count, 3),
-            "joints_m": joints_m, "joints_px": joints_px,
-            "body_weight": torch.full((count,), float(has_body)), "transl_weight": torch.zeros(count),
-            "joints_m_weight": joints_m_weight, "joints_px_weight": joints_px_weight}
+    return {
+        "rotmats": rotmats,
+        "betas": betas,
+        "transl": torch.zeros(count, 3),
+        "joints_m": joints_m,
+        "joints_px": joints_px,
+        "body_weight": torch.full((count,), float(has_body)),
+        "transl_weight": torch.zeros(count),
+        "joints_m_weight": joints_m_weight,
+        "joints_px_weight": joints_px_weight,
+    }
 
 
 def _rows_or(data: RealSet, key: str, rows: list[int], otherwise: torch.Tensor) -> torch.Tensor:
@@ -182,19 +228,24 @@ def _rows_or(data: RealSet, key: str, rows: list[int], otherwise: torch.Tensor) 
 
 def _picture(data: RealSet, folder: Path, row: int) -> np.ndarray:
     import cv2
+
     path = folder / str(data.arrays["imgname"][row])
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError(f"{data.path}: 'imgname' of row {row} names {path}, which cannot be read as a picture "
-                         "(--images says where the pictures are)")
+        raise ValueError(
+            f"{data.path}: 'imgname' of row {row} names {path}, which cannot be read as a picture "
+            "(--images says where the pictures are)"
+        )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _cut(data: RealSet, row: int, image: np.ndarray, center_px: np.ndarray, side_px: float,
-         image_size: int) -> tuple[np.ndarray, float, np.ndarray]:
+def _cut(
+    data: RealSet, row: int, image: np.ndarray, center_px: np.ndarray, side_px: float, image_size: int
+) -> tuple[np.ndarray, float, np.ndarray]:
     """The crop as published, focal length and principal point (the picture's diagonal and middle where none is given)."""
     from refit_ros.camera.calibration import Calibration
     from refit_ros.camera.crops import Square, cut
+
     height, width = image.shape[:2]
     focal, principal = default_focal_px(height, width), np.array([width / 2, height / 2], np.float32)
     if "img_focal" in data.arrays:

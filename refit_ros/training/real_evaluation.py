@@ -1,4 +1,5 @@
 """Errors on a data set in the published layout, as 3DPW's and Human3.6M's protocols report them."""
+
 from __future__ import annotations
 
 import argparse
@@ -26,12 +27,16 @@ def evaluate_real(network: Refit, body: Body, args: argparse.Namespace, device: 
         batch = source.rows(rows)
         for step, estimate in enumerate(estimates(network, batch, device, args.iterations)):
             measured = errors(estimate, batch, body, regressor=regressor)
-            measured.pop("depth_error")   # no translation is given in this layout
+            measured.pop("depth_error")  # no translation is given in this layout
             total = totals.setdefault(step, dict.fromkeys(measured, 0.0))
             for name, value in measured.items():
                 total[name] += value * len(rows) / len(data)
-    return {"data": data.path.name, "rows": len(data), "joints": 24 if regressor is None else 14,
-            "iterations": {str(step): total for step, total in totals.items()}}
+    return {
+        "data": data.path.name,
+        "rows": len(data),
+        "joints": 24 if regressor is None else 14,
+        "iterations": {str(step): total for step, total in totals.items()},
+    }
 
 
 def read_regressor(path: str, body: Body) -> torch.Tensor:
@@ -45,6 +50,8 @@ def read_regressor(path: str, body: Body) -> torch.Tensor:
         raise ValueError(f"{path} cannot be read as a joint regressor: {error}") from error
     fits = matrix.ndim == 2 and matrix.shape[0] in (14, 17) and matrix.shape[1] == body.vertex_count
     if not fits or not np.isfinite(matrix).all():
-        raise ValueError(f"{path} has shape {matrix.shape}, expected 14 or 17 joints x {body.vertex_count} vertices of "
-                         "this body, all finite")
+        raise ValueError(
+            f"{path} has shape {matrix.shape}, expected 14 or 17 joints x {body.vertex_count} vertices of "
+            "this body, all finite"
+        )
     return torch.from_numpy(matrix.astype(np.float32))

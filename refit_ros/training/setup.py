@@ -1,4 +1,5 @@
 """From options to a loop that can run: network, data, precision, processes."""
+
 from __future__ import annotations
 
 import contextlib
@@ -32,18 +33,19 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 @dataclass(frozen=True)
 class Options:
     """What the command line says beyond the preset and the plan."""
+
     device: str = "cpu"
     precision: str = "float32"
     seed: int = 0
     variants: tuple[str, ...] = ("refit",)
-    data: tuple[tuple[str, float], ...] = (("synthetic", 1.0),)   # a source and its proportion
-    images: str | None = None        # folder that real sets' image names are in
+    data: tuple[tuple[str, float], ...] = (("synthetic", 1.0),)  # a source and its proportion
+    images: str | None = None  # folder that real sets' image names are in
     body: str | None = None
-    graph: bool = False              # record each step as a CUDA graph
-    pool: int = 0                    # crops rendered ahead on the device; 0: every crop is rendered for its step
+    graph: bool = False  # record each step as a CUDA graph
+    pool: int = 0  # crops rendered ahead on the device; 0: every crop is rendered for its step
     reuse: float = 2.0
-    held_out: int = 256              # crops measured during training
-    start: str | None = None         # weights to begin from
+    held_out: int = 256  # crops measured during training
+    start: str | None = None  # weights to begin from
 
 
 def make_loop(preset: Preset, plan: Plan, options: Options) -> tuple[Loop, Source]:
@@ -52,14 +54,14 @@ def make_loop(preset: Preset, plan: Plan, options: Options) -> tuple[Loop, Sourc
     The source may have a `close()`, to be called when the loop has ended.
     """
     _check(preset, options)
-    if options.start:   # the heatmaps' head is not kept with the weights, and an untaught one would unteach the maps
+    if options.start:  # the heatmaps' head is not kept with the weights, and an untaught one would unteach the maps
         preset = dataclasses.replace(preset, losses=dataclasses.replace(preset.losses, heatmaps=0.0))
     rank, processes = process_rank()
     device = torch.device(options.device)
     torch.manual_seed(options.seed)
     body = load_body(options.body).to(device)
     learners = {name: _learner(name, preset, options, body, device, processes > 1) for name in options.variants}
-    torch.manual_seed(options.seed + 1000 * rank + 1)   # dropout differs between processes, weights do not
+    torch.manual_seed(options.seed + 1000 * rank + 1)  # dropout differs between processes, weights do not
     source = make_source(preset, options, body, seed=options.seed + 7919 * rank)
     plan = dataclasses.replace(plan, writes=plan.writes and rank == 0)
     error_of = HeldOutKeypointError if preset.backbone == "keypoints" else HeldOutError
@@ -84,17 +86,23 @@ def network_config(preset: Preset, body: Body) -> NetworkConfig:
     if preset.backbone == "keypoints":
         return dataclasses.replace(LANDMARKS, iterations=preset.iterations, feedback_dropout=preset.feedback_dropout)
     start = SMALL if preset.backbone == "small" else NetworkConfig(backbone=preset.backbone)
-    return dataclasses.replace(start, image_size=preset.image_size, markers=len(body.markers),
-                               iterations=preset.iterations, feedback_dropout=preset.feedback_dropout)
+    return dataclasses.replace(
+        start,
+        image_size=preset.image_size,
+        markers=len(body.markers),
+        iterations=preset.iterations,
+        feedback_dropout=preset.feedback_dropout,
+    )
 
 
 def _learner(name: str, preset: Preset, options: Options, body: Body, device: torch.device, distributed: bool) -> Learner:
-    torch.manual_seed(options.seed)   # what the variants share begins with the same weights
+    torch.manual_seed(options.seed)  # what the variants share begins with the same weights
     make = KeypointRefit if preset.backbone == "keypoints" else VARIANTS[name]
     network = make(network_config(preset, body), body)
     _begin_upright(network)
     if options.start:
         from refit_ros.core.checkpoint import load_network
+
         network.load_state_dict(load_network(options.start, body=body).state_dict())
     network = network.to(device, memory_format=torch.channels_last)
     return Learner(network, preset, PRECISIONS[options.precision], distributed)
@@ -103,7 +111,7 @@ def _learner(name: str, preset: Preset, options: Options, body: Body, device: to
 def _begin_upright(network: Refit) -> None:
     """The first guess before anything is learned: a body that stands upright in the picture, and small changes to it."""
     with torch.no_grad():
-        network.init_pose[:, :6] = sixd_from_rotmat(torch.diag(torch.tensor([1.0, -1.0, -1.0])))   # y up -> y down
+        network.init_pose[:, :6] = sixd_from_rotmat(torch.diag(torch.tensor([1.0, -1.0, -1.0])))  # y up -> y down
         if not hasattr(network, "decoder"):
             return
         for layer in (network.decoder.decpose, network.decoder.decshape, network.decoder.deccam):
@@ -115,11 +123,12 @@ def _stepper(options: Options, source: Source) -> Callable[[Learner, Batch], Cal
     if not options.graph:
         return lambda learner, batch: learner.step
     torch.backends.cudnn.benchmark = True
-    torch.backends.cuda.matmul.allow_tf32 = True   # while training only: about a millimetre of noise on a body
+    torch.backends.cuda.matmul.allow_tf32 = True  # while training only: about a millimetre of noise on a body
 
     def recorded(learner: Learner, batch: Batch) -> Callable[[Batch], Outcome]:
         with getattr(source, "resting", contextlib.nullcontext)():
             return GraphedLearner(learner, batch).step
+
     return recorded
 
 
@@ -127,8 +136,10 @@ def make_source(preset: Preset, options: Options, body: Body, seed: int) -> Sour
     """Sources by name: "synthetic", a folder of pre-rendered crops, or an .npz in the published layout."""
     names = [name for name, _ in options.data]
     counts = shares(preset.batch, [proportion for _, proportion in options.data])
-    sources = [_source(name, count, preset, options, body, seed + 31 * number)
-               for number, (name, count) in enumerate(zip(names, counts))]
+    sources = [
+        _source(name, count, preset, options, body, seed + 31 * number)
+        for number, (name, count) in enumerate(zip(names, counts))
+    ]
     return sources[0] if len(sources) == 1 else MixedSource(sources)
 
 
@@ -142,6 +153,7 @@ def _source(name: str, count: int, preset: Preset, options: Options, body: Body,
 
         def make_samples():
             from refit_ros.synthetic.samples import SampleSource
+
             return SampleSource(body, preset.image_size, "train", seed, device)
 
         if options.pool:
@@ -149,8 +161,10 @@ def _source(name: str, count: int, preset: Preset, options: Options, body: Body,
         return SyntheticSource(make_samples(), single, sets, preset.views)
     if Path(name).is_dir():
         from refit_ros.training.prerendered import PrerenderedSource
+
         return PrerenderedSource(Path(name), count, seed, device)
     from refit_ros.training.real_data import RealSource
+
     return RealSource(Path(name), options.images, body, count, preset.image_size, seed, device)
 
 

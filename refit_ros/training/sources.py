@@ -1,4 +1,5 @@
 """Batches of synthetic people, on the fly or from files, and several sources mixed."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

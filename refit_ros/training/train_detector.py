@@ -111,7 +111,7 @@ def _batches(source, count: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         for _ in range(USES):
             order = torch.randperm(len(images), device=images.device)
             for start in range(0, len(order), count):
-                chosen = order[start:start + count]
+                chosen = order[start : start + count]
                 yield _mirrored(images[chosen], boxes[chosen], valid[chosen])
 
 

@@ -2,6 +2,7 @@
 
 All share data, backbone, feature head, losses and steps with ReFit, and begin with the same weights where they have them.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -25,13 +26,27 @@ class Regression(Refit):
     def __init__(self, config: NetworkConfig, body: Body) -> None:
         super().__init__(config, body)
         inputs = self.backbone.pooled_channels + BOX + POSE + BETAS + CAMERA
-        self.mlp = nn.Sequential(nn.Linear(inputs, 1024), nn.ReLU(), nn.Dropout(), nn.Linear(1024, 1024), nn.ReLU(),
-                                       nn.Dropout(), nn.Linear(1024, POSE + BETAS + CAMERA))
+        self.mlp = nn.Sequential(
+            nn.Linear(inputs, 1024),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(1024, 1024),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(1024, POSE + BETAS + CAMERA),
+        )
         nn.init.xavier_uniform_(self.mlp[-1].weight, gain=0.01)
         del self.init_layer, self.update, self.decoder, self.feedback
 
-    def fit(self, features: Features, crops: Crops, views: Views | None = None, betas: Tensor | None = None,
-            start: Estimate | None = None, iterations: int | None = None) -> Fit:
+    def fit(
+        self,
+        features: Features,
+        crops: Crops,
+        views: Views | None = None,
+        betas: Tensor | None = None,
+        start: Estimate | None = None,
+        iterations: int | None = None,
+    ) -> Fit:
         """As `Refit.fit`, but for `start`, which regression has no use for; the mean body is not part of the history."""
         with torch.autocast(crops.images.device.type, enabled=False):
             pooled, box = features.pooled.float(), box_feature(crops)
@@ -121,6 +136,7 @@ def load_variant(name: str, weights: str, body: Body, device: torch.device | str
 
     from refit_ros.core.checkpoint import load_network, read_metadata
     from refit_ros.core.published import own_name
+
     if name not in VARIANTS:
         raise ValueError(f"there is no variant '{name}': choose from {', '.join(VARIANTS)}")
     if name == "refit":
@@ -129,7 +145,8 @@ def load_variant(name: str, weights: str, body: Body, device: torch.device | str
     if facts.get("variant") != name:
         raise ValueError(f"{weights} holds the variant '{facts.get('variant', 'refit')}', not '{name}'")
     network = VARIANTS[name](NetworkConfig.from_json(facts["config"]), body)
-    network.load_state_dict({own_name(key): value.float() if value.is_floating_point() else value
-                             for key, value in load_file(weights).items()})
+    network.load_state_dict(
+        {own_name(key): value.float() if value.is_floating_point() else value for key, value in load_file(weights).items()}
+    )
     network.trained = True
     return network.to(device).eval()

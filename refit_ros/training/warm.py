@@ -1,4 +1,5 @@
 """What a warm start is worth: the same person twice, a moment apart."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +15,7 @@ from refit_ros.core.types import Crops, Estimate
 from refit_ros.training.data import Batch
 from refit_ros.training.measure import errors, estimates
 
-APART_S = 0.1          # between the two moments: a node that gives ten results a second
+APART_S = 0.1  # between the two moments: a node that gives ten results a second
 SCENES, MOMENTS = 50, 4
 ITERATIONS = (1, 2, 3, 5)
 SEED = 4_000
@@ -28,9 +29,12 @@ def warm_against_cold(network: Refit, body: Body, device: torch.device, scenes: 
     start = Estimate(before.rotmats, before.betas, weak_perspective_from_transl(before.transl, later.crops), before.transl)
     cold, warm = estimates(network, later, device), estimates(network, later, device, start=start)
     steps = [step for step in ITERATIONS if step < len(cold)]
-    return {"pairs": len(later), "apart_s": APART_S,
-            "cold": {str(step): errors(cold[step], later, body, surface=False) for step in steps},
-            "warm": {str(step): errors(warm[step], later, body, surface=False) for step in steps}}
+    return {
+        "pairs": len(later),
+        "apart_s": APART_S,
+        "cold": {str(step): errors(cold[step], later, body, surface=False) for step in steps},
+        "warm": {str(step): errors(warm[step], later, body, surface=False) for step in steps},
+    }
 
 
 def moving_pairs(body: Body, image_size: int, scenes: int = SCENES) -> tuple[Batch, Batch]:
@@ -39,12 +43,19 @@ def moving_pairs(body: Body, image_size: int, scenes: int = SCENES) -> tuple[Bat
     from refit_ros.synthetic.dice import Dice
     from refit_ros.synthetic.motion import Motion, circle
     from refit_ros.synthetic.scenes import Actor, Scene
+
     rng = np.random.default_rng(SEED)
     moments: tuple[list, list] = ([], [])
     for number in range(scenes):
         betas = Dice(torch.Generator().manual_seed(SEED + number)).normal(1, 10, sigma=0.8)
-        motion = Motion(body, betas, MOVING[number % len(MOVING)], circle(1.0, 1.1, start_rad=float(rng.uniform(0, 6.28))),
-                        seed=SEED + number, duration_s=10.0)
+        motion = Motion(
+            body,
+            betas,
+            MOVING[number % len(MOVING)],
+            circle(1.0, 1.1, start_rad=float(rng.uniform(0, 6.28))),
+            seed=SEED + number,
+            duration_s=10.0,
+        )
         camera = ring_of_cameras(1, first_azimuth_rad=float(rng.uniform(0, 6.28)))
         scene = Scene([Actor(0, betas[0].double().numpy(), motion)], camera, SEED + number)
         for time_s in rng.uniform(0, 9.5, MOMENTS):
@@ -77,6 +88,21 @@ def _batch(seen: list[tuple], image_size: int) -> Batch:
     count = len(seen)
     known, unknown = torch.ones(count), torch.zeros(count)
     nowhere: Tensor = torch.zeros(count, 3)
-    return Batch(crops.images, crops.center_px, crops.side_px, crops.focal_px, crops.principal_px, torch.arange(count),
-                 torch.eye(3).expand(count, 3, 3), torch.stack(rotmats), torch.stack(betas), nowhere, torch.stack(joints),
-                 torch.zeros(count, 24, 2), known, unknown, known[:, None].expand(-1, 24), unknown[:, None].expand(-1, 24))
+    return Batch(
+        crops.images,
+        crops.center_px,
+        crops.side_px,
+        crops.focal_px,
+        crops.principal_px,
+        torch.arange(count),
+        torch.eye(3).expand(count, 3, 3),
+        torch.stack(rotmats),
+        torch.stack(betas),
+        nowhere,
+        torch.stack(joints),
+        torch.zeros(count, 24, 2),
+        known,
+        unknown,
+        known[:, None].expand(-1, 24),
+        unknown[:, None].expand(-1, 24),
+    )

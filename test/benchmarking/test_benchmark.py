@@ -1,4 +1,5 @@
 """The benchmark measures what it says, and its tables hold what was measured. No time is asserted."""
+
 from __future__ import annotations
 
 import argparse
@@ -62,7 +63,7 @@ def test_the_rate_of_products_is_that_of_the_quicker_library(monkeypatch):
 
     monkeypatch.setattr(rates, "measured_s", measured)
     rate = rates.matrix_rate(CPU, torch.float32)
-    assert rate == 2 * 1536 ** 3 / (1.0 if torch.backends.mkldnn.is_available() else 2.0)
+    assert rate == 2 * 1536**3 / (1.0 if torch.backends.mkldnn.is_available() else 2.0)
 
 
 @torch.inference_mode()
@@ -96,9 +97,10 @@ def test_everything_gets_its_turn_in_every_round():
 
 def test_a_line_is_fitted():
     import numpy as np
+
     counts = np.array([1.0, 2, 4, 8])
     assert _fit("people", counts, 3 + 2 * counts, "ms") == "people: 3 ms + 2 ms each; at 8, +0 % from that line"
-    assert "+" in _fit("people", counts, counts ** 2, "MB")
+    assert "+" in _fit("people", counts, counts**2, "MB")
 
 
 def test_a_document_keeps_the_last_tables_of_each_kind(tmp_path):
@@ -117,8 +119,27 @@ def test_the_command_writes_figures_and_tables(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(model_suite, "copy_rate", lambda device: 1e10)
     monkeypatch.setattr(model_suite, "_people", lambda network, device: (random_crops(2, 128, CPU), "noise"))
     output, table = tmp_path / "x.json", tmp_path / "README.md"
-    code = main(["benchmark", "--suite", "model", "--device", "cpu", "--backbones", "small", "--batches", "1,2", "--rounds",
-                 "1", "--seconds", "0.1", "--output", str(output), "--table", str(table)])
+    code = main(
+        [
+            "benchmark",
+            "--suite",
+            "model",
+            "--device",
+            "cpu",
+            "--backbones",
+            "small",
+            "--batches",
+            "1,2",
+            "--rounds",
+            "1",
+            "--seconds",
+            "0.1",
+            "--output",
+            str(output),
+            "--table",
+            str(table),
+        ]
+    )
     assert code == 0
     result = json.loads(output.read_text())
     assert {"machine", "versions", "date", "command", "results"} <= set(result)
@@ -134,6 +155,7 @@ def test_processor_time_does_not_count_waiting():
     import time
 
     from refit_ros.benchmarking.timing import measured_s, use_clock
+
     try:
         use_clock("processor")
         waited = measured_s(lambda: time.sleep(0.05), CPU)
@@ -145,6 +167,7 @@ def test_processor_time_does_not_count_waiting():
 def test_the_network_beside_busy_programs(monkeypatch):
     """Each way of each load was called; the busy programs are gone afterwards."""
     from refit_ros.benchmarking import load_suite
+
     started = []
     popen = load_suite.subprocess.Popen
     monkeypatch.setattr(load_suite.subprocess, "Popen", lambda *args: started.append(popen(*args)) or started[-1])

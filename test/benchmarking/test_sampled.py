@@ -1,4 +1,5 @@
 """Samples of a running program, counted by what this package calls them."""
+
 from __future__ import annotations
 
 import os
@@ -30,17 +31,25 @@ def test_frames_are_named_by_their_place_in_the_package():
 def test_samples_are_counted_for_the_innermost_function_and_for_all_above_it():
     stacks = parse(RAW)
     assert [(number, thread, count) for number, thread, _, count in stacks] == [
-        (12, "refit compute", 6), (12, "refit compute", 3), (13, "main", 1)]
+        (12, "refit compute", 6),
+        (12, "refit compute", 3),
+        (13, "main", 1),
+    ]
     alone, below = shares(stacks)
-    assert alone == [("node/worker.py: Worker._run", 0.6, "conv2d"), ("core/refit.py: fit", 0.3, "itself"),
-                     ("(main)", 0.1, "spin")]
+    assert alone == [
+        ("node/worker.py: Worker._run", 0.6, "conv2d"),
+        ("core/refit.py: fit", 0.3, "itself"),
+        ("(main)", 0.1, "spin"),
+    ]
     assert below == [("node/worker.py: Worker._run", 0.9), ("core/refit.py: fit", 0.3)]
     assert shares([]) == ([], [])
 
 
 def test_threads_of_one_name_are_one_row():
-    rows = thread_rows(Sampled({12: 0.3, 13: 0.05, 14: 0.05, 15: 0.0}, {12: "python", 13: "dds", 14: "dds", 15: "idle"},
-                               parse(RAW)[:2]), frames=10)
+    rows = thread_rows(
+        Sampled({12: 0.3, 13: 0.05, 14: 0.05, 15: 0.0}, {12: "python", 13: "dds", 14: "dds", 15: "idle"}, parse(RAW)[:2]),
+        frames=10,
+    )
     assert [row[0] for row in rows] == ["refit compute", "not Python's (dds)"]
     assert rows[0][1:] == pytest.approx([30.0, 0.75]) and rows[1][1:] == pytest.approx([10.0, 0.25])
 
@@ -97,9 +106,22 @@ def test_a_program_that_has_ended_is_one_sentence(tmp_path):
 
 
 def test_the_table_holds_the_shares():
-    result = {"suite": "profile", "machine": {"processor": "P", "cores": 2, "system": "S", "python": "3"}, "versions": {},
-              "date": "2026-01-01", "threads": 2, "took_s": 1, "command": "c",
-              "results": {"frames": 10, "frames_per_s": 30.0, "samples": 10, "threads": [["refit compute", 30.0, 0.75]],
-                          "alone": [["core/refit.py: fit", 0.3, "itself"]], "below": [["core/refit.py: fit", 0.3]]}}
+    result = {
+        "suite": "profile",
+        "machine": {"processor": "P", "cores": 2, "system": "S", "python": "3"},
+        "versions": {},
+        "date": "2026-01-01",
+        "threads": 2,
+        "took_s": 1,
+        "command": "c",
+        "results": {
+            "frames": 10,
+            "frames_per_s": 30.0,
+            "samples": 10,
+            "threads": [["refit compute", 30.0, 0.75]],
+            "alone": [["core/refit.py: fit", 0.3, "itself"]],
+            "below": [["core/refit.py: fit", 0.3]],
+        },
+    }
     text = tables_of(result)
     assert "| refit compute | 30 | 75.0 % |" in text and "| `core/refit.py: fit` | 30.0 % | `itself` |" in text

@@ -1,4 +1,5 @@
 """Pictures over a topic of this process. No time is asserted."""
+
 from __future__ import annotations
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 def test_pictures_come_and_are_timed(encoding):
     pytest.importorskip("rclpy", reason="rclpy is not installed")
     from refit_ros.benchmarking.taking import taking_ms
+
     spent = taking_ms(64, 48, encoding, rounds=3)
     assert set(spent) == {"taken", "to RGB"} and all(ms > 0 for ms in spent.values())
 
@@ -19,6 +21,7 @@ def test_where_nothing_comes_it_says_so_in_the_end(monkeypatch):
     from types import SimpleNamespace
 
     from refit_ros.benchmarking import taking
+
     monkeypatch.setattr(taking, "PATIENCE_S", 0.05)
 
     class Handle:
@@ -30,6 +33,7 @@ def test_where_nothing_comes_it_says_so_in_the_end(monkeypatch):
 
         def take_message(self, kind, raw):
             return None
+
     nothing = SimpleNamespace(handle=Handle(), msg_type=None, raw=False)
     with pytest.raises(RuntimeError, match="no picture came"):
         taking._publish_and_take(SimpleNamespace(publish=lambda message: None), nothing, None)

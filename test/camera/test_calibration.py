@@ -1,4 +1,5 @@
 """Pixels of real lenses: against OpenCV's own projection, to 0.1 px."""
+
 from __future__ import annotations
 
 import cv2
@@ -72,14 +73,27 @@ def test_plain_pinhole_changes_nothing():
 def test_roi_and_binning_move_the_same_point():
     point = np.array([[0.2, -0.1, 3.0]])
     full = Calibration.from_camera_info_fields("c", "c", 1280, 960, [900, 0, 640, 0, 880, 480, 0, 0, 1])
-    part = Calibration.from_camera_info_fields("c", "c", 1280, 960, [900, 0, 640, 0, 880, 480, 0, 0, 1], binning_x=2,
-                                               binning_y=2, roi_x_offset=100, roi_y_offset=60, roi_width=800, roi_height=600)
+    part = Calibration.from_camera_info_fields(
+        "c",
+        "c",
+        1280,
+        960,
+        [900, 0, 640, 0, 880, 480, 0, 0, 1],
+        binning_x=2,
+        binning_y=2,
+        roi_x_offset=100,
+        roi_y_offset=60,
+        roi_width=800,
+        roi_height=600,
+    )
     assert (part.width_px, part.height_px) == (400, 300)
     assert np.allclose(part.project(point), (full.project(point) - [100, 60]) / 2)
 
 
-@pytest.mark.parametrize("k", [[0, 0, 1, 0, 5, 1, 0, 0, 1], [float("nan"), 0, 1, 0, 5, 1, 0, 0, 1],
-                               [-5, 0, 1, 0, 5, 1, 0, 0, 1], [0] * 9, [1, 2, 3]])
+@pytest.mark.parametrize(
+    "k",
+    [[0, 0, 1, 0, 5, 1, 0, 0, 1], [float("nan"), 0, 1, 0, 5, 1, 0, 0, 1], [-5, 0, 1, 0, 5, 1, 0, 0, 1], [0] * 9, [1, 2, 3]],
+)
 def test_unusable_intrinsics_are_refused_in_a_sentence(k):
     with pytest.raises(ValueError, match="camera front: "):
         Calibration.from_camera_info_fields("front", "f", 640, 480, k)
@@ -120,37 +134,43 @@ GOOD_K = [500, 0, 320, 0, 500, 240, 0, 0, 1]
 RATIONAL = [0.6, -0.4, 0.0008, 0.0003, 0.05, 0.9, -0.35, 0.02]
 
 
-@pytest.mark.parametrize("model, d, meant, kept", [
-    ("plumb_bob", [-0.3, 0.1, 0.001, 0, -0.02, 0, 0, 0], "plumb_bob", [-0.3, 0.1, 0.001, 0, -0.02]),
-    ("plumb_bob", RATIONAL, "rational_polynomial", RATIONAL),
-    ("plumb_bob", [*RATIONAL, 0, 0, 0, 0, 0.01, 0], "rational_polynomial", [*RATIONAL, 0, 0, 0, 0, 0.01, 0]),
-    ("rational_polynomial", [*RATIONAL, *[0] * 10], "rational_polynomial", [*RATIONAL, *[0] * 6]),
-    ("equidistant", [0.1, 0, 0, 0, 0], "equidistant", [0.1, 0, 0, 0]),
-    ("equidistant", [0, 0, 0, 0, 0], "equidistant", [0, 0, 0, 0]),
-    ("fisheye", [0.1, 0.2, 0.3, 0.4], "equidistant", [0.1, 0.2, 0.3, 0.4]),
-    ("KANNALA_BRANDT4", [0.1, 0.2, 0.3, 0.4], "equidistant", [0.1, 0.2, 0.3, 0.4]),
-    ("Brown Conrady", [-0.3, 0.1, 0, 0, 0], "plumb_bob", [-0.3, 0.1, 0, 0, 0]),
-    ("radtan", [-0.3, 0.1, 0, 0], "plumb_bob", [-0.3, 0.1, 0, 0]),
-    ("OPENCV", [-0.3, 0.1, 0, 0], "plumb_bob", [-0.3, 0.1, 0, 0]),
-    ("FULL_OPENCV", RATIONAL, "rational_polynomial", RATIONAL),
-    ("inverse_brown_conrady", [0, 0, 0, 0, 0], "plumb_bob", []),
-    ("none", [], "plumb_bob", []),
-    ("", [], "plumb_bob", []),
-])
+@pytest.mark.parametrize(
+    "model, d, meant, kept",
+    [
+        ("plumb_bob", [-0.3, 0.1, 0.001, 0, -0.02, 0, 0, 0], "plumb_bob", [-0.3, 0.1, 0.001, 0, -0.02]),
+        ("plumb_bob", RATIONAL, "rational_polynomial", RATIONAL),
+        ("plumb_bob", [*RATIONAL, 0, 0, 0, 0, 0.01, 0], "rational_polynomial", [*RATIONAL, 0, 0, 0, 0, 0.01, 0]),
+        ("rational_polynomial", [*RATIONAL, *[0] * 10], "rational_polynomial", [*RATIONAL, *[0] * 6]),
+        ("equidistant", [0.1, 0, 0, 0, 0], "equidistant", [0.1, 0, 0, 0]),
+        ("equidistant", [0, 0, 0, 0, 0], "equidistant", [0, 0, 0, 0]),
+        ("fisheye", [0.1, 0.2, 0.3, 0.4], "equidistant", [0.1, 0.2, 0.3, 0.4]),
+        ("KANNALA_BRANDT4", [0.1, 0.2, 0.3, 0.4], "equidistant", [0.1, 0.2, 0.3, 0.4]),
+        ("Brown Conrady", [-0.3, 0.1, 0, 0, 0], "plumb_bob", [-0.3, 0.1, 0, 0, 0]),
+        ("radtan", [-0.3, 0.1, 0, 0], "plumb_bob", [-0.3, 0.1, 0, 0]),
+        ("OPENCV", [-0.3, 0.1, 0, 0], "plumb_bob", [-0.3, 0.1, 0, 0]),
+        ("FULL_OPENCV", RATIONAL, "rational_polynomial", RATIONAL),
+        ("inverse_brown_conrady", [0, 0, 0, 0, 0], "plumb_bob", []),
+        ("none", [], "plumb_bob", []),
+        ("", [], "plumb_bob", []),
+    ],
+)
 def test_what_drivers_and_tools_write_is_understood(model, d, meant, kept):
     camera = Calibration.from_camera_info_fields("c", "f", 640, 480, GOOD_K, d, model)
     assert camera.distortion_model == meant and np.array_equal(camera.coefficients, kept)
 
 
-@pytest.mark.parametrize("model, d, says", [
-    ("equidistant", [0.1, 0.2, 0.3, 0.4, 0.5], "up to 4"),
-    ("inverse_brown_conrady", [0.1, 0, 0, 0, 0], "unknown"),
-    ("none", [0.1], "unknown"),
-    ("mirror_ball" * 1000, [0.1], "unknown"),
-    ("plumb_bob", [1e300, 0, 0, 0, 0], "beyond"),
-    ("plumb_bob", [0.1] * 12 + [1.57, 0], "tilts"),
-    ("plumb_bob", [0, 0, 0, 0, 0, float("inf")], "finite"),
-])
+@pytest.mark.parametrize(
+    "model, d, says",
+    [
+        ("equidistant", [0.1, 0.2, 0.3, 0.4, 0.5], "up to 4"),
+        ("inverse_brown_conrady", [0.1, 0, 0, 0, 0], "unknown"),
+        ("none", [0.1], "unknown"),
+        ("mirror_ball" * 1000, [0.1], "unknown"),
+        ("plumb_bob", [1e300, 0, 0, 0, 0], "beyond"),
+        ("plumb_bob", [0.1] * 12 + [1.57, 0], "tilts"),
+        ("plumb_bob", [0, 0, 0, 0, 0, float("inf")], "finite"),
+    ],
+)
 def test_a_lens_that_cannot_be_understood_is_refused_in_a_sentence(model, d, says):
     with pytest.raises(ValueError, match=says) as refused:
         Calibration.from_camera_info_fields("front", "f", 640, 480, GOOD_K, d, model)

@@ -1,4 +1,5 @@
 """Crops: as published on a plain pinhole, the same scene through any lens."""
+
 from __future__ import annotations
 
 import os
@@ -45,8 +46,14 @@ def test_the_way_through_the_lens_agrees_with_the_plain_way(center, side, size):
     assert np.abs(plain.astype(float) - through)[inner, inner].mean() < 3
 
 
-@pytest.mark.parametrize("camera", [pinhole(D=np.array([-0.3, 0.1, 0, 0, 0])), pinhole(fx=650),
-                                    pinhole(D=np.array([-0.02, 0.01, 0, 0]), distortion_model="equidistant")])
+@pytest.mark.parametrize(
+    "camera",
+    [
+        pinhole(D=np.array([-0.3, 0.1, 0, 0, 0])),
+        pinhole(fx=650),
+        pinhole(D=np.array([-0.02, 0.01, 0, 0]), distortion_model="equidistant"),
+    ],
+)
 def test_a_lens_is_undone(camera):
     """What a lens shows of a wall, cut through the lens, is what the square pinhole shows of that wall."""
     ideal = pinhole(fx=camera.focal_px, fy=camera.focal_px)

@@ -1,4 +1,5 @@
 """Images from topics and files: nothing is decoded before its size was looked at; what people have is read upright."""
+
 from __future__ import annotations
 
 import resource
@@ -13,7 +14,7 @@ from refit_ros.camera.image_bytes import WrongSize, decode_file_image, decode_to
 from refit_ros.camera.image_header import count_scans, read_header
 from refit_ros.core.errors import InputError
 
-SIZE = 48, 32   # width, height
+SIZE = 48, 32  # width, height
 
 
 def image() -> np.ndarray:
@@ -36,7 +37,7 @@ def jpeg_of_size(width: int, height: int) -> bytes:
     """A JPEG that claims to be larger than it is, as 675 bytes did that took 6 GB."""
     content = bytearray(encoded(".jpg"))
     place = content.find(b"\xff\xc0") + 5
-    content[place:place + 4] = struct.pack(">HH", height, width)
+    content[place : place + 4] = struct.pack(">HH", height, width)
     return bytes(content)
 
 
@@ -56,11 +57,14 @@ def test_a_progressive_jpeg_and_one_with_comments():
 
 
 HUGE = {
-    "jpeg": jpeg_of_size(65500, 16000), "png": png_header(30000, 30000), "png of 16 bits": png_header(9000, 9000, 16),
+    "jpeg": jpeg_of_size(65500, 16000),
+    "png": png_header(30000, 30000),
+    "png of 16 bits": png_header(9000, 9000, 16),
     "gif": b"GIF89a" + struct.pack("<HH", 65535, 16000) + bytes(900),
     "tiff": b"II*\0\x08\0\0\0\x02\0" + struct.pack("<HHII", 256, 4, 1, 60000) + struct.pack("<HHII", 257, 4, 1, 60000),
     "bmp": b"BM" + bytes(12) + struct.pack("<III", 40, 60000, 60000) + bytes(100),
-    "pnm": b"P5 60000 60000 255\n" + bytes(100), "webp": b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + b"\xff\xff\x3f\xff\xff\x3f",
+    "pnm": b"P5 60000 60000 255\n" + bytes(100),
+    "webp": b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + b"\xff\xff\x3f\xff\xff\x3f",
 }
 
 
@@ -96,7 +100,7 @@ def test_too_many_scans_are_refused():
 
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
 def test_16_bits_that_hold_fewer_are_not_black(bits):
-    values = (image().astype(np.uint16) << 8 >> (16 - bits))
+    values = image().astype(np.uint16) << 8 >> (16 - bits)
     values[0, 0] = (1 << bits) - 1
     decoded = decode_file_image(encoded(".png", values))
     assert decoded.bits == bits and np.abs(decoded.image.astype(int) - image())[1:].max() <= 1
@@ -109,6 +113,7 @@ def test_grey_alpha_and_cmyk():
     np.testing.assert_array_equal(decode_file_image(cv2.imencode(".png", alpha)[1].tobytes()).image, image())
     pillow = pytest.importorskip("PIL.Image")
     import io
+
     content = io.BytesIO()
     pillow.fromarray(image()).convert("CMYK").save(content, "JPEG", quality=95)
     assert np.abs(decode_file_image(content.getvalue()).image.astype(int) - image()).mean() < 25
@@ -118,6 +123,7 @@ def test_grey_alpha_and_cmyk():
 def test_a_photograph_is_turned_upright_and_a_topics_image_is_not(orientation):
     pillow = pytest.importorskip("PIL.Image")
     import io
+
     content, exif = io.BytesIO(), pillow.Exif()
     exif[0x0112] = orientation
     turns = {1: 0, 3: 2, 6: 1, 8: 3}[orientation]
@@ -133,7 +139,7 @@ def test_a_photograph_is_turned_upright_and_a_topics_image_is_not(orientation):
 def test_a_cut_image_is_told_as_cut(ending):
     whole = encoded(ending, np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
     with pytest.raises(InputError, match="cut off before its end"):
-        decode_file_image(whole[:len(whole) // 2])
+        decode_file_image(whole[: len(whole) // 2])
 
 
 def test_other_files_are_named():

@@ -1,4 +1,5 @@
 """Points from several cameras: exact, robust, and honest about what they do not know."""
+
 import pytest
 import torch
 
@@ -62,8 +63,12 @@ def test_what_one_camera_sees_has_no_place(points):
 
 def evidence(points, poses, visibility):
     count = len(poses)
-    crops = crops_without_images(torch.full((count, 2), 320.0).double(), torch.full((count,), 300.0).double(),
-                                 torch.full((count,), 600.0).double(), torch.full((count, 2), 320.0).double())
+    crops = crops_without_images(
+        torch.full((count, 2), 320.0).double(),
+        torch.full((count,), 300.0).double(),
+        torch.full((count,), 600.0).double(),
+        torch.full((count, 2), 320.0).double(),
+    )
     alone, said = torch.full((count, KINDS, 3), 9.0).double(), 0.3 * torch.ones(count, KINDS).double()
     px = seen(points, poses) * 600 + 320
     return evidence_of_views(px, visibility, alone, said, crops, (count, poses)), px

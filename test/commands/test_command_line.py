@@ -1,4 +1,5 @@
 """The command line itself: what it says, what it imports, how it ends."""
+
 from __future__ import annotations
 
 import signal
@@ -17,9 +18,11 @@ SHOWN = [name for name, command in COMMANDS.items() if not command.hidden]
 
 def modules_after(arguments: list[str]) -> tuple[str, set[str]]:
     """Run the command line in a fresh Python; what it printed, and the names of all modules it had imported."""
-    code = ("import sys\nfrom refit_ros.__main__ import main\n"
-            f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
-            "print('MODULES', *sys.modules)")
+    code = (
+        "import sys\nfrom refit_ros.__main__ import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
+        "print('MODULES', *sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     text, modules = done.stdout.rsplit("MODULES", 1)
@@ -56,14 +59,18 @@ def use(monkeypatch, run):
     monkeypatch.setattr(command_line.importlib, "import_module", lambda name: module)
 
 
-@pytest.mark.parametrize("error, sentence", [
-    (ValueError("the picture is empty"), "the picture is empty"),
-    (FileNotFoundError(2, "No such file or directory", "a.pkl"), "a.pkl: no such file or directory"),
-    (ModuleNotFoundError("No module named 'rclpy'", name="rclpy"), "rclpy cannot be imported: source a ROS 2"),
-])
+@pytest.mark.parametrize(
+    "error, sentence",
+    [
+        (ValueError("the picture is empty"), "the picture is empty"),
+        (FileNotFoundError(2, "No such file or directory", "a.pkl"), "a.pkl: no such file or directory"),
+        (ModuleNotFoundError("No module named 'rclpy'", name="rclpy"), "rclpy cannot be imported: source a ROS 2"),
+    ],
+)
 def test_what_a_user_can_mend_is_one_sentence(monkeypatch, capsys, error, sentence):
     def run(args):
         raise error
+
     use(monkeypatch, run)
     monkeypatch.delenv(command_line.TRACEBACK_VARIABLE, raising=False)
     assert command_line.main(["doctor"]) == EXIT_BAD_INPUT
@@ -74,6 +81,7 @@ def test_what_a_user_can_mend_is_one_sentence(monkeypatch, capsys, error, senten
 def test_a_mistake_of_the_program_keeps_its_traceback(monkeypatch):
     def run(args):
         raise RuntimeError("a bug")
+
     use(monkeypatch, run)
     with pytest.raises(RuntimeError, match="a bug"):
         command_line.main(["doctor"])
@@ -81,10 +89,12 @@ def test_a_mistake_of_the_program_keeps_its_traceback(monkeypatch):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_a_command_cleanly(number):
-    code = ("import sys, types, time\nfrom refit_ros import __main__ as c\n"
-            "def run(args):\n    print('ready', flush=True)\n    time.sleep(30)\n    return 1\n"
-            "m = types.SimpleNamespace(add_arguments=lambda p: None, run=run)\n"
-            "c.importlib.import_module = lambda name: m\nsys.exit(c.main(['doctor']))")
+    code = (
+        "import sys, types, time\nfrom refit_ros import __main__ as c\n"
+        "def run(args):\n    print('ready', flush=True)\n    time.sleep(30)\n    return 1\n"
+        "m = types.SimpleNamespace(add_arguments=lambda p: None, run=run)\n"
+        "c.importlib.import_module = lambda name: m\nsys.exit(c.main(['doctor']))"
+    )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == "ready\n"
         child.send_signal(number)

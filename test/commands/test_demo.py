@@ -1,4 +1,5 @@
 """The demo as a user starts it: real processes, real topics, a report and pictures at the end."""
+
 from __future__ import annotations
 
 import json
@@ -18,7 +19,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("refit_ros.msg", reason="the messages are not built")
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
-LIMIT_S = 100   # also on a busy machine that compiles for the first time
+LIMIT_S = 100  # also on a busy machine that compiles for the first time
 
 
 def demo(output: Path, *arguments: str) -> subprocess.Popen:
@@ -30,7 +31,7 @@ def finish(process: subprocess.Popen, within_s: float = LIMIT_S) -> tuple[str, s
     try:
         return process.communicate(timeout=within_s)
     except subprocess.TimeoutExpired:
-        process.kill()   # its children die with it
+        process.kill()  # its children die with it
         raise
 
 

@@ -1,4 +1,5 @@
 """What the demo makes of what it measured, without running anything."""
+
 from __future__ import annotations
 
 import argparse
@@ -20,11 +21,25 @@ PICTURE = np.zeros((48, 64, 3), np.uint8)
 
 
 def measured(**changes) -> Measured:
-    whole = Measured(start_s=3.0, seconds=2.0, frames_in=60, frames_out=58, latency_ms=np.linspace(20, 40, 58),
-                     arrival_ms=np.linspace(22, 42, 58), true_people=1, people_seen=1.0, node_cpu_s=1.0, cameras_cpu_s=0.1,
-                     markers=58, tf=58, frame_id="world", comparison=Comparison(58, 0, 0, 0, 70.0, 50.0, 90.0),
-                     diagnostics={"/refit: pipeline": {"level": 0, "message": "", "values": {"weights": "embedded"}}},
-                     overlays=({"camera1": PICTURE, "camera2": PICTURE + 200},), exit_codes={"node": 0, "cameras": 0})
+    whole = Measured(
+        start_s=3.0,
+        seconds=2.0,
+        frames_in=60,
+        frames_out=58,
+        latency_ms=np.linspace(20, 40, 58),
+        arrival_ms=np.linspace(22, 42, 58),
+        true_people=1,
+        people_seen=1.0,
+        node_cpu_s=1.0,
+        cameras_cpu_s=0.1,
+        markers=58,
+        tf=58,
+        frame_id="world",
+        comparison=Comparison(58, 0, 0, 0, 70.0, 50.0, 90.0),
+        diagnostics={"/refit: pipeline": {"level": 0, "message": "", "values": {"weights": "embedded"}}},
+        overlays=({"camera1": PICTURE, "camera2": PICTURE + 200},),
+        exit_codes={"node": 0, "cameras": 0},
+    )
     return replace(whole, **changes)
 
 
@@ -37,8 +52,20 @@ def args():
 
 def test_the_report_holds_the_promised_keys_as_json(args):
     report = demo.report_from(measured(), args, trained=True)
-    assert {"cameras", "people", "frames_in", "frames_out", "fps", "latency_ms_p50", "latency_ms_p95", "mpjpe_mm",
-            "pa_mpjpe_mm", "machine", "versions", "id_switches"} <= set(report)
+    assert {
+        "cameras",
+        "people",
+        "frames_in",
+        "frames_out",
+        "fps",
+        "latency_ms_p50",
+        "latency_ms_p95",
+        "mpjpe_mm",
+        "pa_mpjpe_mm",
+        "machine",
+        "versions",
+        "id_switches",
+    } <= set(report)
     assert (report["cameras"], report["people"], report["fps"]) == (2, 1, 29.0)
     assert report["latency_ms_p50"] == pytest.approx(30) and report["latency_ms_p95"] == pytest.approx(39)
     assert json.loads(json.dumps(report, allow_nan=False)) == report
@@ -57,15 +84,18 @@ def test_what_could_not_be_measured_is_null(args):
     json.dumps(report, allow_nan=False)
 
 
-@pytest.mark.parametrize("changes, words", [
-    ({}, None),
-    ({"comparison": Comparison(0, 58, 0, 0, NAN, NAN, NAN)}, "nobody was found"),
-    ({"frames_out": 3}, "only 3 of 60"),
-    ({"overlays": ({"camera1": PICTURE},)}, "an overlay picture did not come"),
-    ({"tf": 0}, "neither TF nor markers"),
-    ({"diagnostics": {}}, "diagnostics is silent"),
-    ({"latency_ms": np.full(58, 90.0)}, "longer than it did"),
-])
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({}, None),
+        ({"comparison": Comparison(0, 58, 0, 0, NAN, NAN, NAN)}, "nobody was found"),
+        ({"frames_out": 3}, "only 3 of 60"),
+        ({"overlays": ({"camera1": PICTURE},)}, "an overlay picture did not come"),
+        ({"tf": 0}, "neither TF nor markers"),
+        ({"diagnostics": {}}, "diagnostics is silent"),
+        ({"latency_ms": np.full(58, 90.0)}, "longer than it did"),
+    ],
+)
 def test_what_is_not_well_is_said(changes, words):
     problem = demo.what_is_not_well(measured(**changes), cameras=2, trained=True)
     assert problem is None if words is None else words in problem

@@ -1,4 +1,5 @@
 """What the documents point to is there, and what they tell to type exists."""
+
 from __future__ import annotations
 
 import re
@@ -9,8 +10,9 @@ import pytest
 from refit_ros.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted(path for pattern in ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "refit_ros/**/*.md")
-                   for path in ROOT.glob(pattern))
+DOCUMENTS = sorted(
+    path for pattern in ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "refit_ros/**/*.md") for path in ROOT.glob(pattern)
+)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"python3? -m refit_ros ([a-z_]+)")
 

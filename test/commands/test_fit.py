@@ -1,4 +1,5 @@
 """`fit` from a photograph on disk to the files it writes."""
+
 from __future__ import annotations
 
 import cv2
@@ -12,7 +13,7 @@ from refit_ros.core.checkpoint import EMBEDDED_WEIGHTS
 
 HEIGHT = WIDTH = 512
 needs_weights = pytest.mark.skipif(not EMBEDDED_WEIGHTS.is_file(), reason="without embedded weights poses mean nothing")
-BOX = (60, 0, 470, 511)   # the astronaut, as far as the picture shows her
+BOX = (60, 0, 470, 511)  # the astronaut, as far as the picture shows her
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +37,20 @@ def test_all_that_is_promised_is_there(fitted):
     with np.load(fitted / "astronaut.npz", allow_pickle=False) as people:
         shapes = {name: people[name].shape for name in people.files}
         assert all(np.isfinite(people[name]).all() for name in people.files if people[name].dtype.kind == "f")
-    assert shapes == {"betas": (1, 10), "global_orient": (1, 3), "body_pose": (1, 69), "transl": (1, 3),
-                      "joints": (1, 24, 3), "joint_stddev": (1, 24), "boxes": (1, 4), "id": (1,), "confidence": (1,),
-                      "focal": (), "principal_point": (2,), "body_model": ()}
+    assert shapes == {
+        "betas": (1, 10),
+        "global_orient": (1, 3),
+        "body_pose": (1, 69),
+        "transl": (1, 3),
+        "joints": (1, 24, 3),
+        "joint_stddev": (1, 24),
+        "boxes": (1, 4),
+        "id": (1,),
+        "confidence": (1,),
+        "focal": (),
+        "principal_point": (2,),
+        "body_model": (),
+    }
 
 
 def test_the_camera_is_the_published_guess(fitted):
@@ -53,10 +65,14 @@ def test_parameters_give_the_joints_through_smplx_conventions(fitted):
 
     from refit_ros.core.body import load_body
     from refit_ros.core.rotations import rotmat_from_axis_angle
+
     people = np.load(fitted / "astronaut.npz")
     axis_angle = np.concatenate([people["global_orient"], people["body_pose"]], axis=1).reshape(1, 24, 3)
-    joints = load_body().joints(torch.from_numpy(people["betas"]), rotmat_from_axis_angle(torch.from_numpy(axis_angle)),
-                                torch.from_numpy(people["transl"]))
+    joints = load_body().joints(
+        torch.from_numpy(people["betas"]),
+        rotmat_from_axis_angle(torch.from_numpy(axis_angle)),
+        torch.from_numpy(people["transl"]),
+    )
     np.testing.assert_allclose(joints.numpy(), people["joints"], atol=1e-5)
 
 
@@ -84,8 +100,24 @@ def test_the_users_camera_is_used(photograph, tmp_path):
     places = {}
     for focal, x in ((800, 256), (800, 0)):
         output = tmp_path / str(x)
-        main(["fit", str(photograph), "--output", str(output), "--device", "cpu", "--no-overlay",
-              "--box", *map(str, BOX), "--focal", str(focal), "--principal-point", str(x), "256"])
+        main(
+            [
+                "fit",
+                str(photograph),
+                "--output",
+                str(output),
+                "--device",
+                "cpu",
+                "--no-overlay",
+                "--box",
+                *map(str, BOX),
+                "--focal",
+                str(focal),
+                "--principal-point",
+                str(x),
+                "256",
+            ]
+        )
         people = np.load(output / "astronaut.npz")
         assert people["focal"] == focal and people["principal_point"].tolist() == [x, 256]
         places[x] = people["joints"][0, 0]
@@ -96,9 +128,24 @@ def test_bad_files_are_named_and_the_others_go_on(photograph, tmp_path, capsys):
     text, empty = tmp_path / "notes.jpg", tmp_path / "empty.mp4"
     text.write_text("not a picture")
     empty.write_bytes(b"")
-    code = main(["fit", str(text), str(tmp_path / "missing.png"), str(empty), str(photograph),
-                 "--output", str(tmp_path / "out"), "--weights", "untrained", "--device", "cpu", "--no-overlay",
-                 "--detector", "full_image"])
+    code = main(
+        [
+            "fit",
+            str(text),
+            str(tmp_path / "missing.png"),
+            str(empty),
+            str(photograph),
+            "--output",
+            str(tmp_path / "out"),
+            "--weights",
+            "untrained",
+            "--device",
+            "cpu",
+            "--no-overlay",
+            "--detector",
+            "full_image",
+        ]
+    )
     said = capsys.readouterr().err.splitlines()
     assert code == EXIT_NOT_WELL
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["astronaut.npz"]
@@ -127,10 +174,13 @@ def test_a_video_is_one_sequence_with_its_own_times(tmp_path):
 def test_a_folder_gives_its_pictures_by_name_and_nothing_else(tmp_path, is_sequence, starts):
     for name, grey in (("b.png", 200), ("a.png", 100), ("a.txt", 0)):
         cv2.imwrite(str(tmp_path / name.replace("txt", "png")), np.full((8, 9), grey, np.uint8)) if grey else (
-            tmp_path / name).write_text("")
+            tmp_path / name
+        ).write_text("")
     frames = list(read_frames(list_sources([tmp_path], is_sequence, pytest.fail), 1, pytest.fail))
     assert [(frame.name, frame.image.shape, int(frame.image[0, 0, 0])) for frame in frames] == [
-        ("a", (8, 9, 3), 100), ("b", (8, 9, 3), 200)]
+        ("a", (8, 9, 3), 100),
+        ("b", (8, 9, 3), 200),
+    ]
     assert [frame.starts_sequence for frame in frames] == starts
 
 

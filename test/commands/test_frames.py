@@ -1,4 +1,5 @@
 """What people bring to `fit`: damaged and cut videos, names of all kinds, files that are none."""
+
 from __future__ import annotations
 
 import os
@@ -30,7 +31,7 @@ def damage(path, frame: int) -> None:
     begin = content.find(b"movi")
     for _ in range(frame + 1):
         begin = content.find(b"00dc", begin + 4)
-    content[begin + 8:begin + 200] = bytes(192)
+    content[begin + 8 : begin + 200] = bytes(192)
     path.write_bytes(content)
 
 
@@ -53,8 +54,10 @@ def test_a_video_cut_in_half_is_told(tmp_path):
     assert 3 <= len(found) < 12 and f"{len(found)} of 12 frames" in said[0]
 
 
-@pytest.mark.parametrize("ending, fourcc", [("3gp", "mp4v"), ("ts", "mp4v"), ("mts", "mp4v"), ("wmv", "WMV2"),
-                                            ("flv", "FLV1"), ("mkv", "MJPG"), ("mp4", "mp4v")])
+@pytest.mark.parametrize(
+    "ending, fourcc",
+    [("3gp", "mp4v"), ("ts", "mp4v"), ("mts", "mp4v"), ("wmv", "WMV2"), ("flv", "FLV1"), ("mkv", "MJPG"), ("mp4", "mp4v")],
+)
 def test_a_video_is_one_by_what_it_holds(tmp_path, ending, fourcc):
     make_video(tmp_path / f"walk.{ending}", fourcc)
     os.rename(tmp_path / f"walk.{ending}", tmp_path / "walk.data")
@@ -88,14 +91,27 @@ def test_a_name_that_is_not_utf_8_is_fitted_and_printed(tmp_path, capsys):
     make_video(tmp_path / "v.avi", count=2)
     for plain, strange in ((b"a.png", b"a\xff.png"), (b"v.avi", b"v\xff.avi")):
         os.rename(os.path.join(os.fsencode(tmp_path), plain), os.path.join(os.fsencode(tmp_path), strange))
-    code = main(["fit", str(tmp_path), "--output", str(tmp_path / "out"), "--weights", "untrained", "--device", "cpu",
-                 "--detector", "full_image"])
+    code = main(
+        [
+            "fit",
+            str(tmp_path),
+            "--output",
+            str(tmp_path / "out"),
+            "--weights",
+            "untrained",
+            "--device",
+            "cpu",
+            "--detector",
+            "full_image",
+        ]
+    )
     assert code == 0 and "a\\udcff: 1 person" in capsys.readouterr().out
     assert len(list((tmp_path / "out").glob("*.npz"))) == 3 and not list((tmp_path / "out").glob(".refit_*"))
 
 
 def test_a_frame_that_cannot_be_written_leaves_nothing_half_made(tmp_path):
     from refit_ros.core.plain_files import whole_file
+
     with pytest.raises(RuntimeError), whole_file(tmp_path / "x.npz") as file:
         file.write(b"half")
         raise RuntimeError("the disk is full")

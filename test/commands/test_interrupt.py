@@ -1,4 +1,5 @@
 """A signal at any moment ends a program well: with exit code 0, and without a word."""
+
 from __future__ import annotations
 
 import os
@@ -37,8 +38,9 @@ sys.exit(3)
 @pytest.mark.parametrize("times", [1, 5])
 def test_within_an_import_it_comes_afterwards(tmp_path, number, times):
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(0.6)\n")
-    program = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path)], stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True)
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         assert program.stdout.readline() == "ready\n"
         time.sleep(0.2)
@@ -78,8 +80,12 @@ time.sleep(40)
 @pytest.mark.parametrize("told", [True, False])
 def test_a_launched_program_ends_well_when_what_launched_it_is_gone(tmp_path, told):
     mark = tmp_path / "ended_well"
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, CHILD, str(mark)], stdout=subprocess.PIPE, text=True,
-                              env={**os.environ, "REFIT_ENDS_WITH_PARENT": "1" if told else ""})
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, CHILD, str(mark)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "REFIT_ENDS_WITH_PARENT": "1" if told else ""},
+    )
     child = int(parent.stdout.readline())
     try:
         parent.kill()

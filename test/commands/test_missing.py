@@ -1,4 +1,5 @@
 """What to do about something that is not installed is a thing that can be done; options that are read are used."""
+
 from __future__ import annotations
 
 import argparse
@@ -25,6 +26,7 @@ def test_bag_hears_every_option_of_the_network(monkeypatch):
     """--engine was once read and forgotten."""
     pytest.importorskip("rosbags")
     from refit_ros.node import recording
+
     monkeypatch.setattr(recording, "cameras_in", lambda *_: (["camera"], "raw"))
     parser = argparse.ArgumentParser()
     bag.add_arguments(parser)

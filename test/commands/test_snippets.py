@@ -1,4 +1,5 @@
 """Every snippet of the documents does what it says: Python runs, command lines are read by the commands' own parsers."""
+
 from __future__ import annotations
 
 import ast
@@ -17,10 +18,21 @@ from refit_ros.__main__ import OneLineParser, split_ros_arguments
 from refit_ros.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"),
-                    *ROOT.glob("refit_ros/data/*.md")])
-PLACEHOLDERS = {"SCENE": "walking", "N": "2", "DIR": "folder", "FOLDER": "folder", "FILE": "file", "COMMAND": "doctor",
-                "NAME": "name", "IN": "in", "OUT": "out", "PATH": "path"}
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("refit_ros/data/*.md")]
+)
+PLACEHOLDERS = {
+    "SCENE": "walking",
+    "N": "2",
+    "DIR": "folder",
+    "FOLDER": "folder",
+    "FILE": "file",
+    "COMMAND": "doctor",
+    "NAME": "name",
+    "IN": "in",
+    "OUT": "out",
+    "PATH": "path",
+}
 # In one line of code, or in a block of it; a backslash continues a line.
 LINE = re.compile(r"(?:^|[ `=])(python3? -m refit_ros(?:\.[\w.]+)?(?: [^`\n#|]*)?)", re.MULTILINE)
 # Stands before a snippet that needs what a test cannot have, and says what that is: of such a snippet the imports are run.
@@ -34,7 +46,7 @@ def blocks(language: str) -> list:
     for document in DOCUMENTS:
         text = document.read_text()
         for match in re.finditer(rf"({NOT_RUN})?^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-            line = text[:match.start(2)].count("\n") + 1
+            line = text[: match.start(2)].count("\n") + 1
             found.append(pytest.param(match[2], not match[1], id=f"{document.relative_to(ROOT)}:{line}"))
     return found
 
@@ -55,6 +67,7 @@ def workplace(tmp_path_factory):
     import cv2
 
     from refit_ros.synthetic.scenes import named_scene
+
     folder = tmp_path_factory.mktemp("snippets")
     image = named_scene("standing", cameras=1, seed=1, width_px=320, height_px=240).render(0.0, 0)[..., ::-1]
     cv2.imwrite(str(folder / "photo.jpg"), image)
@@ -63,8 +76,12 @@ def workplace(tmp_path_factory):
         video.write(image)
     video.release()
     (folder / "fit_output").mkdir()
-    np.savez(folder / "fit_output" / "photo.npz", joints=np.ones((2, 24, 3)), focal=np.float32(400),
-             principal_point=np.array([160, 120], np.float32))
+    np.savez(
+        folder / "fit_output" / "photo.npz",
+        joints=np.ones((2, 24, 3)),
+        focal=np.float32(400),
+        principal_point=np.array([160, 120], np.float32),
+    )
     return folder
 
 
@@ -107,15 +124,16 @@ def test_command_lines_are_read(line):
     known = {option for action in parser._actions for option in action.option_strings}
     required = [action for action in parser._actions if action.required]
     options = [word for word in arguments if word.startswith("--")]
-    if "--help" in options or (required and not arguments):   # named in a sentence
+    if "--help" in options or (required and not arguments):  # named in a sentence
         assert set(options) <= known
         return
-    parser.parse_args(arguments)   # ends the test where it cannot be read
+    parser.parse_args(arguments)  # ends the test where it cannot be read
 
 
 @pytest.mark.parametrize("code, _", blocks("bash"))
 def test_shell_lines_name_what_is_there(code, _):
     from refit_ros.node.parameters import table
+
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for line in re.sub(r"\\\n\s*", " ", code).splitlines():
         words = shlex.split(line, comments=True)

@@ -1,4 +1,5 @@
 """Lets the tests of the core import what they share (`parity_case`)."""
+
 import sys
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """The golden numbers of the published code, and a network filled as theirs was."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -40,9 +41,14 @@ def manifest() -> dict[str, tuple[int, ...]]:
 
 def config() -> NetworkConfig:
     values = settings()
-    return NetworkConfig(backbone=values["backbone"], markers=MARKERS[values["markers"]],
-                         head_convolutions=values["head_convolutions"], decoder_layers=values["decoder_layers"],
-                         window_radius=values["window_radius"], iterations=values["single_view_iterations"])
+    return NetworkConfig(
+        backbone=values["backbone"],
+        markers=MARKERS[values["markers"]],
+        head_convolutions=values["head_convolutions"],
+        decoder_layers=values["decoder_layers"],
+        window_radius=values["window_radius"],
+        iterations=values["single_view_iterations"],
+    )
 
 
 @lru_cache

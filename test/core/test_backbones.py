@@ -1,4 +1,5 @@
 """Each backbone's outputs have the sizes that the rest of the network is built for."""
+
 from __future__ import annotations
 
 import pytest
@@ -8,10 +9,13 @@ from refit_ros.core.backbone import make_backbone
 from refit_ros.core.config import SMALL, NetworkConfig
 
 
-@pytest.mark.parametrize(("config", "channels", "pooled", "millions"), [
-    (NetworkConfig(backbone="hrnet_w32"), 480, 256, (28, 34)),
-    (SMALL, 96, 448, (2, 4)),
-])
+@pytest.mark.parametrize(
+    ("config", "channels", "pooled", "millions"),
+    [
+        (NetworkConfig(backbone="hrnet_w32"), 480, 256, (28, 34)),
+        (SMALL, 96, 448, (2, 4)),
+    ],
+)
 @torch.inference_mode()
 def test_sizes(config, channels, pooled, millions):
     backbone = make_backbone(config).eval()

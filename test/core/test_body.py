@@ -1,4 +1,5 @@
 """The body: equal to smplx's own, its markers equal to the mesh's, turned and moved as SMPL is."""
+
 from __future__ import annotations
 
 import pytest
@@ -28,8 +29,17 @@ def test_equal_to_smplx(body):
     expected = layer(betas=betas, global_orient=rotmats[:, :1], body_pose=rotmats[:, 1:], transl=transl)
     torch.testing.assert_close(body.vertices(betas, rotmats, transl), expected.vertices, rtol=0, atol=2e-6)
     torch.testing.assert_close(body.joints(betas, rotmats, transl), expected.joints[:, :24], rtol=0, atol=2e-6)
-    vertices, joints = lbs(betas, rotmats, layer.v_template, layer.shapedirs, layer.posedirs, layer.J_regressor,
-                           layer.parents, layer.lbs_weights, pose2rot=False)
+    vertices, joints = lbs(
+        betas,
+        rotmats,
+        layer.v_template,
+        layer.shapedirs,
+        layer.posedirs,
+        layer.J_regressor,
+        layer.parents,
+        layer.lbs_weights,
+        pose2rot=False,
+    )
     torch.testing.assert_close(body.vertices(betas, rotmats), vertices, rtol=0, atol=2e-6)
     torch.testing.assert_close(body.joints(betas, rotmats), joints, rtol=0, atol=2e-6)
 

@@ -1,4 +1,5 @@
 """Files in SMPL's format, as they are given out and as they go wrong: each gets one sentence."""
+
 from __future__ import annotations
 
 import pickle
@@ -23,9 +24,12 @@ def smpl_arrays(vertices: int = 120) -> dict:
     weights = generator.random((vertices, 24))
     regressor = generator.random((24, vertices))
     return {
-        "v_template": generator.normal(size=(vertices, 3)), "f": np.arange(90, dtype=np.uint32).reshape(30, 3),
-        "shapedirs": generator.normal(size=(vertices, 3, 10)), "posedirs": generator.normal(size=(vertices, 3, 207)),
-        "J_regressor": regressor / regressor.sum(1, keepdims=True), "weights": weights / weights.sum(1, keepdims=True),
+        "v_template": generator.normal(size=(vertices, 3)),
+        "f": np.arange(90, dtype=np.uint32).reshape(30, 3),
+        "shapedirs": generator.normal(size=(vertices, 3, 10)),
+        "posedirs": generator.normal(size=(vertices, 3, 207)),
+        "J_regressor": regressor / regressor.sum(1, keepdims=True),
+        "weights": weights / weights.sum(1, keepdims=True),
         "kintree_table": np.array([(2**32 - 1,) + PARENTS[1:], range(24)], np.uint32),
         "markers": np.arange(67),
     }
@@ -75,8 +79,12 @@ def official_pickle(made, path, protocol: int = 2):
     kept = np.arange(wide.size).reshape(wide.shape)[:, :, :10]
     values["shapedirs"] = select(a=chumpy(x=wide), idxs=kept.ravel(), preferred_shape=(120, 3, 10))
     values["J_regressor"] = sparse(
-        _shape=(24, 120), data=np.concatenate([arrays["J_regressor"][c, v] for v, c in enumerate(columns)]),
-        indices=np.concatenate(columns), indptr=np.cumsum([0, *(len(c) for c in columns)]), maxprint=50)
+        _shape=(24, 120),
+        data=np.concatenate([arrays["J_regressor"][c, v] for v, c in enumerate(columns)]),
+        indices=np.concatenate(columns),
+        indptr=np.cumsum([0, *(len(c) for c in columns)]),
+        maxprint=50,
+    )
     values.update(bs_style="lbs", bs_type="lrotmin", J=chumpy(terms="an expression nobody needs"))
     path.write_bytes(pickle.dumps(values, protocol=protocol))
     return path, arrays
@@ -94,11 +102,18 @@ def test_official_pickle_without_chumpy(tmp_path, foreign, monkeypatch, protocol
     assert body.name == "SMPL_NEUTRAL" and len(body.markers) == 67
 
 
-@pytest.mark.parametrize(("name", "gender"), [
-    ("basicModel_neutral_lbs_10_207_0_v1.0.0.pkl", "neutral"), ("basicmodel_m_lbs_10_207_0_v1.0.0.pkl", "male"),
-    ("basicmodel_f_lbs_10_207_0_v1.1.0.pkl", "female"), ("basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl", "neutral"),
-    ("SMPL_MALE.npz", "male"), ("SMPL_NEUTRAL.npz", "neutral"), ("SMPL_FEMALE.pkl", "female"),
-])
+@pytest.mark.parametrize(
+    ("name", "gender"),
+    [
+        ("basicModel_neutral_lbs_10_207_0_v1.0.0.pkl", "neutral"),
+        ("basicmodel_m_lbs_10_207_0_v1.0.0.pkl", "male"),
+        ("basicmodel_f_lbs_10_207_0_v1.1.0.pkl", "female"),
+        ("basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl", "neutral"),
+        ("SMPL_MALE.npz", "male"),
+        ("SMPL_NEUTRAL.npz", "neutral"),
+        ("SMPL_FEMALE.pkl", "female"),
+    ],
+)
 @pytest.mark.parametrize("inside", ["", "smpl"])
 def test_official_names_in_a_folder(tmp_path, name, gender, inside):
     folder = tmp_path / inside
@@ -130,10 +145,15 @@ def test_another_body_without_markers_gets_the_nearest_to_the_embedded_ones(tmp_
     embedded = read_body(None)
     order = np.random.default_rng(0).permutation(len(embedded.v_template))
     place = np.argsort(order)
-    arrays = {"v_template": 1.3 * embedded.v_template[order] + 0.4, "f": place[embedded.faces],
-              "shapedirs": embedded.shapedirs[order], "posedirs": embedded.posedirs[order],
-              "J_regressor": embedded.J_regressor[:, order], "weights": embedded.weights[order],
-              "kintree_table": smpl_arrays()["kintree_table"]}
+    arrays = {
+        "v_template": 1.3 * embedded.v_template[order] + 0.4,
+        "f": place[embedded.faces],
+        "shapedirs": embedded.shapedirs[order],
+        "posedirs": embedded.posedirs[order],
+        "J_regressor": embedded.J_regressor[:, order],
+        "weights": embedded.weights[order],
+        "kintree_table": smpl_arrays()["kintree_table"],
+    }
     np.savez(tmp_path / "mine.npz", **arrays)
     with caplog.at_level("WARNING"):
         body = read_body(tmp_path / "mine.npz")
@@ -161,11 +181,17 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path, protocol):
     assert str(path) in str(error.value) and not trace.exists()
 
 
-@pytest.mark.parametrize("code", [
-    b"cos\nsystem\n(S'touch /tmp/refit_never'\ntR.", b"cbuiltins\neval\n(S'1'\ntR.", b"cnumpy\nload\n(S'x'\ntR.",
-    b"cchumpy\nos\n(S'x'\ntR.", b"ccopy_reg\n_reconstructor\n(cbuiltins\nset\ncbuiltins\nobject\nNtR.",
-    b"cnumpy.testing._private.utils\nrunstring\n(S'1'\ntR.",
-])
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"cos\nsystem\n(S'touch /tmp/refit_never'\ntR.",
+        b"cbuiltins\neval\n(S'1'\ntR.",
+        b"cnumpy\nload\n(S'x'\ntR.",
+        b"cchumpy\nos\n(S'x'\ntR.",
+        b"ccopy_reg\n_reconstructor\n(cbuiltins\nset\ncbuiltins\nobject\nNtR.",
+        b"cnumpy.testing._private.utils\nrunstring\n(S'1'\ntR.",
+    ],
+)
 def test_hand_made_pickles_do_nothing(tmp_path, code):
     pickletools.dis(code, out=open(tmp_path / "listing", "w"))
     path = tmp_path / "body.pkl"
@@ -206,15 +232,19 @@ def test_a_truncated_file_gets_one_sentence(tmp_path, ending, keep):
     else:
         path.write_bytes(pickle.dumps(smpl_arrays()))
     whole = path.read_bytes()
-    path.write_bytes(whole[:keep if isinstance(keep, int) else int(keep * len(whole))])
+    path.write_bytes(whole[: keep if isinstance(keep, int) else int(keep * len(whole))])
     with pytest.raises(InputError) as error:
         read_body(path)
     assert str(path) in str(error.value)
 
 
 def test_another_kind_of_file(tmp_path):
-    for name, content in (("a.pkl", b"\x89PNG\r\n\x1a\n"), ("b.npz", b"hello"), ("c.pkl", pickle.dumps([1, 2])),
-                          ("d.txt", "text über".encode())):
+    for name, content in (
+        ("a.pkl", b"\x89PNG\r\n\x1a\n"),
+        ("b.npz", b"hello"),
+        ("c.pkl", pickle.dumps([1, 2])),
+        ("d.txt", "text über".encode()),
+    ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=name):
             read_body(tmp_path / name)
@@ -250,12 +280,16 @@ def test_objects_in_a_pickle_that_nobody_needs_do_no_harm(tmp_path):
 
 def python_2_text_pickle(values: dict) -> bytes:
     """As Python 2 wrote it with protocol 0: an array's bytes as escaped text."""
+
     def array(value):
         value = np.asarray(value)
         escaped = "".join(chr(b) if 32 <= b < 127 and b not in (39, 92) else f"\\x{b:02x}" for b in value.tobytes())
         shape = "(" + "".join(f"I{n}\n" for n in value.shape) + "t"
-        return (f"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n{shape}cnumpy\ndtype\n"
-                f"(S'{value.dtype.str[1:]}'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\nS'{escaped}'\ntb")
+        return (
+            f"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n{shape}cnumpy\ndtype\n"
+            f"(S'{value.dtype.str[1:]}'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\nS'{escaped}'\ntb"
+        )
+
     return ("(dp0\n" + "".join(f"S'{key}'\n{array(value)}s" for key, value in values.items()) + ".").encode("ascii")
 
 

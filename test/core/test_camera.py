@@ -1,4 +1,5 @@
 """Pinhole, crop and weak perspective, each against its formula and against its inverse."""
+
 from __future__ import annotations
 
 import math
@@ -17,8 +18,13 @@ CPU = torch.device("cpu")
 
 
 def one_crop(center=(400.0, 180.0), side=240.0, focal=700.0, principal=(320.0, 240.0)) -> Crops:
-    return Crops(torch.zeros(1, 3, 256, 256), torch.tensor([center]), torch.tensor([side]), torch.tensor([focal]),
-                 torch.tensor([principal]))
+    return Crops(
+        torch.zeros(1, 3, 256, 256),
+        torch.tensor([center]),
+        torch.tensor([side]),
+        torch.tensor([focal]),
+        torch.tensor([principal]),
+    )
 
 
 def test_projection():
@@ -46,8 +52,9 @@ def test_the_crops_middle_shows_the_weak_perspective_offset():
     """At depth 2 f / (b s), x metres span x f / z = x b s / 2 px: the crop's half side is 1 / s metres."""
     crops = one_crop()
     transl = camera.transl_from_weak_perspective(torch.tensor([[0.8, 0.0, 0.0]]), crops)
-    px = camera.project(transl[:, None] + torch.tensor([[[0.0, 0.0, 0.0], [1 / 0.8, 0.0, 0.0]]]), crops.focal_px,
-                        crops.principal_px)
+    px = camera.project(
+        transl[:, None] + torch.tensor([[[0.0, 0.0, 0.0], [1 / 0.8, 0.0, 0.0]]]), crops.focal_px, crops.principal_px
+    )
     in_crop = camera.crop_from_picture_px(px, crops.center_px, crops.side_px, 256)
     torch.testing.assert_close(in_crop, torch.tensor([[[128.0, 128.0], [256.0, 128.0]]]))
 
@@ -96,5 +103,5 @@ def test_crops_out_of_several_pictures_are_the_same_as_one_by_one():
     cutter = PictureCrops(64, CPU)
     together = cutter.cut_from_all([first, second, first, second], center, side)
     for i, picture in enumerate((first, second, first, second)):
-        alone = cutter.cut(cutter.upload(picture), center[i:i + 1], side[i:i + 1])
-        torch.testing.assert_close(together[i:i + 1], alone)
+        alone = cutter.cut(cutter.upload(picture), center[i : i + 1], side[i : i + 1])
+        torch.testing.assert_close(together[i : i + 1], alone)

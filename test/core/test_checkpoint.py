@@ -1,4 +1,5 @@
 """Weights files: as published, as saved here, and as they go wrong."""
+
 from __future__ import annotations
 
 import pickle
@@ -69,8 +70,14 @@ def test_untrained_says_so(body):
 def test_names_are_translated_there_and_back(network):
     names = list(network.state_dict())
     assert [own_name(published_name(name)) for name in names] == names
-    assert {"corr_layer.0.weight", "flow_layer.weight", "local_layer.bias", "update_block.pose_gru.lz.weight",
-            "regressor.decpose.weight", "init_pose"} <= {published_name(name) for name in names}
+    assert {
+        "corr_layer.0.weight",
+        "flow_layer.weight",
+        "local_layer.bias",
+        "update_block.pose_gru.lz.weight",
+        "regressor.decpose.weight",
+        "init_pose",
+    } <= {published_name(name) for name in names}
 
 
 def published_state(config: NetworkConfig, body) -> dict[str, torch.Tensor]:
@@ -91,16 +98,34 @@ def test_published_layout(tmp_path, body, w32, wrapped):
     state = {f"module.{name}": value for name, value in w32.items()}
     state["module.smpl.v_template"] = torch.zeros(6890, 3)
     state["module.smpl_male.J_regressor"] = torch.zeros(24, 6890)
-    whole = {"epoch": 3, wrapped: state, "optimizer": {"state": {}, "param_groups": [{"lr": 1e-4}]},
-             "performance": np.float64(41.5), "dataperm": np.arange(5)} if wrapped else state
+    whole = (
+        {
+            "epoch": 3,
+            wrapped: state,
+            "optimizer": {"state": {}, "param_groups": [{"lr": 1e-4}]},
+            "performance": np.float64(41.5),
+            "dataperm": np.arange(5),
+        }
+        if wrapped
+        else state
+    )
     torch.save(whole, tmp_path / "checkpoint_best.pth.tar")
     loaded = load_network(tmp_path / "checkpoint_best.pth.tar", body)
     assert loaded.config == NetworkConfig(backbone="hrnet_w32") and loaded.trained
     assert torch.equal(loaded.feedback.windows.weight, w32["flow_layer.weight"])
 
 
-@pytest.mark.parametrize("changes", [{"head_convolutions": 0}, {"head_convolutions": 1}, {"decoder_layers": 2},
-                                     {"window_radius": 2}, {"hidden": 16}, {"backbone": "hrnet_w48"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"head_convolutions": 0},
+        {"head_convolutions": 1},
+        {"decoder_layers": 2},
+        {"window_radius": 2},
+        {"hidden": 16},
+        {"backbone": "hrnet_w48"},
+    ],
+)
 def test_the_variant_is_read_from_the_shapes(body, changes):
     config = NetworkConfig(**{"backbone": "hrnet_w32", **changes})
     with torch.device("meta"):
@@ -167,7 +192,7 @@ def test_truncated_files(tmp_path, body, saved, w32, keep):
     torch.save({"model": w32}, tmp_path / "whole.pt")
     for whole, path in ((saved, tmp_path / "cut.safetensors"), (tmp_path / "whole.pt", tmp_path / "cut.pt")):
         content = whole.read_bytes()
-        path.write_bytes(content[:keep if isinstance(keep, int) else int(keep * len(content))])
+        path.write_bytes(content[: keep if isinstance(keep, int) else int(keep * len(content))])
         with pytest.raises(InputError) as error:
             load_network(path, body)
         assert str(path) in str(error.value) and "\n" not in str(error.value)

@@ -1,4 +1,5 @@
 """Made ready for speed, a network still says the same: for one view, many, known shapes, warm starts, in parts."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -25,6 +26,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def network():
     from refit_ros.core.body import load_body
+
     network = untrained_network(SMALL, load_body())
     randomize_norms(network)
     return network
@@ -120,6 +122,7 @@ def test_out_of_memory_in_the_loop_computes_half_of_the_people_at_a_time(network
         if len(features.pooled) > 2:
             raise torch.OutOfMemoryError("out of memory")
         return whole(features, *rest)
+
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     monkeypatch.setattr(prepared.network, "fit", fit)
     crops = random_crops(6, 128, CPU)
@@ -133,8 +136,10 @@ def test_out_of_memory_in_the_loop_computes_half_of_the_people_at_a_time(network
         prepared(crops, views)
 
 
-@pytest.mark.parametrize(("options", "word"), [({"precision": "float8"}, "float8"), ({"engine": "magic"}, "magic"),
-                                               ({"max_batch": 0}, "max_batch")])
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [({"precision": "float8"}, "float8"), ({"engine": "magic"}, "magic"), ({"max_batch": 0}, "max_batch")],
+)
 def test_what_cannot_be_had_is_said(network, options, word):
     with pytest.raises(InputError, match=word):
         prepare(network, **options)
@@ -165,8 +170,9 @@ def test_fused_update_and_decoder(layers):
     update, decoder = Update(config), Decoder(config)
     hidden, feedback, box = torch.randn(3, 26, 32), torch.randn(3, 256), torch.randn(3, 3)
     state = State(torch.randn(3, 144), torch.randn(3, 10), torch.randn(3, 3))
-    torch.testing.assert_close(FusedUpdate(update)(hidden, feedback, box, state), update(hidden, feedback, box, state),
-                               rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        FusedUpdate(update)(hidden, feedback, box, state), update(hidden, feedback, box, state), rtol=1e-4, atol=1e-5
+    )
     fused, plain = FusedDecoder(decoder)(hidden, box), decoder(hidden, box)
     for name in ("pose", "betas", "camera"):
         torch.testing.assert_close(getattr(fused, name), getattr(plain, name), rtol=1e-4, atol=1e-5)
@@ -177,6 +183,7 @@ class _Replayed:
 
     def __init__(self, compute, tensors, size):
         from refit_ros.core.graphs import _filled_up
+
         self.compute, self.inputs = compute, tuple(_filled_up(tensor, size) for tensor in tensors)
 
     def replay(self, tensors, count):
@@ -191,6 +198,7 @@ class _Replayed:
 def test_calls_filled_up_to_a_recording(network, monkeypatch):
     """Views of people, filled up to the next recorded size, agree as if they were alone; also after a fuller call."""
     from refit_ros.core import graphs
+
     monkeypatch.setattr(graphs, "_Recording", _Replayed)
     prepared = prepare(network, "float32", "torch")
     prepared._encode = graphs.Recorded(lambda _, images: prepared.encoder(*images))
@@ -208,9 +216,14 @@ def test_calls_filled_up_to_a_recording(network, monkeypatch):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize(("engine", "module", "precision", "tolerance"), [
-    ("openvino", "openvino", "float32", 1e-4), ("openvino", "openvino", "bfloat16", 0.05),
-    ("onnxruntime", "onnxruntime", "float32", 1e-4)])
+@pytest.mark.parametrize(
+    ("engine", "module", "precision", "tolerance"),
+    [
+        ("openvino", "openvino", "float32", 1e-4),
+        ("openvino", "openvino", "bfloat16", 0.05),
+        ("onnxruntime", "onnxruntime", "float32", 1e-4),
+    ],
+)
 def test_other_engines_say_the_same(network, engine, module, precision, tolerance):
     pytest.importorskip(module, reason=f"{module} is not installed")
     prepared = prepare(network, precision, engine)
@@ -219,8 +232,9 @@ def test_other_engines_say_the_same(network, engine, module, precision, toleranc
         assert_same(prepared(crops), network(crops), tolerance)
 
 
-@pytest.mark.parametrize(("engine", "command"), [("openvino", "pip install openvino"),
-                                                 ("onnxruntime", r"pip install '\.\[onnx\]'")])
+@pytest.mark.parametrize(
+    ("engine", "command"), [("openvino", "pip install openvino"), ("onnxruntime", r"pip install '\.\[onnx\]'")]
+)
 def test_an_engine_that_is_absent_is_a_clear_error(network, engine, command, monkeypatch):
     monkeypatch.setitem(sys.modules, engine, None)
     with pytest.raises(InputError, match=f"{engine} was asked for and is not installed.*{command}"):
@@ -255,7 +269,7 @@ def test_a_crop_is_the_same_alone_and_among_others(network, engine):
     prepared = prepare(network, "float32", engine)
     together = prepared(crops).estimate
     for i in range(5):
-        alone = prepared(Crops(*(getattr(crops, field.name)[i:i + 1] for field in fields(Crops)))).estimate
+        alone = prepared(Crops(*(getattr(crops, field.name)[i : i + 1] for field in fields(Crops)))).estimate
         torch.testing.assert_close(alone.rotmats[0], together.rotmats[i], rtol=0, atol=1e-4)
         torch.testing.assert_close(alone.betas[0], together.betas[i], rtol=0, atol=1e-4)
 
@@ -271,6 +285,7 @@ def test_a_precision_that_an_engine_does_not_have(network, engine, precision):
 def test_auto_moves_the_mean_vertex_by_less_than_2_mm_on_held_out_people():
     from refit_ros.core.checkpoint import EMBEDDED_WEIGHTS, load_network
     from refit_ros.synthetic.samples import SampleSource
+
     if not EMBEDDED_WEIGHTS.is_file():
         pytest.skip("there are no embedded weights")
     network = load_network()

@@ -1,4 +1,5 @@
 """The loop on keypoint evidence: the same state and constraints, another feedback."""
+
 import dataclasses
 
 import pytest
@@ -31,18 +32,26 @@ def network():
 def drawn(count=5, seed=0):
     generator = torch.Generator().manual_seed(seed)
     kinds = LANDMARKS.markers
-    evidence = KeypointEvidence(torch.rand(count, kinds, 2, generator=generator) * 2 - 1,
-                                torch.rand(count, kinds, generator=generator),
-                                torch.randn(count, kinds, 3, generator=generator) * 0.4,
-                                torch.rand(count, kinds, generator=generator))
-    crops = crops_without_images(torch.rand(count, 2, generator=generator) * 400, torch.full((count,), 300.0),
-                                 torch.full((count,), 700.0), torch.full((count, 2), 200.0))
+    evidence = KeypointEvidence(
+        torch.rand(count, kinds, 2, generator=generator) * 2 - 1,
+        torch.rand(count, kinds, generator=generator),
+        torch.randn(count, kinds, 3, generator=generator) * 0.4,
+        torch.rand(count, kinds, generator=generator),
+    )
+    crops = crops_without_images(
+        torch.rand(count, 2, generator=generator) * 400,
+        torch.full((count,), 300.0),
+        torch.full((count,), 700.0),
+        torch.full((count, 2), 200.0),
+    )
     return evidence, crops
 
 
 def same(first, second, tolerance=1e-5):
-    return all(torch.allclose(getattr(first.estimate, name), getattr(second.estimate, name), atol=tolerance)
-               for name in ("rotmats", "betas", "weak_perspective"))
+    return all(
+        torch.allclose(getattr(first.estimate, name), getattr(second.estimate, name), atol=tolerance)
+        for name in ("rotmats", "betas", "weak_perspective")
+    )
 
 
 def test_the_shared_update_computes_what_the_update_computes():
@@ -50,8 +59,12 @@ def test_the_shared_update_computes_what_the_update_computes():
         torch.manual_seed(3)
         update, shared = Update(LANDMARKS), SharedUpdate(LANDMARKS)
         shared.load_state_dict(update.state_dict())
-        given = (torch.randn(4, 26, 32), torch.randn(4, 256), torch.randn(4, 3),
-                 State(torch.randn(4, 144), torch.randn(4, 10), torch.randn(4, 3)))
+        given = (
+            torch.randn(4, 26, 32),
+            torch.randn(4, 256),
+            torch.randn(4, 3),
+            State(torch.randn(4, 144), torch.randn(4, 10), torch.randn(4, 3)),
+        )
     assert torch.allclose(update(*given), shared(*given), atol=2e-6)
 
 
@@ -60,8 +73,11 @@ def test_what_is_not_seen_has_no_say(network):
     gone = torch.rand(evidence.visibility.shape, generator=torch.Generator().manual_seed(1)) < 0.4
     visibility, quality = evidence.visibility.masked_fill(gone, 0), evidence.quality.masked_fill(gone, 0)
     one = dataclasses.replace(evidence, visibility=visibility, quality=quality)
-    other = dataclasses.replace(one, place=torch.where(gone[..., None], -one.place, one.place),
-                                offset_m=torch.where(gone[..., None], one.offset_m + 1, one.offset_m))
+    other = dataclasses.replace(
+        one,
+        place=torch.where(gone[..., None], -one.place, one.place),
+        offset_m=torch.where(gone[..., None], one.offset_m + 1, one.offset_m),
+    )
     assert same(network.fit(one, crops), network.fit(other, crops), 0)
     seen = dataclasses.replace(one, place=torch.where(gone[..., None], one.place, -one.place))
     assert not same(network.fit(one, crops), network.fit(seen, crops), 1e-4)

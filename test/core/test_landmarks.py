@@ -1,4 +1,5 @@
 """Where landmarks lie on a body, and what the layouts of sources mean."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """Limits: a default in one place, settable, and told with the way to set it."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,4 +1,5 @@
 """The one loop: shared by views, held to a known shape, begun from a known state."""
+
 from __future__ import annotations
 
 import pytest
@@ -36,8 +37,9 @@ def test_views_of_a_person_agree(network, count):
         torch.testing.assert_close(estimate.rotmats @ estimate.rotmats.transpose(-1, -2), identity, rtol=0, atol=1e-5)
         torch.testing.assert_close(torch.linalg.det(estimate.rotmats), torch.ones(count, 24), rtol=0, atol=1e-5)
         torch.testing.assert_close(world, world[:1].expand_as(world), rtol=0, atol=1e-5)
-        torch.testing.assert_close(estimate.rotmats[:, 1:], estimate.rotmats[:1, 1:].expand(count, -1, -1, -1),
-                                   rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            estimate.rotmats[:, 1:], estimate.rotmats[:1, 1:].expand(count, -1, -1, -1), rtol=0, atol=1e-6
+        )
         torch.testing.assert_close(estimate.betas, estimate.betas[:1].expand_as(estimate.betas), rtol=0, atol=1e-6)
     if count > 1:
         camera = network(crops, views=views).estimate.weak_perspective
@@ -51,8 +53,9 @@ def test_people_in_one_call_do_not_see_each_other(network):
     together = network(crops, views=views)
     for number in range(3):
         index = [i for i, p in enumerate(person) if p == number]
-        alone = network(rows(crops, index), views=Views(torch.zeros(len(index), dtype=torch.int64),
-                                                        views.camera_from_world[index]))
+        alone = network(
+            rows(crops, index), views=Views(torch.zeros(len(index), dtype=torch.int64), views.camera_from_world[index])
+        )
         for a, b in zip(together.history, alone.history):
             torch.testing.assert_close(a.rotmats[index], b.rotmats, rtol=0, atol=1e-4)
             torch.testing.assert_close(a.transl[index], b.transl, rtol=1e-3, atol=1e-3)
@@ -135,8 +138,9 @@ def test_windows_read_their_own_channel_first_index_along_x(network):
 def test_nothing_that_comes_out_is_nan_whatever_comes_in(network):
     for images in (torch.zeros(1, 3, 128, 128), torch.full((1, 3, 128, 128), 1e4)):
         for side, focal in ((1e-2, 1e5), (1e5, 1.0)):
-            crops = Crops(images, torch.tensor([[-1e4, 1e4]]), torch.tensor([side]), torch.tensor([focal]),
-                          torch.zeros(1, 2))
+            crops = Crops(
+                images, torch.tensor([[-1e4, 1e4]]), torch.tensor([side]), torch.tensor([focal]), torch.zeros(1, 2)
+            )
             for estimate in network(crops).history:
                 assert all(torch.isfinite(getattr(estimate, n)).all() for n in ("rotmats", "betas", "transl"))
 
@@ -164,8 +168,13 @@ def test_the_flip_test_of_a_mirrored_picture_is_the_mirrored_result(network):
 def test_one_body_through_two_cameras(network):
     """A batch of people of different cameras: each row is as if it came alone."""
     crops = random_crops(3, 128, CPU)
-    crops = Crops(crops.images, crops.center_px, crops.side_px, torch.tensor([500.0, 900.0, 1500.0]),
-                  torch.tensor([[320.0, 240.0], [640.0, 360.0], [300.0, 200.0]]))
+    crops = Crops(
+        crops.images,
+        crops.center_px,
+        crops.side_px,
+        torch.tensor([500.0, 900.0, 1500.0]),
+        torch.tensor([[320.0, 240.0], [640.0, 360.0], [300.0, 200.0]]),
+    )
     together = network(crops).estimate
     for i in range(3):
         alone = network(rows(crops, [i])).estimate

@@ -5,6 +5,7 @@ processor, instruction set and number of threads rounds its sums otherwise. So t
 where after ten iterations rounding is still far below `EXACT`; in float32 only the first iterations are.
 A folder without numbers in float64 (`*_f64.npz`) is held to what its own rounding allows.
 """
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -19,9 +20,9 @@ from refit_ros.core.published import config_from_shapes, published_name
 from refit_ros.core.refit import Features
 from refit_ros.core.types import Crops, Views
 
-EXACT = 1e-9            # float64 on both sides, every iteration
-ROUNDED = 1e-4          # float32 on one side, the first guess and the first `FIRST` iterations
-ROUNDED_AT_END = 0.05   # float32 on one side, after up to ten iterations
+EXACT = 1e-9  # float64 on both sides, every iteration
+ROUNDED = 1e-4  # float32 on one side, the first guess and the first `FIRST` iterations
+ROUNDED_AT_END = 0.05  # float32 on one side, after up to ten iterations
 FIRST = 1
 
 
@@ -111,8 +112,9 @@ def test_single_view(wide_network):
 @torch.inference_mode()
 def test_flip(wide_network):
     crops, _, golden = case.crops_and_views("single_view", 1, torch.float64)
-    estimate = fit_with_flip(wide_network, crops, axis_px=float(golden["img_size"][0]) / 2,
-                             iterations=int(golden["iterations"]))
+    estimate = fit_with_flip(
+        wide_network, crops, axis_px=float(golden["img_size"][0]) / 2, iterations=int(golden["iterations"])
+    )
     assert_final(wide_network, estimate, case.golden("single_view_flip"), case.has_wide("single_view_flip"))
 
 
@@ -157,8 +159,9 @@ CROP_FIELDS = ("images", "center_px", "side_px", "focal_px", "principal_px")
 
 
 def rows(estimate, index):
-    return replace(estimate, **{name: getattr(estimate, name)[index]
-                                for name in ("rotmats", "betas", "weak_perspective", "transl")})
+    return replace(
+        estimate, **{name: getattr(estimate, name)[index] for name in ("rotmats", "betas", "weak_perspective", "transl")}
+    )
 
 
 def crop_rows(crops: Crops, index) -> Crops:

@@ -1,4 +1,5 @@
 """Conversions there and back, means that stay rotations: for any batch, and for three of them too."""
+
 from __future__ import annotations
 
 import math
@@ -18,8 +19,9 @@ def random_rotmats(*shape: int, seed: int = 0, dtype=torch.float32) -> torch.Ten
 def assert_rotations(rotmats: torch.Tensor) -> None:
     identity = torch.eye(3, dtype=rotmats.dtype).expand_as(rotmats)
     torch.testing.assert_close(rotmats @ rotmats.transpose(-1, -2), identity, rtol=0, atol=1e-5)
-    torch.testing.assert_close(torch.linalg.det(rotmats), torch.ones(rotmats.shape[:-2], dtype=rotmats.dtype),
-                               rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        torch.linalg.det(rotmats), torch.ones(rotmats.shape[:-2], dtype=rotmats.dtype), rtol=0, atol=1e-5
+    )
 
 
 SHAPES = [(1,), (2,), (3,), (4,), (5,), (3, 3), (2, 24), ()]
@@ -98,8 +100,9 @@ def test_the_way_for_gpus_finds_the_same():
     matrices = torch.cat((any_matrices(), random_rotmats(8), random_rotmats(8) + 0.05 * torch.randn(8, 3, 3)))
     singular = torch.linalg.svdvals(matrices)
     clear = singular[:, 1] + torch.linalg.det(matrices).sign() * singular[:, 2] > 0.05
-    torch.testing.assert_close(so3._nearest_by_eigenvector(matrices)[clear], so3.nearest_rotmat(matrices)[clear],
-                               rtol=0, atol=2e-5)
+    torch.testing.assert_close(
+        so3._nearest_by_eigenvector(matrices)[clear], so3.nearest_rotmat(matrices)[clear], rtol=0, atol=2e-5
+    )
     assert_rotations(so3._nearest_by_eigenvector(torch.cat((matrices, torch.zeros(1, 3, 3)))))
 
 

@@ -1,4 +1,5 @@
 """Third-party models that a test needs: without them it is skipped, with a sentence."""
+
 import pytest
 
 from refit_ros.models.files import command, is_there

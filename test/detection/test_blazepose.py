@@ -1,4 +1,5 @@
 """BlazePose as this project decodes it, against figures of the original (blazepose/make_reference.py)."""
+
 import json
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def reference() -> dict:
 @pytest.fixture(scope="module")
 def images() -> dict[str, np.ndarray]:
     import importlib.util
+
     spec = importlib.util.spec_from_file_location("blazepose_images", HERE / "images.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -32,11 +34,12 @@ def images() -> dict[str, np.ndarray]:
 @needs_detector
 def test_the_detector_says_what_the_original_says(reference, images):
     detector = BlazePoseDetector()
-    squares = {name: np.array([[image.shape[1] / 2, image.shape[0] / 2, max(image.shape), 0]])
-               for name, image in images.items()}
+    squares = {
+        name: np.array([[image.shape[1] / 2, image.shape[0] / 2, max(image.shape), 0]]) for name, image in images.items()
+    }
     pixels = [crops(images[name], squares[name], SIDE_PX, cv2.BORDER_CONSTANT)[0] for name in images]
     for name, found in zip(images, detector.find(np.stack(pixels))):
-        wanted, = reference[name]["detections"]
+        (wanted,) = reference[name]["detections"]
         assert len(found.confidence) == 1 and abs(found.confidence[0] - wanted["confidence"]) < 1e-4
         points = to_image(found.points_px / SIDE_PX, squares[name])
         assert np.abs(points[0] - wanted["points_px"]).max() < 0.01
@@ -72,7 +75,7 @@ def test_many_people_at_once_are_the_same_as_one_by_one(images):
     boxes = np.array([[5.0 * i, 10, 5.0 * i + 120, 230] for i in range(11)])
     together = network.in_boxes(image, boxes, passes=1)
     for index in (0, 10):
-        alone = network.in_boxes(image, boxes[index:index + 1], passes=1)
+        alone = network.in_boxes(image, boxes[index : index + 1], passes=1)
         assert np.abs(together.place_px[index] - alone.place_px[0]).max() < 0.5
         assert np.abs(together.flag[index] - alone.flag[0]).max() < 1e-2
     nobody = network.in_boxes(image, np.zeros((0, 4)))
@@ -108,6 +111,7 @@ def test_a_crop_shows_what_lies_in_the_region(side, angle):
 
     def colour(x, y):
         return 127 + 60 * np.sin(x / 97) + 60 * np.cos(y / 83)
+
     image = np.repeat(colour(x, y)[..., None], 3, 2).round().astype(np.uint8)
     region = np.array([[390.0, 310.0, side, angle]])
     cut = crops(image, region, 64)[0, ..., 0].astype(float)

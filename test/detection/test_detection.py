@@ -128,5 +128,5 @@ def test_training_leaves_weights_that_can_be_used_and_resumes(tmp_path):
         args.pictures = 2
         assert train_detector.run(args) == 0
     assert torch.load(tmp_path / "detector_checkpoint.pt", weights_only=True)["step"] == 2
-    found, = BuiltinDetector(weights=tmp_path / "detector_small.safetensors").find([np.zeros((48, 64, 3), np.uint8)])
+    (found,) = BuiltinDetector(weights=tmp_path / "detector_small.safetensors").find([np.zeros((48, 64, 3), np.uint8)])
     assert found.xyxy_px.shape[1] == 4

@@ -1,4 +1,5 @@
 """People in photographs: proposals of two detectors, confirmed by landmarks."""
+
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -35,12 +36,16 @@ def detector():
 def test_a_person_is_found_wherever_they_are_in_the_image(detector):
     """Near, far, at the edge and cut by it."""
     from skimage import data
+
     astronaut = data.astronaut()
     far = np.full((480, 640, 3), 90, np.uint8)
     far[40:240, 400:600] = cv2.resize(astronaut, (200, 200), interpolation=cv2.INTER_AREA)
     person = np.array([65.0, 5, 400, 512])
-    cases = {"near": (astronaut, person), "far": (far, person * 200 / 512 + [400, 40, 400, 40]),
-             "cut": (astronaut[:, 180:], person - [180, 0, 180, 0])}
+    cases = {
+        "near": (astronaut, person),
+        "far": (far, person * 200 / 512 + [400, 40, 400, 40]),
+        "cut": (astronaut[:, 180:], person - [180, 0, 180, 0]),
+    }
     found = detector.find([np.ascontiguousarray(image) for image, _ in cases.values()])
     for (name, (image, truth)), boxes in zip(cases.items(), found):
         boxes, _ = cleaned(boxes, image.shape[1], image.shape[0], 0.4, 10)
@@ -51,6 +56,7 @@ def test_a_person_is_found_wherever_they_are_in_the_image(detector):
 @needs_models
 def test_animals_and_things_are_nobody(detector):
     from skimage import data
+
     images = [data.chelsea(), data.coffee(), data.rocket(), np.full((300, 400, 3), 127, np.uint8)]
     assert [len(boxes.confidence) for boxes in detector.find(images)] == [0, 0, 0, 0]
 
@@ -59,20 +65,23 @@ def test_animals_and_things_are_nobody(detector):
 def test_what_another_detector_proposes_is_confirmed_or_dropped():
     """On an image in which the squares alone show nothing: nobody looks at them."""
     from skimage import data
+
     astronaut = data.astronaut()
 
     class Other:
         def find(self, images):
             return [Boxes(np.array([[60.0, 20, 380, 500], [400, 10, 500, 300]]), np.array([0.9, 0.9])) for _ in images]
+
     finder = PhotographDetector(Other(), thorough=False)
     finder._detector = SimpleNamespace(find=lambda pixels, least: [empty_candidates() for _ in pixels])
-    boxes, = finder.find([astronaut])
+    (boxes,) = finder.find([astronaut])
     assert len(boxes.confidence) == 1 and overlap(boxes.xyxy_px, np.array([[65.0, 5, 400, 512]]))[0, 0] > 0.5
     assert finder.find([]) == []
 
 
 def empty_candidates():
     from refit_ros.detection.blazepose import merged
+
     return merged(np.zeros(0), np.zeros((0, 4)), np.zeros((0, 4, 2)))
 
 
@@ -83,7 +92,7 @@ def test_squares_cover_the_image_and_overlap(width, height):
     covered = np.zeros((height, width), int)
     for x, y, side, _ in parts:
         assert side <= min(width, height) and x - side / 2 >= -1e-6 and x + side / 2 <= width + 1e-6
-        covered[round(y - side / 2):round(y + side / 2), round(x - side / 2):round(x + side / 2)] += 1
+        covered[round(y - side / 2) : round(y + side / 2), round(x - side / 2) : round(x + side / 2)] += 1
     assert covered.min() >= 1
     small = min(part[2] for part in parts)
     xs = sorted({part[0] for part in parts if part[2] == small})

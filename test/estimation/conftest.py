@@ -1,4 +1,5 @@
 """Lets the tests of people import what they share (`oracle`)."""
+
 import sys
 from pathlib import Path
 

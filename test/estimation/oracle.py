@@ -2,6 +2,7 @@
 
 It tells the cameras of a test apart by their focal lengths and gives each crop the person who stands in its middle.
 """
+
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -66,8 +67,8 @@ class Stage:
     def __init__(self, actors, cameras, body=None):
         self.body = body or load_body()
         self.actors, self.cameras, self.time_s = actors, cameras, 0.0
-        self.hidden: set[tuple[int, int]] = set()     # (actor, camera): no box is given there
-        self.absent: set[int] = set()                 # actors who are not there
+        self.hidden: set[tuple[int, int]] = set()  # (actor, camera): no box is given there
+        self.absent: set[int] = set()  # actors who are not there
         self.believed = [pose for _, pose in cameras]  # where the cameras are said to stand
 
     def pose(self, actor: int):
@@ -95,8 +96,15 @@ class Stage:
                 if calibration.sees(points).mean() > 0.3:
                     boxes.append(around(calibration.project(points)) + [-12, -12, 12, 12])
             picture = np.zeros((calibration.height_px, calibration.width_px, 3), np.uint8)
-            views.append(View(picture, calibration, time_s, self.believed[index],
-                              Boxes(np.array(boxes).reshape(-1, 4), np.full(len(boxes), 0.9))))
+            views.append(
+                View(
+                    picture,
+                    calibration,
+                    time_s,
+                    self.believed[index],
+                    Boxes(np.array(boxes).reshape(-1, 4), np.full(len(boxes), 0.9)),
+                )
+            )
         return views
 
 
@@ -130,8 +138,12 @@ class Oracle(nn.Module):
         if betas is not None:
             shapes = np.where(np.isnan(betas.numpy()), shapes, betas.numpy())
         transl = torch.tensor(transl, dtype=torch.float32)
-        estimate = Estimate(torch.tensor(rotmats, dtype=torch.float32), torch.tensor(shapes, dtype=torch.float32),
-                            weak_perspective_from_transl(transl, crops), transl)
+        estimate = Estimate(
+            torch.tensor(rotmats, dtype=torch.float32),
+            torch.tensor(shapes, dtype=torch.float32),
+            weak_perspective_from_transl(transl, crops),
+            transl,
+        )
         return Fit(estimate, (estimate, estimate))
 
     def _row(self, crops: Crops, index: int):
@@ -142,8 +154,10 @@ class Oracle(nn.Module):
         present = [a for a in range(len(stage.actors)) if a not in stage.absent]
         middle = [around(calibration.project(stage.in_camera(a, camera))).reshape(2, 2).mean(0) for a in present]
         # Somebody nearer to the camera wins where two stand in one crop.
-        nearness = [np.linalg.norm(m - center) / float(crops.side_px[index]) + 0.05 * stage.in_camera(a, camera)[0, 2]
-                    for a, m in zip(present, middle)]
+        nearness = [
+            np.linalg.norm(m - center) / float(crops.side_px[index]) + 0.05 * stage.in_camera(a, camera)[0, 2]
+            for a, m in zip(present, middle)
+        ]
         actor = present[int(np.argmin(nearness))]
         rotmats, transl, joints = stage.pose(actor)
         rotmats = rotmats @ matrix_from_axis_angle(self.rng.normal(0, angle, (24, 3)))

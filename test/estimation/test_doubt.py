@@ -1,4 +1,5 @@
 """Views that show somebody else are found, honest ones are not; places nobody could have got to."""
+
 from __future__ import annotations
 
 from types import SimpleNamespace

@@ -1,4 +1,5 @@
 """A body in a picture belongs to one person."""
+
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -15,9 +16,12 @@ HERE, THERE = np.array([0.2, 0.1, 0.95]), np.array([-0.6, 0.5, 0.95])
 def person(*looks):
     """Somebody seen at these places, one for each (camera, place)."""
     views = cameras(3)
-    return SimpleNamespace(own=tuple(
-        SimpleNamespace(joints_px=seen(BODY + place, [views[camera]])[0], look=SimpleNamespace(camera=camera))
-        for camera, place in looks))
+    return SimpleNamespace(
+        own=tuple(
+            SimpleNamespace(joints_px=seen(BODY + place, [views[camera]])[0], look=SimpleNamespace(camera=camera))
+            for camera, place in looks
+        )
+    )
 
 
 def expected(place):

@@ -1,4 +1,5 @@
 """One place from many views."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """From sightings to bodies in the fixed frame, with a network that says the truth."""
+
 import dataclasses
 
 import numpy as np
@@ -29,11 +30,20 @@ class Truth:
         self.betas, self.transl = torch.linspace(-1, 1, 10)[None], torch.tensor([[0.2, -0.1, 1.1]])
         landmarks, joints = self.network.landmark_body(self.betas, self.rotmats, self.transl)
         self.landmarks, self.joints = landmarks[0].double().numpy(), joints[0].double().numpy()
-        self.cameras = [Camera(np.zeros((480, 640, 3), np.uint8), calibration, 0.0, pose, None)
-                        for calibration, pose in ring_of_cameras(cameras)]
+        self.cameras = [
+            Camera(np.zeros((480, 640, 3), np.uint8), calibration, 0.0, pose, None)
+            for calibration, pose in ring_of_cameras(cameras)
+        ]
         self.which = layout_indices(layout)
-        self.sightings = [Sighting(camera, camera.calibration.project(camera.to_camera(self.landmarks))[self.which],
-                                   np.ones(len(self.which)), layout) for camera in self.cameras]
+        self.sightings = [
+            Sighting(
+                camera,
+                camera.calibration.project(camera.to_camera(self.landmarks))[self.which],
+                np.ones(len(self.which)),
+                layout,
+            )
+            for camera in self.cameras
+        ]
         self.asked = None
         self.network.fit = self.fit
 
@@ -53,7 +63,7 @@ class Truth:
 @pytest.mark.parametrize("layout", ["blazepose", "coco", "halpe"])
 def test_a_body_comes_to_stand_where_its_landmarks_are(cameras, layout):
     truth = Truth(cameras, layout)
-    body, = KeypointSolver(truth.network).fit([truth.sightings])
+    (body,) = KeypointSolver(truth.network).fit([truth.sightings])
     assert np.abs(body.joints - truth.joints).max() < 2e-3 and np.abs(body.transl - truth.transl[0].numpy()).max() < 2e-3
     assert np.abs(body.rotmats - truth.rotmats[0].numpy()).max() < 1e-5
     assert body.weak_perspective.shape == (cameras, 3) and body.residual_px.max() < 0.5
@@ -77,7 +87,7 @@ def test_a_wild_landmark_in_one_camera_moves_nobody():
     wild = truth.sightings[1].place_px.copy()
     wild[[15, 27]] += 90
     truth.sightings[1] = dataclasses.replace(truth.sightings[1], place_px=wild)
-    body, = KeypointSolver(truth.network).fit([truth.sightings])
+    (body,) = KeypointSolver(truth.network).fit([truth.sightings])
     assert np.abs(body.joints - truth.joints).max() < 0.04
 
 
@@ -107,10 +117,13 @@ def test_several_people_with_different_numbers_of_cameras_are_one_batch():
 def test_bad_sightings_are_told():
     truth = Truth(1)
     good, solver = truth.sightings[0], KeypointSolver(truth.network)
-    for change, told in (({"layout": "coco"}, "layout 'coco' means"), ({"layout": "mpii"}, "'mpii' is unknown"),
-                         ({"place_px": np.full((33, 2), np.nan)}, "not finite"),
-                         ({"visibility": np.zeros(33)}, "no landmark"),
-                         ({"offset_m": np.zeros((33, 2))}, "offset_m has shape")):
+    for change, told in (
+        ({"layout": "coco"}, "layout 'coco' means"),
+        ({"layout": "mpii"}, "'mpii' is unknown"),
+        ({"place_px": np.full((33, 2), np.nan)}, "not finite"),
+        ({"visibility": np.zeros(33)}, "no landmark"),
+        ({"offset_m": np.zeros((33, 2))}, "offset_m has shape"),
+    ):
         with pytest.raises(ValueError, match=told):
             solver.fit([[dataclasses.replace(good, **change)]])
     with pytest.raises(ValueError, match="no sighting"):

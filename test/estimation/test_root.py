@@ -29,10 +29,21 @@ def test_it_holds_as_many_as_the_standard_deviation_says(cameras_m):
 
 
 def someone(velocity_m_s) -> Person:
-    return Person(id=1, confidence=1.0, betas=np.zeros(10), global_orient=np.zeros(3), body_pose=np.zeros((23, 3)),
-                  transl=np.array([1.0, 2, 3]), joints=np.ones((24, 3)), joint_rotmats=np.tile(np.eye(3), (24, 1, 1)),
-                  joint_stddev=np.full(24, 0.01), joint_in_image=np.ones(24, bool), views=(),
-                  root_covariance=1e-4 * np.eye(3), root_velocity=np.array(velocity_m_s, float))
+    return Person(
+        id=1,
+        confidence=1.0,
+        betas=np.zeros(10),
+        global_orient=np.zeros(3),
+        body_pose=np.zeros((23, 3)),
+        transl=np.array([1.0, 2, 3]),
+        joints=np.ones((24, 3)),
+        joint_rotmats=np.tile(np.eye(3), (24, 1, 1)),
+        joint_stddev=np.full(24, 0.01),
+        joint_in_image=np.ones(24, bool),
+        views=(),
+        root_covariance=1e-4 * np.eye(3),
+        root_velocity=np.array(velocity_m_s, float),
+    )
 
 
 def test_people_walk_on_until_they_are_published_and_are_less_sure_then():

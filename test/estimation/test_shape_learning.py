@@ -1,4 +1,5 @@
 """A person's shape is learned from estimates that were accepted, each once: not from what was tried on the way there."""
+
 import numpy as np
 from oracle import Actor, Oracle, Stage, ring
 

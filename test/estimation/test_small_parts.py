@@ -1,4 +1,5 @@
 """Settings, the latency budget, moved cameras, the overlay."""
+
 from __future__ import annotations
 
 from dataclasses import fields
@@ -74,7 +75,7 @@ def test_the_overlay_covers_the_person_and_leaves_the_rest():
     assert drawn.shape == picture.shape and drawn.dtype == np.uint8 and (picture == 100).all()
     x, y = view.calibration.project(stage.in_camera(0, 0))[[3, 6]].mean(0).astype(int)
     changed = (drawn != picture).any(-1)
-    assert changed[y - 5:y + 5, x - 5:x + 5].all() and not changed[:, :60].any() and 0.01 < changed.mean() < 0.2
+    assert changed[y - 5 : y + 5, x - 5 : x + 5].all() and not changed[:, :60].any() and 0.01 < changed.mean() < 0.2
     behind = np.linalg.inv(view.fixed_from_camera)
     behind[2, 3] -= 100
     assert np.array_equal(draw_overlay(picture, view.calibration, behind, people, stage.body, mesh=True), picture)

@@ -1,4 +1,5 @@
 """Steady when still, close behind when moving, and always rotations."""
+
 from __future__ import annotations
 
 import numpy as np

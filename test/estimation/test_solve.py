@@ -1,4 +1,5 @@
 """The solver keeps nothing between calls: what was encoded can be solved whenever, whatever was encoded since."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -16,10 +17,10 @@ def test_two_sets_at_once_do_not_mix():
     looks = [Look(index, square_around(camera.boxes.xyxy_px[0])) for index, camera in enumerate(cameras)]
     first = solver.encode(cameras, looks)
     solver.network.rng = np.random.default_rng(0)  # the same noise both times
-    before, = solver.together(first, [[0, 1]], [Prior()], 2)
+    (before,) = solver.together(first, [[0, 1]], [Prior()], 2)
     solver.encode(cameras, [Look(1, looks[1].square)])
     solver.network.rng = np.random.default_rng(0)
-    after, = solver.together(first, [[0, 1]], [Prior()], 2)
+    (after,) = solver.together(first, [[0, 1]], [Prior()], 2)
     np.testing.assert_array_equal(before.pose.joints, after.pose.joints)
     assert [own.look.camera for own in after.own] == [0, 1]
     assert solver.encode(cameras, []).features is None and solver.alone(first, [], 2) == []

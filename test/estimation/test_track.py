@@ -1,4 +1,5 @@
 """Numbers that stay: births, deaths, re-entry, doubles."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -16,7 +17,7 @@ def pose(x: float, y: float = 0.0) -> Pose:
 
 def test_born_after_enough_hits_and_dead_after_enough_time():
     tracks = Tracks(Settings(birth_hits=3, death_s=0.5, reentry_s=2.0))
-    track, = tracks.adopt([pose(0)], [0.9], [False], 0.0)
+    (track,) = tracks.adopt([pose(0)], [0.9], [False], 0.0)
     assert track.number is None
     for number in (1, 2):
         tracks.hit(track, number * 0.3)
@@ -27,13 +28,13 @@ def test_born_after_enough_hits_and_dead_after_enough_time():
     assert tracks.alive == [track]
     tracks.bury(1.2)
     assert tracks.alive == []
-    again, = tracks.adopt([pose(0.5)], [0.9], [False], 1.6)  # near where he went, soon enough
+    (again,) = tracks.adopt([pose(0.5)], [0.9], [False], 1.6)  # near where he went, soon enough
     assert again.number == 1 and tracks.alive == [again]
 
 
 def test_somebody_seen_for_a_moment_is_not_waited_for_longer_than_a_moment():
     tracks = Tracks(Settings(birth_hits=2, death_s=1.0))
-    track, = tracks.adopt([pose(0)], [0.9], [False], 0.0)
+    (track,) = tracks.adopt([pose(0)], [0.9], [False], 0.0)
     tracks.hit(track, 0.1)
     tracks.number_the_sure()
     assert track.number == 1
@@ -59,12 +60,12 @@ def test_a_newcomer_who_is_contradicted_must_be_seen_more_often():
 def test_back_too_late_or_too_far_is_somebody_else():
     for where, when in ((0.1, 9.0), (6.0, 1.0)):
         tracks = Tracks(Settings(birth_hits=1, death_s=0.2, reentry_s=3.0))
-        first, = tracks.adopt([pose(0)], [0.9], [False], 0.0)
+        (first,) = tracks.adopt([pose(0)], [0.9], [False], 0.0)
         tracks.number_the_sure()
         first.lost = True
         tracks.bury(0.5)
         tracks.bury(when)
-        other, = tracks.adopt([pose(where)], [0.9], [False], when)
+        (other,) = tracks.adopt([pose(where)], [0.9], [False], when)
         tracks.number_the_sure()
         assert (first.number, other.number) == (1, 2)
 
@@ -80,11 +81,11 @@ def test_two_lost_people_are_told_apart_by_the_least_total_distance():
 
 def test_unsure_ones_vanish_and_doubles_become_one():
     tracks = Tracks(Settings(birth_hits=2))
-    track, = tracks.adopt([pose(0)], [0.9], [False], 0.0)
+    (track,) = tracks.adopt([pose(0)], [0.9], [False], 0.0)
     track.lost = True
     tracks.bury(0.1)
     assert tracks.alive == []
-    first, = tracks.adopt([pose(0)], [0.9], [False], 0.2)
+    (first,) = tracks.adopt([pose(0)], [0.9], [False], 0.2)
     tracks.hit(first, 0.3)
     tracks.number_the_sure()
     tracks.adopt([pose(0.1)], [0.9], [False], 0.4)
@@ -94,7 +95,7 @@ def test_unsure_ones_vanish_and_doubles_become_one():
 
 def test_prediction_walks_on_and_stops():
     tracks = Tracks(Settings())
-    track, = tracks.adopt([pose(0)], [0.9], [False], 0.0)
+    (track,) = tracks.adopt([pose(0)], [0.9], [False], 0.0)
     for step in range(1, 20):
         track.take(pose(0.1 * step), 0.1 * step)
     assert abs(track.predicted(2.0).joints[0, 0] - 2.0) < 0.06
@@ -103,7 +104,7 @@ def test_prediction_walks_on_and_stops():
 
 def test_no_velocity_is_learned_from_a_leap():
     tracks = Tracks(Settings())
-    track, = tracks.adopt([pose(0)], [0.9], [False], 0.0)
+    (track,) = tracks.adopt([pose(0)], [0.9], [False], 0.0)
     track.note_steps(wanders=True)
     track.take(pose(1.5), 0.1)
     assert track.predicted(0.6).joints[0, 0] == 1.5

@@ -1,4 +1,5 @@
 """Sigma means what it says once it is fitted, and grows where less is known."""
+
 from __future__ import annotations
 
 from dataclasses import replace

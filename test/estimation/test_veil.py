@@ -1,4 +1,5 @@
 """Other people in somebody's crop are veiled, he himself is not."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -57,7 +58,9 @@ def test_the_crops_of_two_side_by_side_are_veiled_and_those_of_one_alone_are_not
         seen = []
         encode = estimator._solver.encode
         estimator._solver.encode = lambda cameras, looks, encode=encode, seen=seen: (
-            seen.extend(one.veil is not None for one in looks), encode(cameras, looks))[1]
+            seen.extend(one.veil is not None for one in looks),
+            encode(cameras, looks),
+        )[1]
         for number in range(4):
             people = estimator.estimate(stage.views(number * 0.1))
         assert len(people.people) == actors

@@ -1,4 +1,5 @@
 """Write the small hostile files of test/fuzz/corpus: python test/fuzz/make_corpus.py"""
+
 from __future__ import annotations
 
 import io
@@ -56,16 +57,26 @@ def double_array(content: bytes = bytes(8), shape: bytes = b"K\x01\x85") -> byte
 def sparse(rows: int, columns: int, starts: list[int]) -> bytes:
     indptr = np.array(starts, np.int64).tobytes()
     kind = dtype("i8")
-    state = (text("_shape") + number(rows) + number(columns) + b"\x86" + text("data") + double_array()
-             + text("indices") + array(b"K\x01\x85", kind, raw(bytes(8)))
-             + text("indptr") + array(number(len(starts)) + b"\x85", kind, raw(indptr)))
+    state = (
+        text("_shape")
+        + number(rows)
+        + number(columns)
+        + b"\x86"
+        + text("data")
+        + double_array()
+        + text("indices")
+        + array(b"K\x01\x85", kind, raw(bytes(8)))
+        + text("indptr")
+        + array(number(len(starts)) + b"\x85", kind, raw(indptr))
+    )
     return b"cscipy.sparse.csc\ncsc_matrix\n)\x81}(" + state + b"ub"
 
 
 def bodies() -> dict[str, bytes]:
     eight = struct.pack("<Q", 0x4141414141414141)
-    doubled = b"]q\x05K\x01a" + b"".join(b"](h" + bytes([5 + n]) + b"h" + bytes([5 + n]) + b"eq" + bytes([6 + n])
-                                         for n in range(40))
+    doubled = b"]q\x05K\x01a" + b"".join(
+        b"](h" + bytes([5 + n]) + b"h" + bytes([5 + n]) + b"eq" + bytes([6 + n]) for n in range(40)
+    )
     chain = double_array()
     for _ in range(3000):
         chain = chain + b"q\x03cchumpy.reordering\nSelect\n)\x81}(" + text("a") + b"h\x03" + text("idxs") + b"h\x03ub"
@@ -73,11 +84,23 @@ def bodies() -> dict[str, bytes]:
     files = {
         "dtype_with_a_field_of_objects": body_of(array(b"K\x01\x85", field_of_objects(0), raw(eight))),
         "dtype_with_a_far_field": body_of(array(b"K\x01\x85", field_of_objects(2**30), raw(eight))),
-        "dtype_with_a_subarray": body_of(array(b"K\x01\x85", dtype("V8", b"(K\x03" + text("|") + dtype("O8")
-                                               + b"K\x01\x85\x86NNK\x08K\x01K\x00t"), raw(eight))),
+        "dtype_with_a_subarray": body_of(
+            array(
+                b"K\x01\x85",
+                dtype("V8", b"(K\x03" + text("|") + dtype("O8") + b"K\x01\x85\x86NNK\x08K\x01K\x00t"),
+                raw(eight),
+            )
+        ),
         "ndarray_of_objects_over_bytes": body_of(b"cnumpy\nndarray\nK\x01\x85" + text("O") + raw(eight) + b"\x87R"),
-        "reconstructed_objects": body_of(b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x01\x85" + text("O")
-                                         + b"\x87R(K\x01K\x01\x85" + dtype("O8") + b"\x89" + raw(eight) + b"tb"),
+        "reconstructed_objects": body_of(
+            b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x01\x85"
+            + text("O")
+            + b"\x87R(K\x01K\x01\x85"
+            + dtype("O8")
+            + b"\x89"
+            + raw(eight)
+            + b"tb"
+        ),
         "scalar_of_an_object": body_of(b"cnumpy.core.multiarray\nscalar\n" + dtype("O8") + raw(eight) + b"\x86R"),
         "memo_of_two_thousand_million": b"\x80\x02}r" + struct.pack("<I", 2**31 - 1) + b".",
         "bytearray_of_a_terabyte": b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b".",
@@ -116,7 +139,7 @@ def lying(entry: str, size: int) -> bytes:
     content = bytearray(zip_of({entry: zlib.compress(bytes(100))}))
     for signature, at in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
         place = content.find(signature) + at
-        content[place:place + 4] = struct.pack("<I", size)
+        content[place : place + 4] = struct.pack("<I", size)
     return bytes(content)
 
 
@@ -149,22 +172,39 @@ def tensor(numel: int, shape: bytes, stride: bytes, offset: int = 0) -> bytes:
 def weights() -> dict[str, bytes]:
     def model(value: bytes) -> bytes:
         return b"\x80\x02}" + text("model") + b"}" + text("backbone.weight") + value + b"ss."
+
     four = {"archive/data/0": bytes(16)}
     whole = tensor(4, b"K\x04\x85", b"K\x01\x85")
-    beside = b"\x80\x02}(" + text("model") + b"}" + text("a") + whole + b"s" + text("best") + (
-        b"cnumpy\nndarray\nK\x01\x85" + text("O") + raw(bytes(range(1, 9))) + b"\x87Ru.")
-    header = json.dumps({"__metadata__": {"config": json.dumps({"backbone": "small", "decoder_layers": 10**8})},
-                         "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
-    deep = json.dumps({"__metadata__": {"config": "[" * 50_000}, "a": {"dtype": "F32", "shape": [1],
-                                                                       "data_offsets": [0, 4]}}).encode()
+    beside = (
+        b"\x80\x02}("
+        + text("model")
+        + b"}"
+        + text("a")
+        + whole
+        + b"s"
+        + text("best")
+        + (b"cnumpy\nndarray\nK\x01\x85" + text("O") + raw(bytes(range(1, 9))) + b"\x87Ru.")
+    )
+    header = json.dumps(
+        {
+            "__metadata__": {"config": json.dumps({"backbone": "small", "decoder_layers": 10**8})},
+            "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},
+        }
+    ).encode()
+    deep = json.dumps(
+        {"__metadata__": {"config": "[" * 50_000}, "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+    ).encode()
     return {
         "ndarray_of_objects.pt": torch_file(beside, four),
         "stride_beyond_its_storage.pt": torch_file(model(tensor(4, b"K\x04\x85", number(10**9) + b"\x85")), four),
         "offset_beyond_its_storage.pt": torch_file(model(tensor(4, b"K\x04\x85", b"K\x01\x85", 2**40)), four),
         "expanded_to_a_terabyte.pt": torch_file(model(tensor(4, number(2**38) + b"\x85", b"K\x00\x85")), four),
         "storage_of_a_terabyte.pt": torch_file(model(tensor(2**38, number(2**38) + b"\x85", b"K\x01\x85")), four),
-        "packed.pt": torch_file(model(tensor(2**18, number(2**18) + b"\x85", b"K\x01\x85")),
-                                {"archive/data/0": bytes(2**20)}, zipfile.ZIP_DEFLATED),
+        "packed.pt": torch_file(
+            model(tensor(2**18, number(2**18) + b"\x85", b"K\x01\x85")),
+            {"archive/data/0": bytes(2**20)},
+            zipfile.ZIP_DEFLATED,
+        ),
         "memo_of_two_thousand_million.pt": torch_file(b"\x80\x02}r" + struct.pack("<I", 2**31 - 1) + b"."),
         "runs_code.pt": torch_file(b"\x80\x02cos\nsystem\n" + text("true") + b"\x85R."),
         "web_page.pt": b"\n<html><body>404: weights not found</body></html>",

@@ -1,4 +1,5 @@
 """Every file of the corpus, and some too large to keep, read in one child process: one sentence each, no memory, no time."""
+
 from __future__ import annotations
 
 import json
@@ -13,7 +14,7 @@ import pytest
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
 MOST_MB = 400
-MOST_S = 60     # on a busy machine; what hung did so for good
+MOST_S = 60  # on a busy machine; what hung did so for good
 
 
 def large_files(folder: Path) -> list[str]:
@@ -23,8 +24,10 @@ def large_files(folder: Path) -> list[str]:
         file.truncate(2 * 2**30)
     with open(folder / "holes.pth", "wb") as file:
         file.truncate(5 * 2**30)
-    with zipfile.ZipFile(folder / "unused.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, \
-            archive.open("unused.npy", "w", force_zip64=True) as entry:
+    with (
+        zipfile.ZipFile(folder / "unused.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("unused.npy", "w", force_zip64=True) as entry,
+    ):
         for _ in range(512):
             entry.write(bytes(2**20))
     with zipfile.ZipFile(folder / "directory.npz", "w") as archive:
@@ -44,13 +47,20 @@ def tried(tmp_path_factory):
     done = subprocess.run([sys.executable, HERE / "try_files.py", *files], capture_output=True, text=True, timeout=200)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0 and len(lines) == len(files), (
-        f"ended with {done.returncode} at {files[len(lines)]}: {done.stderr[-1000:]}")
+        f"ended with {done.returncode} at {files[len(lines)]}: {done.stderr[-1000:]}"
+    )
     return lines
 
 
 def test_every_file_is_refused_in_one_sentence_that_names_it(tried):
-    wrong = [line for line in tried if line["outcome"] != "refused" or line["file"] not in line["sentence"]
-             or "\n" in line["sentence"] or len(line["sentence"]) > 700]
+    wrong = [
+        line
+        for line in tried
+        if line["outcome"] != "refused"
+        or line["file"] not in line["sentence"]
+        or "\n" in line["sentence"]
+        or len(line["sentence"]) > 700
+    ]
     assert not wrong
 
 

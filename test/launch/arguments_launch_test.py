@@ -2,6 +2,7 @@
 
 Run by test_launch.py, or by hand: launch_test test/launch/arguments_launch_test.py
 """
+
 import sys
 import tempfile
 import unittest
@@ -16,7 +17,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 
 from launch import LaunchDescription
 
-sys.path.insert(0, str(Path(__file__).parent))   # listener
+sys.path.insert(0, str(Path(__file__).parent))  # listener
 from listener import Listener  # noqa: E402
 
 NODE = "/robot1/refit"
@@ -29,14 +30,15 @@ def generate_test_description():
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
         file.write(FILE)
     arguments = {"namespace": "robot1", "params_file": file.name, "autostart": "false", "weights": NOWHERE, "device": "cpu"}
-    return LaunchDescription([
-        IncludeLaunchDescription(PythonLaunchDescriptionSource(str(launch_file)), launch_arguments=arguments.items()),
-        launch_testing.actions.ReadyToTest(),
-    ])
+    return LaunchDescription(
+        [
+            IncludeLaunchDescription(PythonLaunchDescriptionSource(str(launch_file)), launch_arguments=arguments.items()),
+            launch_testing.actions.ReadyToTest(),
+        ]
+    )
 
 
 class TestByHand(unittest.TestCase):
-
     @classmethod
     def setUpClass(cls):
         cls.listener = Listener({})
@@ -46,11 +48,14 @@ class TestByHand(unittest.TestCase):
         cls.listener.close()
 
     def test_the_file_counts_and_arguments_count_more(self):
-        self.assertEqual(self.listener.parameters(NODE, "smoothing", "max_people", "device", "weights", "cameras"),
-                         {"smoothing": 0.25, "max_people": 3, "device": "cpu", "weights": NOWHERE, "cameras": ["camera"]})
+        self.assertEqual(
+            self.listener.parameters(NODE, "smoothing", "max_people", "device", "weights", "cameras"),
+            {"smoothing": 0.25, "max_people": 3, "device": "cpu", "weights": NOWHERE, "cameras": ["camera"]},
+        )
 
     def test_weights_that_are_not_there_are_said_and_the_node_lives(self, proc_output):
         from lifecycle_msgs.msg import Transition
+
         self.assertEqual(self.listener.state(NODE), "unconfigured")
         self.assertFalse(self.listener.change_state(NODE, Transition.TRANSITION_CONFIGURE))
         proc_output.assertWaitFor(NOWHERE, timeout=10.0)
@@ -58,13 +63,13 @@ class TestByHand(unittest.TestCase):
 
     def test_a_transition_that_is_not_possible_is_refused(self):
         from lifecycle_msgs.msg import Transition
+
         self.assertFalse(self.listener.change_state(NODE, Transition.TRANSITION_ACTIVATE))
         self.assertEqual(self.listener.state(NODE), "unconfigured")
 
 
 @launch_testing.post_shutdown_test()
 class TestHowItEnds(unittest.TestCase):
-
     def test_with_exit_code_0_and_no_traceback(self, proc_info, proc_output):
         launch_testing.asserts.assertExitCodes(proc_info)
         self.assertNotIn("Traceback", "".join(output.text.decode(errors="replace") for output in proc_output))

@@ -1,4 +1,5 @@
 """Somebody who listens to the launched system and asks it things; every wait has an end."""
+
 from __future__ import annotations
 
 import time
@@ -24,7 +25,7 @@ class Listener:
         self.executor.add_node(self.node)
         self.heard: dict[str, list] = {topic: [] for topic in topics}
         for topic, kind in topics.items():
-            self.node.create_subscription(kind, topic, self.heard[topic].append, 50)   # reliable, as most people's
+            self.node.create_subscription(kind, topic, self.heard[topic].append, 50)  # reliable, as most people's
 
     def close(self) -> None:
         self.executor.shutdown(timeout_sec=1.0)
@@ -50,17 +51,20 @@ class Listener:
     def state(self, name: str) -> str:
         """Of the lifecycle node `name`."""
         from lifecycle_msgs.srv import GetState
+
         return self.call(GetState, f"{name}/get_state", GetState.Request()).current_state.label
 
     def change_state(self, name: str, transition: int) -> bool:
         from lifecycle_msgs.msg import Transition
         from lifecycle_msgs.srv import ChangeState
+
         request = ChangeState.Request(transition=Transition(id=transition))
         return self.call(ChangeState, f"{name}/change_state", request).success
 
     def parameters(self, name: str, *asked: str) -> dict:
         from rcl_interfaces.srv import GetParameters
         from rclpy.parameter import parameter_value_to_python
+
         values = self.call(GetParameters, f"{name}/get_parameters", GetParameters.Request(names=list(asked))).values
         return {key: parameter_value_to_python(value) for key, value in zip(asked, values, strict=True)}
 
@@ -89,4 +93,5 @@ def frames_of(transforms) -> dict[str, np.ndarray]:
             return np.eye(4)
         parent, matrix = edges[frame]
         return in_root(parent) @ matrix
+
     return {frame: in_root(frame) for frame in edges}

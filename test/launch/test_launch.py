@@ -1,4 +1,5 @@
 """The launch files under launch_testing, where a ROS 2 has it: each description in a process of its own."""
+
 from __future__ import annotations
 
 import os
@@ -25,6 +26,13 @@ def test_launch(description, tmp_path):
     except LookupError:
         pytest.skip("refit_ros is not built and sourced")
     environment = {**os.environ, "ROS_LOG_DIR": str(tmp_path)}
-    run = subprocess.run([sys.executable, "-m", "launch_testing.launch_test", str(HERE / description)], env=environment,
-                         stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=AT_MOST_S)
+    run = subprocess.run(
+        [sys.executable, "-m", "launch_testing.launch_test", str(HERE / description)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=AT_MOST_S,
+    )
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"

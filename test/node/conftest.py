@@ -1,4 +1,5 @@
 """A running node with a fake model, and somebody who publishes to it and listens."""
+
 from __future__ import annotations
 
 import sys
@@ -8,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))   # node_fakes
+sys.path.insert(0, str(Path(__file__).parent))  # node_fakes
 
-WAIT_S = 40.0   # patience on a machine that has much else to do
+WAIT_S = 40.0  # patience on a machine that has much else to do
 
 
 class Bench:
@@ -18,6 +19,7 @@ class Bench:
 
     def __init__(self, context) -> None:
         from rclpy.node import Node
+
         self.context, self._stops = context, []
         self.helper = Node("helper", context=context)
         self._spin(self.helper)
@@ -25,6 +27,7 @@ class Bench:
 
     def _spin(self, node) -> None:
         from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(node)
 
@@ -33,6 +36,7 @@ class Bench:
                 executor.spin()
             except ExternalShutdownException:
                 pass
+
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         self._stops.append((executor, thread))
@@ -42,10 +46,15 @@ class Bench:
         from rclpy.parameter import Parameter
 
         from refit_ros.node.refit_node import RefitNode
+
         overrides = [Parameter(name, value=value) for name, value in {"autostart": activate, **parameters}.items()]
         self.model = model
-        self.node = RefitNode(load or (lambda *_: model), context=self.context, parameter_overrides=overrides,
-                              cli_args=["--ros-args", *arguments] if arguments else None)
+        self.node = RefitNode(
+            load or (lambda *_: model),
+            context=self.context,
+            parameter_overrides=overrides,
+            cli_args=["--ros-args", *arguments] if arguments else None,
+        )
         self.started = self.node.start()
         self._spin(self.node)
         return self.node
@@ -59,6 +68,7 @@ class Bench:
     def publish(self, topic: str, message, qos=None) -> None:
         """Publish once; the first time, wait for the subscriber."""
         from rclpy.qos import qos_profile_sensor_data
+
         if topic not in self._publishers:
             publisher = self._publishers[topic] = self.helper.create_publisher(
                 type(message), topic, qos or qos_profile_sensor_data
@@ -69,6 +79,7 @@ class Bench:
     def camera(self, stamp_ns: int, camera: str = "camera", **changes) -> None:
         """One calibrated picture."""
         from node_fakes import image_message, info_message
+
         frame_id = changes.pop("frame_id", f"{camera}_optical")
         self.publish(f"/{camera}/camera_info", info_message(stamp_ns, frame_id=frame_id))
         self.publish(f"/{camera}/image_raw", image_message(stamp_ns, frame_id=frame_id, **changes))
@@ -80,6 +91,7 @@ class Bench:
         from scipy.spatial.transform import Rotation
 
         from refit_ros.node.compat import tf2_ros
+
         message = TransformStamped(child_frame_id=optical_frame)
         message.header.frame_id = fixed_frame
         place, turn = message.transform.translation, message.transform.rotation

@@ -1,4 +1,5 @@
 """What the node's tests put in place of a network: a body of a few points, and people who are where they are told."""
+
 from __future__ import annotations
 
 import array
@@ -29,11 +30,18 @@ def small_body(vertices: int = 96, seed: int = 0) -> Body:
     owner = np.arange(vertices) % 24
     regressor = np.zeros((24, vertices))
     regressor[owner, np.arange(vertices)] = 24 / vertices
-    return Body(BodyArrays(
-        name="small", v_template=joints[owner] + rng.normal(0, 0.05, (vertices, 3)),
-        faces=rng.integers(0, vertices, (2 * vertices, 3)), shapedirs=rng.normal(0, 0.01, (vertices, 3, 10)),
-        posedirs=rng.normal(0, 0.001, (vertices, 3, 207)), J_regressor=regressor, weights=np.eye(24)[owner],
-        markers=np.arange(67)))
+    return Body(
+        BodyArrays(
+            name="small",
+            v_template=joints[owner] + rng.normal(0, 0.05, (vertices, 3)),
+            faces=rng.integers(0, vertices, (2 * vertices, 3)),
+            shapedirs=rng.normal(0, 0.01, (vertices, 3, 10)),
+            posedirs=rng.normal(0, 0.001, (vertices, 3, 207)),
+            J_regressor=regressor,
+            weights=np.eye(24)[owner],
+            markers=np.arange(67),
+        )
+    )
 
 
 def person_in_camera(body: Body, number: int = 1, seed: int = 0, depth_m: float = 3.0) -> Person:
@@ -86,6 +94,7 @@ def vertices(body, betas, orient, pose, transl) -> np.ndarray:
 @dataclass
 class FakeEstimator:
     """Sees the same people in the first camera, always; remembers what it was given."""
+
     body: Body
     people: tuple[Person, ...]
     delay_s: float = 0.0
@@ -93,7 +102,7 @@ class FakeEstimator:
     resets: int = 0
     shapes: dict[int, np.ndarray | None] = field(default_factory=dict)
     fail: bool = False
-    gate: threading.Event | None = None   # waits for it before every answer
+    gate: threading.Event | None = None  # waits for it before every answer
 
     def estimate(self, views) -> People:
         if self.gate is not None:
@@ -103,8 +112,16 @@ class FakeEstimator:
         if self.fail:
             raise RuntimeError("the estimator was told to fail")
         where = views[0].fixed_from_camera
-        used = tuple(PersonView(view.calibration.name, view.calibration.frame_id, np.array([10.0, 20.0, 50.0, 90.0]),
-                                np.array([0.9, 0.1, -0.1]), 1.5) for view in views)
+        used = tuple(
+            PersonView(
+                view.calibration.name,
+                view.calibration.frame_id,
+                np.array([10.0, 20.0, 50.0, 90.0]),
+                np.array([0.9, 0.1, -0.1]),
+                1.5,
+            )
+            for view in views
+        )
         people = tuple(
             replace(person if where is None else moved(self.body, person, where), views=used) for person in self.people
         )
@@ -129,6 +146,7 @@ def fake_model(people: int = 1, vertices: int = 96, **options) -> Model:
 
 def stamp_of(nanoseconds: int):
     from builtin_interfaces.msg import Time
+
     return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
 
 
@@ -137,6 +155,7 @@ def image_message(
 ):
     """A grey picture, filled with 100."""
     from sensor_msgs.msg import Image
+
     channels = {"rgb8": 3, "bgr8": 3, "mono8": 1}.get(encoding, 3)
     message = Image(width=width, height=height, encoding=encoding, step=width * channels)
     message.header.stamp, message.header.frame_id = stamp_of(stamp_ns), frame_id
@@ -146,6 +165,7 @@ def image_message(
 
 def info_message(stamp_ns: int, width: int = 64, height: int = 48, focal_px: float = 60.0, frame_id: str = "camera_optical"):
     from sensor_msgs.msg import CameraInfo
+
     message = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
     message.k = [focal_px, 0.0, width / 2, 0.0, focal_px, height / 2, 0.0, 0.0, 1.0]
     message.header.stamp, message.header.frame_id = stamp_of(stamp_ns), frame_id

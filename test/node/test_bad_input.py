@@ -1,4 +1,5 @@
 """Whatever comes: dropped, counted, said at most once a second, never a crash, and good pictures go on."""
+
 from __future__ import annotations
 
 import array
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from node_fakes import fake_model, image_message, info_message, stamp_of
 
-from refit_ros.node import conversions
+from refit_ros.node import conversions, images
 from refit_ros.node.rejections import Rejected, Rejections
 
 STAMP_NS = 1_700_000_000_000_000_000
@@ -20,6 +21,7 @@ def bad_pictures() -> dict:
         for name, value in fields.items():
             setattr(message, name, value)
         return message
+
     whole = image_message(STAMP_NS).data
     unstamped = changed()
     unstamped.header.stamp = stamp_of(0)
@@ -68,6 +70,7 @@ def bad_pictures() -> dict:
 )
 def test_a_bad_picture_is_dropped_and_counted_and_the_next_is_used(bench, kind):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model())
     bench.connected("/human/smpl")
@@ -79,10 +82,21 @@ def test_a_bad_picture_is_dropped_and_counted_and_the_next_is_used(bench, kind):
     assert bench.node._rejections.total == 1 and bench.node._tally.failed == 0
 
 
-@pytest.mark.parametrize("kind", ["zero focal length", "NaN focal length", "negative focal length", "infinite centre",
-                                  "unknown distortion", "NaN distortion", "no size"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "zero focal length",
+        "NaN focal length",
+        "negative focal length",
+        "infinite centre",
+        "unknown distortion",
+        "NaN distortion",
+        "no size",
+    ],
+)
 def test_bad_camera_info_is_counted_and_a_good_one_mends_it(bench, kind):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model())
     bench.connected("/human/smpl")
@@ -108,6 +122,7 @@ def test_bad_camera_info_is_counted_and_a_good_one_mends_it(bench, kind):
 
 def test_the_first_picture_may_come_before_its_camera_info(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model())
     bench.connected("/human/smpl")
@@ -120,6 +135,7 @@ def test_the_first_picture_may_come_before_its_camera_info(bench):
 def test_a_broken_jpeg_leaves_its_view_out(bench):
     from refit_ros.msg import SmplArray
     from sensor_msgs.msg import CompressedImage
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), image_transport="compressed")
     bench.connected("/human/smpl")
@@ -135,6 +151,7 @@ def test_a_broken_jpeg_leaves_its_view_out(bench):
 
 def test_a_set_that_cannot_be_computed_ends_nothing(bench, capfd):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(fail=True))
     bench.connected("/human/smpl")
@@ -160,7 +177,7 @@ def test_warned_at_most_once_a_second_of_each_kind():
 def test_the_log_is_bounded_whatever_comes_and_for_however_long():
     now, said = [0.0], []
     rejections = Rejections(said.append, lambda: now[0])
-    for tick in range(6000):   # a minute of eight cameras, each with five faults of its own
+    for tick in range(6000):  # a minute of eight cameras, each with five faults of its own
         now[0] = tick / 100
         for camera in range(8):
             rejections.add(f"camera{camera}", f"fault {tick % 5}", "x" * 100_000, "y\n" * 100_000)
@@ -180,12 +197,13 @@ def test_decoders_say_nothing_themselves_and_what_others_say_is_kept(capfd):
     import cv2
 
     from refit_ros.node.silenced import decoders_silenced
+
     noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
     for ending in (".jpg", ".png"):
         data = cv2.imencode(ending, noise)[1].tobytes()
-        conversions.picture(SimpleNamespace(format="x", data=data))
+        images.rgb_image(SimpleNamespace(format="x", data=data))
         try:
-            conversions.picture(SimpleNamespace(format="x", data=data[:len(data) // 2] + b"\0" * 40 + data[-40:]))
+            images.rgb_image(SimpleNamespace(format="x", data=data[: len(data) // 2] + b"\0" * 40 + data[-40:]))
         except Rejected:
             pass
     with decoders_silenced():
@@ -193,8 +211,16 @@ def test_decoders_say_nothing_themselves_and_what_others_say_is_kept(capfd):
     assert capfd.readouterr().err == "somebody else\n"
 
 
-ENCODINGS = {"rgb8": [10, 100, 200], "bgr8": [200, 100, 10], "8UC3": [200, 100, 10], "rgba8": [10, 100, 200, 255],
-             "bgra8": [200, 100, 10, 255], "8UC4": [200, 100, 10, 255], "mono8": [77], "8UC1": [77]}
+ENCODINGS = {
+    "rgb8": [10, 100, 200],
+    "bgr8": [200, 100, 10],
+    "8UC3": [200, 100, 10],
+    "rgba8": [10, 100, 200, 255],
+    "bgra8": [200, 100, 10, 255],
+    "8UC4": [200, 100, 10, 255],
+    "mono8": [77],
+    "8UC1": [77],
+}
 
 
 @pytest.mark.parametrize("padding", [0, 5])
@@ -203,10 +229,10 @@ def test_encodings_become_rgb(encoding, padding):
     pytest.importorskip("sensor_msgs")
     pixel = ENCODINGS[encoding]
     rows = np.full((6, 8 * len(pixel) + padding), 9, np.uint8)
-    rows[:, :8 * len(pixel)] = pixel * 8
+    rows[:, : 8 * len(pixel)] = pixel * 8
     message = image_message(STAMP_NS, 8, 6)
     message.encoding, message.step, message.data = encoding, rows.shape[1], array.array("B", rows.tobytes())
-    image = conversions.picture(message)
+    image = images.rgb_image(message)
     assert image.dtype == np.uint8 and image.shape == (6, 8, 3)
     assert (image == ([77] * 3 if len(pixel) == 1 else [10, 100, 200])).all()
 
@@ -222,7 +248,7 @@ def test_other_encodings_are_grey_where_all_is_grey(encoding):
     level = 128 * 257 if wide else 128
     message.encoding, message.step = encoding, 8 * values * (2 if wide else 1)
     message.data = array.array("B", np.full(6 * 8 * values, level, "<u2" if wide else np.uint8).tobytes())
-    image = conversions.picture(message)
+    image = images.rgb_image(message)
     assert image.shape == (6, 8, 3) and np.abs(image.astype(int) - 128).max() <= 3
 
 
@@ -238,8 +264,10 @@ def test_detections_of_the_wanted_class_become_boxes():
     def detection(class_id: str, score: float, x: float):
         hypothesis = SimpleNamespace(class_id=class_id, score=score)
         center = SimpleNamespace(position=SimpleNamespace(x=x, y=50.0), theta=0.0)
-        return SimpleNamespace(results=[SimpleNamespace(hypothesis=hypothesis)],
-                               bbox=SimpleNamespace(center=center, size_x=20.0, size_y=40.0))
+        return SimpleNamespace(
+            results=[SimpleNamespace(hypothesis=hypothesis)], bbox=SimpleNamespace(center=center, size_x=20.0, size_y=40.0)
+        )
+
     message = SimpleNamespace(detections=[detection("person", 0.9, 30.0), detection("chair", 0.8, 60.0)])
     found = conversions.boxes(message, "person")
     np.testing.assert_allclose(found.xyxy_px, [[20, 30, 40, 70]])

@@ -1,4 +1,5 @@
 """Bags as power losses, ROS 1 and drivers leave them: each is told with the way to mend it."""
+
 from __future__ import annotations
 
 import os
@@ -41,7 +42,7 @@ def test_several_files_without_metadata_are_an_unfinished_recording(bag):
 def test_a_cut_storage_file_is_told(bag):
     file = storage_of(bag)
     content = file.read_bytes()
-    file.write_bytes(content[:len(content) * 2 // 3])
+    file.write_bytes(content[: len(content) * 2 // 3])
     words = "mcap recover" if file.suffix == ".mcap" else "not finished or not fully copied"
     for place in (bag, file):
         with pytest.raises(ValueError, match=f"is cut off: this recording was .*{words}|{words}"):
@@ -53,8 +54,12 @@ def test_ros_1_pipes_and_other_files(tmp_path):
     (tmp_path / "page.mcap").write_bytes(b"<html>not found</html>")
     (tmp_path / "empty.mcap").write_bytes(b"")
     os.mkfifo(tmp_path / "pipe.mcap")
-    for name, words in (("old.bag", "a ROS 1 bag; convert it"), ("page.mcap", "it is a web page"),
-                        ("empty.mcap", "is empty: nothing was recorded"), ("pipe.mcap", "a named pipe")):
+    for name, words in (
+        ("old.bag", "a ROS 1 bag; convert it"),
+        ("page.mcap", "it is a web page"),
+        ("empty.mcap", "is empty: nothing was recorded"),
+        ("pipe.mcap", "a named pipe"),
+    ):
         with pytest.raises(ValueError, match=words):
             find_bag(tmp_path / name)
     with pytest.raises(ValueError, match="holds a ROS 1 bag; convert it"):
@@ -66,12 +71,15 @@ def test_depth_streams_are_no_cameras_and_are_told(tmp_path):
 
     from refit_ros.node.bag_types import make_store
     from refit_ros.node.message_types import BagTypes
+
     store, said = make_store(), []
     types = BagTypes(store)
     with rosbags.Writer(tmp_path / "in", version=9, storage_plugin=rosbags.StoragePlugin.MCAP) as writer:
         for name, encoding in (("color", "rgb8"), ("depth", "16UC1"), ("aligned_depth", "mono16")):
-            for topic, kind, message in (("image_raw", "sensor_msgs/msg/Image", picture(types, 10**18, name)),
-                                         ("camera_info", "sensor_msgs/msg/CameraInfo", info(types, 10**18, name))):
+            for topic, kind, message in (
+                ("image_raw", "sensor_msgs/msg/Image", picture(types, 10**18, name)),
+                ("camera_info", "sensor_msgs/msg/CameraInfo", info(types, 10**18, name)),
+            ):
                 if topic == "image_raw":
                     message.encoding = encoding
                 connection = writer.add_connection(f"/{name}/{topic}", kind, typestore=store)

@@ -1,4 +1,5 @@
 """What the demo reports, on bodies whose errors are known."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -37,11 +38,15 @@ def test_a_turned_and_scaled_body_is_right_after_alignment():
 def test_swapped_numbers_are_counted_and_so_are_missing_and_extra_people():
     left, right = (0.0, 0, 0), (1.5, 0, 0)
     truth = [body(1, left), body(2, right), body(3, (50.0, 0, 0), in_view=False)]
-    found = compare([([body(10, left), body(20, right)], truth),
-                     ([body(20, left), body(10, right)], truth),
-                     ([body(20, left), body(30, (9.0, 0, 0))], truth)])
+    found = compare(
+        [
+            ([body(10, left), body(20, right)], truth),
+            ([body(20, left), body(10, right)], truth),
+            ([body(20, left), body(30, (9.0, 0, 0))], truth),
+        ]
+    )
     assert found.id_switches == 2
-    assert found.missed == 1      # of the right one at the end; the third was never in view
+    assert found.missed == 1  # of the right one at the end; the third was never in view
     assert found.extra == 1
     assert found.pairs == 5
 

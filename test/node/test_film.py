@@ -1,4 +1,5 @@
 """Scenes rendered beforehand."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -13,8 +14,9 @@ class Stripes:
 
     def __init__(self, cameras: int = 2, width: int = 64, height: int = 48) -> None:
         K = np.array([[60.0, 0, width / 2], [0, 60.0, height / 2], [0, 0, 1]])
-        self.cameras = [(Calibration(f"camera{n}", f"camera{n}_optical_frame", width, height, K), np.eye(4))
-                        for n in range(cameras)]
+        self.cameras = [
+            (Calibration(f"camera{n}", f"camera{n}_optical_frame", width, height, K), np.eye(4)) for n in range(cameras)
+        ]
         self.shape = (height, width, 3)
 
     def render(self, time_s: float, camera_index: int) -> np.ndarray:
@@ -57,7 +59,7 @@ def test_a_lens_bends_the_picture_as_its_calibration_says():
     calibration = Calibration("camera", "camera", 320, 240, K, "plumb_bob", np.array([-0.25, 0.05, 0.001, -0.002, 0.0]))
     for dot in ((160, 120), (250, 60), (60, 180)):
         picture = np.zeros((240, 320, 3), np.uint8)
-        picture[dot[1] - 2:dot[1] + 3, dot[0] - 2:dot[0] + 3] = 255
+        picture[dot[1] - 2 : dot[1] + 3, dot[0] - 2 : dot[0] + 3] = 255
         seen = Lens(calibration).look(picture)[..., 0].astype(float)
         rows, columns = np.mgrid[:240, :320]
         found = np.array([(columns * seen).sum(), (rows * seen).sum()]) / seen.sum()

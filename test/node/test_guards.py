@@ -1,4 +1,5 @@
 """Guards of the node that stand in docs/reliability.md, which says of each whether its test was seen to fail without it."""
+
 from __future__ import annotations
 
 import gc
@@ -33,7 +34,11 @@ def test_a_camera_that_changes_its_resolution_its_intrinsics_or_its_roi_is_follo
     part.roi.x_offset, part.roi.y_offset, part.roi.width, part.roi.height = 20, 10, 64, 48
     cut = seen_calibration(bench, STAMP_NS + 3 * 10**8, part)
     assert [(each.width_px, each.K[0, 0], each.K[0, 2], each.K[1, 2]) for each in (first, larger, zoomed, cut)] == [
-        (64, 60, 32, 24), (128, 120, 64, 48), (128, 200, 64, 48), (64, 200, 44, 38)]
+        (64, 60, 32, 24),
+        (128, 120, 64, 48),
+        (128, 200, 64, 48),
+        (64, 200, 44, 38),
+    ]
 
 
 def test_services_and_timers_are_closed_while_inactive(bench):
@@ -43,6 +48,7 @@ def test_services_and_timers_are_closed_while_inactive(bench):
 
     def open_things():
         return len(list(node.services)), len(list(node.timers)), len(list(node.subscriptions)), len(list(node.publishers))
+
     inactive = open_things()
     node.trigger_activate()
     active = open_things()
@@ -57,6 +63,7 @@ def test_a_hundred_lifecycles_leave_nothing_behind(bench):
 
     def cycle() -> None:
         assert node.trigger_configure() and node.trigger_activate() and node.trigger_deactivate() and node.trigger_cleanup()
+
     for number in range(100):
         cycle()
         if number in (19, 99):
@@ -71,6 +78,7 @@ def test_fifty_people_go_through_the_node(bench):
     from refit_ros.msg import SmplArray
     from tf2_msgs.msg import TFMessage
     from visualization_msgs.msg import MarkerArray
+
     messages, tf = bench.listen(SmplArray, "/human/smpl"), bench.listen(TFMessage, "/tf")
     markers = bench.listen(MarkerArray, "/human/markers")
     bench.start(fake_model(people=50), publish_mesh=True)
@@ -85,27 +93,30 @@ def test_fifty_people_go_through_the_node(bench):
 def test_latency_is_never_negative(bench, ahead_s):
     from rclpy.time import Time
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model())
     bench.connected("/human/smpl")
-    bench.camera(bench.node.get_clock().now().nanoseconds + ahead_s * 10**9)   # a camera's clock ahead of this machine's
+    bench.camera(bench.node.get_clock().now().nanoseconds + ahead_s * 10**9)  # a camera's clock ahead of this machine's
     latency = bench.wait(lambda: messages, "a message")[0].latency
     assert latency.sec >= 0 and (ahead_s == 0 or (latency.sec, latency.nanosec) == (0, 0)) and isinstance(Time(), Time)
 
 
 def test_a_step_that_contradicts_its_rows_is_refused_though_the_length_is_right():
     """16 x 12 rgb8 announced as 24 x 8 with its old step: as many bytes, and rows that overlap."""
-    from refit_ros.node import conversions
+    from refit_ros.node import images
     from refit_ros.node.rejections import Rejected
+
     message = image_message(STAMP_NS, 16, 12)
     message.width = 24
     with pytest.raises(Rejected) as refused:
-        conversions.check_picture(message)
+        images.check_image(message)
     assert refused.value.reason == "wrong step"
 
 
 def test_the_last_overlay_of_a_camera_that_has_gone_is_marked(bench):
     from sensor_msgs.msg import Image
+
     overlays = bench.listen(Image, "/human/camera/overlay")
     bench.start(fake_model(), camera_timeout_s=0.2)
     bench.connected("/human/camera/overlay")

@@ -1,4 +1,5 @@
 """Ids are given once."""
+
 from __future__ import annotations
 
 from refit_ros.node.ids import Ids
@@ -23,5 +24,10 @@ def test_an_estimator_that_counts_on_is_left_alone():
 
 def test_prefixes():
     from refit_ros.node.frames import prefix_of
+
     assert [prefix_of(*each) for each in (("", "/"), ("", "/robot/a"), ("left", "/robot"), ("/", "/robot"))] == [
-        "", "robot/a/", "left/", ""]
+        "",
+        "robot/a/",
+        "left/",
+        "",
+    ]

@@ -1,4 +1,5 @@
 """Input that comes and is not used is told, and so is input that does not come."""
+
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -17,8 +18,14 @@ class Rig:
         self.said, self.tally = [], Tally()
         self.builder = SetBuilder(["front"], 10**7, 0.05, 0.5)
         intake = SimpleNamespace(cameras=["front"], builder=self.builder)
-        self.inputs = Inputs(intake, self.tally, lambda topic: int(topic in there or topic in quiet),
-                             lambda: [(name, [kind]) for name, kind in there.items()], self.said.append, 0.0)
+        self.inputs = Inputs(
+            intake,
+            self.tally,
+            lambda topic: int(topic in there or topic in quiet),
+            lambda: [(name, [kind]) for name, kind in there.items()],
+            self.said.append,
+            0.0,
+        )
         self.inputs.expect(Topic("front", IMAGES, "/front/image_raw", IMAGE))
 
     def look_until(self, end_s: int, replaced=lambda now_s: 0) -> list[str]:
@@ -27,12 +34,15 @@ class Rig:
         return self.said
 
 
-@pytest.mark.parametrize("there, says", [
-    ({"/frnt/image_raw": IMAGE, "/a/b": "std_msgs/msg/String"}, "did you mean /frnt/image_raw?"),
-    ({"/zed/left/colour": IMAGE}, "topics of its kind are /zed/left/colour"),
-    ({"/front/image_raww": "std_msgs/msg/String"}, "is the camera's driver running"),
-    ({}, "nor any other topic of sensor_msgs/msg/Image"),
-])
+@pytest.mark.parametrize(
+    "there, says",
+    [
+        ({"/frnt/image_raw": IMAGE, "/a/b": "std_msgs/msg/String"}, "did you mean /frnt/image_raw?"),
+        ({"/zed/left/colour": IMAGE}, "topics of its kind are /zed/left/colour"),
+        ({"/front/image_raww": "std_msgs/msg/String"}, "is the camera's driver running"),
+        ({}, "nor any other topic of sensor_msgs/msg/Image"),
+    ],
+)
 def test_a_topic_that_nobody_publishes_is_told_once_with_what_is_there(there, says):
     rig = Rig(there)
     assert not rig.look_until(4), "discovery takes its time"
@@ -59,12 +69,14 @@ def test_a_camera_that_dies_and_one_that_comes_back_are_told_once_each():
 
     from refit_ros.camera.calibration import Calibration
     from refit_ros.node.sets import Frame
+
     rig = Rig({"/front/image_raw": IMAGE})
     rig.inputs.note("front", IMAGES)
 
     def add(at_s: float) -> None:
         calibration = Calibration("front", "o", 64, 48, np.eye(3))
         rig.builder.add(Frame("front", 10**18 + round(at_s * 1e9), "o", None, calibration), at_s)
+
     add(0.0)
     assert ["silent" in each for each in rig.look_until(20)] == [True]
     add(20.9)
@@ -78,6 +90,7 @@ def test_sets_replaced_on_a_slow_machine_are_told_seldom():
     def replaced(now_s: int) -> int:
         rig.tally.sets = 2 * now_s
         return 28 * now_s
+
     said = rig.look_until(120, replaced)
     assert 2 <= len(said) <= 6 and "replaced by newer ones" in said[0]
 
@@ -89,6 +102,7 @@ def test_few_sets_replaced_are_not_worth_a_word():
     def replaced(now_s: int) -> int:
         rig.tally.sets = 28 * now_s
         return 2 * now_s
+
     assert rig.look_until(120, replaced) == []
 
 
@@ -98,6 +112,7 @@ def test_a_typo_in_a_cameras_name_is_told_in_the_log_and_in_the_diagnostics(benc
     from sensor_msgs.msg import Image
 
     from refit_ros.node import inputs
+
     monkeypatch.setattr(inputs, "PATIENCE_S", 0.5)
     arrays = bench.listen(DiagnosticArray, "/diagnostics")
     bench.helper.create_publisher(Image, "/front/image_raw", 1)
@@ -105,6 +120,7 @@ def test_a_typo_in_a_cameras_name_is_told_in_the_log_and_in_the_diagnostics(benc
 
     def told():
         return [each for array in arrays for each in array.status if "did you mean /front/image_raw" in each.message]
+
     status = bench.wait(told, "the typo to be told")[0]
     assert status.level == DiagnosticStatus.WARN and status.name == "/refit: camera frnt"
     assert "did you mean /front/image_raw" in capfd.readouterr().err

@@ -1,4 +1,5 @@
 """The node's transitions, what they open and close, and what stops them."""
+
 from __future__ import annotations
 
 import pytest
@@ -9,11 +10,13 @@ STAMP_NS = 1_700_000_000_000_000_000
 
 def state_of(bench) -> str:
     from lifecycle_msgs.srv import GetState
+
     return bench.call(GetState, "/refit/get_state", GetState.Request()).current_state.label
 
 
 def change(bench, transition: str) -> bool:
     from lifecycle_msgs.srv import ChangeState
+
     request = ChangeState.Request()
     request.transition.label = transition
     return bench.call(ChangeState, "/refit/change_state", request).success
@@ -21,6 +24,7 @@ def change(bench, transition: str) -> bool:
 
 def change_by_id(bench, number: int) -> bool:
     from lifecycle_msgs.srv import ChangeState
+
     request = ChangeState.Request()
     request.transition.id = number
     return bench.call(ChangeState, "/refit/change_state", request).success
@@ -37,6 +41,7 @@ def test_it_starts_by_itself(bench):
 
 def test_through_all_states_and_back_twice(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), activate=False)
     assert state_of(bench) == "unconfigured"
@@ -47,8 +52,10 @@ def test_through_all_states_and_back_twice(bench):
         assert change(bench, "activate") and state_of(bench) == "active"
         bench.connected("/human/smpl")
         bench.wait(lambda: subscribed(bench), "the camera's subscription")
-        bench.wait(lambda: not bench._publishers or all(p.get_subscription_count() for p in bench._publishers.values()),
-                   "the helper to find the node")
+        bench.wait(
+            lambda: not bench._publishers or all(p.get_subscription_count() for p in bench._publishers.values()),
+            "the helper to find the node",
+        )
         bench.camera(stamp_ns)
         bench.wait(lambda: messages, "a message")
         assert change(bench, "deactivate") and state_of(bench) == "inactive"
@@ -87,6 +94,7 @@ def test_configure_fails_with_the_reason_and_works_once_it_is_mended(bench, capf
         if broken:
             raise FileNotFoundError("weights '/nowhere/refit.pt' do not exist: set the parameter weights")
         return fake_model()
+
     bench.start(load=load)
     assert not bench.started and state_of(bench) == "unconfigured"
     assert "configure failed: weights '/nowhere/refit.pt' do not exist" in capfd.readouterr().err
@@ -100,23 +108,27 @@ def test_a_mistake_in_configure_is_not_silent(bench, capfd):
     assert "KeyError" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("parameters, reason", [
-    ({"cameras": ["left", "left"], "fixed_frame": "map"}, "two cameras are called 'left'"),
-    ({"cameras": ["left", "/left"], "fixed_frame": "map"}, "two cameras are called 'left'"),
-    ({"cameras": ["left", "right"]}, "2 cameras need a fixed_frame"),
-    ({"cameras": ["the left one"]}, "camera 'the left one' is no ROS name"),
-    ({"cameras": [""]}, "camera '' is no ROS name"),
-    ({"cameras": ["left", "right"], "fixed_frame": "map", "image_topic": "image"}, "the same topic for all 2 cameras"),
-    ({"image_topic": "{name}/image"}, "only {camera} can stand in braces"),
-    ({"image_transport": "theora"}, "image_transport"),
-    ({"detector": "psychic"}, "detector"),
-    ({"weights": "/nowhere/refit.pt"}, "/nowhere/refit.pt"),
-    ({"body_model": "/nowhere/smpl"}, "/nowhere/smpl"),
-    ({"device": "cuda:77"}, "cuda:77"),
-    ({"device": "toaster"}, "toaster"),
-])
+@pytest.mark.parametrize(
+    "parameters, reason",
+    [
+        ({"cameras": ["left", "left"], "fixed_frame": "map"}, "two cameras are called 'left'"),
+        ({"cameras": ["left", "/left"], "fixed_frame": "map"}, "two cameras are called 'left'"),
+        ({"cameras": ["left", "right"]}, "2 cameras need a fixed_frame"),
+        ({"cameras": ["the left one"]}, "camera 'the left one' is no ROS name"),
+        ({"cameras": [""]}, "camera '' is no ROS name"),
+        ({"cameras": ["left", "right"], "fixed_frame": "map", "image_topic": "image"}, "the same topic for all 2 cameras"),
+        ({"image_topic": "{name}/image"}, "only {camera} can stand in braces"),
+        ({"image_transport": "theora"}, "image_transport"),
+        ({"detector": "psychic"}, "detector"),
+        ({"weights": "/nowhere/refit.pt"}, "/nowhere/refit.pt"),
+        ({"body_model": "/nowhere/smpl"}, "/nowhere/smpl"),
+        ({"device": "cuda:77"}, "cuda:77"),
+        ({"device": "toaster"}, "toaster"),
+    ],
+)
 def test_what_cannot_work_fails_in_configure_with_the_reason(bench, capfd, parameters, reason):
     from refit_ros.node.model import load_model
+
     bench.start(load=load_model, **parameters)
     assert not bench.started and state_of(bench) == "unconfigured"
     said = capfd.readouterr().err
@@ -127,6 +139,7 @@ def test_parameters_carry_description_and_range(bench):
     from rcl_interfaces.srv import DescribeParameters, ListParameters
 
     from refit_ros.node.parameters import table
+
     bench.start(fake_model(), activate=False)
     names = [entry.name for entry in table()]
     assert len(names) == len(set(names))
@@ -162,6 +175,7 @@ def test_parameters_carry_description_and_range(bench):
 
 def test_a_choice_that_does_not_exist_is_refused_when_set(bench):
     from rclpy.parameter import Parameter
+
     bench.start(fake_model(), activate=False)
     result = bench.node.set_parameters([Parameter("detector", value="psychic")])[0]
     assert not result.successful and "builtin" in result.reason
@@ -171,6 +185,7 @@ def test_a_choice_that_does_not_exist_is_refused_when_set(bench):
 
 def test_activate_that_fails_opens_nothing_and_can_be_tried_again(bench, capfd):
     from rclpy.parameter import Parameter
+
     bench.start(fake_model(), activate=False, camera_info_topic="no name for a topic/{camera}")
     assert change(bench, "configure") and not change(bench, "activate")
     assert state_of(bench) == "inactive" and "activate failed" in capfd.readouterr().err
@@ -182,6 +197,7 @@ def test_activate_that_fails_opens_nothing_and_can_be_tried_again(bench, capfd):
 
 def test_a_parameter_set_too_late_is_said_to_wait_for_configure(bench, capfd):
     from rclpy.parameter import Parameter
+
     node = bench.start(fake_model(), activate=False)
     assert node.set_parameters([Parameter("smoothing", value=0.25)])[0].successful
     assert "configured anew" not in capfd.readouterr().err
@@ -202,6 +218,7 @@ def test_rclpy_is_mended_only_where_it_needs_it():
             self.trigger()
         except self.implementation.RCLError:
             return None
+
     before, after = (type("Mixin", (), {"_LifecycleNodeMixin__change_state": change}) for change in (raises, catches))
     assert not refuses_illegal_transitions(before) and refuses_illegal_transitions(after)
-    assert not refuses_illegal_transitions(object)   # another rclpy: better guarded twice than not at all
+    assert not refuses_illegal_transitions(object)  # another rclpy: better guarded twice than not at all

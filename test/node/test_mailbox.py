@@ -1,4 +1,5 @@
 """The latest wins, nobody waits to write, and the reader can be sent home."""
+
 from __future__ import annotations
 
 import threading

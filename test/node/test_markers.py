@@ -1,4 +1,5 @@
 """Points spliced into a serialized MarkerArray, wherever alignment puts them."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -12,6 +13,7 @@ from refit_ros.node.message_types import BagTypes, RosTypes
 def ros_types():
     serialization = pytest.importorskip("rclpy.serialization")
     from visualization_msgs.msg import MarkerArray
+
     return RosTypes(), lambda data: serialization.deserialize_message(data, MarkerArray)
 
 
@@ -55,6 +57,7 @@ def test_whoever_is_gone_is_deleted_once():
 
     def actions(*people):
         return {(m.ns, m.id): m.action for m in read(markers.serialized(people, 1, "map")).markers}
+
     assert actions(one, two) == {("skeleton", 1): 0, ("label", 1): 0, ("skeleton", 2): 0, ("label", 2): 0}
     assert actions(two) == {("skeleton", 1): 2, ("label", 1): 2, ("skeleton", 2): 0, ("label", 2): 0}
     assert actions(two) == {("skeleton", 2): 0, ("label", 2): 0}

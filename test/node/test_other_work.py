@@ -1,4 +1,5 @@
 """What others took of the processor is what all took, less one's own."""
+
 from __future__ import annotations
 
 import os

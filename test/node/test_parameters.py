@@ -1,4 +1,5 @@
 """One place for every default: what the documents say is made from it."""
+
 from __future__ import annotations
 
 from dataclasses import fields
@@ -33,6 +34,7 @@ def test_the_documents_are_up_to_date():
 
 def test_what_is_given_for_no_parameter_is_told_with_the_nearest_name(bench, capfd):
     from node_fakes import fake_model
+
     bench.start(fake_model(), sync_slop=0.1, smothing=0.9, colour_of_the_robot="red", use_sim_time=False)
     said = capfd.readouterr().err
     assert "'sync_slop'" in said and "did you mean 'sync_slop_s'?" in said
@@ -43,6 +45,7 @@ def test_what_is_given_for_no_parameter_is_told_with_the_nearest_name(bench, cap
 @pytest.mark.parametrize("name", ["cameras", "smoothing"])
 def test_an_empty_list_in_a_file_is_one_sentence(ros_context, tmp_path, name):
     from refit_ros.node.refit_node import RefitNode
+
     file = tmp_path / "mine.yaml"
     file.write_text(f"/**:\n  ros__parameters:\n    {name}: []\n")
     with pytest.raises(ValueError, match=f"the parameter {name} is empty") as refused:

@@ -1,4 +1,5 @@
 """A photograph through the real network, untrained: numbers without meaning, in the right shape, place and time."""
+
 from __future__ import annotations
 
 import array
@@ -20,6 +21,7 @@ def test_a_photograph_through_the_whole_path(bench, capfd):
     from visualization_msgs.msg import MarkerArray
 
     from refit_ros.node.model import load_model
+
     data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
     photograph = np.ascontiguousarray(data.astronaut())
     height, width = photograph.shape[:2]
@@ -35,10 +37,17 @@ def test_a_photograph_through_the_whole_path(bench, capfd):
 
     message = bench.wait(lambda: messages, "a message", 60)[0]
     assert message.header.stamp == stamp_of(STAMP_NS) and message.header.frame_id == "camera_optical"
-    person, = message.people
-    numbers = np.concatenate([person.betas, person.global_orient, person.body_pose, person.joint_stddev,
-                              [person.transl.x, person.transl.y, person.transl.z],
-                              np.array([(p.x, p.y, p.z) for p in person.joints]).ravel()])
+    (person,) = message.people
+    numbers = np.concatenate(
+        [
+            person.betas,
+            person.global_orient,
+            person.body_pose,
+            person.joint_stddev,
+            [person.transl.x, person.transl.y, person.transl.z],
+            np.array([(p.x, p.y, p.z) for p in person.joints]).ravel(),
+        ]
+    )
     assert np.isfinite(numbers).all() and person.transl.z > 0
     assert 0 < person.views[0].box.width <= width and 0 < person.views[0].box.height <= height
     transforms = bench.wait(lambda: tf, "transforms")[0].transforms
@@ -46,6 +55,6 @@ def test_a_photograph_through_the_whole_path(bench, capfd):
     mesh = next(m for m in bench.wait(lambda: markers, "markers")[0].markers if m.ns == "mesh")
     assert len(mesh.points) == bench.node._model.body.faces.size
     overlay = bench.wait(lambda: overlays, "an overlay")[0]
-    assert overlay.header.stamp == stamp_of(STAMP_NS)   # where the body is drawn, if it is in the picture at all, is chance
+    assert overlay.header.stamp == stamp_of(STAMP_NS)  # where the body is drawn, if it is in the picture at all, is chance
     assert (overlay.height, overlay.width, len(overlay.data)) == (height, width, 3 * width * height)
     assert capfd.readouterr().err.count("untrained: what is published means nothing") == 1

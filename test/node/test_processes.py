@@ -1,4 +1,5 @@
 """Children that end, that do not, and that end too early."""
+
 from __future__ import annotations
 
 import os
@@ -48,9 +49,11 @@ def test_a_child_that_ends_is_named_with_its_last_words(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent has died")
 def test_children_die_with_a_parent_that_is_killed(tmp_path):
-    code = ("import os, sys, time\nfrom pathlib import Path\nfrom refit_ros.node.processes import Children\n"
-            "children = Children(Path(sys.argv[1]), dict(os.environ), (sys.executable, '-c'))\n"
-            f"children.start('a', ['import os; print(os.getpid(), flush=True)\\n' + {STUBBORN!r}])\ntime.sleep(60)")
+    code = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom refit_ros.node.processes import Children\n"
+        "children = Children(Path(sys.argv[1]), dict(os.environ), (sys.executable, '-c'))\n"
+        f"children.start('a', ['import os; print(os.getpid(), flush=True)\\n' + {STUBBORN!r}])\ntime.sleep(60)"
+    )
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
     end_s = time.monotonic() + 20
     log = tmp_path / "a.log"

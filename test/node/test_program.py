@@ -1,4 +1,5 @@
 """The node as a process: it ends when told, at once and well, whatever it is doing."""
+
 from __future__ import annotations
 
 import os
@@ -14,7 +15,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("refit_ros.msg", reason="the messages of refit_ros are not built")
 
 HERE = Path(__file__).parent
-END_S = 30.0   # patience on a machine that has much else to do
+END_S = 30.0  # patience on a machine that has much else to do
 ACTIVE = f"""
 import sys
 sys.path.insert(0, {str(HERE)!r})
@@ -45,8 +46,12 @@ class Process:
     def __init__(self, tmp_path: Path, *arguments: str) -> None:
         self.log = tmp_path / "log"
         with self.log.open("w") as log:
-            self.child = subprocess.Popen([sys.executable, *arguments], stdout=log, stderr=subprocess.STDOUT,
-                                          env=dict(os.environ, PYTHONUNBUFFERED="1"))
+            self.child = subprocess.Popen(
+                [sys.executable, *arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(os.environ, PYTHONUNBUFFERED="1"),
+            )
 
     def wait_for(self, words: str, timeout_s: float = 60.0) -> None:
         end_s = time.monotonic() + timeout_s
@@ -72,6 +77,7 @@ def process(tmp_path):
     def start(*arguments: str) -> Process:
         started.append(Process(tmp_path, *arguments))
         return started[-1]
+
     yield start
     for each in started:
         if each.child.poll() is None:

@@ -1,4 +1,5 @@
 """A bag in, a bag out: the node's own numbers, the same bytes every time, and no ROS."""
+
 from __future__ import annotations
 
 import hashlib
@@ -28,9 +29,11 @@ def write_bag(path: Path, cameras: list[str], sets: int = 6, mcap: bool = True, 
     types = BagTypes(store)
     plugin = rosbags.StoragePlugin.MCAP if mcap else rosbags.StoragePlugin.SQLITE3
     with rosbags.Writer(path, version=9, storage_plugin=plugin) as writer:
+
         def topic(name: str, kind: str):
             connection = writer.add_connection(name, kind, typestore=store)
             return lambda message, at_ns: writer.write(connection, at_ns, store.serialize_cdr(message, kind))
+
         tf = topic("/tf_static", "tf2_msgs/msg/TFMessage")
         message = types.new("tf2_msgs/msg/TFMessage")
         for index, camera in enumerate(cameras):
@@ -38,15 +41,20 @@ def write_bag(path: Path, cameras: list[str], sets: int = 6, mcap: bool = True, 
             transform.header.frame_id, transform.child_frame_id = "map", f"{camera}_optical"
             transform.transform.translation.x, transform.transform.rotation.w = float(index), 1.0
             message.transforms.append(transform)
-        streams = {camera: (topic(f"/{camera}/image_raw", "sensor_msgs/msg/Image"),
-                            topic(f"/{camera}/camera_info", "sensor_msgs/msg/CameraInfo")) for camera in cameras}
+        streams = {
+            camera: (
+                topic(f"/{camera}/image_raw", "sensor_msgs/msg/Image"),
+                topic(f"/{camera}/camera_info", "sensor_msgs/msg/CameraInfo"),
+            )
+            for camera in cameras
+        }
         for tick in range(sets):
             stamp_ns = START_NS + tick * STEP_NS
             for camera, (pictures, infos) in streams.items():
                 infos(info(types, stamp_ns, f"{camera}_optical"), stamp_ns + 9_000_000)
                 pictures(picture(types, stamp_ns, f"{camera}_optical"), stamp_ns + 10_000_000)
         if static:
-            tf(message, START_NS + 20_000_000)   # recorded after the first pictures
+            tf(message, START_NS + 20_000_000)  # recorded after the first pictures
     return path
 
 
@@ -148,6 +156,7 @@ def test_a_run_that_is_cut_off_leaves_nothing_behind(tmp_path):
 
     def stop(*_):
         raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt), recording.open_bag(source) as reader:
         recording.fit_bag(reader, tmp_path / "out", fake_model(), NodeParameters(), False, True, print, stop)
     assert [each.name for each in tmp_path.iterdir()] == ["in"]
@@ -170,11 +179,14 @@ def test_the_command_from_outside_twice_with_equal_bytes(tmp_path):
     assert len(read(tmp_path / "one")["/human/smpl"]) == 3
 
 
-@pytest.mark.parametrize("make, says", [
-    (lambda path: None, "there is no bag"),
-    (lambda path: path.mkdir(), "cannot be read"),
-    (lambda path: path.write_bytes(b"nonsense"), "cannot be read"),
-])
+@pytest.mark.parametrize(
+    "make, says",
+    [
+        (lambda path: None, "there is no bag"),
+        (lambda path: path.mkdir(), "cannot be read"),
+        (lambda path: path.write_bytes(b"nonsense"), "cannot be read"),
+    ],
+)
 def test_what_is_no_bag_is_one_sentence(tmp_path, make, says):
     make(tmp_path / "in.mcap")
     done = run_command(tmp_path / "in.mcap", "--output", tmp_path / "out")
@@ -185,8 +197,10 @@ def test_what_is_no_bag_is_one_sentence(tmp_path, make, says):
 def test_ros_is_not_needed(tmp_path):
     """Nothing of ROS is imported on the way."""
     source = write_bag(tmp_path / "in", ["camera"], sets=2)
-    code = ("import sys\nfor name in ('rclpy', 'sensor_msgs', 'tf2_ros', 'rcl_interfaces'): sys.modules[name] = None\n"
-            "from refit_ros.__main__ import main\nsys.exit(main(sys.argv[1:]))")
+    code = (
+        "import sys\nfor name in ('rclpy', 'sensor_msgs', 'tf2_ros', 'rcl_interfaces'): sys.modules[name] = None\n"
+        "from refit_ros.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+    )
     done = subprocess.run(
         [
             sys.executable,

@@ -1,4 +1,5 @@
 """Images into sets, on a clock that the test moves."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_the_slop_bounds_the_whole_spread_not_the_distance_to_one():
     rig = Rig("abc", slop_ms=10)
     rig.warm("abc")
     rig.add("a", 0), rig.add("c", 16)
-    assert rig.add("b", 8) is None   # 8 ms from both, which are 16 ms apart
+    assert rig.add("b", 8) is None  # 8 ms from both, which are 16 ms apart
     assert len(rig.poll(60)) == 2
 
 
@@ -94,10 +95,10 @@ def test_at_the_deadline_a_set_goes_with_what_has_come():
 def test_a_camera_that_stays_away_is_not_waited_for_and_taken_back_at_once():
     rig = Rig("ab", timeout_ms=500)
     rig.warm("ab")
-    assert rig.add("a", 0) is None and rig.poll(60) == ["a"]   # still waited for
-    assert rig.add("a", 500) == ["a"]                          # not any more
+    assert rig.add("a", 0) is None and rig.poll(60) == ["a"]  # still waited for
+    assert rig.add("a", 500) == ["a"]  # not any more
     assert rig.builder.state("b", 0.5) == "silent"
-    assert rig.add("b", 533) is None and rig.add("a", 533) == ["a", "b"]   # it is back
+    assert rig.add("b", 533) is None and rig.add("a", 533) == ["a", "b"]  # it is back
     assert rig.builder.state("b", 0.54) == "live"
 
 
@@ -134,7 +135,7 @@ def test_a_clock_set_back_begins_anew_and_says_so_once():
     rig = Rig("ab")
     rig.warm("ab")
     rig.add("a", 5000), rig.add("b", 5000)
-    rig.add("a", 5033)   # waits for b when the bag begins anew
+    rig.add("a", 5033)  # waits for b when the bag begins anew
     restarted = []
     for tick in range(5):
         for camera in "ab":
@@ -150,7 +151,7 @@ def test_what_waited_when_the_clock_was_set_back_does_not_come_after_what_is_new
     rig = Rig("ab", deadline_ms=300)
     rig.warm("ab")
     rig.add("a", 5000), rig.add("b", 5000)
-    rig.add("a", 5033)   # waits for b, which has stopped, when the bag begins anew
+    rig.add("a", 5033)  # waits for b, which has stopped, when the bag begins anew
     stamps = []
     for tick in range(30):
         at_s = 5.066 + 0.033 * tick
@@ -268,6 +269,7 @@ def test_what_does_not_grow_older_than_a_set_is_not_kept_for_later():
 
 def test_jump_is_longer_than_any_slop():
     from refit_ros.node.parameters import table
+
     slop = next(entry for entry in table() if entry.name == "sync_slop_s")
     assert slop.metadata["maximum"] * 1e9 <= JUMP_NS
 

@@ -1,4 +1,5 @@
 """What comes in: one camera and several, late, lost, compressed, with boxes; over real DDS topics."""
+
 from __future__ import annotations
 
 import threading
@@ -17,12 +18,13 @@ def duration_ns(duration) -> int:
 
 def test_several_cameras_give_one_message_for_a_set(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map")
     bench.connected("/human/smpl")
     for camera in ("left", "right"):
         bench.stand(f"{camera}_optical", np.eye(4), "map")
-    bench.camera(STAMP_NS, "left")    # goes alone: nothing is known of the other camera yet
+    bench.camera(STAMP_NS, "left")  # goes alone: nothing is known of the other camera yet
     bench.wait(lambda: messages, "the first message")
     bench.camera(STAMP_NS + 40_000_000, "right")
     bench.wait(lambda: len(messages) == 2, "the second message")
@@ -37,6 +39,7 @@ def test_several_cameras_give_one_message_for_a_set(bench):
 
 def test_a_view_without_extrinsics_is_left_out_and_counted(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map", sync_slop_s=0.1)
     bench.connected("/human/smpl")
@@ -59,20 +62,25 @@ def statuses(array) -> dict:
 def test_cameras_out_of_step_and_without_extrinsics_are_diagnosed(bench):
     from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
     from refit_ros.msg import SmplArray
+
     bench.listen(SmplArray, "/human/smpl")
     arrays = bench.listen(DiagnosticArray, "/diagnostics")
     bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map", sync_deadline_s=0.01, transform_wait_s=0.0)
     bench.connected("/human/smpl")
     bench.stand("left_optical", np.eye(4), "map")
 
-    def told() -> bool:   # two cameras that never take a picture at the same time, the left one last
+    def told() -> bool:  # two cameras that never take a picture at the same time, the left one last
         told.index += 1
         for camera, offset_ns in (("right", 0), ("left", 50_000_000)):
             bench.camera(STAMP_NS + told.index * 100_000_000 + offset_ns, camera)
             time.sleep(0.05)
         found = statuses(arrays[-1]) if arrays else {}
-        return bool(found) and found["/refit: camera right"].level == DiagnosticStatus.ERROR \
+        return (
+            bool(found)
+            and found["/refit: camera right"].level == DiagnosticStatus.ERROR
             and "triggered together" in found["/refit: pipeline"].message
+        )
+
     told.index = 0
     bench.wait(told, "both to be told")
     found = statuses(arrays[-1])
@@ -83,6 +91,7 @@ def test_cameras_out_of_step_and_without_extrinsics_are_diagnosed(bench):
 
 def test_the_latest_set_wins_and_what_it_replaced_is_counted(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     gate = threading.Event()
     bench.start(fake_model(gate=gate))
@@ -103,9 +112,11 @@ def test_boxes_come_from_a_topic(bench):
     from refit_ros.msg import SmplArray
 
     from refit_ros.node.cameras import detection_type
+
     if detection_type().__name__ != "PolygonStamped":
         pytest.skip("vision_msgs is installed: its message is used instead")
     from geometry_msgs.msg import Point32, PolygonStamped
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), detector="topic", detection_wait_s=5.0)
     bench.connected("/human/smpl")
@@ -123,6 +134,7 @@ def test_boxes_come_from_a_topic(bench):
 def test_boxes_come_from_vision_msgs_where_they_are_installed(bench):
     vision = pytest.importorskip("vision_msgs.msg", reason="vision_msgs is not installed")
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), detector="topic", detection_wait_s=5.0)
     bench.connected("/human/smpl")
@@ -136,10 +148,13 @@ def test_boxes_come_from_vision_msgs_where_they_are_installed(bench):
             result.hypothesis.class_id, result.hypothesis.score = name, score
             found.results.append(result)
         return found
+
     detections = vision.Detection2DArray()
     detections.header.stamp = stamp_of(STAMP_NS)
-    detections.detections = [detection(15.5, 21.0, 29.0, 38.0, person=0.75, dog=0.9),
-                             detection(30.0, 30.0, 9.0, 9.0, dog=0.9)]
+    detections.detections = [
+        detection(15.5, 21.0, 29.0, 38.0, person=0.75, dog=0.9),
+        detection(30.0, 30.0, 9.0, 9.0, dog=0.9),
+    ]
     bench.camera(STAMP_NS)
     bench.publish("/camera/detections", detections)
     bench.wait(lambda: messages, "a message")
@@ -153,11 +168,12 @@ def test_compressed_pictures(bench):
     from node_fakes import info_message
     from refit_ros.msg import SmplArray
     from sensor_msgs.msg import CompressedImage
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), image_transport="compressed")
     bench.connected("/human/smpl")
     picture = np.zeros((48, 64, 3), np.uint8)
-    picture[..., 2] = 200   # OpenCV's red
+    picture[..., 2] = 200  # OpenCV's red
     message = CompressedImage(format="png", data=cv2.imencode(".png", picture)[1].tobytes())
     message.header.stamp, message.header.frame_id = stamp_of(STAMP_NS), "camera_optical"
     bench.publish("/camera/camera_info", info_message(STAMP_NS))
@@ -169,6 +185,7 @@ def test_compressed_pictures(bench):
 
 def test_a_camera_is_lost_and_comes_back(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map", camera_timeout_s=0.3, sync_deadline_s=0.1)
     bench.connected("/human/smpl")
@@ -188,6 +205,7 @@ def test_a_camera_is_lost_and_comes_back(bench):
             if messages and list(messages[-1].cameras) == until:
                 return
         pytest.fail(f"never a message about {until}: {[list(m.cameras) for m in messages]}")
+
     both(("left", "right"), ["left", "right"])
     both(("left",), ["left"])
     bench.wait(lambda: bench.node._intake.builder.state("right", time.monotonic()) == "silent", "right to be given up")
@@ -196,6 +214,7 @@ def test_a_camera_is_lost_and_comes_back(bench):
 
 def test_an_incomplete_set_goes_on_by_itself_at_the_deadline(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map", camera_timeout_s=30.0, sync_deadline_s=0.2)
     bench.connected("/human/smpl")
@@ -203,19 +222,25 @@ def test_an_incomplete_set_goes_on_by_itself_at_the_deadline(bench):
         bench.stand(f"{camera}_optical", np.eye(4), "map")
         bench.camera(STAMP_NS, camera)
     bench.wait(lambda: messages, "the first message")
-    bench.camera(STAMP_NS + 10**9, "left")   # and nothing else: only the timer can send it on
+    bench.camera(STAMP_NS + 10**9, "left")  # and nothing else: only the timer can send it on
     bench.wait(lambda: messages[-1].header.stamp == stamp_of(STAMP_NS + 10**9), "the incomplete set")
     assert list(messages[-1].cameras) == ["left"]
 
 
 def test_a_clock_set_back_makes_it_forget_everybody_once(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model())
     bench.connected("/human/smpl")
     back_ns = STAMP_NS - 10**11
-    for stamp_ns, believed in ((STAMP_NS, True), (back_ns, False), (back_ns + 10**8, False), (back_ns + 2 * 10**8, True),
-                               (back_ns + 3 * 10**8, True)):
+    for stamp_ns, believed in (
+        (STAMP_NS, True),
+        (back_ns, False),
+        (back_ns + 10**8, False),
+        (back_ns + 2 * 10**8, True),
+        (back_ns + 3 * 10**8, True),
+    ):
         count = len(messages)
         bench.camera(stamp_ns)
         if believed:

@@ -1,4 +1,5 @@
 """The node in place of cameras: what it publishes belongs together."""
+
 from __future__ import annotations
 
 import time
@@ -18,7 +19,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from refit_ros.core.body import load_body  # noqa: E402
-from refit_ros.node.conversions import calibration, picture, stamp_ns  # noqa: E402
+from refit_ros.node.conversions import calibration, stamp_ns  # noqa: E402
+from refit_ros.node.images import rgb_image  # noqa: E402
 from refit_ros.node.monitor import matrix_from_transform  # noqa: E402
 from refit_ros.node.synthetic_cameras import (  # noqa: E402
     TRUTH_TOPIC,
@@ -72,13 +74,21 @@ def play(context, image_type=Image, **more) -> dict[str, list]:
 
 
 def common_stamps(came: dict[str, list]) -> set[int]:
-    return set.intersection(*({stamp_ns(message.header.stamp) for message in messages}
-                              for topic, messages in came.items() if topic != "/tf_static"))
+    return set.intersection(
+        *(
+            {stamp_ns(message.header.stamp) for message in messages}
+            for topic, messages in came.items()
+            if topic != "/tf_static"
+        )
+    )
 
 
 def world_from_frames(came) -> dict[str, np.ndarray]:
-    return {transform.child_frame_id: matrix_from_transform(transform.transform)
-            for message in came["/tf_static"] for transform in message.transforms}
+    return {
+        transform.child_frame_id: matrix_from_transform(transform.transform)
+        for message in came["/tf_static"]
+        for transform in message.transforms
+    }
 
 
 def at(messages: list, stamp: int):
@@ -89,8 +99,11 @@ def joints_of(person) -> np.ndarray:
     return np.array([[point.x, point.y, point.z] for point in person.joints])
 
 
-@pytest.mark.parametrize("more", [{}, {"distortion": (-0.28, 0.07, 0.001, -0.002, 0.0)}, {"compressed": True}],
-                         ids=["pinhole", "distorted", "compressed"])
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"distortion": (-0.28, 0.07, 0.001, -0.002, 0.0)}, {"compressed": True}],
+    ids=["pinhole", "distorted", "compressed"],
+)
 def test_truth_projects_onto_the_people_in_the_pictures(ros_context, more):
     """By CameraInfo and static TF alone, the true joints fall on pixels that the empty room does not have."""
     came = play(ros_context, CompressedImage if more.get("compressed") else Image, **more)
@@ -105,7 +118,7 @@ def test_truth_projects_onto_the_people_in_the_pictures(ros_context, more):
         points_m = (joints_of(truth.people[0]) - world_from_camera[:3, 3]) @ world_from_camera[:3, :3]
         inside = lens.sees(points_m)
         assert inside.sum() >= 12, "the person walks in front of the camera"
-        person = differs_from_the_room(lens, world_from_camera, picture(image))
+        person = differs_from_the_room(lens, world_from_camera, rgb_image(image))
         columns, rows = np.round(lens.project(points_m[inside])).astype(int).T
         assert person[rows, columns].mean() > 0.9
         assert person.mean() < 0.4, "and not everything is person"
@@ -115,6 +128,7 @@ def differs_from_the_room(lens, world_from_camera: np.ndarray, image: np.ndarray
     """(H, W) bool."""
     from refit_ros.node.film import Lens
     from refit_ros.synthetic.room import render_room
+
     room = (render_room(replace(lens, D=np.zeros(0)), world_from_camera, seed=0) * 255).astype(np.uint8)
     return np.abs(Lens(lens).look(room).astype(int) - image).max(-1) > 20
 
@@ -124,6 +138,7 @@ def test_the_truth_is_a_body_in_smplx_terms(ros_context):
     import torch
 
     from refit_ros.core.rotations import rotmat_from_axis_angle
+
     came = play(ros_context)
     person = came[TRUTH_TOPIC][-1].people[0]
     axis_angle = torch.from_numpy(np.concatenate([person.global_orient, person.body_pose]).reshape(1, 24, 3))
@@ -155,6 +170,7 @@ def test_true_boxes_hold_the_people(ros_context):
     from refit_ros.node.synthetic_cameras import in_camera
     from refit_ros.node.true_boxes import detections_message
     from refit_ros.synthetic.scenes import named_scene
+
     scene = named_scene("three_people", cameras=2)
     camera, people = FilmCamera(*scene.cameras[0]), tuple(scene.truth(0.0))
     behind = SimpleNamespace(joints=np.asarray(people[0].joints) + 50 * -camera.world_from_camera[:3, 2])
@@ -167,8 +183,9 @@ def test_true_boxes_hold_the_people(ros_context):
         assert bottom - top < 1.3 * np.ptp(pixels[:, 1])
 
 
-@pytest.mark.parametrize("options, words", [({"cameras": 5}, "cameras is 5"), ({"rate": 0.0}, "rate is 0"),
-                                            ({"width": 0}, "width is 0")])
+@pytest.mark.parametrize(
+    "options, words", [({"cameras": 5}, "cameras is 5"), ({"rate": 0.0}, "rate is 0"), ({"width": 0}, "width is 0")]
+)
 def test_options_out_of_range_are_named(options, words):
     with pytest.raises(ValueError, match=words):
         CameraOptions(**options)

@@ -1,4 +1,5 @@
 """Transforms from others: each by itself, over a clock that the test moves."""
+
 from __future__ import annotations
 
 import pytest
@@ -14,21 +15,25 @@ class Rig:
     def __init__(self, ours=(), buffer: bool = True) -> None:
         from refit_ros.node.compat import tf2_ros
         from refit_ros.node.tf_intake import TransformIntake
+
         self.said, self.now_s = [], 0.0
         self.rejections = Rejections(self.said.append, lambda: self.now_s)
         self.buffer = tf2_ros.Buffer() if buffer else None
-        self.intake = TransformIntake(self.buffer, self.rejections, "robot/human_", lambda stamp: stamp in ours,
-                                      lambda: self.now_s)
+        self.intake = TransformIntake(
+            self.buffer, self.rejections, "robot/human_", lambda stamp: stamp in ours, lambda: self.now_s
+        )
 
     def send(self, *transforms) -> None:
         from rclpy.serialization import serialize_message
         from tf2_msgs.msg import TFMessage
+
         self.intake.take_raw(serialize_message(TFMessage(transforms=list(transforms))))
 
     def x_at(self, stamp_ns: int, child: str = "camera") -> float | None:
         from rclpy.time import Time
 
         from refit_ros.node.compat import tf2_ros
+
         try:
             return self.buffer.lookup_transform("map", child, Time(nanoseconds=stamp_ns)).transform.translation.x
         except tf2_ros.TransformException:
@@ -37,6 +42,7 @@ class Rig:
 
 def transform(stamp_ns: int = START_NS, x: float = 0.0, child: str = "camera", parent: str = "map", w: float = 1.0):
     from geometry_msgs.msg import TransformStamped
+
     message = TransformStamped(child_frame_id=child)
     message.header.frame_id, message.header.stamp = parent, stamp_of(stamp_ns)
     message.transform.translation.x, message.transform.rotation.w = float(x), float(w)
@@ -48,8 +54,18 @@ BAD = {
     "bad frame name": dict(child="/"),
     "bad transform": dict(x=float("nan")),
 }
-WORSE = [dict(stamp_ns=-(2**31) * 10**9), dict(child=""), dict(child="map"), dict(child="c" * 100_000), dict(parent=""),
-         dict(x=float("inf")), dict(x=1e300), dict(w=0.0), dict(w=float("nan")), dict(w=2.0)]
+WORSE = [
+    dict(stamp_ns=-(2**31) * 10**9),
+    dict(child=""),
+    dict(child="map"),
+    dict(child="c" * 100_000),
+    dict(parent=""),
+    dict(x=float("inf")),
+    dict(x=1e300),
+    dict(w=0.0),
+    dict(w=float("nan")),
+    dict(w=2.0),
+]
 
 
 @pytest.mark.parametrize("fields", [*BAD.values(), *WORSE], ids=lambda fields: str(fields)[:40])
@@ -64,7 +80,7 @@ def test_a_thousand_bad_ones_are_told_once_a_second_and_counted():
     rig = Rig()
     for tick in range(1000):
         rig.now_s = tick / 1000
-        rig.send(transform(stamp_ns=-10**9))
+        rig.send(transform(stamp_ns=-(10**9)))
     assert rig.rejections.of("/tf") == {"bad stamp": 1000} and len(rig.said) == 1
 
 
@@ -100,12 +116,14 @@ def test_one_stamp_far_ahead_does_not_make_all_others_too_old():
 def test_static_transforms_hold_whatever_their_stamp():
     rig = Rig()
     from tf2_msgs.msg import TFMessage
+
     rig.intake.take_static(TFMessage(transforms=[transform(-5 * 10**9, x=3, parent="/map", child="/camera")]))
     assert rig.x_at(START_NS) == 3.0 and "slash" in rig.said[0]
 
 
 def test_frames_from_outside_take_no_memory_without_end(monkeypatch):
     from refit_ros.node import tf_intake
+
     monkeypatch.setattr(tf_intake, "MOST_FRAMES", 50)
     rig = Rig()
     for number in range(200):
@@ -116,8 +134,8 @@ def test_frames_from_outside_take_no_memory_without_end(monkeypatch):
 @pytest.mark.parametrize("buffer", [True, False])
 def test_who_else_publishes_this_nodes_frames_is_told_once(buffer):
     rig = Rig(ours=[START_NS], buffer=buffer)
-    rig.send(transform(child="robot/human_1/pelvis"))                       # this node's own
-    rig.send(transform(START_NS + 1, child="other/human_1/pelvis"))         # another's, under another name
+    rig.send(transform(child="robot/human_1/pelvis"))  # this node's own
+    rig.send(transform(START_NS + 1, child="other/human_1/pelvis"))  # another's, under another name
     assert not rig.said
     for tick in range(3):
         rig.send(transform(START_NS + 2 + tick, child="robot/human_1/pelvis", parent="odom"))

@@ -1,4 +1,5 @@
 """OpenVINO gets all threads, what is left to torch one; a second configure finds all of them again."""
+
 from __future__ import annotations
 
 import os

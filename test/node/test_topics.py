@@ -1,4 +1,5 @@
 """What the node publishes, over real DDS topics, with a fake model in place of the network."""
+
 from __future__ import annotations
 
 import sys
@@ -20,6 +21,7 @@ def duration_ns(duration) -> int:
 
 def test_one_camera_to_smpl(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     model = fake_model(people=2)
     model.estimator.people = tuple(
@@ -58,6 +60,7 @@ def test_one_camera_to_smpl(bench):
 
 def test_people_are_published_where_they_will_be_where_that_is_wished(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     model = replace(fake_model(), predict_to_now=True)
     (person,) = model.estimator.people = (replace(model.estimator.people[0], root_velocity=np.array([2.0, 0.0, 0.0])),)
@@ -72,6 +75,7 @@ def test_people_are_published_where_they_will_be_where_that_is_wished(bench):
 
 def test_nobody_seen_is_said(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(people=0))
     bench.connected("/human/smpl")
@@ -82,6 +86,7 @@ def test_nobody_seen_is_said(bench):
 def test_nothing_that_is_not_a_number_leaves(bench):
     from refit_ros.msg import SmplArray
     from tf2_msgs.msg import TFMessage
+
     messages, tf = bench.listen(SmplArray, "/human/smpl"), bench.listen(TFMessage, "/tf")
     model = fake_model(people=3)
     one, two, three = model.estimator.people
@@ -96,6 +101,7 @@ def test_nothing_that_is_not_a_number_leaves(bench):
 
 def test_overlay_only_while_somebody_looks(bench, monkeypatch):
     from sensor_msgs.msg import Image
+
     drawn = []
     overlay = ModuleType("refit_ros.estimation.overlay")
     overlay.draw_overlay = lambda image, *_: drawn.append(1) or (image // 2)
@@ -115,6 +121,7 @@ def test_overlay_only_while_somebody_looks(bench, monkeypatch):
 
 def test_markers_show_everybody_and_take_down_who_is_gone(bench):
     from visualization_msgs.msg import Marker, MarkerArray
+
     arrays = bench.listen(MarkerArray, "/human/markers")
     model = fake_model(people=2)
     bench.start(model, publish_mesh=True)
@@ -139,6 +146,7 @@ def test_services(bench):
     from refit_ros.msg import SmplArray
     from refit_ros.srv import SetShape
     from std_srvs.srv import Trigger
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model())
     bench.connected("/human/smpl")
@@ -149,6 +157,7 @@ def test_services(bench):
 
     def ask(**fields):
         return bench.call(SetShape, "/refit/set_shape", SetShape.Request(**fields))
+
     assert ask(id=1, betas=betas).success
     np.testing.assert_allclose(estimator.shapes[1], betas)
     assert ask(id=-1, release=True).success and estimator.shapes[-1] is None
@@ -161,6 +170,7 @@ def test_services(bench):
 
 def test_diagnostics_once_a_second_with_simulated_time_and_no_clock(bench):
     from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+
     arrays = bench.listen(DiagnosticArray, "/diagnostics")
     bench.start(fake_model(), cameras=["left", "right"], fixed_frame="map", use_sim_time=True)
     for camera in ("left", "right"):
@@ -178,13 +188,23 @@ def test_diagnostics_once_a_second_with_simulated_time_and_no_clock(bench):
         and values["iterations"] == "5"
     )
     assert status["/refit: camera right"].level == DiagnosticStatus.WARN
-    left = bench.wait(lambda: [pair.value for a in arrays for each in a.status if each.name == "/refit: camera left"
-                               for pair in each.values if pair.key == "rejected: unknown encoding"], "the rejection")
+    left = bench.wait(
+        lambda: [
+            pair.value
+            for a in arrays
+            for each in a.status
+            if each.name == "/refit: camera left"
+            for pair in each.values
+            if pair.key == "rejected: unknown encoding"
+        ],
+        "the rejection",
+    )
     assert left[-1] == "1"
 
 
 def test_what_the_weights_mean_is_said_once(bench, capfd):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model())
     bench.connected("/human/smpl")

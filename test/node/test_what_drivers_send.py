@@ -1,4 +1,5 @@
 """What drivers, bags and namespaces really send and ask for, over real DDS topics."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,6 +10,7 @@ STAMP_NS = 1_700_000_000_123_456_789
 
 def test_one_stamp_that_goes_wrong_forgets_nobody(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model())
     bench.connected("/human/smpl")
@@ -28,6 +30,7 @@ def test_a_calibration_published_once_and_latched_is_received(bench):
     from rclpy.qos import QoSDurabilityPolicy, QoSProfile
     from refit_ros.msg import SmplArray
     from sensor_msgs.msg import CameraInfo
+
     messages = bench.listen(SmplArray, "/human/smpl")
     latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
     bench.helper.create_publisher(CameraInfo, "/camera/camera_info", latched).publish(info_message(STAMP_NS))
@@ -40,6 +43,7 @@ def test_a_calibration_published_once_and_latched_is_received(bench):
 
 def test_rectified_images_take_p_and_no_lens(bench, capfd):
     from node_fakes import image_message, info_message
+
     info = info_message(STAMP_NS)
     info.d, info.p = [-0.3, 0.1, 0.0, 0.0, 0.0], [50.0, 0.0, 30.0, 0.0, 0.0, 50.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     bench.start(fake_model(), arguments=("-r", "camera/image_raw:=camera/image_rect_color"))
@@ -53,6 +57,7 @@ def test_rectified_images_take_p_and_no_lens(bench, capfd):
 
 def test_a_leading_slash_is_taken_away_and_said_once(bench, capfd):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), fixed_frame="/map")
     bench.connected("/human/smpl")
@@ -66,6 +71,7 @@ def test_a_leading_slash_is_taken_away_and_said_once(bench, capfd):
 
 def test_topics_lie_in_the_nodes_namespace(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/robot/human/smpl")
     bench.start(fake_model(), arguments=("-r", "__ns:=/robot"), cameras=["front"])
     bench.connected("/robot/human/smpl")
@@ -75,6 +81,7 @@ def test_topics_lie_in_the_nodes_namespace(bench):
 
 def test_a_camera_whose_frame_is_the_fixed_frame_needs_no_tf(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), fixed_frame="camera_optical")
     bench.connected("/human/smpl")
@@ -84,6 +91,7 @@ def test_a_camera_whose_frame_is_the_fixed_frame_needs_no_tf(bench):
 
 def test_a_transform_that_comes_after_its_picture_is_waited_for(bench):
     from refit_ros.msg import SmplArray
+
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), fixed_frame="map", transform_wait_s=5.0)
     bench.connected("/human/smpl")
@@ -98,6 +106,7 @@ def test_one_camera_gets_a_level_frame_below_its_own(bench):
     from rclpy.qos import QoSDurabilityPolicy, QoSProfile
     from scipy.spatial.transform import Rotation
     from tf2_msgs.msg import TFMessage
+
     static = bench.listen(TFMessage, "/tf_static", QoSProfile(depth=10, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL))
     bench.start(fake_model(), arguments=("-r", "__ns:=/robot"), cameras=["/camera"])
     bench.camera(STAMP_NS, frame_id="head_eye")
@@ -105,12 +114,13 @@ def test_one_camera_gets_a_level_frame_below_its_own(bench):
     assert (message.header.frame_id, message.child_frame_id) == ("head_eye", "robot/refit_level")
     turn = message.transform.rotation
     optical_from_level = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w])
-    np.testing.assert_allclose(optical_from_level.apply([0, 0, 1]), [0, -1, 0], atol=1e-9)   # up is where the image's up is
-    np.testing.assert_allclose(optical_from_level.apply([1, 0, 0]), [0, 0, 1], atol=1e-9)    # forward along the view
+    np.testing.assert_allclose(optical_from_level.apply([0, 0, 1]), [0, -1, 0], atol=1e-9)  # up is where the image's up is
+    np.testing.assert_allclose(optical_from_level.apply([1, 0, 0]), [0, 0, 1], atol=1e-9)  # forward along the view
 
 
 def test_frames_of_people_carry_the_prefix(bench):
     from tf2_msgs.msg import TFMessage
+
     tf = bench.listen(TFMessage, "/tf")
     bench.start(fake_model(), arguments=("-r", "__ns:=/robot"), cameras=["/camera"])
     bench.connected("/tf")

@@ -1,4 +1,5 @@
 """The messages are those of the contract with users, field by field."""
+
 from pathlib import Path
 
 import pytest
@@ -6,14 +7,35 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 CONTRACT = {
-    "msg/SmplArray.msg": ["std_msgs/Header header", "string[] cameras", "builtin_interfaces/Duration sync_spread",
-                          "builtin_interfaces/Duration latency", "Smpl[] people"],
-    "msg/Smpl.msg": ["int32 id", "float32 confidence", "string body_model", "float32[10] betas", "float32[3] global_orient",
-                     "float32[69] body_pose", "geometry_msgs/Vector3 transl", "geometry_msgs/Point[24] joints",
-                     "float32[24] joint_stddev", "bool[24] joint_in_image", "SmplView[] views",
-                     "geometry_msgs/PoseWithCovariance root", "geometry_msgs/Vector3 root_velocity"],
-    "msg/SmplView.msg": ["string camera", "string frame_id", "sensor_msgs/RegionOfInterest box",
-                         "float32[3] weak_perspective", "float32 residual_px"],
+    "msg/SmplArray.msg": [
+        "std_msgs/Header header",
+        "string[] cameras",
+        "builtin_interfaces/Duration sync_spread",
+        "builtin_interfaces/Duration latency",
+        "Smpl[] people",
+    ],
+    "msg/Smpl.msg": [
+        "int32 id",
+        "float32 confidence",
+        "string body_model",
+        "float32[10] betas",
+        "float32[3] global_orient",
+        "float32[69] body_pose",
+        "geometry_msgs/Vector3 transl",
+        "geometry_msgs/Point[24] joints",
+        "float32[24] joint_stddev",
+        "bool[24] joint_in_image",
+        "SmplView[] views",
+        "geometry_msgs/PoseWithCovariance root",
+        "geometry_msgs/Vector3 root_velocity",
+    ],
+    "msg/SmplView.msg": [
+        "string camera",
+        "string frame_id",
+        "sensor_msgs/RegionOfInterest box",
+        "float32[3] weak_perspective",
+        "float32 residual_px",
+    ],
     "srv/SetShape.srv": ["int32 id", "float32[10] betas", "bool release", "---", "bool success", "string message"],
 }
 

@@ -1,4 +1,5 @@
 """Who may import whom: the table in docs/architecture.md, read and held against every import, those inside functions too."""
+
 from __future__ import annotations
 
 import ast
@@ -10,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "refit_ros"
 TABLE = ROOT / "docs" / "architecture.md"
-GENERATED = {"msg", "srv"}   # made by the build from msg/ and srv/
+GENERATED = {"msg", "srv"}  # made by the build from msg/ and srv/
 
 pytestmark = pytest.mark.skipif(not TABLE.exists(), reason="the documents are not beside the tests")
 
@@ -51,8 +52,10 @@ def faults(path: Path, source: str, rows: dict[str, set[str]]) -> list[str]:
     own = folder_of(path)
     # Files beside the folders (the version, the end on a signal) are anybody's.
     foreign = {name for name in imports_of(source) - {own} if name in rows or name in GENERATED}
-    return [f"{path.relative_to(ROOT)} imports {name}; {own} may import {', '.join(sorted(rows[own])) or 'nothing'}"
-            for name in sorted(foreign - rows[own])]
+    return [
+        f"{path.relative_to(ROOT)} imports {name}; {own} may import {', '.join(sorted(rows[own])) or 'nothing'}"
+        for name in sorted(foreign - rows[own])
+    ]
 
 
 def test_every_folder_has_a_row():

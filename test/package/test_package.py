@@ -1,4 +1,5 @@
 """What describes the package agrees with itself and with the code."""
+
 import ast
 import re
 import shutil
@@ -15,8 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "refit_ros"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 MODULE_OF = {"pillow": "PIL", "opencv-python-headless": "cv2", "scikit-image": "skimage"}
-ROS_MODULES = re.compile(r"rclpy|cv_bridge|message_filters|tf2_ros|rosbags|launch|launch_ros|launch_testing|ament_\w+|"
-                         r"\w+_(msgs|srvs|interfaces)")
+ROS_MODULES = re.compile(
+    r"rclpy|cv_bridge|message_filters|tf2_ros|rosbags|launch|launch_ros|launch_testing|ament_\w+|"
+    r"\w+_(msgs|srvs|interfaces)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +28,10 @@ def manifest():
 
 
 def requirement_files() -> dict[str, list[str]]:
-    return {path.stem: [line for line in (line.split("#")[0].strip() for line in path.read_text().splitlines()) if line]
-            for path in (ROOT / "requirements").glob("*.txt")}
+    return {
+        path.stem: [line for line in (line.split("#")[0].strip() for line in path.read_text().splitlines()) if line]
+        for path in (ROOT / "requirements").glob("*.txt")
+    }
 
 
 def name_of(requirement: str) -> str:
@@ -80,10 +85,17 @@ def test_what_core_camera_and_estimation_import_at_their_top_is_a_core_requireme
     core = {MODULE_OF.get(name, name) for name in map(name_of, requirement_files()["core"])}
     for folder in ("core", "camera", "detection", "tracking", "estimation"):
         for path in (PACKAGE / folder).rglob("*.py"):
-            top = {alias.name.split(".")[0] for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import)
-                   for alias in node.names}
-            top |= {node.module.split(".")[0] for node in ast.parse(path.read_text()).body
-                    if isinstance(node, ast.ImportFrom) and node.level == 0}
+            top = {
+                alias.name.split(".")[0]
+                for node in ast.parse(path.read_text()).body
+                if isinstance(node, ast.Import)
+                for alias in node.names
+            }
+            top |= {
+                node.module.split(".")[0]
+                for node in ast.parse(path.read_text()).body
+                if isinstance(node, ast.ImportFrom) and node.level == 0
+            }
             extra = top - core - set(sys.stdlib_module_names) - {"refit_ros"}
             assert not extra, f"{path} needs {sorted(extra)} at import"
 
@@ -109,8 +121,12 @@ def test_pip_installs_every_file_of_the_package(tmp_path):
             shutil.copy(ROOT / name, source)
     for name in ("refit_ros", "requirements"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    subprocess.run([sys.executable, "setup.py", "-q", "build", "--build-lib", str(tmp_path / "built")], cwd=source,
-                   check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "setup.py", "-q", "build", "--build-lib", str(tmp_path / "built")],
+        cwd=source,
+        check=True,
+        capture_output=True,
+    )
     expected = {path.relative_to(source) for path in (source / "refit_ros").rglob("*") if path.is_file()}
     assert {path.relative_to(tmp_path / "built") for path in (tmp_path / "built").rglob("*") if path.is_file()} == expected
 

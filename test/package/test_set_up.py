@@ -1,4 +1,5 @@
 """The set-up does what is needed and no more, and names what is missing."""
+
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ def test_ros_is_there_where_the_suite_must_not_skip_it():
     import rclpy  # noqa: F401
     from refit_ros.msg import SmplArray
     from tf2_msgs.msg import TFMessage
+
     assert SmplArray().people == [] and TFMessage().transforms == []
 
 
@@ -35,6 +37,7 @@ def test_a_step_is_done_once_and_again_when_what_it_is_made_from_changes(stamps)
     def make():
         calls.append(1)
         product.touch()
+
     assert set_up.step("build", "one", [product], make)
     assert not set_up.step("build", "one", [product], make)
     assert set_up.step("build", "two", [product], make)
@@ -46,6 +49,7 @@ def test_a_step_is_done_once_and_again_when_what_it_is_made_from_changes(stamps)
 def test_a_step_that_failed_is_not_taken_for_done(stamps):
     def fail():
         raise progress.StepFailed("on purpose")
+
     set_up.step("build", "one", [stamps], lambda: None)
     with pytest.raises(progress.StepFailed):
         set_up.step("build", "two", [stamps], fail)
@@ -73,15 +77,23 @@ def test_a_missing_compiler_is_named_with_what_to_do(monkeypatch, tmp_path):
 
 def test_a_failed_step_shows_the_end_of_its_log(tmp_path, capsys):
     with pytest.raises(progress.StepFailed, match="the last words"):
-        progress.run_step("[1/1] failing", [sys.executable, "-c", "print('the last words'); raise SystemExit(3)"],
-                          dict(os.environ), tmp_path / "log")
+        progress.run_step(
+            "[1/1] failing",
+            [sys.executable, "-c", "print('the last words'); raise SystemExit(3)"],
+            dict(os.environ),
+            tmp_path / "log",
+        )
     progress.run_step("[1/1] working", [sys.executable, "-c", "print('fine')"], dict(os.environ), tmp_path / "log")
     assert "[1/1] working" in capsys.readouterr().out and (tmp_path / "log").read_text() == "fine\n"
 
 
 def find_python(path: str, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(["/bin/sh", str(ROOT / "scripts" / "find_python.sh")], env={"PATH": path, **environment},
-                          capture_output=True, text=True)
+    return subprocess.run(
+        ["/bin/sh", str(ROOT / "scripts" / "find_python.sh")],
+        env={"PATH": path, **environment},
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_the_python_that_is_named_is_taken(tmp_path):
@@ -105,6 +117,7 @@ def test_builders_paths_become_this_pythons():
     import sysconfig
 
     import numpy
+
     built_with = "/opt/python/cp312-cp312"
     text = f'x "{built_with}/include/python3.12;{built_with}/lib/python3.12/site-packages/numpy/_core/include"'
     patched = patch_ros_wheels.patched(text)
@@ -115,6 +128,7 @@ def test_builders_paths_become_this_pythons():
 def test_beside_a_robots_ros_nothing_it_has_is_replaced(tmp_path):
     """What this interpreter has stands for what the robot has: its NumPy is kept, the rest wherever it is new enough."""
     import numpy
+
     arguments = ros_machine.packages_to_install(Path(sys.executable), ROOT, ("core", "test"), tmp_path / "constraints.txt")
     constraints = (tmp_path / "constraints.txt").read_text().splitlines()
     assert f"numpy=={numpy.__version__}" in constraints
@@ -126,8 +140,13 @@ def test_without_a_network_the_set_up_goes_on_without_models_and_says_so(monkeyp
     """What it starts is this package's command itself, whose pip is sent to an index that is not there."""
     monkeypatch.setattr(set_up, "PYTHON", Path(sys.executable))
     monkeypatch.setenv("REFIT_MODELS", str(stamps / "models"))
-    for name, value in {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "file:///nowhere/simple", "PIP_RETRIES": "0",
-                        "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}.items():
+    for name, value in {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": "file:///nowhere/simple",
+        "PIP_RETRIES": "0",
+        "PIP_EXTRA_INDEX_URL": "",
+        "PIP_FIND_LINKS": "",
+    }.items():
         monkeypatch.setenv(name, value)
     set_up.get_models(ros=None)
     said = capsys.readouterr().out

@@ -1,4 +1,5 @@
 """Drawn keypoint evidence: seeded, finite, about as wrong as landmark networks are."""
+
 import pytest
 import torch
 
@@ -25,7 +26,7 @@ def test_evidence_is_near_the_truth(body, split, views):
     landmarks_m, joints_m = source.body(target.betas, target.rotmats, target.transl)
     assert (joints_m - samples.joints_m).abs().max() < 1e-4
     off = (evidence.place - place_in_crop(landmarks_m, samples.crops)).norm(dim=-1) / 2
-    assert 0.008 < off[evidence.visibility > 0.7].median() < 0.025   # of the crop's side
+    assert 0.008 < off[evidence.visibility > 0.7].median() < 0.025  # of the crop's side
     assert off[(evidence.visibility < 0.3) & (evidence.visibility > 0)].median() > 0.02
     known = evidence.quality > (0.6 if views > 1 else 0.2)
     off_m = (evidence.offset_m - about_hips(landmarks_m)).norm(dim=-1)[known]
@@ -40,7 +41,7 @@ def test_the_same_seed_draws_the_same_and_another_does_not(body):
 def test_sources_without_3d_say_so(body):
     evidence = EvidenceSource(body, "train", 3).batch(300).evidence
     has_hand = evidence.visibility[:, LANDMARK_INDEX["left_index"]] > 0
-    assert 0.6 < has_hand.float().mean() < 0.95                       # BlazePose's layout has it, COCO and Halpe have not
+    assert 0.6 < has_hand.float().mean() < 0.95  # BlazePose's layout has it, COCO and Halpe have not
     assert (evidence.quality[~has_hand] == 0).all() and (evidence.quality[has_hand].amax(1) > 0.2).float().mean() > 0.7
 
 

@@ -1,4 +1,5 @@
 """Who is whom in which camera, from the rays of the joints."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_never_two_of_one_camera_in_a_group():
 
 def test_cameras_that_face_each_other():
     """The rays of a person between two such cameras nearly coincide: only depth can tell people in line apart."""
-    (calibration, pose), = ring(1)
+    ((calibration, pose),) = ring(1)
     other = pose.copy()
     other[:3, :3] = pose[:3, :3] @ np.diag([-1, 1, -1])
     other[:3, 3] = pose[:3, 3] + 8 * pose[:3, 2]

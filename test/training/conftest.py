@@ -1,4 +1,5 @@
 """A tiny body and quick people of dots in place of rendered ones."""
+
 from __future__ import annotations
 
 import dataclasses

@@ -1,4 +1,5 @@
 """A body of 200 vertices and people of coloured dots: enough to learn from, at no cost."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -14,10 +15,34 @@ from refit_ros.core.joints import PARENTS
 from refit_ros.core.rotations import rotmat_from_axis_angle
 from refit_ros.core.types import Crops, Estimate
 
-STEPS = np.array([[0, 0, 0], [.07, -.09, 0], [-.07, -.09, 0], [0, .12, 0], [.03, -.38, 0], [-.03, -.38, 0], [0, .14, 0],
-                  [0, -.4, 0], [0, -.4, 0], [0, .06, 0], [0, -.06, .12], [0, -.06, .12], [0, .2, 0], [.08, .11, 0],
-                  [-.08, .11, 0], [0, .08, .03], [.1, .03, 0], [-.1, .03, 0], [.26, 0, 0], [-.26, 0, 0], [.25, 0, 0],
-                  [-.25, 0, 0], [.08, 0, 0], [-.08, 0, 0]])
+STEPS = np.array(
+    [
+        [0, 0, 0],
+        [0.07, -0.09, 0],
+        [-0.07, -0.09, 0],
+        [0, 0.12, 0],
+        [0.03, -0.38, 0],
+        [-0.03, -0.38, 0],
+        [0, 0.14, 0],
+        [0, -0.4, 0],
+        [0, -0.4, 0],
+        [0, 0.06, 0],
+        [0, -0.06, 0.12],
+        [0, -0.06, 0.12],
+        [0, 0.2, 0],
+        [0.08, 0.11, 0],
+        [-0.08, 0.11, 0],
+        [0, 0.08, 0.03],
+        [0.1, 0.03, 0],
+        [-0.1, 0.03, 0],
+        [0.26, 0, 0],
+        [-0.26, 0, 0],
+        [0.25, 0, 0],
+        [-0.25, 0, 0],
+        [0.08, 0, 0],
+        [-0.08, 0, 0],
+    ]
+)
 
 
 def write_body(path: Path, vertices: int = 240) -> Path:
@@ -30,10 +55,17 @@ def write_body(path: Path, vertices: int = 240) -> Path:
     regressor = np.zeros((24, vertices))
     regressor[owner, np.arange(vertices)] = 24 / vertices
     weights = np.eye(24)[owner]
-    np.savez(path, v_template=joints[owner] + rng.normal(0, .03, (vertices, 3)), f=np.arange(30).reshape(10, 3),
-             shapedirs=rng.normal(0, .01, (vertices, 3, 10)), posedirs=np.zeros((vertices, 3, 207)),
-             J_regressor=regressor, weights=weights, markers=rng.permutation(vertices)[:67],
-             kintree_table=np.array([(2**32 - 1,) + PARENTS[1:], range(24)]))
+    np.savez(
+        path,
+        v_template=joints[owner] + rng.normal(0, 0.03, (vertices, 3)),
+        f=np.arange(30).reshape(10, 3),
+        shapedirs=rng.normal(0, 0.01, (vertices, 3, 10)),
+        posedirs=np.zeros((vertices, 3, 207)),
+        J_regressor=regressor,
+        weights=weights,
+        markers=rng.permutation(vertices)[:67],
+        kintree_table=np.array([(2**32 - 1,) + PARENTS[1:], range(24)]),
+    )
     return path
 
 
@@ -83,6 +115,6 @@ class DotSource:
     def _picture(self, places: Tensor) -> Tensor:
         """places (B, 24, 2) in 0 .. 1 -> images (B, 3, S, S)."""
         cells = torch.arange(self.size, device=self.device) / self.size
-        across = torch.exp(-((cells - places[..., :1]) * 25) ** 2)
-        down = torch.exp(-((cells - places[..., 1:]) * 25) ** 2)
+        across = torch.exp(-(((cells - places[..., :1]) * 25) ** 2))
+        down = torch.exp(-(((cells - places[..., 1:]) * 25) ** 2))
         return torch.einsum("bjy,bjx,jc->bcyx", down, across, self._colours).clamp(max=2)

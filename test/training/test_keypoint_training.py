@@ -1,4 +1,5 @@
 """`train --preset keypoints`: goes on where it was stopped, and learns."""
+
 import dataclasses
 
 import pytest

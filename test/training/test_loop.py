@@ -38,8 +38,10 @@ def test_interrupted_and_resumed_is_the_same_as_uninterrupted(tmp_path, preset, 
     whole, parts = (torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("whole", "parts"))
     assert whole["step"] == parts["step"] == 4
     assert same(whole["learners"], parts["learners"]) and same(whole["source"], parts["source"])
-    losses = [[json.loads(line).get("refit/loss") for line in (tmp_path / name / "curve.jsonl").read_text().splitlines()]
-              for name in ("whole", "parts")]
+    losses = [
+        [json.loads(line).get("refit/loss") for line in (tmp_path / name / "curve.jsonl").read_text().splitlines()]
+        for name in ("whole", "parts")
+    ]
     assert losses[0] == losses[1] and len(losses[0]) == 4
 
 
@@ -66,6 +68,7 @@ def test_every_variant_learns_a_batch(preset, body, variant):
 
 class Broken(DotSource):
     """Its third batch has a NaN."""
+
     made = 0
 
     def batch(self, count, views=1):
@@ -78,6 +81,7 @@ class Broken(DotSource):
 
 def test_a_nan_stops_it_and_saves_the_batch(tmp_path, preset, body_path, monkeypatch):
     import refit_ros.synthetic.samples
+
     Broken.made = 0
     monkeypatch.setattr(refit_ros.synthetic.samples, "SampleSource", Broken)
     with pytest.raises(NotFinite, match="bad_batch.pt") as told:
@@ -102,8 +106,9 @@ def test_a_gradient_that_is_not_finite_changes_nothing(preset, body_path, body, 
     assert not torch.equal(before["init_layer.weight"], learner.network.init_layer.weight)
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(tmp_path, preset, body_path, dots,
-                                                                          monkeypatch, capsys):
+def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(
+    tmp_path, preset, body_path, dots, monkeypatch, capsys
+):
     plan = Plan(tmp_path, 3, None, measure_every=10, save_every_s=0)
     loop, _ = make_loop(preset, plan, Options(body=str(body_path), held_out=4))
     full = {"left": 1}
@@ -125,8 +130,14 @@ def test_another_trainings_folder_is_refused(tmp_path, preset, body_path, dots):
         run(tmp_path, preset, body_path, steps=2, variants=("regression",))
 
 
-@pytest.mark.parametrize("options, words", [({"variants": ("nothing",)}, "no variant 'nothing'"),
-                                            ({"graph": True}, "CUDA"), ({"precision": "int3"}, "not in 'int3'")])
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"variants": ("nothing",)}, "no variant 'nothing'"),
+        ({"graph": True}, "CUDA"),
+        ({"precision": "int3"}, "not in 'int3'"),
+    ],
+)
 def test_options_that_cannot_be_are_told(tmp_path, preset, body_path, options, words):
     with pytest.raises(ValueError, match=words):
         run(tmp_path, preset, body_path, **options)

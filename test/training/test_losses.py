@@ -27,7 +27,7 @@ def fit_of(*estimates):
 @pytest.mark.parametrize("weights", [PUBLISHED, LossWeights(whole_mesh=False, joints=1.0, depth=1.0)])
 def test_the_truth_costs_nothing(batch, body, weights):
     loss, _ = fit_loss(fit_of(truth(batch), truth(batch)), batch, body, weights)
-    assert loss.item() < 0.05   # joints: the root of 1e-8
+    assert loss.item() < 0.05  # joints: the root of 1e-8
 
 
 def test_each_term_is_the_published_formula(batch, body):
@@ -54,8 +54,13 @@ def test_later_iterations_weigh_more(batch, body):
 
 
 def test_what_is_not_known_does_not_count(batch, body):
-    unknown = dataclasses.replace(batch, body_weight=torch.zeros(3), transl_weight=torch.zeros(3),
-                                  joints_m_weight=torch.zeros(3, 24), joints_px_weight=torch.zeros(3, 24))
+    unknown = dataclasses.replace(
+        batch,
+        body_weight=torch.zeros(3),
+        transl_weight=torch.zeros(3),
+        joints_m_weight=torch.zeros(3, 24),
+        joints_px_weight=torch.zeros(3, 24),
+    )
     loss, _ = fit_loss(fit_of(truth(batch, 2.0)), unknown, body, LossWeights(depth=1.0, joints=1.0))
     assert loss.item() == 0
 

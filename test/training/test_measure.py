@@ -30,8 +30,13 @@ def truth(batch):
 def test_the_truth_has_no_error(body):
     batch = batch_of_samples(DotSource(body, 64, "test", 0).batch(5))
     errors = measure.errors(truth(batch), batch, body)
-    assert errors == {"mpjpe_mm": pytest.approx(0, abs=0.01), "pa_mpjpe_mm": pytest.approx(0, abs=0.01),
-                      "pve_mm": pytest.approx(0, abs=0.01), "flips": 0, "depth_error": pytest.approx(0, abs=1e-4)}
+    assert errors == {
+        "mpjpe_mm": pytest.approx(0, abs=0.01),
+        "pa_mpjpe_mm": pytest.approx(0, abs=0.01),
+        "pve_mm": pytest.approx(0, abs=0.01),
+        "flips": 0,
+        "depth_error": pytest.approx(0, abs=1e-4),
+    }
 
 
 def test_averaging_cancels_opposite_errors(body):
@@ -76,10 +81,23 @@ def test_the_trivial_answer_knows_shape_and_orientation(body, dots):
 
 
 def arguments(tmp_path, body_path, **changes):
-    values = {"suite": "synthetic", "output": str(tmp_path / "out.json"), "crops": 4, "sets": 2, "variant": None,
-              "data": None, "images": None, "joint_regressor": None,
-              "weights": str(tmp_path / "w.safetensors"), "body": str(body_path),
-              "device": "cpu", "iterations": None, "scenes": 0, "precision": None, "engine": None}
+    values = {
+        "suite": "synthetic",
+        "output": str(tmp_path / "out.json"),
+        "crops": 4,
+        "sets": 2,
+        "variant": None,
+        "data": None,
+        "images": None,
+        "joint_regressor": None,
+        "weights": str(tmp_path / "w.safetensors"),
+        "body": str(body_path),
+        "device": "cpu",
+        "iterations": None,
+        "scenes": 0,
+        "precision": None,
+        "engine": None,
+    }
     return argparse.Namespace(**{**values, **changes})
 
 
@@ -100,8 +118,11 @@ def test_precision_and_engine_are_heard(tmp_path, body_path, network, dots):
         assert suites.run_suite(arguments(tmp_path, body_path, precision=precision)) == 0
         figures.append(json.loads((tmp_path / "out.json").read_text())["default"]["single"]["5"]["mpjpe_mm"])
     assert abs(figures[1] - figures[0]) < 1e-2 and figures[2] != figures[1]
-    for wrong, says in (({"engine": "abacus"}, "abacus"), ({"precision": "float8"}, "float8"),
-                        ({"variant": ["a=b"], "precision": "float32"}, "--variant")):
+    for wrong, says in (
+        ({"engine": "abacus"}, "abacus"),
+        ({"precision": "float8"}, "float8"),
+        ({"variant": ["a=b"], "precision": "float32"}, "--variant"),
+    ):
         with pytest.raises(ValueError, match=says):
             suites.run_suite(arguments(tmp_path, body_path, **wrong))
 
@@ -110,11 +131,18 @@ def test_the_real_suite_measures_a_file(tmp_path, body, body_path, network):
     cv2 = pytest.importorskip("cv2")
     save_network(network, tmp_path / "w.safetensors", {"trained": "true"})
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((60, 60, 3), np.uint8))
-    np.savez(tmp_path / "set.npz", imgname=np.array(["a.png"] * 2), center=np.full((2, 2), 30.0), scale=np.full(2, 0.2),
-             pose=np.zeros((2, 72)), shape=np.zeros((2, 10)))
+    np.savez(
+        tmp_path / "set.npz",
+        imgname=np.array(["a.png"] * 2),
+        center=np.full((2, 2), 30.0),
+        scale=np.full(2, 0.2),
+        pose=np.zeros((2, 72)),
+        shape=np.zeros((2, 10)),
+    )
     np.save(tmp_path / "regressor.npy", np.eye(17, body.vertex_count))
-    args = arguments(tmp_path, body_path, suite="real", data=str(tmp_path / "set.npz"),
-                     joint_regressor=str(tmp_path / "regressor.npy"))
+    args = arguments(
+        tmp_path, body_path, suite="real", data=str(tmp_path / "set.npz"), joint_regressor=str(tmp_path / "regressor.npy")
+    )
     assert suites.run_suite(args) == 0
     result = json.loads((tmp_path / "out.json").read_text())
     assert result["rows"] == 2 and result["joints"] == 14 and list(result["iterations"]) == ["0", "1", "2"]
@@ -131,6 +159,7 @@ def test_an_unknown_suite_is_told(tmp_path, body_path):
 def test_warm_starts_are_measured_on_the_later_picture(monkeypatch):
     from refit_ros.core.body import load_body
     from refit_ros.training import warm
+
     monkeypatch.setattr(warm, "MOMENTS", 1)
     own = load_body()
     earlier, later = warm.moving_pairs(own, 64, 2)

@@ -10,8 +10,25 @@ HERE = Path(__file__).parent
 
 
 def command(body_path, output, steps):
-    return [str(HERE / "train_on_dots.py"), "--preset", "small", "--image-size", "64", "--batch", "4", "--steps", str(steps),
-            "--body", str(body_path), "--held-out", "2", "--device", "cpu", "--output", str(output)]
+    return [
+        str(HERE / "train_on_dots.py"),
+        "--preset",
+        "small",
+        "--image-size",
+        "64",
+        "--batch",
+        "4",
+        "--steps",
+        str(steps),
+        "--body",
+        str(body_path),
+        "--held-out",
+        "2",
+        "--device",
+        "cpu",
+        "--output",
+        str(output),
+    ]
 
 
 def environment():
@@ -22,8 +39,9 @@ def environment():
 def test_two_processes_train_one_network(tmp_path, body_path):
     pytest.importorskip("torch.distributed.run")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    ended = subprocess.run([*launch, *command(body_path, tmp_path / "two", 3)], env=environment(), timeout=110,
-                           capture_output=True, text=True)
+    ended = subprocess.run(
+        [*launch, *command(body_path, tmp_path / "two", 3)], env=environment(), timeout=110, capture_output=True, text=True
+    )
     assert ended.returncode == 0, ended.stderr[-2000:]
     two = torch.load(tmp_path / "two" / "state.pt", weights_only=True)
     assert two["step"] == 3
@@ -51,12 +69,18 @@ def test_the_same_command_goes_on_after_a_kill(tmp_path, body_path):
         running.wait(timeout=30)
     reached = torch.load(output / "state.pt", weights_only=True)["step"]
     assert reached >= 1
-    ended = subprocess.run([sys.executable, *command(body_path, output, reached + 1)], env=environment(), timeout=60,
-                           capture_output=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, *command(body_path, output, reached + 1)],
+        env=environment(),
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
     assert ended.returncode == 0 and f"going on at step {reached}" in ended.stderr
     assert torch.load(output / "state.pt", weights_only=True)["step"] == reached + 1
 
 
 def _wait(seconds):
     import time
+
     time.sleep(seconds)

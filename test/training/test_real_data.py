@@ -11,12 +11,19 @@ cv2 = pytest.importorskip("cv2")
 
 def arrays(rows=3):
     rng = np.random.default_rng(0)
-    return {"imgname": np.array([f"{i}.png" for i in range(rows)]), "center": np.full((rows, 2), 50.0),
-            "scale": np.full(rows, 0.3), "pose": rng.normal(0, 0.2, (rows, 72)), "shape": rng.normal(0, 1, (rows, 10)),
-            "part": np.concatenate([rng.uniform(20, 80, (rows, 24, 2)), np.ones((rows, 24, 1))], 2),
-            "S": np.concatenate([rng.normal(0, 0.3, (rows, 24, 3)), np.ones((rows, 24, 1))], 2),
-            "img_focal": np.full(rows, 400.0), "img_center": np.full((rows, 2), 50.0),
-            "cam_R": np.tile(np.eye(3), (rows, 1, 1)), "cam_t": np.zeros((rows, 3))}
+    return {
+        "imgname": np.array([f"{i}.png" for i in range(rows)]),
+        "center": np.full((rows, 2), 50.0),
+        "scale": np.full(rows, 0.3),
+        "pose": rng.normal(0, 0.2, (rows, 72)),
+        "shape": rng.normal(0, 1, (rows, 10)),
+        "part": np.concatenate([rng.uniform(20, 80, (rows, 24, 2)), np.ones((rows, 24, 1))], 2),
+        "S": np.concatenate([rng.normal(0, 0.3, (rows, 24, 3)), np.ones((rows, 24, 1))], 2),
+        "img_focal": np.full(rows, 400.0),
+        "img_center": np.full((rows, 2), 50.0),
+        "cam_R": np.tile(np.eye(3), (rows, 1, 1)),
+        "cam_t": np.zeros((rows, 3)),
+    }
 
 
 @pytest.fixture
@@ -49,7 +56,7 @@ def test_without_bodies_the_keypoints_are_learned_from(folder, body):
     values = {key: value for key, value in arrays().items() if key not in ("pose", "shape", "img_focal", "img_center")}
     batch = source(folder, body, values).batch()
     assert batch.body_weight.sum() == 0 and batch.joints_m_weight.sum(1).tolist() == [11] * 3
-    assert batch.focal_px.tolist() == pytest.approx([2 ** 0.5 * 100] * 3)
+    assert batch.focal_px.tolist() == pytest.approx([2**0.5 * 100] * 3)
     assert all(torch.isfinite(value.float()).all() for value in batch.tensors().values())
 
 
@@ -79,14 +86,19 @@ def with_nan(array):
     return array
 
 
-@pytest.mark.parametrize("values, words", [
-    (broken(center=None), "'center' is missing"), (broken(shape=None), "'shape' is missing"),
-    (broken(img_center=None), "'img_center' is missing"),
-    (broken(pose=None, shape=None, part=None, S=None), "nothing to learn"),
-    (broken(pose=lambda a: a[:, :66]), r"'pose' has rows of shape \(66,\), expected \(72,\)"),
-    (broken(scale=lambda a: a[:2]), "'scale' has 2 rows, 'imgname' has 3"),
-    (broken(part=with_nan), "'part' is not finite in row 1"),
-    (broken(scale=lambda a: a * np.array([1, 1, 0])), "'scale' is not positive in row 2")])
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        (broken(center=None), "'center' is missing"),
+        (broken(shape=None), "'shape' is missing"),
+        (broken(img_center=None), "'img_center' is missing"),
+        (broken(pose=None, shape=None, part=None, S=None), "nothing to learn"),
+        (broken(pose=lambda a: a[:, :66]), r"'pose' has rows of shape \(66,\), expected \(72,\)"),
+        (broken(scale=lambda a: a[:2]), "'scale' has 2 rows, 'imgname' has 3"),
+        (broken(part=with_nan), "'part' is not finite in row 1"),
+        (broken(scale=lambda a: a * np.array([1, 1, 0])), "'scale' is not positive in row 2"),
+    ],
+)
 def test_a_bad_file_is_told_with_its_name_key_and_row(folder, values, words):
     with pytest.raises(ValueError, match=words) as told:
         read_set(write(folder, values))
@@ -107,6 +119,7 @@ def test_a_file_that_is_none_is_told(folder):
 
 def test_prerendered_crops_are_the_rendered_ones(tmp_path, body, body_path, dots, preset):
     from refit_ros.training.prerendered import PrerenderedSource, prerender
+
     prerender(tmp_path, 5, preset, "cpu", 0, str(body_path))
     expected = batch_of_samples(DotSource(body, 64, "train", 0).batch(5))
     batch = PrerenderedSource(tmp_path, 5, 0, "cpu").batch()
@@ -118,5 +131,6 @@ def test_prerendered_crops_are_the_rendered_ones(tmp_path, body, body_path, dots
 
 def test_no_prerendered_crops_is_told(tmp_path):
     from refit_ros.training.prerendered import PrerenderedSource
+
     with pytest.raises(ValueError, match="--prerender"):
         PrerenderedSource(tmp_path, 4, 0, "cpu")

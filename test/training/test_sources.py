@@ -28,8 +28,10 @@ def test_its_state_brings_the_same_batches_again(body):
     assert torch.equal(other.batch().betas, expected[0]) and torch.equal(other.batch().betas, expected[1])
 
 
-@pytest.mark.parametrize("batch, proportions, expected", [(10, [1.0], [10]), (10, [0.8, 0.2], [8, 2]), (7, [1, 1], [4, 3]),
-                                                          (4, [100, 1, 1], [2, 1, 1])])
+@pytest.mark.parametrize(
+    "batch, proportions, expected",
+    [(10, [1.0], [10]), (10, [0.8, 0.2], [8, 2]), (7, [1, 1], [4, 3]), (4, [100, 1, 1], [2, 1, 1])],
+)
 def test_shares(batch, proportions, expected):
     assert shares(batch, proportions) == expected
 

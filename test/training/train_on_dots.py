@@ -1,4 +1,5 @@
 """`python -m refit_ros train` with people of dots; run by a test under torchrun."""
+
 import sys
 from pathlib import Path
 

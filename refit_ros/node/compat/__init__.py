@@ -5,6 +5,7 @@
 Each is the real package where it imports and works, else a small stand-in of this folder with the same
 interface, as far as this package uses it. `STAND_INS` names those in use.
 """
+
 from __future__ import annotations
 
 import importlib
@@ -14,6 +15,7 @@ from types import ModuleType
 def _check_cv_bridge(real: ModuleType) -> None:
     """cv_bridge imports its compiled half at first use, where a newer NumPy than it was built for shows only then."""
     import numpy as np
+
     bridge = real.CvBridge()
     message = bridge.cv2_to_imgmsg(np.zeros((1, 1, 3), np.uint8), "bgr8")
     bridge.imgmsg_to_cv2(message, "rgb8")

@@ -3,6 +3,7 @@
 The interface and the meaning of the encodings are cv_bridge's. Unlike it, a message whose size, step or data do not
 agree raises CvBridgeError too, not whatever NumPy says about it.
 """
+
 from __future__ import annotations
 
 import array
@@ -21,7 +22,7 @@ class CvBridgeError(TypeError):
 class _Encoding:
     dtype: np.dtype
     channels: int
-    to_rgb: str | None = None    # OpenCV's conversion to RGB; "" where it is RGB, None where it has no colours
+    to_rgb: str | None = None  # OpenCV's conversion to RGB; "" where it is RGB, None where it has no colours
     from_rgb: str | None = None  # and from RGB; None where there is no way back
 
 
@@ -62,6 +63,7 @@ def _encoding(name: str) -> _Encoding:
 def _converted(image: np.ndarray, source: str, target: str) -> np.ndarray:
     """Raises CvBridgeError where one of the two has no colours, or the target cannot be made."""
     import cv2
+
     begin, end = _encoding(source), _encoding(target)
     if source == target:
         return image
@@ -94,12 +96,18 @@ class CvBridge:
         if height == 0 or width == 0:
             raise CvBridgeError(f"the image is {width} x {height} px")
         if step < row_bytes or len(img_msg.data) < step * (height - 1) + row_bytes:
-            raise CvBridgeError(f"{width} x {height} px in '{img_msg.encoding}' with a step of {step} bytes do not fit "
-                                f"into {len(img_msg.data)} bytes")
+            raise CvBridgeError(
+                f"{width} x {height} px in '{img_msg.encoding}' with a step of {step} bytes do not fit "
+                f"into {len(img_msg.data)} bytes"
+            )
         dtype = encoding.dtype.newbyteorder(">" if img_msg.is_bigendian else "<")
         value = encoding.dtype.itemsize
-        image = np.ndarray((height, width, encoding.channels), dtype, buffer=np.frombuffer(img_msg.data, np.uint8),
-                           strides=(step, encoding.channels * value, value))
+        image = np.ndarray(
+            (height, width, encoding.channels),
+            dtype,
+            buffer=np.frombuffer(img_msg.data, np.uint8),
+            strides=(step, encoding.channels * value, value),
+        )
         image = np.ascontiguousarray(image[..., 0] if encoding.channels == 1 else image, encoding.dtype)
         if desired_encoding == "passthrough":
             return image
@@ -132,6 +140,7 @@ class CvBridge:
 
         from refit_ros.camera.image_header import read_header
         from refit_ros.core.limits import limit
+
         data = np.frombuffer(cmprs_img_msg.data, np.uint8)
         header = read_header(data.tobytes())
         if header is not None and header.pixels > limit("image_megapixels") * 1_000_000:
@@ -150,6 +159,7 @@ class CvBridge:
 
     def cv2_to_compressed_imgmsg(self, cvim: np.ndarray, dst_format: str = "jpg") -> CompressedImage:
         import cv2
+
         try:
             written, data = cv2.imencode(f".{dst_format}", cvim)
         except cv2.error as error:

@@ -4,6 +4,7 @@ The interface is that of the ROS 2 package. Two of its weaknesses are not reprod
 not leave a lock held, and a clock that jumps backwards does not stop the matching. A third belongs to what it
 promises and is the same here: it emits complete sets only, so one camera that is silent silences it.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -59,8 +60,9 @@ class ApproximateTimeSynchronizer(SimpleFilter):
         # One queue a filter, {stamp: message}, in the order of arrival: the first to go when it is full. The real
         # one lets the smallest stamp go, and so throws every new message away after the clock has jumped backwards.
         self.queues: list[dict[int, object]] = [{} for _ in fs]
-        self.input_connections = [each.registerCallback(self.add, queue, index)
-                                  for index, (each, queue) in enumerate(zip(fs, self.queues))]
+        self.input_connections = [
+            each.registerCallback(self.add, queue, index) for index, (each, queue) in enumerate(zip(fs, self.queues))
+        ]
 
     def add(self, message, queue: dict[int, object], index: int) -> None:
         stamp_ns = self._stamp_ns(message)
@@ -81,14 +83,18 @@ class ApproximateTimeSynchronizer(SimpleFilter):
         if not self.allow_headerless:
             return None
         from rclpy.clock import Clock, ClockType
+
         return Clock(clock_type=ClockType.ROS_TIME).now().nanoseconds
 
     def _take_set(self, stamp_ns: int, index: int) -> list | None:
         """The set around the message that has just come, the nearest stamps tried first; taken out of the queues."""
         candidates = []
         for other, queue in enumerate(self.queues):
-            near = [stamp_ns] if other == index else sorted(
-                (s for s in queue if abs(s - stamp_ns) < self.slop_ns), key=lambda s: abs(s - stamp_ns))
+            near = (
+                [stamp_ns]
+                if other == index
+                else sorted((s for s in queue if abs(s - stamp_ns) < self.slop_ns), key=lambda s: abs(s - stamp_ns))
+            )
             if not near:
                 return None
             candidates.append(near)

@@ -2,6 +2,7 @@
 
 A lookup that may wait counts its timeout on a steady clock: with simulated time and no /clock it ends all the same.
 """
+
 from __future__ import annotations
 
 import threading
@@ -27,9 +28,18 @@ from refit_ros.node.compat.transform_tree import (
     TransformTree,
 )
 
-__all__ = ["Buffer", "ConnectivityException", "ExtrapolationException", "InvalidArgumentException", "LookupException",
-           "StaticTransformBroadcaster", "TimeoutException", "TransformBroadcaster", "TransformException",
-           "TransformListener"]
+__all__ = [
+    "Buffer",
+    "ConnectivityException",
+    "ExtrapolationException",
+    "InvalidArgumentException",
+    "LookupException",
+    "StaticTransformBroadcaster",
+    "TimeoutException",
+    "TransformBroadcaster",
+    "TransformException",
+    "TransformListener",
+]
 
 KEEP_S = 10.0  # tf2's default cache time
 WAIT_SLICE_S = 0.02  # how often a waiting lookup sees that its context was shut down
@@ -61,12 +71,18 @@ class Buffer:
         place, turn = message.transform.translation, message.transform.rotation
         pose = Pose((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w))
         with self._changed:
-            self._tree.set(message.header.frame_id, message.child_frame_id,
-                           Time.from_msg(message.header.stamp).nanoseconds, pose, static)
+            self._tree.set(
+                message.header.frame_id,
+                message.child_frame_id,
+                Time.from_msg(message.header.stamp).nanoseconds,
+                pose,
+                static,
+            )
             self._changed.notify_all()
 
-    def lookup_transform(self, target_frame: str, source_frame: str, time: Time,
-                         timeout: Duration | None = None) -> TransformStamped:
+    def lookup_transform(
+        self, target_frame: str, source_frame: str, time: Time, timeout: Duration | None = None
+    ) -> TransformStamped:
         """What carries points of `source_frame` into `target_frame` at `time` (Time(): the newest common one).
 
         Waits up to `timeout` for it. Raises LookupException, ConnectivityException, ExtrapolationException or
@@ -86,8 +102,14 @@ class Buffer:
                         raise
                 self._changed.wait(min(left_s, WAIT_SLICE_S))
 
-    def can_transform(self, target_frame: str, source_frame: str, time: Time, timeout: Duration | None = None,
-                      return_debug_tuple: bool = False) -> bool | tuple[bool, str]:
+    def can_transform(
+        self,
+        target_frame: str,
+        source_frame: str,
+        time: Time,
+        timeout: Duration | None = None,
+        return_debug_tuple: bool = False,
+    ) -> bool | tuple[bool, str]:
         try:
             self.lookup_transform(target_frame, source_frame, time, timeout)
         except TransformException as error:
@@ -113,15 +135,23 @@ def _latched(depth: int) -> QoSProfile:
 class TransformListener:
     """Fills a buffer from /tf and /tf_static, as the node's executor spins."""
 
-    def __init__(self, buffer: Buffer, node: Node, *, spin_thread: bool = False, qos: QoSProfile | int | None = None,
-                 static_qos: QoSProfile | int | None = None) -> None:
+    def __init__(
+        self,
+        buffer: Buffer,
+        node: Node,
+        *,
+        spin_thread: bool = False,
+        qos: QoSProfile | int | None = None,
+        static_qos: QoSProfile | int | None = None,
+    ) -> None:
         if spin_thread:
             raise ValueError("spin_thread is not there without tf2_ros: spin the node in an executor")
         self.buffer = buffer
         self.node = node
         self.tf_sub = node.create_subscription(TFMessage, "/tf", self.callback, 100 if qos is None else qos)
-        self.tf_static_sub = node.create_subscription(TFMessage, "/tf_static", self.static_callback,
-                                                      _latched(100) if static_qos is None else static_qos)
+        self.tf_static_sub = node.create_subscription(
+            TFMessage, "/tf_static", self.static_callback, _latched(100) if static_qos is None else static_qos
+        )
 
     def unregister(self) -> None:
         self.node.destroy_subscription(self.tf_sub)

@@ -3,6 +3,7 @@
 Nothing here knows a message. Times are integer nanoseconds, 0 asks for the newest common one; translations are
 metres; quaternions are x, y, z, w. A transform `parent -> child` carries points of the child into the parent.
 """
+
 from __future__ import annotations
 
 import math
@@ -62,10 +63,12 @@ def multiplied(a: Quaternion, b: Quaternion) -> Quaternion:
     """The rotation that turns by `b` first, then by `a`."""
     ax, ay, az, aw = a
     bx, by, bz, bw = b
-    return (aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-            aw * bw - ax * bx - ay * by - az * bz)
+    return (
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+        aw * bw - ax * bx - ay * by - az * bz,
+    )
 
 
 def rotated(q: Quaternion, v: Vector) -> Vector:
@@ -125,7 +128,8 @@ class _History:
         if after == 0 or after == len(self.times):
             raise ExtrapolationException(
                 f"time {time_ns / 1e9:.6f} lies {'before the first' if after == 0 else 'after the last'} transform known, "
-                f"{self.times[0 if after == 0 else -1] / 1e9:.6f}")
+                f"{self.times[0 if after == 0 else -1] / 1e9:.6f}"
+            )
         first, second = self.samples[after - 1], self.samples[after]
         if first.parent != second.parent:
             return first
@@ -150,8 +154,13 @@ class TransformTree:
         parent, child = parent.lstrip("/"), child.lstrip("/")
         numbers = (*pose.translation, *pose.rotation)
         length = math.sqrt(sum(q * q for q in pose.rotation))
-        if (not parent or not child or parent == child or not all(map(math.isfinite, numbers))
-                or abs(length - 1) > UNIT_QUATERNION_TOLERANCE):
+        if (
+            not parent
+            or not child
+            or parent == child
+            or not all(map(math.isfinite, numbers))
+            or abs(length - 1) > UNIT_QUATERNION_TOLERANCE
+        ):
             return False
         pose = Pose(pose.translation, tuple(q / length for q in pose.rotation))
         history = self.histories.get(child)

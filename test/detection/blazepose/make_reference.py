@@ -5,6 +5,7 @@ It wants an environment of its own, as it brings an older NumPy and another Open
     python3.11 -m venv /tmp/original && /tmp/original/bin/pip install mediapipe==0.10.21 scikit-image
     /tmp/original/bin/python test/detection/blazepose/make_reference.py
 """
+
 import json
 from pathlib import Path
 
@@ -24,6 +25,7 @@ STREAMS = ["pose_landmarks", "pose_world_landmarks", "pose_rect_from_detection",
 
 def detections(image: np.ndarray) -> list[dict]:
     from google.protobuf import text_format
+
     graph = mediapipe.CalculatorGraph(graph_config=text_format.Parse(DETECTOR, calculator_pb2.CalculatorGraphConfig()))
     found = []
     graph.observe_output_stream("detections", lambda name, packet: found.extend(packet_getter.get_proto_list(packet)))
@@ -36,27 +38,44 @@ def detections(image: np.ndarray) -> list[dict]:
     rows = []
     for each in found:
         box, points = each.location_data.relative_bounding_box, each.location_data.relative_keypoints
-        rows.append({"confidence": each.score[0],
-                     "face_px": [box.xmin * width, box.ymin * height, (box.xmin + box.width) * width,
-                                 (box.ymin + box.height) * height],
-                     "points_px": [[point.x * width, point.y * height] for point in points]})
+        rows.append(
+            {
+                "confidence": each.score[0],
+                "face_px": [
+                    box.xmin * width,
+                    box.ymin * height,
+                    (box.xmin + box.width) * width,
+                    (box.ymin + box.height) * height,
+                ],
+                "points_px": [[point.x * width, point.y * height] for point in points],
+            }
+        )
     return rows
 
 
 def landmarks(image: np.ndarray) -> dict:
     """`full`, each image by itself."""
     height, width = image.shape[:2]
-    settings = {"model_complexity": 1, "smooth_landmarks": False, "enable_segmentation": False, "smooth_segmentation": False,
-                "use_prev_landmarks": False}
+    settings = {
+        "model_complexity": 1,
+        "smooth_landmarks": False,
+        "enable_segmentation": False,
+        "smooth_segmentation": False,
+        "use_prev_landmarks": False,
+    }
     with SolutionBase(binary_graph_path=POSE, side_inputs=settings, outputs=STREAMS) as pose:
         said = pose.process({"image": image})
 
     def region(rect) -> list[float]:
         return [rect.x_center * width, rect.y_center * height, rect.width * width, rect.rotation]
-    return {"region": region(said.pose_rect_from_detection), "next_region": region(said.pose_rect_from_landmarks),
-            "place_px": [[p.x * width, p.y * height] for p in said.pose_landmarks.landmark],
-            "visibility": [p.visibility for p in said.pose_landmarks.landmark],
-            "place_m": [[p.x, p.y, p.z] for p in said.pose_world_landmarks.landmark]}
+
+    return {
+        "region": region(said.pose_rect_from_detection),
+        "next_region": region(said.pose_rect_from_landmarks),
+        "place_px": [[p.x * width, p.y * height] for p in said.pose_landmarks.landmark],
+        "visibility": [p.visibility for p in said.pose_landmarks.landmark],
+        "place_m": [[p.x, p.y, p.z] for p in said.pose_world_landmarks.landmark],
+    }
 
 
 def rounded(value):

@@ -1,4 +1,5 @@
 """Each contract test runs over the stand-in, and over the real package wherever that imports and works."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -9,6 +10,7 @@ import pytest
 
 def works(package: str) -> bool:
     from refit_ros.node import compat
+
     try:
         compat.load_real(package)
     except ImportError:
@@ -29,6 +31,7 @@ def compat_module(request):
     """The package that the test file names as PACKAGE."""
     pytest.importorskip("rclpy", reason="rclpy is not installed")
     from refit_ros.node import compat
+
     load = compat.load_stand_in if request.param == "stand_in" else compat.load_real
     return load(request.module.PACKAGE)
 
@@ -36,6 +39,7 @@ def compat_module(request):
 @pytest.fixture
 def node(ros_context):
     from rclpy.node import Node
+
     node = Node("contract_test", context=ros_context)
     yield node
     node.destroy_node()
@@ -45,6 +49,7 @@ def node(ros_context):
 def spin_until(ros_context, node):
     """spin_until(condition): handles callbacks until the condition holds; fails after ten seconds without."""
     from rclpy.executors import SingleThreadedExecutor
+
     executor = SingleThreadedExecutor(context=ros_context)
     executor.add_node(node)
 

@@ -1,4 +1,5 @@
 """Which of the two is used."""
+
 import sys
 from types import ModuleType
 
@@ -29,6 +30,7 @@ def test_one_that_imports_and_does_not_work_is_left_alone(monkeypatch):
     class CvBridge:
         def cv2_to_imgmsg(self, *_):
             raise AttributeError("_ARRAY_API not found")
+
     broken.CvBridge = CvBridge
     monkeypatch.setitem(sys.modules, "cv_bridge", broken)
     with pytest.raises(ImportError, match="_ARRAY_API"):

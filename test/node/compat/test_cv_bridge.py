@@ -14,10 +14,23 @@ def picture(height: int = 6, width: int = 8, channels: int = 3, dtype: str = "ui
     return values[..., 0] if channels == 1 else values
 
 
-@pytest.mark.parametrize("encoding, channels, dtype", [
-    ("rgb8", 3, "uint8"), ("bgr8", 3, "uint8"), ("rgba8", 4, "uint8"), ("bgra8", 4, "uint8"), ("mono8", 1, "uint8"),
-    ("mono16", 1, "uint16"), ("8UC1", 1, "uint8"), ("8UC3", 3, "uint8"), ("bayer_rggb8", 1, "uint8"),
-    ("yuv422", 2, "uint8"), ("yuv422_yuy2", 2, "uint8"), ("32FC1", 1, "float32")])
+@pytest.mark.parametrize(
+    "encoding, channels, dtype",
+    [
+        ("rgb8", 3, "uint8"),
+        ("bgr8", 3, "uint8"),
+        ("rgba8", 4, "uint8"),
+        ("bgra8", 4, "uint8"),
+        ("mono8", 1, "uint8"),
+        ("mono16", 1, "uint16"),
+        ("8UC1", 1, "uint8"),
+        ("8UC3", 3, "uint8"),
+        ("bayer_rggb8", 1, "uint8"),
+        ("yuv422", 2, "uint8"),
+        ("yuv422_yuy2", 2, "uint8"),
+        ("32FC1", 1, "float32"),
+    ],
+)
 def test_there_and_back_is_the_same(bridge, encoding, channels, dtype):
     image = picture(channels=channels) if dtype == "float32" else picture(channels=channels, dtype=dtype)
     image = image.astype(dtype)
@@ -48,7 +61,7 @@ def test_sixteen_bits_become_eight(bridge):
 @pytest.mark.parametrize("pattern, red", [("rggb", (0, 0)), ("bggr", (1, 1)), ("gbrg", (1, 0)), ("grbg", (0, 1))])
 def test_bayer_patterns_put_red_where_red_was(bridge, pattern, red):
     mosaic = np.zeros((8, 8), np.uint8)
-    mosaic[red[0]::2, red[1]::2] = 200  # a red picture
+    mosaic[red[0] :: 2, red[1] :: 2] = 200  # a red picture
     colours = bridge.imgmsg_to_cv2(bridge.cv2_to_imgmsg(mosaic, f"bayer_{pattern}8"), "rgb8")[3:5, 3:5].mean(axis=(0, 1))
     assert colours[0] > 150 and colours[1] < 20 and colours[2] < 20
 
@@ -69,6 +82,7 @@ def test_rows_longer_than_the_picture_are_cut(bridge):
 
 def test_header_is_carried_over(bridge):
     from std_msgs.msg import Header
+
     message = bridge.cv2_to_imgmsg(picture(), "rgb8", header=Header(frame_id="camera_optical_frame"))
     assert message.header.frame_id == "camera_optical_frame"
 
@@ -109,6 +123,7 @@ def test_png_is_kept_to_the_bit(bridge):
 def test_bytes_that_are_no_picture_are_refused(bridge, compat_module, data):
     """The stand-in alone: the real one gives None or OpenCV's own error."""
     from sensor_msgs.msg import CompressedImage
+
     with pytest.raises(compat_module.CvBridgeError):
         bridge.compressed_imgmsg_to_cv2(CompressedImage(format="jpeg", data=data), "rgb8")
 

@@ -13,6 +13,7 @@ def filters(compat_module):
 def message(stamp_s: float, name: str = ""):
     from rclpy.time import Time
     from std_msgs.msg import Header
+
     stamp = Time(nanoseconds=round(stamp_s * 1e9)).to_msg()
     return SimpleNamespace(header=Header(stamp=stamp, frame_id=name), stamp_s=stamp_s)
 
@@ -95,6 +96,7 @@ def test_a_message_without_a_header_is_left_out(filters):
 def test_subscriber_feeds_the_synchronizer(filters, node, spin_until):
     from rclpy.time import Time
     from sensor_msgs.msg import CameraInfo
+
     subscribers = [filters.Subscriber(node, CameraInfo, f"/{name}", qos_profile=10) for name in ("left", "right")]
     sets = []
     joined = filters.ApproximateTimeSynchronizer(subscribers, 5, 0.01)
@@ -117,6 +119,7 @@ def test_a_callback_that_raises_does_not_stop_the_next_set(filters):
 
     def fail(*_messages):
         raise RuntimeError("on purpose")
+
     joined.registerCallback(fail)
     left.signalMessage(message(1.0))
     with pytest.raises(RuntimeError):

@@ -15,11 +15,13 @@ def tf(compat_module):
 
 def at(time_s: float):
     from rclpy.time import Time
+
     return Time(nanoseconds=round(time_s * 1e9))
 
 
 def transform(parent: str, child: str, time_s: float, x=0.0, y=0.0, z=0.0, yaw: float = 0.0):
     from geometry_msgs.msg import TransformStamped
+
     message = TransformStamped(child_frame_id=child)
     message.header.frame_id = parent
     message.header.stamp = at(time_s).to_msg()
@@ -61,6 +63,7 @@ def test_chains_go_up_and_down_the_tree(tf):
 
 def test_random_chain_agrees_with_matrices(tf):
     from scipy.spatial.transform import Rotation
+
     chance = np.random.default_rng(3)
     buffer = tf.Buffer()
     product = np.eye(4)
@@ -152,6 +155,7 @@ def test_one_single_transform_does_not_hold_at_other_times(tf):
 
 def test_what_is_older_than_the_cache_is_gone(tf):
     from rclpy.duration import Duration
+
     buffer = tf.Buffer(cache_time=Duration(seconds=2))
     for time_s in (1.0, 2.0, 10.0, 10.1):  # tf2 clears up as the next transform comes in
         buffer.set_transform(transform("map", "robot", time_s), "test")
@@ -187,6 +191,7 @@ def test_can_transform_says_what_a_lookup_would(tf):
 
 def test_a_lookup_waits_for_what_comes_within_its_timeout(tf, node):
     from rclpy.duration import Duration
+
     buffer = tf.Buffer(node=node)
     late = threading.Timer(0.2, lambda: buffer.set_transform(transform("map", "robot", 1.0, x=7), "test"))
     late.start()
@@ -202,6 +207,7 @@ def test_a_waiting_lookup_ends_when_ros_is_shut_down(tf, node, ros_context):
     """The stand-in alone, which counts the timeout on a steady clock."""
     import rclpy
     from rclpy.duration import Duration
+
     buffer = tf.Buffer(node=node)
     begun = time.monotonic()
     threading.Timer(0.1, lambda: rclpy.try_shutdown(context=ros_context)).start()
@@ -221,7 +227,8 @@ def test_broadcasters_reach_a_listener(tf, node, spin_until):
 
     def everything_came() -> bool:
         moving.sendTransform([transform("map", "robot", 1.0, x=1), transform("map", "person", 1.0, x=4)])
-        return (buffer.can_transform("left", "right", at(0)) and buffer.can_transform("left", "person", at(1.0)))
+        return buffer.can_transform("left", "right", at(0)) and buffer.can_transform("left", "person", at(1.0))
+
     spin_until(everything_came)
     assert place_of(buffer.lookup_transform("left", "person", at(1.0))) == pytest.approx([3, -1, 0])
 
@@ -238,6 +245,7 @@ def test_a_simulated_clock_that_goes_back_clears_the_buffer(tf, ros_context, spi
     from rclpy.node import Node
     from rclpy.parameter import Parameter
     from rclpy.time import Time
+
     simulated = Node("simulated", context=ros_context, parameter_overrides=[Parameter("use_sim_time", value=True)])
     buffer = tf.Buffer(node=simulated)
     clock = simulated.get_clock()
