@@ -145,7 +145,7 @@ def fit_frame(estimator: Estimator, body: Body, frame: Frame, args: argparse.Nam
     people = estimator.estimate([View(frame.image, calibration, frame.stamp_s, boxes=boxes_from(args.box))])
     if people.left_out:
         raise ValueError(people.left_out[CAMERA])
-    write_people(output / f"{frame.name}.npz", people, calibration, body.name)
+    write_people(output / f"{frame.name}.npz", people, calibration, body.name, frame)
     if not args.no_overlay:
         write_overlay(output / f"{frame.name}_overlay.jpg", frame.image, calibration, people, body)
     return people
@@ -173,13 +173,14 @@ def boxes_from(boxes: list[list[float]]) -> Boxes | None:
     return Boxes(np.array(boxes, dtype=np.float64), np.ones(len(boxes))) if boxes else None
 
 
-def write_people(path: Path, people: People, calibration: Calibration, body_model: str) -> None:
+def write_people(path: Path, people: People, calibration: Calibration, body_model: str, frame: Frame) -> None:
     """One frame's people: P first in every array but the camera's.
 
     betas (P, 10) - global_orient (P, 3), body_pose (P, 69) rad, axis-angle - transl (P, 3), joints (P, 24, 3),
     joint_stddev (P, 24) m - boxes (P, 4) px: left, top, right, bottom - id, confidence (P,) - focal () and
-    principal_point (2,) px - body_model: the name of the body that betas belong to. The frame is the camera's
-    optical frame: x right, y down, z forward. Names and conventions are smplx's.
+    principal_point (2,) px - body_model: the name of the body that betas belong to - time_s () of the frame in its
+    sequence, starts_sequence () whether ids and time begin anew with it. All in the camera's optical frame: x right,
+    y down, z forward. Names and conventions are smplx's.
     """
     import numpy as np
 
@@ -202,6 +203,8 @@ def write_people(path: Path, people: People, calibration: Calibration, body_mode
         focal=np.float32(calibration.K[0, 0]),
         principal_point=calibration.K[:2, 2].astype(np.float32),
         body_model=np.array(body_model),
+        time_s=np.float64(frame.stamp_s),
+        starts_sequence=np.bool_(frame.starts_sequence),
     )
     with whole_file(path) as file:
         np.savez(file, **values)

@@ -1,0 +1,66 @@
+"""`motion`: people's motion out of a bag or of what `fit` wrote, as files that other programs open. No ROS."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
+from refit_ros.commands.common import positive_float
+
+FORMATS = ("npz", "bvh", "glb", "trc")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="IN",
+        help="a bag with /human/smpl, or the folder that `fit` wrote",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the files go")
+    parser.add_argument(
+        "--formats",
+        nargs="+",
+        choices=FORMATS,
+        default=list(FORMATS),
+        help="npz (AMASS's layout), bvh (skeleton), glb (skinned mesh), trc (joints as markers)",
+    )
+    parser.add_argument("--people", type=int, nargs="+", metavar="ID", help="who is wanted; without it, everybody")
+    parser.add_argument("--fps", type=positive_float, metavar="HZ", help="frames a second; without it, as before")
+    parser.add_argument("--longest-gap", type=positive_float, metavar="S", help="longer ones cut a motion; without it, 0.5")
+    parser.add_argument("--topic", default="/human/smpl", help="of the people in a bag")
+    parser.add_argument(
+        "--body", metavar="PATH", help="SMPL file that the people were fitted with, for glb; without it, this package's body"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from refit_ros.core.plain_files import shown
+    from refit_ros.motion.assemble import LONGEST_GAP_S, motions_of
+    from refit_ros.motion.files import write_motion
+
+    motions = motions_of(_sightings(args), args.fps, args.longest_gap or LONGEST_GAP_S)
+    ids = sorted({motion.id for motion in motions})
+    unknown = sorted(set(args.people or ()) - set(ids))
+    if unknown:
+        raise ValueError(f"nobody with id {unknown[0]} moves in {shown(args.source)}; there are {', '.join(map(str, ids))}")
+    wanted = [motion for motion in motions if not args.people or motion.id in args.people]
+    if not wanted:
+        print(f"{shown(args.source)}: nobody was seen in two frames that follow one another (`fit --sequence` for a folder)")
+        return EXIT_NOT_WELL
+    args.output.mkdir(parents=True, exist_ok=True)
+    for motion in wanted:
+        write_motion(motion, args.output, args.formats, args.body)
+        frames = f"{len(motion.poses)} frames at {motion.rate_hz:.4g} Hz"
+        print(f"{motion.name}: {frames} from {motion.start_s:.3f} s -> {', '.join(args.formats)}", flush=True)
+    return EXIT_OK
+
+
+def _sightings(args: argparse.Namespace):
+    from refit_ros.motion.from_fit import read_fit
+    from refit_ros.motion.from_messages import read_bag
+
+    if args.source.is_dir() and any(args.source.glob("*.npz")):
+        return read_fit(args.source, args.fps)
+    return read_bag(args.source, args.topic)

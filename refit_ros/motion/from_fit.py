@@ -1,0 +1,76 @@
+"""Sightings from the folder that `python -m refit_ros fit` wrote: one .npz a frame."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from refit_ros.core.errors import InputError
+from refit_ros.core.plain_arrays import read_npz
+from refit_ros.core.plain_files import open_regular, shown
+from refit_ros.motion.types import Sighting
+
+SHAPES = {
+    "betas": (10,),
+    "global_orient": (3,),
+    "body_pose": (69,),
+    "transl": (3,),
+    "joints": (24, 3),
+    "id": (),
+    "confidence": (),
+}
+OF_THE_FRAME = ("time_s", "starts_sequence", "body_model")
+
+
+def read_fit(folder: Path, rate_hz: float | None = None) -> Iterator[Sighting]:
+    """Everybody in every frame, in the frames' order.
+
+    rate_hz: of the frames where the files do not tell their times (those of versions that did not write them).
+    Raises InputError with a sentence for a folder without frames, a file that is none, and times nobody told.
+    """
+    files = sorted(folder.glob("*.npz"), key=_natural_order)
+    if not files:
+        raise InputError(f"{shown(folder)} holds no .npz: give the folder that `python -m refit_ros fit` wrote, or a bag.")
+    sequence, last_s = -1, 0.0
+    for index, file in enumerate(files):
+        values = _read(file)
+        if "time_s" in values:
+            time_s, starts = float(values["time_s"]), bool(values.get("starts_sequence", False))
+        elif rate_hz:
+            time_s, starts = index / rate_hz, False
+        else:
+            raise InputError(f"{shown(file)} does not tell when it was taken: give the frames' rate by --fps.")
+        sequence += starts or sequence < 0 or time_s <= last_s  # the first frame of a video may have been none
+        last_s = time_s
+        for person in range(len(values["id"])):
+            yield Sighting(
+                time_s,
+                int(values["id"][person]),
+                float(values["confidence"][person]),
+                *(np.asarray(values[key][person], float) for key in list(SHAPES)[:5]),
+                frame_id="camera",
+                optical=True,
+                body_model=str(values.get("body_model", "")),
+                sequence=sequence,
+            )
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
+    with open_regular(file) as opened:
+        values = read_npz(opened, [*SHAPES, *OF_THE_FRAME])
+    for key, shape in SHAPES.items():
+        value = values.get(key)
+        if not isinstance(value, np.ndarray) or value.shape != (len(value), *shape) or not np.isfinite(value).all():
+            raise InputError(f"{shown(file)} is no frame that `python -m refit_ros fit` wrote: its '{key}' is none.")
+    if len({len(values[key]) for key in SHAPES}) != 1:
+        raise InputError(f"{shown(file)} is damaged: its arrays tell different numbers of people.")
+    return {key: value for key, value in values.items() if isinstance(value, np.ndarray)}
+
+
+def _natural_order(path: Path) -> list:
+    """2 before 10."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return [(int(part), part) if index % 2 else (0, part) for index, part in enumerate(parts)]

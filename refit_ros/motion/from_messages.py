@@ -1,0 +1,56 @@
+"""Sightings from SmplArray messages: a bag's, or those that come over the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refit_ros.core.errors import InputError
+from refit_ros.core.plain_files import shown
+from refit_ros.motion.types import Sighting
+from refit_ros.node.conversions import frame_id_of, stamp_ns
+
+SMPL_ARRAY = "refit_ros/msg/SmplArray"
+
+
+def sightings_of(message: Any) -> list[Sighting]:
+    """Everybody in an SmplArray. Its frame is a camera's where one of its views has the same."""
+    frame_id = frame_id_of(message)
+    time_s = stamp_ns(message.header.stamp) * 1e-9
+    found = []
+    for person in message.people:
+        found.append(
+            Sighting(
+                time_s,
+                int(person.id),
+                float(person.confidence),
+                np.asarray(person.betas, float),
+                np.asarray(person.global_orient, float),
+                np.asarray(person.body_pose, float),
+                np.array([person.transl.x, person.transl.y, person.transl.z]),
+                np.array([(point.x, point.y, point.z) for point in person.joints]),
+                frame_id=frame_id,
+                optical=any(view.frame_id.removeprefix("/") == frame_id for view in person.views),
+                body_model=person.body_model,
+            )
+        )
+    return found
+
+
+def read_bag(path: Path, topic: str) -> Iterator[Sighting]:
+    """Everybody in every message of a topic. Raises InputError where the bag has none, and as `open_bag` does."""
+    from refit_ros.node.recording import open_bag
+
+    with open_bag(path) as reader:
+        wanted = [each for each in reader.connections if each.topic == topic and each.msgtype == SMPL_ARRAY]
+        if not wanted:
+            there = sorted({each.topic for each in reader.connections if each.msgtype == SMPL_ARRAY})
+            raise InputError(
+                f"{shown(path)} holds no people on {topic}: "
+                + (f"give --topic {there[0]}." if there else "let `python -m refit_ros bag` make a bag of them first.")
+            )
+        for connection, _, raw in reader.messages(wanted):
+            yield from sightings_of(reader.deserialize(raw, connection.msgtype))
