@@ -50,6 +50,8 @@ def test_all_that_is_promised_is_there(fitted):
         "focal": (),
         "principal_point": (2,),
         "body_model": (),
+        "time_s": (),
+        "starts_sequence": (),
     }
 
 
