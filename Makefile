@@ -37,5 +37,5 @@ doctor: setup
 	@$(in_environment) exec python -m refit_ros doctor $(ARGS)
 
 clean:
-	rm -rf .venv build install log demo_output fit_output .pytest_cache .ruff_cache
+	rm -rf .venv build install log demo_output fit_output .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

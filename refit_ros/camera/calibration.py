@@ -29,7 +29,7 @@ class Calibration:
     height_px: int
     K: np.ndarray  # (3, 3)
     distortion_model: str = "plumb_bob"  # plumb_bob, rational_polynomial, equidistant
-    D: np.ndarray = None  # (0, 4, 5, 8, 12 or 14); None or empty: no distortion
+    D: np.ndarray | None = None  # (0, 4, 5, 8, 12 or 14); None or empty: no distortion
 
     @classmethod
     def from_camera_info_fields(
@@ -53,10 +53,10 @@ class Calibration:
         `width`, `height`, `k` (9 numbers, row by row) and the ROI are those of the full sensor; binning 0 means 1;
         a ROI of zero size means all of it. Raises ValueError with one sentence on anything unusable.
         """
-        K = np.asarray(k, np.float64).reshape(-1)
-        if K.size != 9:
-            raise ValueError(f"camera {name}: K holds {K.size} numbers, expected 9")
-        K = K.reshape(3, 3).copy()
+        numbers = np.asarray(k, np.float64)
+        if numbers.size != 9:
+            raise ValueError(f"camera {name}: K holds {numbers.size} numbers, expected 9")
+        K = numbers.reshape(3, 3).copy()
         bin_x, bin_y = max(1, int(binning_x)), max(1, int(binning_y))
         full = roi_width == 0 or roi_height == 0
         size = (width, height) if full else (roi_width, roi_height)

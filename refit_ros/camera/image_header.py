@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 PNG, JPEG = "PNG", "JPEG"
 _SIZE_MARKERS = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 _WITHOUT_LENGTH = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 _MOST_SEGMENTS = 10_000
+ByteOrder = Literal["big", "little"]
+_TIFF_ORDERS: dict[bytes, ByteOrder] = {b"II*\0": "little", b"MM\0*": "big"}
 _TIFF_FIELDS = {256: "width", 257: "height", 258: "bits", 322: "tile_width", 323: "tile_height"}
 _TIFF_WORDS = {1: 1, 3: 2, 4: 4}  # bytes of a field's value, by its type
 
@@ -52,7 +55,7 @@ def count_scans(data: bytes | memoryview) -> int:
     return bytes(data).count(b"\xff\xda")
 
 
-def _number(view: memoryview, at: int, size: int, order: str = "big") -> int:
+def _number(view: memoryview, at: int, size: int, order: ByteOrder = "big") -> int:
     if at < 0 or at + size > len(view):
         raise IndexError
     return int.from_bytes(view[at : at + size], order)
@@ -118,11 +121,11 @@ def _pnm(view: memoryview) -> ImageHeader | None:
 
 def _tiff(view: memoryview) -> ImageHeader | None:
     """The first directory; a tile larger than its image counts as the image, since it is decoded whole."""
-    order = {b"II*\0": "little", b"MM\0*": "big"}.get(bytes(view[:4]))
+    order = _TIFF_ORDERS.get(bytes(view[:4]))
     if order is None:
         return None
     start = _number(view, 4, 4, order)
-    fields = {}
+    fields: dict[str, int] = {}
     for index in range(min(_number(view, start, 2, order), 500)):
         at = start + 2 + 12 * index
         name, word = _TIFF_FIELDS.get(_number(view, at, 2, order)), _TIFF_WORDS.get(_number(view, at + 2, 2, order))

@@ -7,8 +7,15 @@ from torch import nn
 from refit_ros.core.config import NetworkConfig
 
 
-def make_backbone(config: NetworkConfig) -> nn.Module:
+class Backbone(nn.Module):
     """Images (B, 3, S, S) -> map (B, map_channels, S / 4, S / 4) and vector (B, pooled_channels)."""
+
+    map_channels: int
+    pooled_channels: int
+
+
+def make_backbone(config: NetworkConfig) -> Backbone:
+    """The backbone that the configuration names, with random weights."""
     if config.backbone == "small":
         from refit_ros.core.backbone_small import SmallBackbone
 

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from refit_ros.core.backbone import Backbone
+
 _STEM = 64
 _MODULES = {2: 1, 3: 4, 4: 3}  # stage (as many branches) -> exchange modules
 _BLOCKS = 4  # residual blocks in each branch of each module
@@ -69,19 +71,20 @@ class Exchange(nn.Module):
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
         branches = [blocks(x) for blocks, x in zip(self.branches, branches)]
         fused = []
-        for target, paths in enumerate(self.fuse_layers):
-            total = None
-            for source, (path, x) in enumerate(zip(paths, branches)):
-                part = x if source == target else path(x)
-                total = part if total is None else total + part
+        for paths in self.fuse_layers:
+            assert isinstance(paths, nn.ModuleList)
+            first, *others = (path(x) for path, x in zip(paths, branches))
+            total = first
+            for part in others:
+                total = total + part
             fused.append(F.relu(total, inplace=False))
         return fused
 
 
-def _between(widths: list[int], source: int, target: int) -> nn.Module | None:
+def _between(widths: list[int], source: int, target: int) -> nn.Module:
     """What carries branch `source` over to branch `target`."""
     if source == target:
-        return None
+        return nn.Identity()
     if source > target:
         return nn.Sequential(
             _convolution(widths[source], widths[target], 1),
@@ -92,6 +95,11 @@ def _between(widths: list[int], source: int, target: int) -> nn.Module | None:
     return nn.Sequential(*steps, _unit(widths[source], widths[target], stride=2, relu=False))
 
 
+def _new_branch(widths: list[int]) -> nn.ModuleList:
+    """What makes the last of these branches from the one before; the others stay as they are."""
+    return nn.ModuleList([*(nn.Identity() for _ in widths[1:]), nn.Sequential(_unit(widths[-2], widths[-1], stride=2))])
+
+
 def _widening(width: int, doublings: int) -> nn.Sequential:
     """Enlarge by 2 ** doublings: bilinear (corners aligned), then a 3 x 3 convolution, each time."""
     layers: list[nn.Module] = []
@@ -100,7 +108,7 @@ def _widening(width: int, doublings: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class HRNet(nn.Module):
+class HRNet(Backbone):
     """Images (B, 3, S, S) -> map (B, 15 width, S / 4, S / 4) and vector (B, 8 width)."""
 
     def __init__(self, width: int) -> None:
@@ -112,9 +120,13 @@ class HRNet(nn.Module):
         # A transition adds one branch, half the size of the last; the first also narrows what layer1 gives.
         self.transition1 = nn.ModuleList([_unit(4 * _STEM, widths[0]), nn.Sequential(_unit(4 * _STEM, widths[1], stride=2))])
         self.stage2 = self._stage(widths[:2])
-        self.transition2 = nn.ModuleList([None, None, nn.Sequential(_unit(widths[1], widths[2], stride=2))])
+        self.transition2 = nn.ModuleList(
+            [nn.Identity(), nn.Identity(), nn.Sequential(_unit(widths[1], widths[2], stride=2))]
+        )
         self.stage3 = self._stage(widths[:3])
-        self.transition3 = nn.ModuleList([None, None, None, nn.Sequential(_unit(widths[2], widths[3], stride=2))])
+        self.transition3 = nn.ModuleList(
+            [*(nn.Identity() for _ in range(3)), nn.Sequential(_unit(widths[2], widths[3], stride=2))]
+        )
         self.stage4 = self._stage(widths)
         self.upsample_stage_2 = _widening(widths[1], 1)
         self.upsample_stage_3 = _widening(widths[2], 2)

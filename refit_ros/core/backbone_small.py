@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from refit_ros.core.backbone import Backbone
+
 _STEM, _WIDTHS = 32, (64, 128, 192, 256)  # at strides 2 and 4, 8, 16, 32
 _BLOCKS = (3, 3, 2, 1)
 _MAP = 96  # channels of the map at stride 4
@@ -34,7 +36,7 @@ class _Block(nn.Module):
         return F.relu(self.second(self.first(x)) + self.skip(x))
 
 
-class SmallBackbone(nn.Module):
+class SmallBackbone(Backbone):
     """Images (B, 3, S, S) -> map (B, 96, S / 4, S / 4) and vector, what is there and, coarsely, where."""
 
     def __init__(self, image_size: int) -> None:

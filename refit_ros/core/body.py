@@ -20,7 +20,7 @@ from refit_ros.core.precision import in_float32
 
 def _levels() -> tuple[tuple[int, ...], ...]:
     """The joints by their distance from the pelvis: those of one level are posed together."""
-    depth = []
+    depth: list[int] = []
     for parent in PARENTS:
         depth.append(0 if parent < 0 else depth[parent] + 1)
     return tuple(tuple(j for j, d in enumerate(depth) if d == level) for level in range(max(depth) + 1))
@@ -32,6 +32,23 @@ _LEVEL_ORDER = tuple(joint for level in _LEVELS for joint in level)
 
 class Body(nn.Module):
     """A body in SMPL's format. Its tensors are moved with the network but never saved with it."""
+
+    v_template: Tensor  # (V, 3) m, and so on: as smplx names and shapes them
+    shapedirs: Tensor  # (V, 3, 10)
+    posedirs: Tensor  # (3 V, 207)
+    J_regressor: Tensor  # (24, V)
+    lbs_weights: Tensor  # (V, 24)
+    joint_template: Tensor  # (24, 3) m
+    joint_shapes: Tensor  # (24, 3, 10)
+    marker_template: Tensor  # the markers' rows of the above
+    marker_shapedirs: Tensor
+    marker_posedirs: Tensor
+    marker_weights: Tensor
+    parents: Tensor  # (24,) int64, 0 for the root; the others: `_tree_indices`
+    has_parent: Tensor
+    last_row: Tensor
+    level_order: Tensor
+    joint_order: Tensor
 
     def __init__(self, arrays: BodyArrays) -> None:
         super().__init__()

@@ -232,14 +232,14 @@ def _markers(values: dict, body: BodyArrays, file: Path) -> Sequence[int]:
     if own is not None:
         if not np.isfinite(own).all() or np.abs(own).max(initial=0) > len(body.v_template):
             raise InputError(f"{shown(file)} cannot be used: 'markers' are no vertices of its {len(body.v_template)}.")
-        return own.astype(np.int64).ravel()
+        return own.astype(np.int64).ravel().tolist()
     if len(body.v_template) == _OFFICIAL_VERTICES:
         return published_markers()[67]
     pattern = read_body(None)
     places = _aligned(pattern.v_template, body.v_template)[pattern.markers]
     distances = ((places[:, None] - body.v_template[None]) ** 2).sum(axis=-1)
     log.warning("%s has no markers: took the vertices nearest to the embedded body's markers.", file)
-    return distances.argmin(axis=1)
+    return distances.argmin(axis=1).tolist()
 
 
 def _aligned(points: np.ndarray, onto: np.ndarray) -> np.ndarray:

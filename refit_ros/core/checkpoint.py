@@ -31,7 +31,9 @@ OLDEST_TORCH = (2, 10)  # before it, torch.load(weights_only=True) could still b
 _LISTED = 20
 
 
-def load_network(weights: str | Path | None = None, body: Body | None = None, device: torch.device | str = "cpu") -> Refit:
+def load_network(
+    weights: str | os.PathLike[str] | None = None, body: Body | None = None, device: torch.device | str = "cpu"
+) -> Refit:
     """The network of a weights file, ready to run, on `device`.
 
     weights: a file; None for the embedded ones; "untrained" or "untrained:hrnet_w48" for random numbers, with which
@@ -39,7 +41,7 @@ def load_network(weights: str | Path | None = None, body: Body | None = None, de
     that is wrong with a file; what is missing from it, not expected in it or of another shape is listed.
     """
     refuse_old_torch()
-    name = str(weights) if weights else ""
+    name = os.fspath(weights) if weights else ""
     body = load_body() if body is None else body
     if name.split(":")[0] == "untrained":
         return untrained_network(_named(name.partition(":")[2]), body).to(device)

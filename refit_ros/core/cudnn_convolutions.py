@@ -26,6 +26,8 @@ class _CuDnn(nn.Module):
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
+        if isinstance(convolution.padding, str):
+            raise NotImplementedError(f"a convolution padded by '{convolution.padding}', not by numbers")
         self.geometry = (convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
         bias = convolution.bias
         self.weight = nn.Parameter(convolution.weight.detach(), requires_grad=False)
@@ -38,15 +40,15 @@ class _CuDnn(nn.Module):
         return torch.cudnn_convolution_add_relu(x, self.weight, beside, 1.0, self.bias, *self.geometry)
 
 
-def _is_convolution(module: fx.GraphModule, node) -> bool:
-    return (
-        isinstance(node, fx.Node) and node.op == "call_module" and isinstance(module.get_submodule(node.target), nn.Conv2d)
-    )
+def _called(module: fx.GraphModule, node) -> nn.Module | None:
+    """The module that `node` calls, if it is a call of one."""
+    is_call = isinstance(node, fx.Node) and node.op == "call_module"
+    return module.get_submodule(str(node.target)) if is_call else None
 
 
 def _is_relu(module: fx.GraphModule, node: fx.Node) -> bool:
     if node.op == "call_module":
-        return isinstance(module.get_submodule(node.target), nn.ReLU)
+        return isinstance(_called(module, node), nn.ReLU)
     return node.op == "call_function" and node.target in (F.relu, torch.relu)
 
 
@@ -64,18 +66,14 @@ def _fuse(module: fx.GraphModule) -> None:
         if not _is_relu(module, node):
             continue
         inner = node.args[0]
-        if _is_convolution(module, inner) and _own(inner):
-            _replace(module, node, inner, _CuDnn(module.get_submodule(inner.target)), inner.args)
+        layer = _called(module, inner)
+        if isinstance(layer, nn.Conv2d) and _own(inner):
+            _replace(module, node, inner, _CuDnn(layer), inner.args)
         elif _is_sum(inner) and _own(inner):
             for convolution, beside in (inner.args, inner.args[::-1]):
-                if _is_convolution(module, convolution) and _own(convolution):
-                    _replace(
-                        module,
-                        node,
-                        convolution,
-                        _CuDnn(module.get_submodule(convolution.target)),
-                        (*convolution.args, beside),
-                    )
+                layer = _called(module, convolution)
+                if isinstance(layer, nn.Conv2d) and _own(convolution):
+                    _replace(module, node, convolution, _CuDnn(layer), (*convolution.args, beside))
                     break
 
 

@@ -24,4 +24,6 @@ class Encoder(nn.Module):
 
 def folded_encoder(backbone: nn.Module, head: MarkerHead) -> fx.GraphModule:
     """A copy in evaluation mode whose batch norms are part of the convolutions before them."""
-    return fold_batch_norms(Encoder(copy.deepcopy(backbone), copy.deepcopy(head)).eval())
+    folded = fold_batch_norms(Encoder(copy.deepcopy(backbone), copy.deepcopy(head)).eval())
+    assert isinstance(folded, fx.GraphModule), "torch.fx traces what it folds"
+    return folded

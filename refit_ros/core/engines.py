@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import logging
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -74,26 +75,27 @@ def _onnxruntime(encoder: torch.nn.Module, example: Tensor, precision: str):
     if precision != "float32":
         raise InputError(f"engine onnxruntime computes in float32 only, not in {precision}")
     names = ["images", "maps", "pooled"]
-    content = io.BytesIO()
     quiet = logging.getLogger("torch.onnx")
     level = quiet.level
-    with warnings.catch_warnings(), torch.inference_mode():
+    with warnings.catch_warnings(), torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
         quiet.setLevel(logging.ERROR)
+        file = Path(folder) / "encoder.onnx"
         # The exporter without a compiler: it needs no package besides torch.
         torch.onnx.export(
             encoder,
             (example,),
-            content,
+            file,
             dynamo=False,
             input_names=names[:1],
             output_names=names[1:],
             dynamic_axes={name: {0: "crops"} for name in names},
         )
         quiet.setLevel(level)
+        content = file.read_bytes()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(content.getvalue(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def run(images: Tensor) -> tuple[Tensor, ...]:
         return tuple(torch.from_numpy(value) for value in session.run(None, {"images": images.contiguous().numpy()}))

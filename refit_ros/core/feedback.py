@@ -30,6 +30,8 @@ class MarkerHead(nn.Sequential):
 class Feedback(nn.Module):
     """Maps and markers -> one vector a crop. Each marker looks through its own window into its own channel."""
 
+    offsets: Tensor  # (2r+1, 2r+1, 2) of a window's pixels from its middle
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.radius = config.window_radius

@@ -23,6 +23,11 @@ def _stacked(joints, shape, camera) -> tuple[Tensor, Tensor]:
 class FusedUpdate(nn.Module):
     """In place of `Update`."""
 
+    of_x: Tensor
+    bias: Tensor
+    of_h_zr: Tensor
+    of_h_q: Tensor
+
     def __init__(self, update: Update) -> None:
         super().__init__()
         parts = [
@@ -50,6 +55,9 @@ class FusedUpdate(nn.Module):
 
 class FusedDecoder(nn.Module):
     """In place of `Decoder`."""
+
+    last: Tensor
+    offset: Tensor
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ One crop's pass is about a thousand small operations; started one by one they co
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,18 +15,21 @@ _WARM_UP = 3
 _SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)  # a call is filled up to the next of these
 
 
-class Recorded:
+Kind = TypeVar("Kind", bound=Hashable)
+
+
+class Recorded(Generic[Kind]):
     """`compute(kind, tensors) -> tensors`, recorded for each kind and number of rows as it first comes.
 
     Every tensor in and out has a row a crop. `kind` says whatever else the computation depends on. Rows that only fill
     a recording up hold some crop's numbers, and -1 where the tensor is of integers: they are nobody's view.
     """
 
-    def __init__(self, compute: Callable[[Hashable, tuple[Tensor, ...]], tuple[Tensor, ...]]) -> None:
+    def __init__(self, compute: Callable[[Kind, tuple[Tensor, ...]], tuple[Tensor, ...]]) -> None:
         self._compute = compute
         self._recordings: dict[Hashable, _Recording] = {}
 
-    def __call__(self, kind: Hashable, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def __call__(self, kind: Kind, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         count = len(tensors[0])
         key = kind, next((size for size in _SIZES if size >= count), count)
         if key not in self._recordings:

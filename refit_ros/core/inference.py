@@ -20,6 +20,7 @@ from refit_ros.core.graphs import Recorded
 from refit_ros.core.halves import fit_in_halves
 from refit_ros.core.refit import Features, Refit
 from refit_ros.core.types import Crops, Estimate, Fit, Views
+from refit_ros.core.update import Decoder, Update
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,8 @@ class Prepared:
         self.body = self.network.body
         self.trained, self.embedded, self.weights_name = network.trained, network.embedded, network.weights_name
         self.device = network.init_pose.device
-        self._encode = Recorded(lambda _, images: self.encoder(*images)) if graphs else None
-        self._fit = Recorded(self._fit_tensors) if graphs else None
+        self._encode: Recorded[str] | None = Recorded(lambda _, images: self.encoder(*images)) if graphs else None
+        self._fit: Recorded[tuple] | None = Recorded(self._fit_tensors) if graphs else None
 
     def __call__(
         self,
@@ -142,13 +143,13 @@ class Prepared:
     def _fit_tensors(self, kind: tuple, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """`fit` from tensors to tensors: what a recording can hold. -> each quantity (B, iterations + 1, ...)."""
         has_views, has_betas, has_start, iterations = kind
-        given = iter(given)
-        features = Features(next(given), next(given))
+        rest = iter(given)
+        features = Features(next(rest), next(rest))
         images = features.pooled.new_zeros(1, 3, 1, 1).expand(len(features.pooled), -1, -1, -1)  # the loop reads none
-        crops = Crops(images, *(next(given) for _ in range(4)))
-        views = Views(next(given), next(given)) if has_views else None
-        betas = next(given) if has_betas else None
-        start = Estimate(*given) if has_start else None
+        crops = Crops(images, *(next(rest) for _ in range(4)))
+        views = Views(next(rest), next(rest)) if has_views else None
+        betas = next(rest) if has_betas else None
+        start = Estimate(*rest) if has_start else None
         fit = self.network.fit(features, crops, views, betas, start, iterations)
         return tuple(torch.stack([getattr(e, f.name) for e in fit.history], dim=1) for f in fields(Estimate))
 
@@ -157,9 +158,9 @@ class Prepared:
         self._encode = self._fit = None
 
     def _give_back_memory(self) -> None:
-        if self._encode is not None:
-            self._encode.forget()
-            self._fit.forget()
+        for recorded in (self._encode, self._fit):
+            if recorded is not None:
+                recorded.forget()
         torch.cuda.empty_cache()
 
     def _halve(self) -> None:
@@ -262,12 +263,8 @@ def choose_engine(device: torch.device, precision: str) -> str:
 
 def _loop_of(network: Refit) -> Refit:
     """A copy without the convolutions, its update fused and its body quick."""
-    backbone, head = network.backbone, network.head
-    network.backbone = network.head = None
-    try:
-        loop = copy.deepcopy(network)
-    finally:
-        network.backbone, network.head = backbone, head
+    loop = copy.deepcopy(network, {id(network.backbone): None, id(network.head): None})
+    assert isinstance(network.update, Update) and isinstance(network.decoder, Decoder)
     loop.update, loop.decoder = FusedUpdate(network.update), FusedDecoder(network.decoder)
     loop.body.exact_joints = False
     return loop.eval().requires_grad_(False).to(network.init_pose.device)
@@ -277,8 +274,9 @@ def _torch_encoder(backbone: nn.Module, head: MarkerHead, example: Tensor, dtype
     device = example.device
     for kind in ("cudnn", "plain") if fused and device.type == "cuda" else ("plain",):
         try:
-            encoder = folded_encoder(backbone, head).to(device=device, dtype=dtype, memory_format=torch.channels_last)
-            encoder = _InPrecision(with_cudnn(encoder) if kind == "cudnn" else encoder, dtype, kind)
+            folded = folded_encoder(backbone, head)
+            nn.utils.convert_conv2d_weight_memory_format(folded.to(device=device, dtype=dtype), torch.channels_last)
+            encoder = _InPrecision(with_cudnn(folded) if kind == "cudnn" else folded, dtype, kind)
             with torch.inference_mode():
                 encoder(example)
             return encoder

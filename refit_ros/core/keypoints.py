@@ -84,6 +84,8 @@ class KeypointFeedback(nn.Module):
 class LandmarkBody(nn.Module):
     """A body's landmarks, posed without its mesh. Moved with the network, never saved with it."""
 
+    weights: Tensor  # (K, 24 + M): of joints and markers
+
     def __init__(self, body: Body) -> None:
         super().__init__()
         vertices, weights = landmark_mixture(body.arrays)

@@ -28,6 +28,8 @@ _NPY_HEADER = re.compile(
 )
 _NPY_LONGEST_HEADER = 10_000  # bytes
 
+Bytes = bytes | bytearray | memoryview
+
 
 @dataclass(frozen=True)
 class NumberType:
@@ -53,7 +55,7 @@ def parse_type(text: object) -> NumberType:
     return NumberType(found[2], int(found[3]), ">" if found[1] == ">" else "<")
 
 
-def make_array(shape: object, kind: NumberType, fortran: bool, raw: bytes) -> np.ndarray:
+def make_array(shape: object, kind: NumberType, fortran: bool, raw: Bytes) -> np.ndarray:
     """Over the bytes `raw`, read-only. Raises ValueError where they are not exactly the array's."""
     if not isinstance(shape, tuple) or len(shape) > _MOST_AXES or not all(type(n) is int and n >= 0 for n in shape):
         raise ValueError("its shape is none")
@@ -133,7 +135,7 @@ def read_npz(file: BinaryIO, keys: Iterable[str]) -> dict[str, np.ndarray | Valu
     return values
 
 
-def _npy(content: bytes) -> np.ndarray:
+def _npy(content: bytes | bytearray) -> np.ndarray:
     """The array of a .npy file's bytes: numbers, or text. Raises ValueError."""
     wide = content[6:7] in (b"\2", b"\3")
     begin = 12 if wide else 10

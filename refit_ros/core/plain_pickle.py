@@ -18,6 +18,7 @@ from refit_ros.core import limits
 from refit_ros.core.errors import InputError
 
 Known = Callable[[str, str], Callable[..., Any]]
+_OPCODES: dict[str, Any] = {opcode.code: opcode for opcode in pickletools.opcodes}
 _MARK = object()
 _PLAIN_ARGUMENT = {
     "INT",
@@ -92,7 +93,7 @@ def read_pickle(file: BinaryIO, known: Known, persistent: Callable[[Any], Any] |
 def _steps(file: _Clipped) -> Iterator[tuple[str, Any]]:
     """(opcode's name, its argument); text of Python 2 as latin-1, in which bytes survive."""
     while code := file.read(1):
-        opcode = pickletools.code2op[code.decode("latin1")]
+        opcode = _OPCODES[code.decode("latin1")]
         if opcode.name == "STRING":  # pickletools reads it as ASCII, and Python 2 put arrays into it
             line = file.readline().rstrip(b"\n")
             yield opcode.name, codecs.escape_decode(line[1:-1])[0].decode("latin1")

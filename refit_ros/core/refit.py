@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -30,12 +31,26 @@ class Features:
         return Features(self.maps.to(dtype), self.pooled.to(dtype))
 
 
+class Reader(Protocol):
+    """What looks into the evidence; which evidence that is, its network and it agree on."""
+
+    def hidden_markers(self, evidence: Any, /) -> Tensor | None: ...
+
+    def __call__(self, *evidence_and_body: Any) -> Tensor: ...
+
+
 class Refit(nn.Module):
     """ReFit (Wang and Daniilidis, ICCV 2023): one loop for one view, many views, a known shape and a warm start.
 
     `body` is moved with the network and is not saved with it. `update`, `decoder` and `feedback` may be replaced
     by modules of the same interface.
     """
+
+    init_pose: Tensor  # (1, 144) where the loop begins: no rotation, mean shape, a camera that shows the whole body
+    init_shape: Tensor  # (1, 10)
+    init_cam: Tensor  # (1, 3)
+    init_layer: nn.Module
+    feedback: Reader
 
     def __init__(self, config: NetworkConfig, body: Body) -> None:
         super().__init__()
@@ -48,8 +63,8 @@ class Refit(nn.Module):
         self.register_buffer("init_shape", torch.zeros(1, 10))
         self.register_buffer("init_cam", torch.tensor([[0.9, 0.0, 0.0]]))
         self._make_eyes(config)
-        self.update = Update(config)
-        self.decoder = Decoder(config)
+        self.update: nn.Module = Update(config)
+        self.decoder: nn.Module = Decoder(config)
 
     def _make_eyes(self, config: NetworkConfig) -> None:
         """What turns images into the first hidden states and into feedback."""
@@ -58,9 +73,10 @@ class Refit(nn.Module):
                 f"the network looks through {config.markers} markers and the body '{self.body.name}' "
                 f"has {len(self.body.markers)}"
             )
-        self.backbone = make_backbone(config)
-        self.init_layer = nn.Linear(self.backbone.pooled_channels, STREAMS * config.hidden)
-        self.head = MarkerHead(self.backbone.map_channels, config)
+        backbone = make_backbone(config)
+        self.backbone: nn.Module = backbone
+        self.init_layer = nn.Linear(backbone.pooled_channels, STREAMS * config.hidden)
+        self.head = MarkerHead(backbone.map_channels, config)
         self.feedback = Feedback(config)
 
     def forward(
@@ -120,11 +136,11 @@ class Refit(nn.Module):
                 history.append(self._estimate(state, crops))
             return Fit(history[-1], tuple(history))
 
-    def _hide(self, features: Features) -> Tensor | None:
+    def _hide(self, features: Any) -> Tensor | None:
         """Which markers see nothing in this call, in training; see `Feedback.hidden_markers`."""
         return self.feedback.hidden_markers(features.maps)
 
-    def _look(self, features: Features, estimate: Estimate, crops: Crops, hidden_markers: Tensor | None) -> Tensor:
+    def _look(self, features: Any, estimate: Estimate, crops: Crops, hidden_markers: Tensor | None) -> Tensor:
         """What the evidence says of the body as it stands now, (B, feedback_features)."""
         return self.feedback(features.maps, self._reproject(estimate, crops), hidden_markers)
 

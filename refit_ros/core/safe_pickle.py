@@ -124,8 +124,9 @@ class SparseMatrix(_Recorded):
             or (indices.size and not 0 <= indices.min() <= indices.max() < across)
         ):
             raise ValueError("it is a damaged sparse matrix")
-        dense = np.zeros((lines, across))
-        np.add.at(dense, (np.repeat(np.arange(lines), np.diff(starts.astype(np.int64))), indices), values)
+        dense, first = np.zeros((lines, across)), starts.astype(np.int64)
+        in_line = first[1:] - first[:-1]
+        np.add.at(dense, (np.repeat(np.arange(lines), in_line), indices), values)
         return dense.T if self.by_column else dense
 
 

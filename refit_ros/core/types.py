@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -13,10 +14,11 @@ def _check(name: str, value: Tensor, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} has shape {tuple(value.shape)}, expected {shape}")
 
 
+@dataclass(frozen=True)
 class _OnDevice:
     """Moves every tensor of a frozen dataclass at once."""
 
-    def to(self, device: torch.device | str, non_blocking: bool = False):
+    def to(self, device: torch.device | torch.dtype | str, non_blocking: bool = False) -> Self:
         moved = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(
             self,

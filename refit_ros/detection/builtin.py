@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.detection.network import DEEPEST, LONGER_SIDE_PX, DetectorNetwork, boxes_from_maps, normalised
+from refit_ros.detection.protocol import nobody
 
 LEAST = 0.05  # boxes below this are noise; what counts is the settings' to say
 
@@ -43,7 +44,7 @@ class BuiltinDetector:
     @torch.inference_mode()
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
         """Boxes in each picture (H, W, 3) uint8 RGB; pictures of one size go through the network together."""
-        found: list[Boxes | None] = [None] * len(images)
+        found = [nobody() for _ in images]
         sizes = {image.shape[:2] for image in images}
         for size in sizes:
             indices = [index for index, image in enumerate(images) if image.shape[:2] == size]

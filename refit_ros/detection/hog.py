@@ -43,7 +43,7 @@ class HogDetector:
         if not hog_is_there():
             raise ValueError(without_hog_note())
         self._hog = cv2.HOGDescriptor()
-        self._hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
+        self._hog.setSVMDetector(np.array(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32))
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
         """Boxes in each picture (H, W, 3) uint8 RGB; may reach over its edges."""
@@ -54,8 +54,8 @@ class HogDetector:
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
         if small.shape[1] < WINDOW_PX[0] or small.shape[0] < WINDOW_PX[1]:
             return nobody()
-        found, scores = self._hog.detectMultiScale(small, winStride=(8, 8), padding=(PADDING_PX,) * 2, scale=1.05)
-        found, scores = np.asarray(found, float).reshape(-1, 4), np.asarray(scores, float).reshape(-1)
+        found_px, weights = self._hog.detectMultiScale(small, winStride=(8, 8), padding=(PADDING_PX,) * 2, scale=1.05)
+        found, scores = np.asarray(found_px, float).reshape(-1, 4), np.asarray(weights, float).reshape(-1)
         margin = found[:, 2:] * MARGIN
         corners = np.concatenate([found[:, :2] + margin, found[:, :2] + found[:, 2:] - margin], 1) / scale
         return Boxes(corners, 1 / (1 + np.exp(-STEEPNESS * (scores - EVEN_SCORE))))

@@ -46,6 +46,14 @@ def _down(incoming: int, outgoing: int) -> nn.Sequential:
     )
 
 
+def _head(outputs: int, beginning: float) -> nn.Sequential:
+    """Maps of NECK channels -> `outputs`, to which a fresh network adds `beginning`."""
+    first, last = nn.Conv2d(NECK, NECK, 3, padding=1), nn.Conv2d(NECK, outputs, 1)
+    assert last.bias is not None
+    nn.init.constant_(last.bias, beginning)
+    return nn.Sequential(first, nn.ReLU(), last)
+
+
 class DetectorNetwork(nn.Module):
     """(B, 3, H, W), ImageNet-normalised, H and W multiples of 32, to heat (B, H/4, W/4) logits and sides (B, 4, H/4, W/4).
 
@@ -61,10 +69,8 @@ class DetectorNetwork(nn.Module):
         )
         self.laterals = nn.ModuleList(nn.Conv2d(width, NECK, 1) for width in WIDTHS[1:])
         self.smooth = nn.Sequential(Block(NECK), Block(NECK))
-        self.heat = nn.Sequential(nn.Conv2d(NECK, NECK, 3, padding=1), nn.ReLU(), nn.Conv2d(NECK, 1, 1))
-        self.sides = nn.Sequential(nn.Conv2d(NECK, NECK, 3, padding=1), nn.ReLU(), nn.Conv2d(NECK, 4, 1))
-        nn.init.constant_(self.heat[-1].bias, -4.0)  # nearly every pixel is nobody's middle
-        nn.init.constant_(self.sides[-1].bias, 2.0)
+        self.heat = _head(1, -4.0)  # nearly every pixel is nobody's middle
+        self.sides = _head(4, 2.0)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         levels = []

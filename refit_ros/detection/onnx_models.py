@@ -78,6 +78,7 @@ class OnnxDetector:
 
     @property
     def layout(self) -> str:
+        assert self._layout is not None, "__init__ has found it out"
         return self._layout.name
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
@@ -106,15 +107,15 @@ class OnnxDetector:
     def _run(self, image: np.ndarray, layout: Layout) -> list[np.ndarray]:
         height, width = image.shape[:2]
         if layout.stretched:
-            canvas = cv2.resize(image, (self._width, self._height), interpolation=cv2.INTER_LINEAR)
+            canvas: np.ndarray = cv2.resize(image, (self._width, self._height), interpolation=cv2.INTER_LINEAR)
         else:
             scale = min(self._width / width, self._height / height)
             size = max(1, round(width * scale)), max(1, round(height * scale))
             canvas = np.full((self._height, self._width, 3), 114, np.uint8)
             canvas[: size[1], : size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-        values = canvas[..., ::-1].astype(np.float32) if layout.bgr_255 else canvas.astype(np.float32) / 255
-        values = np.ascontiguousarray(values.transpose(2, 0, 1)[None])
-        feed = {self._image.name: values.astype(np.float16) if self._half else values}
+        colours = canvas[..., ::-1].astype(np.float32) if layout.bgr_255 else canvas.astype(np.float32) / np.float32(255)
+        values: np.ndarray = np.ascontiguousarray(colours.transpose(2, 0, 1)[None])
+        feed: dict[str, np.ndarray] = {self._image.name: values.astype(np.float16) if self._half else values}
         for entry in self._sizes:  # (1, 2): width and height of the original picture
             feed[entry.name] = np.array([[width, height]], np.int64 if "int64" in entry.type else np.float32)
         return self._session.run(None, feed)

@@ -131,7 +131,7 @@ def clarity(people: Landmarks, shape: tuple[int, ...]) -> np.ndarray:
 
 def _shown(people: Landmarks, shape: tuple[int, ...]) -> np.ndarray:
     """(N, 33): landmarks that are visible in the image."""
-    inside = ((people.place_px > 0) & (people.place_px < [shape[1], shape[0]])).all(-1)
+    inside = np.logical_and.reduce((people.place_px > 0) & (people.place_px < [shape[1], shape[0]]), axis=-1)
     return inside & (people.visibility > LEAST_VISIBLE)
 
 
@@ -158,7 +158,7 @@ def boxes_of(people: Landmarks, shape: tuple[int, ...]) -> Boxes:
     points, crown = people.place_px, _crown(people)
     far = np.where(shown[..., None], points, np.nan)
     low, high = np.nanmin(far, 1), np.nanmax(far, 1)
-    with_head = shown[:, _HEAD].any(1)[:, None]
+    with_head = np.any(shown[:, _HEAD], axis=1, keepdims=True)
     low, high = np.where(with_head, np.minimum(low, crown), low), np.where(with_head, np.maximum(high, crown), high)
     margin = MARGIN * (high - low).max(1, keepdims=True)
     return Boxes(np.concatenate([low - margin, high + margin], 1), clarity(people, shape))

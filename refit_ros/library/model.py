@@ -56,8 +56,8 @@ def load(
     chosen = settings if isinstance(settings, Settings) else _settings(settings or {})
     if isinstance(detector, (str, os.PathLike)):
         name = os.fspath(detector)
-        named = {"detector": name} if name in DETECTORS else {"detector": "onnx", "detector_model": name}
-        chosen = replace(chosen, **named)
+        known = name in DETECTORS
+        chosen = replace(chosen, detector=name) if known else replace(chosen, detector="onnx", detector_model=name)
         detector = None
     found = body if body is None or isinstance(body, Body) else load_body(os.fspath(body))
     network = load_network(weights, body=found, device=device_named(device))
@@ -82,7 +82,8 @@ class Model:
         self._single = Estimator(network, replace(settings, birth_hits=1), detector)
         self._said: set[str] = set()
         self._tracking = Estimator(network, settings, detector)
-        self.reset()
+        self._history = CameraHistory()
+        self._stamp_s = -INTERVAL_S
 
     @property
     def body(self) -> Body:
