@@ -29,6 +29,7 @@ NODE = {
     "device": "auto, cpu, cuda or cuda:N",
     "params_file": "Parameters of the node",
     "publish_mesh": "Put the mesh into the markers",
+    "viewer": "Start the viewer for browsers too",
 }
 
 

@@ -7,12 +7,13 @@ import atexit
 import copy
 import fnmatch
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, LogInfo, OpaqueFunction
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
@@ -129,6 +130,18 @@ def installed(package: str) -> bool:
     return True
 
 
+def viewer(known: dict, arguments: dict, namespace: str) -> ExecuteProcess:
+    """The page for a browser, of the node's own topics and body."""
+    command = [sys.executable, "-m", "refit_ros", "view"]
+    options = {"--host": arguments["viewer_host"], "--port": arguments["viewer_port"], "--body": known.get("body_model")}
+    options |= {
+        f"--{name.replace('_', '-')}": known.get(name) for name in ("image_topic", "camera_info_topic", "image_transport")
+    }
+    command += [f"{option}={value}" for option, value in options.items() if value]
+    remapped = ["--ros-args", "-r", f"__ns:=/{namespace.strip('/')}"] if namespace else []
+    return ExecuteProcess(cmd=[*command, *remapped], output="screen", additional_env={"REFIT_ENDS_WITH_PARENT": "1"})
+
+
 def start(context) -> list:
     given, arguments = said(context), context.launch_configurations
     namespace = arguments["namespace"]
@@ -148,6 +161,8 @@ def start(context) -> list:
             additional_env={"REFIT_ENDS_WITH_PARENT": "1"},
         )
     ]
+    if truth("viewer", arguments["viewer"]):
+        actions.append(viewer(known, arguments, namespace))
     if truth("rviz", arguments["rviz"]):
         if not installed("rviz2"):  # launch itself would raise, and leave what it has started behind
             return [*actions, LogInfo(msg="RViz is not installed (package rviz2): going on without it")]
@@ -181,6 +196,9 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "rviz_frame", default_value="", description="RViz's fixed frame; not given: fixed_frame, or the level frame"
             ),
+            DeclareLaunchArgument("viewer", default_value="false", description="Start the viewer for browsers too"),
+            DeclareLaunchArgument("viewer_host", default_value="", description="Where it listens; not given: 127.0.0.1"),
+            DeclareLaunchArgument("viewer_port", default_value="", description="On which port; not given: 8080"),
             OpaqueFunction(function=start),
         ]
     )

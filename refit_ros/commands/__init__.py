@@ -28,6 +28,7 @@ COMMANDS: dict[str, Command] = {
     "fit": Command("fit bodies to pictures, folders or videos, without ROS"),
     "bag": Command("fit bodies to a recorded ROS 2 bag and write another bag", uses_ros=True),
     "motion": Command("turn people of a bag or of `fit` into motion files: AMASS's .npz, BVH, GLB, TRC"),
+    "view": Command("show people and cameras in a browser: the running node's, or those of a bag", uses_ros=True),
     "train": Command("train the network on synthetic people, or on data sets you bring"),
     "evaluate": Command("measure how far the estimates lie from the truth"),
     "benchmark": Command("measure how fast everything is on this machine"),

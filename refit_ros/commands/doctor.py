@@ -30,6 +30,7 @@ OPTIONAL = {
     "onnxruntime": "detector `onnx`",
     "openvino": "a faster network on CPUs",
     "rosbags": "command `bag`",
+    "viser": "command `view`",
     "numba": "training",
     "tensorboard": "training curves",
 }

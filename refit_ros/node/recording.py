@@ -123,7 +123,8 @@ def _no_camera(reader: AnyReader, topic: str) -> str:
 def transforms_in(reader: AnyReader) -> Lookup:
     """Every transform of the bag, read beforehand: one that was recorded after its picture counts too."""
     tree = TransformTree(FOREVER_NS)
-    for connection, _, raw in reader.messages([each for each in reader.connections if each.msgtype == TF]):
+    connections = [each for each in reader.connections if each.msgtype == TF]
+    for connection, _, raw in reader.messages(connections) if connections else ():  # no connection means all to rosbags
         for each in reader.deserialize(raw, connection.msgtype).transforms:
             place, turn = each.transform.translation, each.transform.rotation
             tree.set(

@@ -30,7 +30,7 @@ def refit_launch(monkeypatch):
     """The module launch/refit.launch.py, over stand-ins."""
     names = {
         "launch": ["LaunchDescription"],
-        "launch.actions": ["DeclareLaunchArgument", "LogInfo", "OpaqueFunction"],
+        "launch.actions": ["DeclareLaunchArgument", "ExecuteProcess", "LogInfo", "OpaqueFunction"],
         "launch_ros": [],
         "launch_ros.actions": ["Node"],
         "launch_ros.parameter_descriptions": ["ParameterValue"],
@@ -87,6 +87,25 @@ def overlays(config) -> list[str]:
 )
 def test_rviz_looks_from_a_frame_that_is_published(refit_launch, given, frame):
     assert rviz(started(refit_launch, rviz="true", **given))[0] == frame
+
+
+def test_the_viewer_is_told_of_the_nodes_topics_and_body(refit_launch, tmp_path):
+    """And its command line is one that the command reads."""
+    import argparse
+
+    from refit_ros.commands import view
+
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump({"/**": {"ros__parameters": {"image_topic": "{camera}/image_color"}}}))
+    given = {"viewer": "true", "params_file": str(file), "body_model": "SMPL.pkl", "namespace": "robot", "viewer_port": "0"}
+    _, action = started(refit_launch, **given)
+    words = action.named["cmd"]
+    assert words[:4] == [sys.executable, "-m", "refit_ros", "view"] and words[-3:] == ["--ros-args", "-r", "__ns:=/robot"]
+    parser = argparse.ArgumentParser()
+    view.add_arguments(parser)
+    read = parser.parse_args(words[4:-3])
+    assert (read.image_topic, read.body, read.port, read.host) == ("{camera}/image_color", "SMPL.pkl", 0, "127.0.0.1")
+    assert len(started(refit_launch)) == 1
 
 
 def test_the_level_frame_is_the_nodes(refit_launch):

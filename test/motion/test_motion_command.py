@@ -3,85 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from motion_truth import joints_of, moving, sightings
+from motion_truth import joints_of, moving, people_bag, person
 
 from refit_ros.__main__ import main
 from refit_ros.camera.calibration import Calibration
 from refit_ros.commands.fit import write_people
 from refit_ros.commands.frames import Frame
-from refit_ros.estimation.types import People, Person, PersonView
+from refit_ros.estimation.types import People
 
-FRAMES = 6
 CAMERA = Calibration("camera", "camera", 640, 480, np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), np.zeros(0))
 
 
-def person(index: int, number: int = 4, frame_id: str = "left_optical") -> Person:
-    each = sightings(FRAMES)[index]
-    view = PersonView("left", frame_id, np.array([10.0, 20, 110, 220]), np.array([1.0, 0, 0]), 2.0)
-    return Person(
-        id=number,
-        confidence=each.confidence,
-        betas=each.betas,
-        global_orient=each.global_orient,
-        body_pose=each.body_pose.reshape(23, 3),
-        transl=each.transl,
-        joints=each.joints,
-        joint_rotmats=np.tile(np.eye(3), (24, 1, 1)),
-        joint_stddev=np.full(24, 0.02),
-        joint_in_image=np.ones(24, bool),
-        views=(view,),
-    )
-
-
-def write_bag(path: Path, frame_id: str = "map", topic: str = "/human/smpl") -> Path:
-    """People 4 and 9, 30 sets a second, as the node publishes them."""
-    rosbag2 = pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installed")
-    from refit_ros.node.bag_types import make_store
-    from refit_ros.node.conversions import smpl_array
-    from refit_ros.node.message_types import BagTypes
-
-    store = make_store()
-    types = BagTypes(store)
-    with rosbag2.Writer(path, version=9) as writer:
-        connection = writer.add_connection(topic, "refit_ros/msg/SmplArray", typestore=store)
-        for index in range(FRAMES):
-            stamp_ns = 1_700_000_000_000_000_000 + index * 33_333_333
-            frame = SimpleNamespace(camera="left", calibration=SimpleNamespace(width_px=640, height_px=480))
-            taken = SimpleNamespace(stamp_ns=stamp_ns, spread_ns=0, frames=[frame])
-            people = People(stamp_ns * 1e-9, (person(index), person(index, 9)), ("left",))
-            message = smpl_array(types, people, taken, frame_id, "refit_ros", 0)
-            writer.write(connection, stamp_ns, types.serialize(message))
-    return path
-
-
 def test_a_bag(tmp_path, capsys):
-    bag = write_bag(tmp_path / "bag")
+    bag = people_bag(tmp_path / "bag")
     assert main(["motion", str(bag), "--output", str(tmp_path / "out")]) == 0
     names = {f"person_{number}.{ending}" for number in (4, 9) for ending in ("npz", "bvh", "glb", "trc")}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
-    assert "person_9: 6 frames at 30 Hz" in capsys.readouterr().out
+    assert "person_9: 12 frames at 30 Hz" in capsys.readouterr().out
     with np.load(tmp_path / "out" / "person_4.npz") as read:
-        np.testing.assert_allclose(read["joints"], joints_of(*moving(FRAMES)), atol=1e-5)
-        np.testing.assert_allclose(read["smpl_poses"].reshape(FRAMES, 24, 3), moving(FRAMES)[1], atol=1e-5)
+        np.testing.assert_allclose(read["joints"], joints_of(*moving()), atol=1e-5)
+        np.testing.assert_allclose(read["smpl_poses"].reshape(12, 24, 3), moving()[1], atol=1e-5)
         assert str(read["frame_id"]) == "map" and read["start_s"] == pytest.approx(1.7e9)
 
 
 def test_a_bag_in_a_cameras_frame_is_turned_upright(tmp_path):
     """Where the frame is that of a view, it is an optical one."""
-    bag = write_bag(tmp_path / "bag", "left_optical")
+    bag = people_bag(tmp_path / "bag", "left_optical")
     assert main(["motion", str(bag), "--output", str(tmp_path / "out"), "--formats", "npz", "--people", "4"]) == 0
     with np.load(tmp_path / "out" / "person_4.npz") as read:
-        x, y, z = np.moveaxis(joints_of(*moving(FRAMES)), -1, 0)  # right, down, forward
+        x, y, z = np.moveaxis(joints_of(*moving()), -1, 0)  # right, down, forward
         np.testing.assert_allclose(read["joints"], np.stack([z, -x, -y], axis=-1), atol=1e-5)
 
 
 def write_fit(folder: Path, timed: bool = True) -> Path:
     folder.mkdir()
-    for index in range(FRAMES):
+    for index in range(12):
         frame = Frame(f"walk_{index:06d}", np.zeros((4, 4, 3), np.uint8), index / 25, index == 0)
         path = folder / f"{frame.name}.npz"
         write_people(path, People(index / 25, (person(index),), ("camera",)), CAMERA, "refit_ros", frame)
@@ -96,7 +55,7 @@ def test_what_fit_wrote(tmp_path):
     folder = write_fit(tmp_path / "fit")
     assert main(["motion", str(folder), "--output", str(tmp_path / "out"), "--formats", "npz"]) == 0
     with np.load(tmp_path / "out" / "person_4.npz") as read:
-        x, y, z = np.moveaxis(joints_of(*moving(FRAMES)), -1, 0)
+        x, y, z = np.moveaxis(joints_of(*moving()), -1, 0)
         np.testing.assert_allclose(read["joints"], np.stack([z, -x, -y], axis=-1), atol=1e-5)
         assert float(read["mocap_framerate"]) == pytest.approx(25)
 
@@ -107,7 +66,7 @@ def test_files_without_times_need_a_rate(tmp_path, capsys):
     assert main(arguments) == 2
     assert "--fps" in capsys.readouterr().err
     assert main([*arguments, "--fps", "10"]) == 0
-    assert "\t0.500000\t" in (tmp_path / "out" / "person_4.trc").read_text().splitlines()[-1]
+    assert "\t1.100000\t" in (tmp_path / "out" / "person_4.trc").read_text().splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +80,7 @@ def test_files_without_times_need_a_rate(tmp_path, capsys):
 def test_bad_input_gets_a_sentence(tmp_path, capsys, arguments, words):
     import re
 
-    bag = write_bag(tmp_path / "bag")
+    bag = people_bag(tmp_path / "bag")
     assert main(["motion", str(bag), "--output", str(tmp_path / "out"), *arguments]) == 2
     said = capsys.readouterr().err
     assert re.search(words, said) and said.count("\n") == 1

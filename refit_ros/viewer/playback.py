@@ -1,0 +1,99 @@
+"""A bag of people, gone through by a slider or played."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from refit_ros.core.errors import InputError
+from refit_ros.core.plain_files import shown
+from refit_ros.motion.from_messages import SMPL_ARRAY, sightings_of
+from refit_ros.motion.types import Sighting
+from refit_ros.node.frames import NoTransform, matrix
+from refit_ros.node.recording import CAMERA_INFO, open_bag, transforms_in
+from refit_ros.viewer.scene import Scene
+
+SPEEDS = ("0.25x", "1x", "4x")
+
+
+class Playback:
+    """Raises InputError where the bag has no people, and as `open_bag` does. To be closed."""
+
+    def __init__(self, path: Path, topic: str) -> None:
+        self._open = ExitStack()
+        self._reader = self._open.enter_context(open_bag(path))
+        wanted = [each for each in self._reader.connections if each.topic == topic and each.msgtype == SMPL_ARRAY]
+        self._messages = (
+            [(time_ns, connection, raw) for connection, time_ns, raw in self._reader.messages(wanted)] if wanted else []
+        )
+        if not self._messages:
+            self.close()
+            raise InputError(
+                f"{shown(path)} holds no people on {topic}: let `python -m refit_ros bag` make a bag of them first."
+            )
+        self._times_s = (np.array([time_ns for time_ns, _, _ in self._messages]) - self._messages[0][0]) * 1e-9
+        self._lookup = transforms_in(self._reader)
+        self._lock = threading.Lock()
+        self._shown, self._moved = -1, False
+        self.at_s, self.playing, self.speed = 0.0, True, 1.0
+
+    @property
+    def length_s(self) -> float:
+        return float(self._times_s[-1])
+
+    def close(self) -> None:
+        self._open.close()
+
+    def go_to(self, at_s: float) -> None:
+        """Somebody moved the slider."""
+        with self._lock:
+            self.at_s, self._moved = min(max(at_s, 0.0), self.length_s), True
+
+    def advance(self, passed_s: float, scene: Scene) -> None:
+        """So much time has passed: give the scene the message of now, if it is another one. After the end it begins."""
+        with self._lock:
+            if self.playing:
+                self.at_s += passed_s * self.speed
+                if self.at_s > self.length_s:
+                    self.at_s, self._moved = 0.0, True
+            index = max(int(np.searchsorted(self._times_s, self.at_s + 1e-6, side="right")) - 1, 0)
+            if self._moved:
+                scene.forget_people()
+            if index != self._shown or self._moved:
+                scene.take_people(self._message(index), float(self._times_s[index]))
+            self._shown, self._moved = index, False
+
+    @property
+    def now_s(self) -> float:
+        """Of the message that is shown."""
+        return float(self._times_s[max(self._shown, 0)])
+
+    def give_cameras(self, scene: Scene) -> None:
+        """The first calibration of each camera in the bag, by its topic's first part."""
+        wanted = [each for each in self._reader.connections if each.msgtype == CAMERA_INFO]
+        for connection in wanted:
+            for _, _, raw in self._reader.messages([connection]):
+                name = connection.topic.strip("/").rsplit("/", 1)[0]
+                scene.take_camera_info(name, self._reader.deserialize(raw, connection.msgtype))
+                break
+
+    def place(self, target: str, source: str) -> np.ndarray | None:
+        """(4, 4) of one frame in another at the time that is shown; None without a transform."""
+        time_ns = self._messages[max(self._shown, 0)][0]
+        try:
+            return matrix(*self._lookup(target, source, time_ns))
+        except NoTransform:
+            return None
+
+    def sightings(self, person: int) -> Iterator[Sighting]:
+        """All that the bag has of somebody."""
+        for index in range(len(self._messages)):
+            yield from (each for each in sightings_of(self._message(index)) if each.id == person)
+
+    def _message(self, index: int):
+        _, connection, raw = self._messages[index]
+        return self._reader.deserialize(raw, connection.msgtype)
