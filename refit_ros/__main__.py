@@ -15,9 +15,10 @@ if __name__ == "__main__":  # until `main` listens nothing is open yet: a signal
 import argparse
 import importlib
 import sys
+import traceback
 
 from refit_ros import __version__, interrupt
-from refit_ros.commands import COMMANDS, EXIT_BAD_INPUT, EXIT_OK, Command
+from refit_ros.commands import COMMANDS, EXIT_BAD_INPUT, EXIT_NOT_WELL, EXIT_OK, Command
 
 # What a user can mend is told in one sentence; anything else is a mistake of this program and keeps its traceback.
 EXPECTED_ERRORS = (ValueError, OSError, ModuleNotFoundError)
@@ -39,8 +40,23 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 well, 1 done but not well, 2 bad input."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    """Run one command and return its exit code: 0 well or told to stop, 1 done but not well, 2 bad input.
+
+    Does not return from a command that only notes signals: that ends the program (`interrupt.leave`).
+    """
+    try:
+        code = _guarded(list(sys.argv[1:] if arguments is None else arguments))
+    except Exception:
+        if not interrupt.only_notes():
+            raise
+        traceback.print_exc()
+        code = EXIT_NOT_WELL
+    if interrupt.only_notes():
+        interrupt.leave(code)
+    return code
+
+
+def _guarded(arguments: list[str]) -> int:
     try:
         interrupt.listen()
         interrupt.end_with_parent()
@@ -51,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
-        if interrupt.came():  # an import that was cut off by it says all sorts of things
+        if interrupt.came() and not interrupt.only_notes():  # an import that was cut off by it says all sorts of things
             interrupt.ignore()
             return EXIT_OK
         if not isinstance(error, EXPECTED_ERRORS):
@@ -88,6 +104,8 @@ def _run_command(name: str, command: Command, arguments: list[str]) -> int:
     module.add_arguments(parser)
     args = parser.parse_args(arguments)
     args.ros_arguments = ros_arguments
+    if command.notes_signals:
+        interrupt.only_note()
     interrupt.check()
     return int(module.run(args) or EXIT_OK)
 

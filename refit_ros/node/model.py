@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from refit_ros import interrupt
+
 if TYPE_CHECKING:
     from refit_ros.estimation.settings import Settings
     from refit_ros.node.parameters import NodeParameters
@@ -32,9 +34,12 @@ class Model:
 def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     """Load everything that the parameters name.
 
-    Raises FileNotFoundError or ValueError with one sentence that names the path or device and the way to mend it.
+    Raises FileNotFoundError or ValueError with one sentence that names the path or device and the way to mend it, and
+    KeyboardInterrupt between two steps where a signal came.
     """
     from refit_ros.core.body import load_body
+
+    interrupt.check()
     from refit_ros.core.checkpoint import load_network
     from refit_ros.core.device import device_named
     from refit_ros.core.inference import prepare
@@ -42,11 +47,15 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     from refit_ros.estimation.estimator import Estimator
     from refit_ros.node.threads import all_for_the_engine, one_for_the_rest
 
+    interrupt.check()
     device = device_named(parameters.device)
     body = load_body(parameters.body_model or None)
+    interrupt.check()
     network = load_network(parameters.weights or None, body=body, device=device)
+    interrupt.check()
     all_for_the_engine()
     prepared = prepare(network, parameters.precision, parameters.engine, parameters.max_batch)
+    interrupt.check()
     one_for_the_rest(prepared.engine)
     notes = [
         EMBEDDED if network.trained and network.embedded else "",

@@ -11,7 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-SIGINT_PATIENCE_S = 3.5  # what a program has to end by itself before it is killed
+from refit_ros.interrupt import LAST_RESORT_S
+
+SIGINT_PATIENCE_S = LAST_RESORT_S + 0.5  # what a program has to end by itself before it is killed
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 COMMAND_LINE = (sys.executable, "-m", "refit_ros")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import traceback
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from refit_ros import interrupt
 
 if TYPE_CHECKING:
     from rclpy.executors import Executor
+    from rclpy.guard_condition import GuardCondition
 
     from refit_ros.node.refit_node import RefitNode
 
@@ -20,8 +19,9 @@ END_WAIT_S = 1.0  # for a callback that is still at work when all ends
 
 
 def run_node(ros_arguments: list[str]) -> int:
-    """Run the node until KeyboardInterrupt (the command line makes one of SIGINT and of SIGTERM). Returns the exit code.
+    """Run the node until a signal was noted (`interrupt.only_note`). Returns the exit code, to be left with at once.
 
+    A thread may still be deep in a computation then: waiting for it could take longer than anybody waits for a Ctrl-C.
     rclpy's own signal handlers would take the context away before the node could tidy up: the markers on show
     could not be taken down. Raises ValueError with a sentence on arguments and parameters that cannot be used.
     """
@@ -29,6 +29,8 @@ def run_node(ros_arguments: list[str]) -> int:
 
     keep_freed_memory()
     import rclpy
+
+    interrupt.check()
     from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
     from rclpy.impl.implementation_singleton import rclpy_implementation
     from rclpy.signals import SignalHandlerOptions
@@ -44,14 +46,8 @@ def run_node(ros_arguments: list[str]) -> int:
     except KeyboardInterrupt:
         pass
     finally:
-        interrupt.ignore()
-        at_work = program.end()
+        program.end()
         rclpy.try_shutdown()
-    if at_work:
-        # A thread is deep in a computation: waiting for it could take longer than anybody waits for a Ctrl-C.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
     return 0
 
 
@@ -64,40 +60,39 @@ class _Program:
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
         self._spun = threading.Event()
+        self._wake: GuardCondition | None = None  # ends the wait of a spinning thread that has nothing to do
 
     def run(self) -> None:
         import cv2
 
+        interrupt.check()
         from refit_ros.node.refit_node import RefitNode
 
+        interrupt.check()
         cv2.setNumThreads(1)  # its pool spins between two pictures and takes more than it gives
         self._node = RefitNode()
+        self._wake = self._node.create_guard_condition(lambda: None)
         interrupt.check()
         self._node.start()
         self._thread = threading.Thread(target=self._spin, name="refit spin", daemon=True)
         self._thread.start()
-        # Not by `join`: interrupted by a signal, it takes the thread for ended (CPython before 3.13), and the
-        # interpreter would then go away under it.
         while not self._spun.wait(LOOK_S):
             interrupt.check()
 
-    def end(self) -> bool:
-        """Close everything. True where a thread is still at work."""
+    def end(self) -> None:
+        """Take down what is on show and close everything, unless a callback is still at work."""
         self._ending.set()
-        if self._thread is not None:
-            if self._executor is not None:
-                self._executor.shutdown()
+        if self._thread is not None:  # first of all: what it waits for must not be taken from under it
+            self._wake.trigger()
             self._thread.join(END_WAIT_S)
-        at_work = self._thread is not None and self._thread.is_alive()
-        if self._node is not None and not at_work:
-            at_work = not self._node.close()
-        return at_work
+            if self._thread.is_alive():
+                return
+            self._executor.shutdown()
+        if self._node is not None and self._node.close():  # nobody publishes any more: others hear that it leaves
+            self._node.destroy_node()
 
     def _spin(self) -> None:
-        """Like `executor.spin()`, but a callback that raises ends neither the node nor the others.
-
-        The executor is made here: a signal interrupts the main thread, and half an executor ends with a traceback.
-        """
+        """Like `executor.spin()`, but a callback that raises ends neither the node nor the others."""
         from rclpy.executors import SingleThreadedExecutor
 
         self._executor = SingleThreadedExecutor()
@@ -105,6 +100,8 @@ class _Program:
         while self._executor.context.ok() and not self._ending.is_set():
             try:
                 self._executor.spin_once()
+            except KeyboardInterrupt:  # by `interrupt.check`, in a service call that configures the node
+                break
             except Exception:
                 if self._executor.context.ok() and not self._ending.is_set():
                     self._node.get_logger().error(f"a callback failed:\n{traceback.format_exc()}")

@@ -7,14 +7,12 @@ One camera is called `camera`, several are `camera1`, `camera2` ...
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -243,33 +241,43 @@ def _plain(value):
 
 
 def run_synthetic_cameras(overrides: dict, ros_arguments: list[str]) -> int:
-    """The whole program: render, publish until told to stop. Raises ValueError on options that cannot be used."""
+    """The whole program: render, publish until a signal was noted. Raises ValueError on options that cannot be used.
+
+    The rendering, or a compilation for it, may still be at work afterwards: nobody waits for that, and the program is to
+    be left with the exit code at once (`interrupt.leave`).
+    """
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
-    if not any(name in os.environ for name in PROFILE_VARIABLES):
-        # A folder of its own: a name that others can guess in a folder that all share could be a link of theirs.
-        profiles = Path(tempfile.mkdtemp(prefix="refit_ros_"))
-        atexit.register(shutil.rmtree, profiles, ignore_errors=True)
-        os.environ |= write_profile(profiles / "fast_dds.xml", segment_bytes(MOST_CAMERAS, 640, 480))
     # One thread: the other cores belong to the node, which starts at the same time and loses more than is won here.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-    rclpy.init(args=ros_arguments, signal_handler_options=SignalHandlerOptions.NO)
-    renderer = ThreadPoolExecutor(1)
+    renderer, node = ThreadPoolExecutor(1), None
     try:
-        _render_and_play(SyntheticCameras(overrides), renderer)
+        with _large_messages():
+            rclpy.init(args=ros_arguments, signal_handler_options=SignalHandlerOptions.NO)
+            node = SyntheticCameras(overrides)
+        _render_and_play(node, renderer)
     except KeyboardInterrupt:
         pass
     finally:
-        interrupt.ignore()
         renderer.shutdown(wait=False, cancel_futures=True)
+        if node is not None:
+            node.destroy_node()
         rclpy.try_shutdown()
-    if interrupt.came():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)  # the rendering, or a compilation for it, may still be at work: nobody waits for that
     return 0
+
+
+@contextmanager
+def _large_messages() -> Iterator[None]:
+    """Fast DDS's settings for images, unless the user has their own. It reads them once, with the first node."""
+    if any(name in os.environ for name in PROFILE_VARIABLES):
+        yield
+        return
+    # A folder of its own: a name that others can guess in a folder that all share could be a link of theirs.
+    with tempfile.TemporaryDirectory(prefix="refit_ros_") as profiles:
+        os.environ |= write_profile(Path(profiles) / "fast_dds.xml", segment_bytes(MOST_CAMERAS, 640, 480))
+        yield
 
 
 def _render_and_play(node: SyntheticCameras, renderer: ThreadPoolExecutor) -> None:

@@ -24,7 +24,7 @@ try:
         import slow
     except BaseException:
         print("lost", flush=True)
-    end_s = time.monotonic() + 20
+    end_s = time.monotonic() + 600
     while time.monotonic() < end_s:
         pass
 except KeyboardInterrupt:
@@ -34,20 +34,82 @@ sys.exit(3)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("times", [1, 5])
-def test_within_an_import_it_comes_afterwards(tmp_path, number, times):
-    (tmp_path / "slow.py").write_text("import time\ntime.sleep(0.6)\n")
+# A program that only notes; what it does then comes as an argument.
+NOTES = """
+import atexit, os, sys, threading, time
+from refit_ros import interrupt
+
+atexit.register(os.abort)  # as threads of compiled code do now and then where the interpreter ends
+interrupt.LAST_RESORT_S = float(sys.argv[1])
+interrupt.only_note()
+sys.stdout.write("ready\\n")
+sys.stdout.flush()
+{then}
+"""
+LOOKS = """
+try:
+    while not interrupt.came():
+        pass
+    time.sleep(0.1)
+    print("nothing was raised")
+except KeyboardInterrupt:
+    print("raised")
+interrupt.leave(7)
+"""
+NEVER_LOOKS = """
+lock = threading.Lock()
+lock.acquire()
+lock.acquire()
+"""
+
+
+def run(code: str, number: signal.Signals, *arguments: str) -> tuple[int, str]:
+    """Exit code and words of a program that got a signal when it said that it was ready."""
     program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
         assert program.stdout.readline() == "ready\n"
-        time.sleep(0.2)
+        program.send_signal(number)
+        said, _ = program.communicate(timeout=300)
+    finally:
+        program.kill()
+    return program.returncode, said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_where_it_is_only_noted_nothing_is_raised_and_the_program_leaves_with_its_own_code(number):
+    assert run(NOTES.format(then=LOOKS), number, "600") == (7, "nothing was raised\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_program_that_never_looks_at_the_note_is_ended(number):
+    assert run(NOTES.format(then=NEVER_LOOKS), number, "0.2") == (0, "")
+
+
+def test_an_import_without_end_is_ended_where_nothing_can_be_raised(tmp_path):
+    (tmp_path / "slow.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(600)\n")
+    quiet = PROGRAM.replace('print("ready", flush=True)', "interrupt.PATIENCE_S = 0.3")
+    assert run(quiet, signal.SIGINT, str(tmp_path)) == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("times", [1, 5])
+def test_within_an_import_it_comes_afterwards(tmp_path, number, times):
+    (tmp_path / "slow.py").write_text("print('within', flush=True)\ninput()\n")
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert program.stdout.readline() == "ready\n" and program.stdout.readline() == "within\n"
         for _ in range(times):
             program.send_signal(number)
             time.sleep(0.01)
-        said, _ = program.communicate(timeout=15)
+        said, _ = program.communicate("\n", timeout=300)
     finally:
         program.kill()
     assert (program.returncode, said) == (0, "")
@@ -62,7 +124,7 @@ try:
     interrupt.listen()
     interrupt.end_with_parent()
     print("ready", flush=True)
-    time.sleep(40)
+    time.sleep(600)
 except KeyboardInterrupt:
     open(sys.argv[1], "w").close()
 """
@@ -72,7 +134,7 @@ import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", *sys.argv[1:]], stdout=subprocess.PIPE)
 child.stdout.readline()
 print(child.pid, flush=True)
-time.sleep(40)
+time.sleep(600)
 """
 
 
@@ -90,7 +152,7 @@ def test_a_launched_program_ends_well_when_what_launched_it_is_gone(tmp_path, to
     try:
         parent.kill()
         parent.wait()
-        end_s = time.monotonic() + (15 if told else 1)
+        end_s = time.monotonic() + (300 if told else 1)
         while not mark.exists() and time.monotonic() < end_s:
             time.sleep(0.05)
         assert mark.exists() == told

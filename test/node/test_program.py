@@ -15,9 +15,10 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("refit_ros.msg", reason="the messages of refit_ros are not built")
 
 HERE = Path(__file__).parent
-END_S = 30.0  # patience on a machine that has much else to do
+PATIENCE_S = 300.0  # on a machine that has much else to do; alone, a node starts in about 4 s and ends within 1 s
 ACTIVE = f"""
-import sys
+import atexit, os, sys
+atexit.register(os.abort)  # as threads of the middleware and of the network do now and then where the interpreter ends
 sys.path.insert(0, {str(HERE)!r})
 from node_fakes import fake_model
 from refit_ros.node import refit_node
@@ -53,7 +54,7 @@ class Process:
                 env=dict(os.environ, PYTHONUNBUFFERED="1"),
             )
 
-    def wait_for(self, words: str, timeout_s: float = 60.0) -> None:
+    def wait_for(self, words: str, timeout_s: float = PATIENCE_S) -> None:
         end_s = time.monotonic() + timeout_s
         while words not in self.log.read_text():
             assert self.child.poll() is None, f"ended too early:\n{self.log.read_text()}"
@@ -61,13 +62,13 @@ class Process:
             time.sleep(0.05)
 
     def end(self, number: signal.Signals) -> tuple[int, str]:
-        """Its exit code and words, after a signal; fails where it never ends. (Alone on two cores it takes about 1 s.)"""
+        """Its exit code and words, after a signal; fails where it never ends."""
         self.child.send_signal(number)
         try:
-            return self.child.wait(END_S), self.log.read_text()
+            return self.child.wait(PATIENCE_S), self.log.read_text()
         except subprocess.TimeoutExpired:
             self.child.kill()
-            pytest.fail(f"still running {END_S} s after {number.name}:\n{self.log.read_text()}")
+            pytest.fail(f"still running {PATIENCE_S} s after {number.name}:\n{self.log.read_text()}")
 
 
 @pytest.fixture
@@ -93,13 +94,23 @@ def test_a_signal_ends_the_active_node(process, number):
     assert code == 0 and "Traceback" not in said and "rror" not in said
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-@pytest.mark.parametrize("module", ["rclpy", "refit_ros.node.refit_node"])
+@pytest.mark.parametrize(
+    "module, number",
+    [
+        ("refit_ros.node.program", signal.SIGINT),
+        ("rclpy", signal.SIGTERM),
+        ("cv2", signal.SIGINT),
+        ("refit_ros.node.refit_node", signal.SIGTERM),
+        ("refit_ros.core.body", signal.SIGINT),
+        ("torch", signal.SIGTERM),
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_a_signal_while_it_starts(process, number, module):
     node = process("-c", STARTING.format(module=module))
     node.wait_for(f"importing {module}")
     code, said = node.end(number)
-    assert code == 0 and "Traceback" not in said
+    assert code == 0 and "Traceback" not in said and "active" not in said
 
 
 def test_configure_fails_and_the_node_stays_alive(process):
@@ -116,14 +127,14 @@ def test_configure_fails_and_the_node_stays_alive(process):
 )
 def test_a_parameter_of_another_type_or_out_of_range_is_one_sentence(process, argument, says):
     node = process("-m", "refit_ros", "node", "--ros-args", "-p", argument)
-    assert node.child.wait(60) == 2
+    assert node.child.wait(PATIENCE_S) == 2
     said = node.log.read_text()
     assert says in said and "Traceback" not in said
 
 
 def test_arguments_that_ros_cannot_read_are_one_sentence(process):
     node = process("-m", "refit_ros", "node", "--ros-args", "-p", "no value")
-    assert node.child.wait(60) == 2
+    assert node.child.wait(PATIENCE_S) == 2
     assert "Traceback" not in node.log.read_text()
 
 
