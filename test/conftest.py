@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import random
 import sys
+from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # domains
+from domains import own_domain  # noqa: E402
+
 # Nothing that a test publishes leaves this machine, nor meets another run of the suite on it.
-if "ROS_DOMAIN_ID" not in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ["ROS_DOMAIN_ID"] = str(40 + os.getpid() % 60)
+os.environ["ROS_DOMAIN_ID"] = str(own_domain())
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 os.environ.setdefault("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
 

@@ -35,7 +35,7 @@ class Setup:
     camera_options: Mapping[str, object]  # parameters of the synthetic cameras
     node_parameters: Mapping[str, object]  # parameters of the refit node
     domain_id: int  # ROS_DOMAIN_ID
-    start_patience_s: float = 90.0  # for the first message; the first run ever compiles
+    start_patience_s: float = 300.0  # for the first message; the first run ever compiles, and machines are busy
     settle_s: float = 1.0  # after the first message, before anything is counted
     overlays_at: tuple[float, ...] = ()  # fractions of the time at which pictures are taken
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from refit_ros.interrupt import LAST_RESORT_S
 
-SIGINT_PATIENCE_S = LAST_RESORT_S + 0.5  # what a program has to end by itself before it is killed
+SIGINT_PATIENCE_S = LAST_RESORT_S + 10  # what a program has to end by itself before it is killed: more than it takes
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 COMMAND_LINE = (sys.executable, "-m", "refit_ros")
 

@@ -121,6 +121,12 @@ class RefitNode(LifecycleNode):
         self._opened.close()
         return self._idle
 
+    def destroy_node(self) -> None:
+        """rclpy keeps the state machine of a lifecycle node, and so the node: others would see it until it is collected."""
+        super().destroy_node()
+        if (machine := getattr(self, "_state_machine", None)) is not None:
+            machine.destroy_when_not_in_use()
+
     def _open_streams(self, opened: ExitStack) -> None:
         """Each thing is closed by `opened` in the opposite order: cameras first, then the thread, then what it used."""
         from diagnostic_msgs.msg import DiagnosticArray

@@ -19,7 +19,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("refit_ros.msg", reason="the messages are not built")
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
-LIMIT_S = 100  # also on a busy machine that compiles for the first time
+LIMIT_S = 600  # also on a busy machine that compiles for the first time
 
 
 def demo(output: Path, *arguments: str) -> subprocess.Popen:
@@ -89,14 +89,14 @@ def test_what_is_not_there_is_named_at_once(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for children in /proc")
 def test_ctrl_c_ends_it_and_its_children(tmp_path):
-    process = demo(tmp_path, "--seconds", "60")
-    end_s = time.monotonic() + 60
+    process = demo(tmp_path, "--seconds", "600")
+    end_s = time.monotonic() + LIMIT_S
     children: list[int] = []
     while len(children) < 2 or "ready after" not in (tmp_path / "cameras.log").read_text():
         assert time.monotonic() < end_s and process.poll() is None
         time.sleep(0.2)
         children = children_of(process)
     os.kill(process.pid, signal.SIGINT)
-    _, complained = finish(process, within_s=30)
+    _, complained = finish(process)
     assert process.returncode == EXIT_OK and "Traceback" not in complained
     assert not any(is_running(child) for child in children)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,32 +16,44 @@ sys.path.insert(0, str(Path(__file__).parent))  # node_fakes
 WAIT_S = 120.0  # patience on a machine that has much else to do
 
 
+class Spin:
+    """A thread that spins a node until told to end. (`executor.shutdown` would destroy what the thread still waits for.)"""
+
+    def __init__(self, node, context) -> None:
+        from rclpy.executors import SingleThreadedExecutor
+
+        self.executor = SingleThreadedExecutor(context=context)
+        self.executor.add_node(node)
+        self._ending = threading.Event()
+        self._wake = node.create_guard_condition(lambda: None)
+        self._thread = threading.Thread(target=self._run, name=f"spin {node.get_name()}", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self.executor.spin_once()
+
+    def end(self) -> None:
+        self._ending.set()
+        self._wake.trigger()
+        self._thread.join(WAIT_S)
+        assert not self._thread.is_alive(), f"{self._thread.name}: a callback never ends"
+        self.executor.shutdown()
+
+
 class Bench:
     """The node under test and a helper node, each spun in a thread; every wait has an end."""
 
     def __init__(self, context) -> None:
         from rclpy.node import Node
 
-        self.context, self._stops = context, []
+        self.context, self._spins = context, {}
         self.helper = Node("helper", context=context)
         self._spin(self.helper)
         self.node, self._static, self._publishers, self._clients = None, None, {}, {}
 
     def _spin(self, node) -> None:
-        from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-
-        executor = SingleThreadedExecutor(context=self.context)
-        executor.add_node(node)
-
-        def run() -> None:
-            try:
-                executor.spin()
-            except ExternalShutdownException:
-                pass
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        self._stops.append((executor, thread))
+        self._spins[node] = Spin(node, self.context)
 
     def start(self, model=None, load=None, activate: bool = True, arguments: tuple[str, ...] = (), **parameters):
         """The node `refit`, spinning; `model` or `load` in place of a network. Returns it."""
@@ -130,14 +144,27 @@ class Bench:
         self.wait(future.done, f"an answer of {name}")
         return future.result()
 
-    def close(self) -> None:
+    def within_spin(self, what: Callable[[], Any]) -> Any:
+        """What a function of no arguments returns, called where the node's callbacks are: as a transition by service is.
+
+        From another thread it would take things from under the executor while that waits for them.
+        """
+        done = self._spins[self.node].executor.create_task(what)
+        self.wait(done.done, "the spinning thread to do something")
+        return done.result()
+
+    def stop(self) -> None:
+        """Close and destroy the node, if there is one. Nothing spins it then: an executor waits for what it holds."""
         if self.node is not None:
+            self._spins.pop(self.node).end()
             self.node.close()
-        for executor, thread in self._stops:
-            executor.shutdown()
-            thread.join(5)
-        for node in filter(None, (self.node, self.helper)):
-            node.destroy_node()
+            self.node.destroy_node()
+            self.node = None
+
+    def close(self) -> None:
+        self.stop()
+        self._spins.pop(self.helper).end()
+        self.helper.destroy_node()
 
 
 @pytest.fixture

@@ -44,25 +44,28 @@ def test_a_camera_that_changes_its_resolution_its_intrinsics_or_its_roi_is_follo
 def test_services_and_timers_are_closed_while_inactive(bench):
     bench.start(fake_model(), activate=False)
     node = bench.node
-    node.trigger_configure()
+    bench.within_spin(node.trigger_configure)
 
     def open_things():
         return len(list(node.services)), len(list(node.timers)), len(list(node.subscriptions)), len(list(node.publishers))
 
     inactive = open_things()
-    node.trigger_activate()
+    bench.within_spin(node.trigger_activate)
     active = open_things()
     assert all(more > less for more, less in zip(active, inactive))
-    node.trigger_deactivate()
+    bench.within_spin(node.trigger_deactivate)
     assert open_things() == inactive
 
 
 def test_a_hundred_lifecycles_leave_nothing_behind(bench):
+    from rclpy.lifecycle import TransitionCallbackReturn
+
     bench.start(fake_model(), activate=False)
     node, sizes = bench.node, []
 
     def cycle() -> None:
-        assert node.trigger_configure() and node.trigger_activate() and node.trigger_deactivate() and node.trigger_cleanup()
+        for transition in (node.trigger_configure, node.trigger_activate, node.trigger_deactivate, node.trigger_cleanup):
+            assert bench.within_spin(transition) == TransitionCallbackReturn.SUCCESS
 
     for number in range(100):
         cycle()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from node_fakes import fake_model
 
@@ -76,6 +78,20 @@ def test_shutdown_while_active(bench):
     bench.start(fake_model())
     assert change_by_id(bench, 7) and state_of(bench) == "finalized"
     bench.wait(lambda: not subscribed(bench), "the subscription to end")
+
+
+def test_a_node_that_was_destroyed_is_gone_for_others_at_once(bench):
+    """Not only when Python collects it: with half of its services gone nobody could ask the next one of that name."""
+    kept = bench.start(fake_model())
+    bench.wait(lambda: "refit" in bench.helper.get_node_names(), "the node to be seen")
+    gc.collect()
+    gc.disable()
+    try:
+        bench.stop()
+        bench.wait(lambda: "refit" not in bench.helper.get_node_names(), "the node to be gone", timeout_s=20)
+    finally:
+        gc.enable()
+    assert kept is not bench.node  # until here
 
 
 def test_an_illegal_transition_is_refused_and_survived(bench):
@@ -201,7 +217,7 @@ def test_a_parameter_set_too_late_is_said_to_wait_for_configure(bench, capfd):
     node = bench.start(fake_model(), activate=False)
     assert node.set_parameters([Parameter("smoothing", value=0.25)])[0].successful
     assert "configured anew" not in capfd.readouterr().err
-    node.trigger_configure()
+    bench.within_spin(node.trigger_configure)
     assert node.set_parameters([Parameter("smoothing", value=0.75)])[0].successful
     assert "smoothing: takes effect when the node is configured anew" in capfd.readouterr().err
 

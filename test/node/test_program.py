@@ -113,11 +113,29 @@ def test_a_signal_while_it_starts(process, number, module):
     assert code == 0 and "Traceback" not in said and "active" not in said
 
 
-def test_configure_fails_and_the_node_stays_alive(process):
+def state_of_the_node(context) -> str:
+    """What it answers, asked over ROS."""
+    from lifecycle_msgs.srv import GetState
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.node import Node
+
+    asking, executor = Node("asking", context=context), SingleThreadedExecutor(context=context)
+    executor.add_node(asking)
+    client = asking.create_client(GetState, "/refit/get_state")
+    try:
+        assert client.wait_for_service(PATIENCE_S), "no service /refit/get_state"
+        answer = client.call_async(GetState.Request())
+        executor.spin_until_future_complete(answer, PATIENCE_S)
+        return answer.result().current_state.label
+    finally:
+        executor.shutdown()
+        asking.destroy_node()
+
+
+def test_configure_fails_and_the_node_stays_alive(process, ros_context):
     node = process("-m", "refit_ros", "node", "--ros-args", "-p", "device:=toaster")
     node.wait_for("configure failed: there is no device 'toaster'")
-    time.sleep(0.5)
-    assert node.child.poll() is None
+    assert state_of_the_node(ros_context) == "unconfigured"
     code, said = node.end(signal.SIGINT)
     assert code == 0 and "Traceback" not in said
 
