@@ -10,9 +10,12 @@ import numpy as np
 from refit_ros.node import conversions
 from refit_ros.node.level import LevelFrame
 from refit_ros.node.message_types import RosTypes
+from refit_ros.node.obstacles import Obstacles
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
+
+    from refit_ros.core.body_files import BodyArrays
 
 DEPTH = 5  # reliable, the last few
 TF_REMEMBERED = 300  # sets whose transforms are known as this node's own when they come back on /tf
@@ -22,7 +25,13 @@ class Outputs:
     """Publishers of the lifecycle node; they are silent while it is not active."""
 
     def __init__(
-        self, node: LifecycleNode, cameras: list[str], publish_mesh: bool, faces: np.ndarray, tf_prefix: str = ""
+        self,
+        node: LifecycleNode,
+        cameras: list[str],
+        publish_mesh: bool,
+        faces: np.ndarray,
+        tf_prefix: str = "",
+        obstacles_of: BodyArrays | None = None,
     ) -> None:
         from sensor_msgs.msg import Image
         from visualization_msgs.msg import MarkerArray
@@ -40,12 +49,15 @@ class Outputs:
         self._tf = tf2_ros.TransformBroadcaster(node)
         self._tf_stamps_ns: deque[int] = deque(maxlen=TF_REMEMBERED)
         self.level = LevelFrame(node, tf_prefix)
+        self.obstacles = Obstacles(node, obstacles_of) if obstacles_of is not None else None
 
     def close(self) -> None:
         for publisher in (self._smpl, self._markers, *self._overlays.values()):
             self._node.destroy_lifecycle_publisher(publisher)
         self._node.destroy_publisher(self._tf.pub_tf)
         self.level.close()
+        if self.obstacles is not None:
+            self.obstacles.close()
 
     def smpl_wanted(self) -> bool:
         return self._smpl.get_subscription_count() > 0

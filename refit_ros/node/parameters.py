@@ -83,6 +83,7 @@ class NodeParameters:
         False, "Publish everybody where they will be by then, walking on as before; the stamp stays the images' capture time"
     )
     publish_mesh: bool = _parameter(False, "Put the mesh into /human/markers, besides skeleton and label")
+    obstacles: bool = _parameter(False, "Publish people for planners too: /human/obstacles, /human/capsules and more")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fixed_frame", self.fixed_frame.removeprefix("/"))  # ROS 1's way to write it

@@ -85,6 +85,8 @@ class Pipeline:
         """Take down the markers that are shown, and mark the overlays."""
         for camera in list(self._overlays):
             self.mark_stale(camera)
+        if self._outputs.obstacles is not None:
+            self._outputs.obstacles.publish((), self._tally.newest_stamp_ns, self._last_frame_id)
         if self._outputs.markers_wanted():
             self._outputs.publish_markers(self._markers.deletion(self._tally.newest_stamp_ns, self._last_frame_id))
 
@@ -138,6 +140,8 @@ class Pipeline:
             out.publish_smpl(conversions.smpl_array(out.types, people, taken, frame_id, self._model.body.name, latency_ns))
         if people.people and out.tf_wanted():
             out.publish_tf(frames.transforms(out.types, people.people, stamp_ns, frame_id, self._tf_prefix))
+        if out.obstacles is not None:
+            out.obstacles.publish(people.people, stamp_ns, frame_id)
         if out.markers_wanted():
             meshes = self._meshes(people) if out.publish_mesh else {}
             out.publish_markers(self._markers.serialized(people.people, stamp_ns, frame_id, meshes, out.faces))

@@ -148,6 +148,8 @@ def transforms_in(reader: AnyReader) -> Lookup:
 class BagOutputs:
     """In place of the node's publishers: everything is wanted but overlays, and goes into the bag."""
 
+    obstacles = None
+
     def __init__(self, writer: Any, store: Any, publish_mesh: bool, faces: np.ndarray) -> None:
         self.types, self.publish_mesh, self.faces = BagTypes(store), publish_mesh, np.asarray(faces)
         self.time_ns = 0  # when the bag says that the set was complete

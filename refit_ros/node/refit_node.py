@@ -78,7 +78,9 @@ class RefitNode(LifecycleNode):
         self._detections = settings.detector == "topic"
         faces = np.asarray(self._model.body.faces)
         self._tf_prefix = frames.prefix_of(self._options.tf_prefix, self.get_namespace())
-        self._outputs = Outputs(self, list(self._options.cameras), self._options.publish_mesh, faces, self._tf_prefix)
+        obstacles_of = self._model.body.arrays if self._options.obstacles else None
+        names = list(self._options.cameras)
+        self._outputs = Outputs(self, names, self._options.publish_mesh, faces, self._tf_prefix, obstacles_of)
         self.get_logger().info(
             f"configured: {self._model.weights} weights, body {self._model.body.name}, on {self._model.device}"
         )

@@ -1,0 +1,61 @@
+"""The example for speed and separation: its numbers, on capsules that are known."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PATH = Path(__file__).resolve().parents[2] / "examples" / "separation.py"
+pytestmark = pytest.mark.skipif(not PATH.exists(), reason="the examples are not beside the tests")
+
+
+@pytest.fixture(scope="module")
+def separation():
+    import sys
+
+    spec = importlib.util.spec_from_file_location("separation_example", PATH)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+def table(*rows) -> dict[str, np.ndarray]:
+    from refit_ros.node.obstacles import CAPSULE_FIELDS
+
+    return dict(zip(CAPSULE_FIELDS, np.array(rows, "<f4").reshape(-1, len(CAPSULE_FIELDS)).T))
+
+
+FAR = (5, 0, 0, 5, 0, 1, 0.2, 0, 0, 0, 0.1, 1, 0)  # ends, radius, velocity, stddev, id, joint
+NEAR = (2, 0, 0, 2, 0, 1, 0.1, -2.0, 0, 0, 0.05, 2, 0)
+
+
+def test_the_nearest_skin_and_how_fast_it_comes(separation):
+    distance_m, approach_mps = separation.nearest(table(FAR, NEAR), np.array([0.0, 0.0, 0.5]))
+    assert distance_m == pytest.approx(2 - 0.1 - 2 * 0.05, abs=1e-6) and approach_mps == pytest.approx(2.0)
+    _, away_mps = separation.nearest(table(NEAR), np.array([4.0, 0.0, 0.5]))
+    assert away_mps == 0.0
+
+
+def test_nobody_is_infinitely_far(separation):
+    assert separation.nearest(table(), np.zeros(3)) == (float("inf"), 0.0)
+
+
+def test_what_has_to_be_kept(separation):
+    robot = separation.Robot(speed_mps=1.0, reaction_s=0.1, stopping_s=0.3, stopping_m=0.2)
+    assert separation.distance_to_keep_m(robot, 0.1, 0.0) == pytest.approx(1.6 * 0.5 + 1.0 * 0.2 + 0.2)
+    assert separation.distance_to_keep_m(robot, 0.1, 2.0) == pytest.approx(2.0 * 0.5 + 1.0 * 0.2 + 0.2)
+    assert separation.distance_to_keep_m(robot, 0.5, 0.0) > separation.distance_to_keep_m(robot, 0.1, 0.0)  # old images
+
+
+def test_it_reads_what_the_node_writes(separation):
+    pytest.importorskip("sensor_msgs", reason="sensor_msgs is not installed")
+    from refit_ros.node.obstacles import CAPSULE_FIELDS, cloud
+
+    message = cloud(np.array([FAR, NEAR]), CAPSULE_FIELDS)
+    for name, column in separation.columns(message).items():
+        np.testing.assert_allclose(column, table(FAR, NEAR)[name])
