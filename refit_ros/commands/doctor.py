@@ -15,7 +15,7 @@ from pathlib import Path
 
 from refit_ros import __version__
 from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
-from refit_ros.commands.common import add_network_arguments, load_network_from
+from refit_ros.commands.common import add_network_arguments, load_network_from, positive_float
 from refit_ros.commands.missing import how_to_get
 
 NEEDED = {
@@ -57,11 +57,20 @@ class Finding:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network_arguments(parser)
+    parser.add_argument(
+        "--live", action="store_true", help="look at the cameras that run now, and print what would work and how to start it"
+    )
+    parser.add_argument("--seconds", type=positive_float, default=5.0, help="of --live: how long it listens")
+    parser.add_argument(
+        "--fixed-frame", default="", metavar="FRAME", help="of --live: the frame to be used; not given: found"
+    )
     parser.add_argument("--without-ros", action="store_true", help="do not ask for ROS 2: only for fitting and training")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print every finding; 1 where something has to be mended."""
+    if args.live:
+        return _live(args)
     problems = 0
     checks: list[Callable[[], Iterator[Finding]]] = [
         _program,
@@ -81,6 +90,19 @@ def run(args: argparse.Namespace) -> int:
                 print(f"  {'':<{WIDTH}} -> {finding.mend}", flush=True)
     print("all well" if problems == 0 else f"{problems} thing{'s' if problems > 1 else ''} to mend")
     return EXIT_OK if problems == 0 else EXIT_NOT_WELL
+
+
+def _live(args: argparse.Namespace) -> int:
+    """What is on the graph, and the line to type; 1 where a camera would not work."""
+    from refit_ros.node.advice import advise
+    from refit_ros.node.graph import look
+
+    print(f"listening for {args.seconds:g} s ...", flush=True)
+    advice = advise(*look(args.seconds, args.ros_arguments), args.fixed_frame.removeprefix("/"))
+    print("\n".join(advice.lines))
+    if advice.launch:
+        print(f"\n{advice.launch}")
+    return EXIT_OK if not advice.problems else EXIT_NOT_WELL
 
 
 def _program() -> Iterator[Finding]:
