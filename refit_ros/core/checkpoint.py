@@ -20,8 +20,9 @@ from refit_ros.core.keypoints import LANDMARKS, KeypointRefit
 from refit_ros.core.plain_checkpoint import StoredTensor, open_checkpoint
 from refit_ros.core.plain_files import open_regular, shown
 from refit_ros.core.plain_safetensors import open_safetensors
-from refit_ros.core.published import config_from_shapes, published_name, without_wrapping
+from refit_ros.core.published import config_from_shapes, own_name, published_name, without_wrapping
 from refit_ros.core.refit import Refit
+from refit_ros.core.stacked import Stacked
 
 log = logging.getLogger(__name__)
 
@@ -204,13 +205,21 @@ def _network_for(state: Mapping[str, StoredTensor], config: NetworkConfig, body:
     if any(problems.values()):
         raise InputError("; ".join(f"{len(names)} {what}: {_listed(names)}" for what, names in problems.items() if names))
     network = _network_of(config, body)
-    bad = []
-    targets = {published_name(name): value for name, value in network.state_dict().items()}
+    bad, stacked = [], {}
+    own = *network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False)
+    targets = {published_name(name): value.detach() for name, value in own}
     for name, stored in state.items():
         value = stored.read()
         if value.is_floating_point() and not torch.isfinite(value).all():
             bad.append(name)
-        targets[name].copy_(value)  # into the network itself: nothing lies in memory twice
+        if name in targets:
+            targets[name].copy_(value)  # into the network itself: nothing lies in memory twice
+        else:
+            stacked[own_name(name)] = value
+    for prefix, module in network.named_modules():
+        if isinstance(module, Stacked):
+            begin = f"{prefix}."
+            module.load_state_dict({name[len(begin) :]: value for name, value in stacked.items() if name.startswith(begin)})
     if bad:
         raise InputError(f"values that are not finite in {_listed(bad)}")
     return network

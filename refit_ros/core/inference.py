@@ -15,12 +15,10 @@ from refit_ros.core.cudnn_convolutions import with_cudnn
 from refit_ros.core.encoder import folded_encoder
 from refit_ros.core.errors import InputError
 from refit_ros.core.feedback import MarkerHead
-from refit_ros.core.fused_update import FusedDecoder, FusedUpdate
 from refit_ros.core.graphs import Recorded
 from refit_ros.core.halves import fit_in_halves
 from refit_ros.core.refit import Features, Refit
 from refit_ros.core.types import Crops, Estimate, Fit, Views
-from refit_ros.core.update import Decoder, Update
 
 log = logging.getLogger(__name__)
 
@@ -262,10 +260,8 @@ def choose_engine(device: torch.device, precision: str) -> str:
 
 
 def _loop_of(network: Refit) -> Refit:
-    """A copy without the convolutions, its update fused and its body quick."""
+    """A copy without the convolutions, its body quick."""
     loop = copy.deepcopy(network, {id(network.backbone): None, id(network.head): None})
-    assert isinstance(network.update, Update) and isinstance(network.decoder, Decoder)
-    loop.update, loop.decoder = FusedUpdate(network.update), FusedDecoder(network.decoder)
     loop.body.exact_joints = False
     return loop.eval().requires_grad_(False).to(network.init_pose.device)
 

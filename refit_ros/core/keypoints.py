@@ -17,7 +17,6 @@ from refit_ros.core.config import NetworkConfig
 from refit_ros.core.landmarks import HIPS, LANDMARK_NAMES, landmark_mixture
 from refit_ros.core.multi_linear import MultiLinear
 from refit_ros.core.refit import Refit
-from refit_ros.core.shared_update import SharedUpdate
 from refit_ros.core.types import Crops, Estimate, _check, _OnDevice
 from refit_ros.core.update import STREAMS
 
@@ -104,7 +103,6 @@ class KeypointRefit(Refit):
 
     def __init__(self, config: NetworkConfig, body: Body) -> None:
         super().__init__(config, body)
-        self.update = SharedUpdate(config)
         with torch.device(body.v_template.device):  # also where a network is only planned, on no device
             self.landmark_body = LandmarkBody(body)
 

@@ -1,19 +1,25 @@
-"""Update: 26 disentangled GRUs (24 joints, shape, camera) and what their hidden states decode to."""
+"""Update: 26 disentangled GRUs (24 joints, shape, camera) and what their hidden states decode to.
+
+All streams see the same x, so its share of all gates of all streams is one product of matrices, and the shares of the
+hidden states are batched products: W [h, x] = W_h h + W_x x.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from refit_ros.core.config import NetworkConfig
 from refit_ros.core.joints import JOINT_NAMES
-from refit_ros.core.multi_linear import MultiLinear
+from refit_ros.core.stacked import Stacked, stack
 
 JOINTS = len(JOINT_NAMES)
 POSE, BETAS, CAMERA, BOX = 6 * JOINTS, 10, 3, 3
 STREAMS = JOINTS + 2  # joints, then shape, then camera
+SHAPE_STREAM, CAMERA_STREAM = JOINTS, JOINTS + 1
+GATES = ("lz", "lr", "lq")
 
 
 @dataclass(frozen=True)
@@ -31,77 +37,82 @@ class State:
         return State(self.pose.detach(), self.betas.detach(), self.camera.detach())
 
 
-def _gru(lz, lr, lq, h: Tensor, x: Tensor) -> Tensor:
-    """Cho et al., 2014. lz, lr, lq take [h, x]."""
-    hx = torch.cat((h, x), dim=-1)
-    z, r = torch.sigmoid(lz(hx)), torch.sigmoid(lr(hx))
-    q = torch.tanh(lq(torch.cat((r * h, x), dim=-1)))
-    return (1 - z) * h + z * q
-
-
-class Gru(nn.Module):
-    """One stream: h (B, H), x (B, I) -> (B, H)."""
-
-    def __init__(self, inputs: int, hidden: int) -> None:
-        super().__init__()
-        self.lz, self.lr, self.lq = (nn.Linear(hidden + inputs, hidden) for _ in range(3))
-
-    def forward(self, h: Tensor, x: Tensor) -> Tensor:
-        return _gru(self.lz, self.lr, self.lq, h, x)
-
-
-class JointGrus(nn.Module):
-    """One stream a joint, all seeing the same x: h (B, 24, H), x (B, I) -> (B, 24, H)."""
-
-    def __init__(self, inputs: int, hidden: int) -> None:
-        super().__init__()
-        self.lz, self.lr, self.lq = (MultiLinear(JOINTS, hidden + inputs, hidden) for _ in range(3))
-
-    def forward(self, h: Tensor, x: Tensor) -> Tensor:
-        return _gru(self.lz, self.lr, self.lq, h, x[:, None].expand(-1, h.shape[1], -1))
-
-
-class Update(nn.Module):
+class Update(Stacked):
     """hidden (B, 26, H), feedback (B, F), box (B, 3) and the state -> hidden (B, 26, H)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
+        self.hidden = config.hidden
         inputs = config.feedback_features + BOX + POSE + BETAS + CAMERA
-        self.pose_gru = JointGrus(inputs, config.hidden)
-        self.shape_gru = Gru(inputs, config.hidden)
-        self.cam_gru = Gru(inputs, config.hidden)
+        columns = STREAMS * len(GATES) * config.hidden
+        self.of_x = stack(inputs, columns)
+        self.of_h_zr = stack(STREAMS, config.hidden, 2 * config.hidden)
+        self.of_h_q = stack(STREAMS, config.hidden, config.hidden)
+        self.bias = stack(columns)
+        self.draw()
+
+    def published(self) -> dict[str, tuple[Tensor, ...]]:
+        layers: dict[str, tuple[Tensor, ...]] = {}
+        gates = STREAMS, len(GATES), self.hidden
+        of_x, bias = self.of_x.unflatten(1, gates).movedim(0, -1), self.bias.unflatten(0, gates)
+        of_h = *self.of_h_zr.chunk(2, dim=-1), self.of_h_q
+        for gru, streams in (("pose_gru", slice(JOINTS)), ("shape_gru", SHAPE_STREAM), ("cam_gru", CAMERA_STREAM)):
+            for index, gate in enumerate(GATES):
+                layers[f"{gru}.{gate}.weight"] = of_h[index].mT[streams], of_x[streams, index]
+                layers[f"{gru}.{gate}.bias"] = (bias[streams, index],)
+        return layers
 
     def forward(self, hidden: Tensor, feedback: Tensor, box: Tensor, state: State) -> Tensor:
+        """Cho et al., 2014: z, r = sigmoid(W_zr [h, x]); q = tanh(W_q [r h, x]); h = (1 - z) h + z q."""
         x = torch.cat((feedback, box, state.pose, state.betas, state.camera), dim=1)
-        return torch.cat(
-            (
-                self.pose_gru(hidden[:, :JOINTS], x),
-                self.shape_gru(hidden[:, JOINTS], x)[:, None],
-                self.cam_gru(hidden[:, JOINTS + 1], x)[:, None],
-            ),
-            dim=1,
-        )
+        seen = torch.addmm(self.bias, x, self.of_x).unflatten(1, (STREAMS, len(GATES) * self.hidden)).transpose(0, 1)
+        h = hidden.transpose(0, 1)  # (26, B, H)
+        zr = torch.sigmoid(torch.baddbmm(seen[..., : 2 * self.hidden], h, self.of_h_zr))
+        z, r = zr.chunk(2, dim=-1)
+        q = torch.tanh(torch.baddbmm(seen[..., 2 * self.hidden :], r * h, self.of_h_q))
+        return torch.lerp(h, q, z).transpose(0, 1)
 
 
-class Decoder(nn.Module):
-    """hidden (B, 26, H), box (B, 3) -> what is added to the state. Each stream has its own small network."""
+class Decoder(Stacked):
+    """hidden (B, 26, H), box (B, 3) -> what is added to the state. Each stream has its own small network.
+
+    The last layers have 6, 10 and 3 outputs; all are filled up to 10, and nobody reads what is filled up.
+    """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        hidden = config.hidden
-        joint_layers, shape_layers, camera_layers = [], [], []
-        inputs = hidden + BOX
-        for _ in range(config.decoder_layers):
-            joint_layers += [MultiLinear(JOINTS, inputs, hidden), nn.ReLU()]
-            shape_layers += [nn.Linear(inputs, hidden), nn.ReLU()]
-            camera_layers += [nn.Linear(inputs, hidden), nn.ReLU()]
-            inputs = hidden
-        self.p, self.s, self.c = (nn.Sequential(*layers) for layers in (joint_layers, shape_layers, camera_layers))
-        self.decpose = MultiLinear(JOINTS, inputs, 6)
-        self.decshape = nn.Linear(inputs, BETAS)
-        self.deccam = nn.Linear(inputs, CAMERA)
+        self.layers = config.decoder_layers
+        inputs = config.hidden + BOX
+        for index in range(self.layers):
+            self.register_parameter(f"weight_{index}", stack(STREAMS, inputs, config.hidden))
+            self.register_parameter(f"bias_{index}", stack(STREAMS, config.hidden))
+            inputs = config.hidden
+        self.last_weight = stack(STREAMS, inputs, BETAS)
+        self.last_bias = stack(STREAMS, BETAS)
+        self.draw()
+
+    def published(self) -> dict[str, tuple[Tensor, ...]]:
+        layers: dict[str, tuple[Tensor, ...]] = {}
+        for index in range(self.layers):
+            weight, bias = getattr(self, f"weight_{index}").mT, getattr(self, f"bias_{index}")
+            for part, streams in (("p", slice(JOINTS)), ("s", SHAPE_STREAM), ("c", CAMERA_STREAM)):
+                layers[f"{part}.{2 * index}.weight"] = (weight[streams],)
+                layers[f"{part}.{2 * index}.bias"] = (bias[streams],)
+        weight, bias = self.last_weight.mT, self.last_bias
+        for name, streams, outputs in (
+            ("decpose", slice(JOINTS), POSE // JOINTS),
+            ("decshape", SHAPE_STREAM, BETAS),
+            ("deccam", CAMERA_STREAM, CAMERA),
+        ):
+            layers[f"{name}.weight"] = (weight[streams, ..., :outputs, :],)
+            layers[f"{name}.bias"] = (bias[streams, ..., :outputs],)
+        return layers
 
     def forward(self, hidden: Tensor, box: Tensor) -> State:
-        joints = torch.cat((hidden[:, :JOINTS], box[:, None].expand(-1, JOINTS, -1)), dim=-1)
-        shape, camera = (torch.cat((hidden[:, i], box), dim=-1) for i in (JOINTS, JOINTS + 1))
-        return State(self.decpose(self.p(joints)).flatten(1), self.decshape(self.s(shape)), self.deccam(self.c(camera)))
+        x = torch.cat((hidden, box[:, None].expand(-1, STREAMS, -1)), dim=-1).transpose(0, 1)  # (26, B, I)
+        for index in range(self.layers):
+            weight, bias = getattr(self, f"weight_{index}"), getattr(self, f"bias_{index}")
+            x = torch.relu(torch.baddbmm(bias[:, None], x, weight))
+        out = torch.baddbmm(self.last_bias[:, None], x, self.last_weight).transpose(0, 1)
+        pose = out[:, :JOINTS, : POSE // JOINTS].flatten(1)
+        return State(pose, out[:, SHAPE_STREAM], out[:, CAMERA_STREAM, :CAMERA])

@@ -123,12 +123,19 @@ class Learner:
     def load_state_dict(self, state: dict) -> None:
         self.lesson.load_state_dict(state["lesson"])
         self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.optimizer.load_state_dict(state["optimizer"])
+        except ValueError as error:
+            raise ValueError(
+                f"the saved training is of a version that arranged its parameters otherwise ({error}): begin another "
+                "--output from its weights with --start"
+            ) from error
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate
 
 
 def _floats(module: nn.Module) -> list[Tensor]:
     """What of a network is averaged: all its state but counters. Its body is not part of it."""
-    own = module.state_dict(keep_vars=True)
-    return [value.detach() for value in own.values() if value.is_floating_point()]
+    kept = module.state_dict().keys()
+    own = [*module.parameters(), *(value for name, value in module.named_buffers() if name in kept)]
+    return [value.detach() for value in own if value.is_floating_point()]

@@ -114,9 +114,8 @@ def _begin_upright(network: Refit) -> None:
         network.init_pose[:, :6] = sixd_from_rotmat(torch.diag(torch.tensor([1.0, -1.0, -1.0])))  # y up -> y down
         if not hasattr(network, "decoder"):
             return
-        for layer in (network.decoder.decpose, network.decoder.decshape, network.decoder.deccam):
-            layer.weight.mul_(0.1)
-            layer.bias.zero_()
+        network.decoder.last_weight.mul_(0.1)
+        network.decoder.last_bias.zero_()
 
 
 def _stepper(options: Options, source: Source) -> Callable[[Learner, Batch], Callable[[Batch], Outcome]]:

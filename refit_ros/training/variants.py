@@ -15,7 +15,7 @@ from refit_ros.core.camera import box_feature
 from refit_ros.core.config import NetworkConfig
 from refit_ros.core.refit import Features, Refit
 from refit_ros.core.types import Crops, Estimate, Fit, Views
-from refit_ros.core.update import BETAS, BOX, CAMERA, POSE, STREAMS, Gru, State, Update
+from refit_ros.core.update import BETAS, BOX, CAMERA, POSE, STREAMS, State, Update
 
 REGRESSION_ITERATIONS = 3
 
@@ -86,12 +86,26 @@ class WithoutFeedback(Refit):
         return super().fit(features, *args, **kwargs)
 
 
+class _Gru(nn.Module):
+    """h (B, H), x (B, I) -> (B, H); Cho et al., 2014."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.lz, self.lr, self.lq = (nn.Linear(hidden + inputs, hidden) for _ in range(3))
+
+    def forward(self, h: Tensor, x: Tensor) -> Tensor:
+        hx = torch.cat((h, x), dim=-1)
+        z, r = torch.sigmoid(self.lz(hx)), torch.sigmoid(self.lr(hx))
+        q = torch.tanh(self.lq(torch.cat((r * h, x), dim=-1)))
+        return (1 - z) * h + z * q
+
+
 class _SharedUpdate(nn.Module):
     """One GRU over all 26 hidden states together; it has more parameters than the 26 apart."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.gru = Gru(config.feedback_features + BOX + POSE + BETAS + CAMERA, STREAMS * config.hidden)
+        self.gru = _Gru(config.feedback_features + BOX + POSE + BETAS + CAMERA, STREAMS * config.hidden)
 
     def forward(self, hidden: Tensor, feedback: Tensor, box: Tensor, state: State) -> Tensor:
         x = torch.cat((feedback, box, state.pose, state.betas, state.camera), dim=1)

@@ -11,14 +11,13 @@ import torch
 
 from refit_ros.benchmarking.scenes import random_crops, views_of
 from refit_ros.core.checkpoint import untrained_network
-from refit_ros.core.config import SMALL, NetworkConfig
+from refit_ros.core.config import SMALL
 from refit_ros.core.cudnn_convolutions import with_cudnn
 from refit_ros.core.encoder import folded_encoder
 from refit_ros.core.errors import InputError
-from refit_ros.core.fused_update import FusedDecoder, FusedUpdate
 from refit_ros.core.inference import choose_engine, prepare
 from refit_ros.core.types import Crops, Views
-from refit_ros.core.update import Decoder, State, Update
+from refit_ros.core.update import Update
 
 CPU = torch.device("cpu")
 
@@ -161,21 +160,6 @@ def test_what_a_gpu_does_in_one_operation_is_found(network):
     encoder = with_cudnn(folded_encoder(network.backbone, network.head))
     assert not any(isinstance(module, torch.nn.ReLU) for module in encoder.modules())
     assert sum("CuDnn" in type(module).__name__ for module in encoder.modules()) > 3
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize("layers", [1, 2])
-def test_fused_update_and_decoder(layers):
-    config = NetworkConfig(decoder_layers=layers)
-    update, decoder = Update(config), Decoder(config)
-    hidden, feedback, box = torch.randn(3, 26, 32), torch.randn(3, 256), torch.randn(3, 3)
-    state = State(torch.randn(3, 144), torch.randn(3, 10), torch.randn(3, 3))
-    torch.testing.assert_close(
-        FusedUpdate(update)(hidden, feedback, box, state), update(hidden, feedback, box, state), rtol=1e-4, atol=1e-5
-    )
-    fused, plain = FusedDecoder(decoder)(hidden, box), decoder(hidden, box)
-    for name in ("pose", "betas", "camera"):
-        torch.testing.assert_close(getattr(fused, name), getattr(plain, name), rtol=1e-4, atol=1e-5)
 
 
 class _Replayed:

@@ -19,9 +19,7 @@ from refit_ros.core.keypoints import (
     square_of_landmarks,
 )
 from refit_ros.core.rotations import rotmat_from_6d
-from refit_ros.core.shared_update import SharedUpdate
 from refit_ros.core.types import Views
-from refit_ros.core.update import State, Update
 
 
 @pytest.fixture(scope="module")
@@ -52,20 +50,6 @@ def same(first, second, tolerance=1e-5):
         torch.allclose(getattr(first.estimate, name), getattr(second.estimate, name), atol=tolerance)
         for name in ("rotmats", "betas", "weak_perspective")
     )
-
-
-def test_the_shared_update_computes_what_the_update_computes():
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        update, shared = Update(LANDMARKS), SharedUpdate(LANDMARKS)
-        shared.load_state_dict(update.state_dict())
-        given = (
-            torch.randn(4, 26, 32),
-            torch.randn(4, 256),
-            torch.randn(4, 3),
-            State(torch.randn(4, 144), torch.randn(4, 10), torch.randn(4, 3)),
-        )
-    assert torch.allclose(update(*given), shared(*given), atol=2e-6)
 
 
 def test_what_is_not_seen_has_no_say(network):

@@ -105,7 +105,7 @@ def test_each_iteration_teaches_by_itself(network):
     network.zero_grad()
     fit.estimate.rotmats.sum().backward()
     assert network.init_layer.weight.grad is None or not network.init_layer.weight.grad.any()
-    assert network.update.pose_gru.lz.weight.grad.any() and network.backbone.stem[0][0].weight.grad.any()
+    assert network.update.of_h_q.grad.any() and network.backbone.stem[0][0].weight.grad.any()
     network.zero_grad()
 
 

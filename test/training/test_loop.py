@@ -97,7 +97,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(preset, body_path, body, 
     learner.set_progress(1e-3, 0, 0.0)
     learner.step(batch)
     before = {name: value.clone() for name, value in learner.network.named_parameters()}
-    handle = learner.network.decoder.decshape.weight.register_hook(lambda gradient: gradient * float("inf"))
+    handle = learner.network.decoder.last_weight.register_hook(lambda gradient: gradient * float("inf"))
     outcome = learner.step(batch)
     handle.remove()
     assert not torch.isfinite(outcome.gradient_norm) and torch.isfinite(outcome.loss)
