@@ -2,7 +2,7 @@
 # ARGS go to what is run: make test ARGS="test/core -k camera"; PYTHON names the interpreter for set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-processors doctor clean
+.PHONY: help setup demo test test-processors docs doctor clean
 # A process for each core, up to four; a file's tests stay together. Each process has a ROS domain of its own.
 parallel := -n auto --maxprocesses 4 --dist loadfile
 in_environment := source scripts/environment.sh &&
@@ -11,6 +11,7 @@ help:
 	@echo 'make demo     set up on first use, then run the whole system on synthetic cameras for about 20 s -> demo_output/'
 	@echo 'make test     set up likewise and run the whole test suite'
 	@echo 'make test-processors   the tests of the core again, computed as on processors with fewer instructions (slow)'
+	@echo 'make docs     the API reference, made from the docstrings -> docs/api/refit_ros.html'
 	@echo 'make setup    set up only: .venv/ and install/'
 	@echo 'make doctor   what is installed, what is missing and what to do about it'
 	@echo 'make clean    remove everything that set-up and runs have made'
@@ -33,9 +34,13 @@ test-processors: setup
 	  echo "as a processor with: PyTorch $$1, oneDNN $$2"; \
 	  ATEN_CPU_CAPABILITY=$$1 ONEDNN_MAX_CPU_ISA=$$2 python -m pytest $(parallel) test/core $(ARGS); done
 
+docs: setup
+	@$(in_environment) python -m pip install --quiet --requirement requirements/docs.txt --constraint constraints.txt; \
+	exec python scripts/make_docs.py $(ARGS)
+
 doctor: setup
 	@$(in_environment) exec python -m refit_ros doctor $(ARGS)
 
 clean:
-	rm -rf .venv build install log demo_output fit_output .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv build install log demo_output fit_output docs/api .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

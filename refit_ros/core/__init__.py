@@ -1,0 +1,1 @@
+"""The network: backbone, feedback, update, the loop, body, rotations, checkpoints."""
