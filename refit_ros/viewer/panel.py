@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NOBODY = "nobody"
 IMAGES = ("camera", "overlay", "none")
 PLOT_HEIGHT_PX = 170
+RENDER_S = 30.0  # for a browser to draw what is to be saved
 # (id, ending) -> (file's name, content); raises InputError with a sentence.
 MotionFile = Callable[[int, str], tuple[str, bytes]]
 
@@ -135,7 +136,12 @@ class Panel:
             return
         import cv2
 
-        image = client.get_render(client.camera.image_height, client.camera.image_width, transport_format="png")
+        height, width = client.camera.image_height, client.camera.image_width
+        try:
+            image = client.get_render(height, width, transport_format="png", timeout=RENDER_S)
+        except TimeoutError:  # the browser went away, or its tab is hidden and draws nothing
+            client.add_notification("Not saved", f"The browser drew nothing within {RENDER_S:.0f} s.", auto_close_seconds=10)
+            return
         _, content = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(image[..., :3]), cv2.COLOR_RGB2BGR))
         client.send_file_download("refit_view.png", content.tobytes(), save_immediately=True)
 

@@ -167,6 +167,25 @@ def test_a_persons_motion_is_saved(viewer, types):
     assert len(client.sent) == 2 and "nothing is recorded" in client.said[1]
 
 
+def test_what_is_seen_is_saved_as_png(viewer):
+    import cv2
+
+    client = FakeClient()
+    client.camera = SimpleNamespace(image_height=30, image_width=40)
+    client.get_render = lambda height, width, **_: np.tile(np.uint8([10, 200, 30]), (height, width, 1))
+    viewer.panel._save_view(SimpleNamespace(client=client))
+    ((name, content),) = client.sent
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert name == "refit_view.png" and image.shape == (30, 40, 3) and image[0, 0].tolist() == [30, 200, 10]
+
+    def never(*_, **__):
+        raise TimeoutError
+
+    client.get_render = never
+    viewer.panel._save_view(SimpleNamespace(client=client))
+    assert len(client.sent) == 1 and "drew nothing" in client.said[0]
+
+
 def test_the_recorder_forgets_those_unseen_for_longest():
     recorder = Recorder()
     for number in range(MOST_PEOPLE + 3):
