@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from refit_ros.node.intake import Intake
     from refit_ros.node.model import Model
     from refit_ros.node.tally import Tally
+    from refit_ros.node.tf_intake import TransformIntake
 
 PERIOD_S = 1.0
 COMPLETE = 0.6  # sets with less than this share of the live cameras on average are worth a warning
@@ -24,7 +25,10 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 class Diagnostics:
     """Makes the messages; every stamp is the capture time of the newest set."""
 
-    def __init__(self, name: str, model: Model, intake: Intake, tally: Tally, inputs: Inputs) -> None:
+    def __init__(
+        self, name: str, model: Model, intake: Intake, tally: Tally, inputs: Inputs, transforms: TransformIntake
+    ) -> None:
+        self._transforms = transforms
         self._name, self._model, self._intake, self._tally, self._inputs = name, model, intake, tally, inputs
         self._sets_rate, self._used_rate, self._replaced_rate = Rate(), Rate(), Rate()
         self._picture_rates = {camera: Rate() for camera in intake.cameras}
@@ -69,6 +73,8 @@ class Diagnostics:
             "detector calls": tally.detector_calls,
             "boxes dropped": tally.boxes_dropped,
             "clock set back": self._intake.builder.restarts,
+            "transforms: came": self._transforms.came,
+            "transforms: used": self._transforms.used,
         }
         for title, percentiles in (("latency", tally.latency_ms), ("computing", tally.compute_ms)):
             found = percentiles.at(0.5, 0.95)
@@ -108,6 +114,8 @@ class Diagnostics:
             return ERROR, self._tally.left_out[camera]
         if camera in self._tally.moved_cameras:
             return WARN, "its view disagrees with the others' for seconds: has it been moved since its calibration?"
+        if why := self._inputs.why_nothing(camera):
+            return WARN, f"{rate:.1f} pictures/s; {why}"
         return OK, f"{rate:.1f} pictures/s"
 
     def _status(self, part: str, level: bytes, text: str, values: dict[str, Any]) -> DiagnosticStatus:

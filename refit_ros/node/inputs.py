@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from refit_ros.node.logged import shortened
+from refit_ros.node.tally import Rate
 
 if TYPE_CHECKING:
     from refit_ros.node.intake import Intake
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 IMAGES, CALIBRATIONS, BOXES = "images", "calibrations", "boxes"
 PATIENCE_S = 5.0  # before a topic on which nothing came is told; discovery takes its time
+UNUSED_S, UNUSED_LEAST = 10.0, 5  # of so many messages in so long not one was used: that is told
 NEAR, MOST_NAMED = 0.6, 4  # how alike a name must be to be meant, and how many are listed
 SLOW_EVERY_S = 30.0  # how often at most it is said that sets are replaced ...
 SLOW_SHARE, SLOW_LEAST = 0.5, 10  # ... if more than this share was, of at least so many
@@ -27,6 +29,16 @@ class Topic:
     what: str
     name: str  # in full
     kind: str  # as in sensor_msgs/msg/Image
+
+
+@dataclass(frozen=True)
+class _Window:
+    """What had come and been used, and why not, when somebody began to count."""
+
+    began_s: float
+    came: int
+    used: int
+    reasons: Counter[str]
 
 
 class Inputs:
@@ -46,6 +58,9 @@ class Inputs:
         self._wanted: list[Topic] = []
         self._came: Counter[tuple[str, str]] = Counter()
         self._why: dict[tuple[str, str], str] = {}
+        self._windows: dict[tuple[str, str], _Window] = {}
+        self._rates: dict[tuple[str, str], Rate] = {}
+        self._told: set[tuple[str, str]] = set()
         self._silent: set[str] = set()
         self._before = 0, 0
 
@@ -58,33 +73,70 @@ class Inputs:
         self._came[camera, what] += 1
 
     def why_nothing(self, camera: str) -> str:
-        """What is known of why nothing of this camera can be used; "" where all topics have something."""
+        """What is known of why nothing of a topic of this camera is used; "" where something of each is."""
         return "; ".join(self._why[key] for key in self._why if key[0] == camera)
 
     def values(self, camera: str) -> dict[str, object]:
-        """For the diagnostics: each topic, and how many messages came."""
+        """For the diagnostics: each topic, how many messages came, how many a second, and how many of them were used."""
         found: dict[str, object] = {}
         for topic in self._wanted:
             if topic.camera == camera:
-                found |= {f"{topic.what}: topic": topic.name, f"{topic.what}: came": self._came[camera, topic.what]}
+                key = camera, topic.what
+                rate = self._rates.setdefault(key, Rate()).of(self._came[key])
+                found |= {
+                    f"{topic.what}: topic": topic.name,
+                    f"{topic.what}: came": self._came[key],
+                    f"{topic.what}: per second": f"{rate:.2f}",
+                    f"{topic.what}: used": self._intake.used[key],
+                }
         return found
 
     def look(self, now_s: float, replaced: int) -> None:
         """Once a second. `replaced`: sets that a newer one overtook, so far."""
         if now_s - self._began_s >= PATIENCE_S:
             for topic in self._wanted:
-                self._judge(topic)
+                self._judge(topic, now_s)
         for camera in self._intake.cameras:
             self._look_at_state(camera, now_s)
         self._look_at_speed(now_s, replaced)
 
-    def _judge(self, topic: Topic) -> None:
+    def _judge(self, topic: Topic, now_s: float) -> None:
         key = topic.camera, topic.what
-        if self._came[key]:
+        if not self._came[key]:
+            if key not in self._why:
+                self._why[key] = shortened(self._nothing_came(topic))
+                self._say(f"{topic.camera}: {self._why[key]}")
+            return
+        if key not in self._windows:
+            self._why.pop(key, None)  # that nothing came
+            self._windows[key] = _Window(now_s, self._came[key], self._intake.used[key], self._reasons(topic))
+        window, used = self._windows[key], self._intake.used[key]
+        if used > window.used:
             self._why.pop(key, None)
-        elif key not in self._why:
-            self._why[key] = shortened(self._nothing_came(topic))
-            self._say(f"{topic.camera}: {self._why[key]}")
+        elif now_s - window.began_s < UNUSED_S or self._came[key] - window.came < UNUSED_LEAST:
+            return
+        else:
+            self._why[key] = shortened(self._nothing_used(topic, window, now_s))
+            if key not in self._told:
+                self._told.add(key)
+                self._say(f"{topic.camera}: {self._why[key]}")
+        self._windows[key] = _Window(now_s, self._came[key], used, self._reasons(topic))
+
+    def _reasons(self, topic: Topic) -> Counter[str]:
+        """Why messages of a camera's topic were not used so far, and how often each."""
+        rejected = Counter(self._intake.rejections.of(topic.camera))
+        of_calibrations = {reason: rejected.pop(reason, 0) for reason in ("bad CameraInfo",)}
+        if topic.what == CALIBRATIONS:
+            return Counter(of_calibrations)
+        return rejected + Counter(self._intake.builder.counts(topic.camera)) if topic.what == IMAGES else rejected
+
+    def _nothing_used(self, topic: Topic, window: _Window, now_s: float) -> str:
+        count, seconds = self._came[topic.camera, topic.what] - window.came, now_s - window.began_s
+        reasons = [f"{reason} ({times})" for reason, times in (self._reasons(topic) - window.reasons).most_common(3)]
+        if topic.what == BOXES and not reasons:
+            reasons = ["no image has their stamps, or they come after detection_wait_s: a detector copies its image's stamp"]
+        why = f": {', '.join(reasons)}" if reasons else ""
+        return f"of {count} messages on {topic.name} in {seconds:.0f} s none was used{why}"
 
     def _nothing_came(self, topic: Topic) -> str:
         count = self._publishers(topic.name)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import functools
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from refit_ros.node import conversions, images
 from refit_ros.node.boxes import BoxJoin
+from refit_ros.node.inputs import BOXES, CALIBRATIONS, IMAGES
 from refit_ros.node.rejections import Rejected, Rejections
 from refit_ros.node.sets import Frame, FrameSet, SetBuilder
 
@@ -46,6 +48,7 @@ class Intake:
         self.rejections = rejections
         self.pictures = {name: 0 for name in self.cameras}  # usable ones that came
         self.calibrations = {name: 0 for name in self.cameras}  # messages, the same one again and again
+        self.used: Counter[tuple[str, str]] = Counter()  # (camera, what): messages that went into a set, or held there
         self.builder = SetBuilder(
             self.cameras, round(parameters.sync_slop_s * 1e9), parameters.sync_deadline_s, parameters.camera_timeout_s
         )
@@ -71,9 +74,11 @@ class Intake:
         key = _calibration_key(message)
         known = self._calibrations.get(camera)
         if known is not None and known[0] == key:
+            self.used[camera, CALIBRATIONS] += 1
             return []
         self._calibrations.pop(camera, None)  # pictures of a camera that now claims nonsense are of no use
         self._calibrations[camera] = key, conversions.calibration(camera, message, camera in self.rectified)
+        self.used[camera, CALIBRATIONS] += 1
         waiting = self._uncalibrated.pop(camera, None)
         return [] if waiting is None else self._picture(camera, waiting, now_s)
 
@@ -124,7 +129,11 @@ class Intake:
         ready = [self.builder.add(frame, now_s) for frame in frames]
         while (overdue := self.builder.poll(now_s)) is not None:
             ready.append(overdue)
-        return [found for found in ready if found is not None]
+        sets = [found for found in ready if found is not None]
+        for frame in (frame for found in sets for frame in found.frames):
+            self.used[frame.camera, IMAGES] += 1
+            self.used[frame.camera, BOXES] += frame.boxes is not None
+        return sets
 
 
 def _calibration_key(message: Any) -> tuple:

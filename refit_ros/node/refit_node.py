@@ -162,7 +162,7 @@ class RefitNode(LifecycleNode):
         self._cameras = Cameras(self, self._options, self._intake, self._detections, self._deliver, self._inputs)
         opened.callback(self._cameras.close)
         self._diagnostics = Diagnostics(
-            self.get_fully_qualified_name(), self._model, self._intake, self._tally, self._inputs
+            self.get_fully_qualified_name(), self._model, self._intake, self._tally, self._inputs, self._transforms
         )
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         opened.callback(self.destroy_publisher, self._diagnostics_publisher)

@@ -106,7 +106,7 @@ class FakeEstimator:
 
     def estimate(self, views) -> People:
         if self.gate is not None:
-            self.gate.wait(10)
+            self.gate.wait(300)
         time.sleep(self.delay_s)
         self.seen.append(tuple(views))
         if self.fail:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 
-from refit_ros.node.inputs import IMAGES, Inputs, Topic
+from refit_ros.node.inputs import BOXES, CALIBRATIONS, IMAGES, UNUSED_S, Inputs, Topic
+from refit_ros.node.rejections import Rejections
 from refit_ros.node.sets import SetBuilder
 from refit_ros.node.tally import Tally
 
@@ -17,7 +19,10 @@ class Rig:
     def __init__(self, there: dict[str, str], quiet: tuple[str, ...] = ()) -> None:
         self.said, self.tally = [], Tally()
         self.builder = SetBuilder(["front"], 10**7, 0.05, 0.5)
-        intake = SimpleNamespace(cameras=["front"], builder=self.builder)
+        self.rejections, self.used = Rejections(lambda sentence: None), Counter()
+        intake = SimpleNamespace(
+            cameras=["front"], builder=self.builder, used=self.used, rejections=self.rejections, pictures={"front": 0}
+        )
         self.inputs = Inputs(
             intake,
             self.tally,
@@ -62,6 +67,78 @@ def test_once_something_comes_nothing_is_amiss():
     rig.inputs.note("front", IMAGES)
     rig.look_until(8)
     assert rig.inputs.why_nothing("front") == "" and rig.inputs.values("front")["images: came"] == 1
+
+
+def coming(rig: Rig, what: str, end_s: int, each) -> list[str]:
+    """What is said while ten messages a second come, with each of which `each` happens."""
+    if what != IMAGES:
+        rig.inputs.expect(Topic("front", what, f"/front/{what}", "some/msg/Kind"))
+    for now_s in range(1, end_s + 1):
+        for _ in range(10):
+            for topic in {IMAGES, what}:
+                rig.inputs.note("front", topic)
+            rig.used["front", IMAGES] += what != IMAGES
+            each()
+        rig.inputs.look(float(now_s), 0)
+    return rig.said
+
+
+def test_images_that_come_and_are_all_turned_away_are_told_once_and_as_long_as_it_lasts():
+    rig = Rig({"/front/image_raw": IMAGE})
+    said = coming(rig, IMAGES, 60, lambda: rig.rejections.add("front", "wrong step", "a sentence"))
+    assert said == ["front: of 100 messages on /front/image_raw in 10 s none was used: wrong step (100)"]
+    assert "none was used" in rig.inputs.why_nothing("front")
+    rig.used["front", IMAGES] += 1
+    rig.inputs.note("front", IMAGES)
+    rig.inputs.look(61.0, 0)
+    assert rig.inputs.why_nothing("front") == ""
+
+
+@pytest.mark.parametrize(
+    "what, reason, says",
+    [
+        (CALIBRATIONS, "bad CameraInfo", "on /front/calibrations in 10 s none was used: bad CameraInfo (100)"),
+        (BOXES, "", "a detector copies its image's stamp"),
+    ],
+)
+def test_calibrations_and_boxes_that_come_and_are_never_used_are_told_once(what, reason, says):
+    rig = Rig({"/front/image_raw": IMAGE})
+    said = coming(rig, what, 60, lambda: reason and rig.rejections.add("front", reason, "a sentence"))
+    assert len(said) == 1 and says in said[0]
+    assert rig.inputs.values("front")[f"{what}: came"] == 600 and rig.inputs.values("front")[f"{what}: used"] == 0
+
+
+def test_what_is_used_now_and_then_is_not_told():
+    rig = Rig({"/front/image_raw": IMAGE})
+    count = iter(range(10**6))
+
+    def each() -> None:
+        rig.used["front", BOXES] += next(count) % round(5 * UNUSED_S) == 0
+
+    assert coming(rig, BOXES, 60, each) == [] and rig.inputs.why_nothing("front") == ""
+
+
+def test_boxes_with_the_stamps_of_no_image_are_told_by_the_node(bench, capfd, monkeypatch):
+    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+    from node_fakes import fake_model
+
+    from refit_ros.node import inputs
+    from refit_ros.node.cameras import detection_type
+
+    for name, value in (("PATIENCE_S", 0.1), ("UNUSED_S", 0.5), ("UNUSED_LEAST", 2)):
+        monkeypatch.setattr(inputs, name, value)
+    arrays = bench.listen(DiagnosticArray, "/diagnostics")
+    bench.start(fake_model(), detector="topic")
+
+    def told():
+        bench.publish("/camera/detections", detection_type()())
+        return [each for array in arrays for each in array.status if "/camera/detections" in each.message]
+
+    status = bench.wait(lambda: [each for each in told() if "none was used" in each.message], "it to be told")[0]
+    assert status.level == DiagnosticStatus.WARN and status.name == "/refit: camera camera"
+    values = {value.key: value.value for value in status.values}
+    assert values["boxes: used"] == "0" and int(values["boxes: came"]) >= 2
+    assert "on /camera/detections" in capfd.readouterr().err
 
 
 def test_a_camera_that_dies_and_one_that_comes_back_are_told_once_each():

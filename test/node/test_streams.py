@@ -124,9 +124,10 @@ def test_boxes_come_from_a_topic(bench):
     boxes = PolygonStamped()
     boxes.header.stamp = stamp_of(STAMP_NS)
     boxes.polygon.points = [Point32(x=1.0, y=2.0, z=0.75), Point32(x=30.0, y=40.0)]
-    bench.camera(STAMP_NS)
     bench.publish("/camera/detections", boxes)
+    bench.camera(STAMP_NS)
     bench.wait(lambda: messages, "a message")
+    assert bench.node._intake.used == {("camera", what): 1 for what in ("images", "calibrations", "boxes")}
     found = bench.model.estimator.seen[0][0].boxes
     np.testing.assert_allclose(found.xyxy_px, [[1, 2, 30, 40]])
     np.testing.assert_allclose(found.confidence, [0.75])
@@ -156,8 +157,8 @@ def test_boxes_come_from_vision_msgs_where_they_are_installed(bench):
         detection(15.5, 21.0, 29.0, 38.0, person=0.75, dog=0.9),
         detection(30.0, 30.0, 9.0, 9.0, dog=0.9),
     ]
-    bench.camera(STAMP_NS)
     bench.publish("/camera/detections", detections)
+    bench.camera(STAMP_NS)
     bench.wait(lambda: messages, "a message")
     found = bench.model.estimator.seen[0][0].boxes
     np.testing.assert_allclose(found.xyxy_px, [[1, 2, 30, 40]])
