@@ -2,7 +2,7 @@
 # ARGS go to what is run: make test ARGS="test/core -k camera"; PYTHON names the interpreter for set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-processors docs doctor clean
+.PHONY: help setup demo test test-processors guards docs doctor clean
 # A process for each core, up to four; a file's tests stay together. Each process has a ROS domain of its own.
 parallel := -n auto --maxprocesses 4 --dist loadfile
 in_environment := source scripts/environment.sh &&
@@ -12,6 +12,7 @@ help:
 	@echo 'make test     set up likewise and run the whole test suite'
 	@echo 'make test-processors   the tests of the core again, computed as on processors with fewer instructions (slow)'
 	@echo 'make docs     the API reference, made from the docstrings -> docs/api/refit_ros.html'
+	@echo 'make guards   take each guard of scripts/guards.toml away in a copy and see its test fail (slow)'
 	@echo 'make setup    set up only: .venv/ and install/'
 	@echo 'make doctor   what is installed, what is missing and what to do about it'
 	@echo 'make clean    remove everything that set-up and runs have made'
@@ -37,6 +38,9 @@ test-processors: setup
 docs: setup
 	@$(in_environment) python -m pip install --quiet --requirement requirements/docs.txt --constraint constraints.txt; \
 	exec python scripts/make_docs.py $(ARGS)
+
+guards: setup
+	@$(in_environment) exec python scripts/mutate_guards.py $(ARGS)
 
 doctor: setup
 	@$(in_environment) exec python -m refit_ros doctor $(ARGS)

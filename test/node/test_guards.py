@@ -72,9 +72,11 @@ def test_a_hundred_lifecycles_leave_nothing_behind(bench):
         if number in (19, 99):
             gc.collect()
             pages = int(Path("/proc/self/statm").read_text().split()[1])
-            sizes.append((pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(os.listdir("/proc/self/fd"))))
-    (early_mib, early_files), (late_mib, late_files) = sizes
-    assert late_files <= early_files + 2 and late_mib < early_mib + 60
+            things = sum(len(list(each)) for each in (node.services, node.timers, node.subscriptions, node.publishers))
+            files, threads = (len(os.listdir(f"/proc/self/{each}")) for each in ("fd", "task"))
+            sizes.append((pages * os.sysconf("SC_PAGE_SIZE") / 2**20, files, threads, things))
+    (early_mib, *early), (late_mib, *late) = sizes
+    assert all(then <= before + 2 for before, then in zip(early, late, strict=True)) and late_mib < early_mib + 60
 
 
 def test_fifty_people_go_through_the_node(bench):

@@ -54,11 +54,12 @@ class Process:
                 env=dict(os.environ, PYTHONUNBUFFERED="1"),
             )
 
-    def wait_for(self, words: str, timeout_s: float = PATIENCE_S) -> None:
+    def wait_for(self, words: str, timeout_s: float = PATIENCE_S, meanwhile=lambda: None) -> None:
         end_s = time.monotonic() + timeout_s
         while words not in self.log.read_text():
             assert self.child.poll() is None, f"ended too early:\n{self.log.read_text()}"
             assert time.monotonic() < end_s, f"no '{words}' in:\n{self.log.read_text()}"
+            meanwhile()
             time.sleep(0.05)
 
     def end(self, number: signal.Signals) -> tuple[int, str]:
@@ -111,6 +112,43 @@ def test_a_signal_while_it_starts(process, number, module):
     node.wait_for(f"importing {module}")
     code, said = node.end(number)
     assert code == 0 and "Traceback" not in said and "active" not in said
+
+
+# A node whose network never comes back from its first set.
+STUCK = ACTIVE.replace("fake_model(delay_s=0.2)", "fake_model(gate=Never())").replace(
+    "import atexit, os, sys\n",
+    """import atexit, os, sys, time
+class Never:
+    def wait(self, _):
+        print("computing", flush=True)
+        time.sleep(100_000)
+""",
+    1,
+)
+
+
+def test_a_signal_ends_a_node_that_is_deep_in_a_computation(process, ros_context):
+    from node_fakes import image_message, info_message
+    from rclpy.node import Node
+    from rclpy.qos import qos_profile_sensor_data
+    from sensor_msgs.msg import CameraInfo, Image
+
+    node = process("-c", STUCK)
+    node.wait_for("active")
+    driver = Node("driver", context=ros_context)
+    try:
+        infos = driver.create_publisher(CameraInfo, "/camera/camera_info", qos_profile_sensor_data)
+        images = driver.create_publisher(Image, "/camera/image_raw", qos_profile_sensor_data)
+
+        def publish() -> None:
+            stamp_ns = time.time_ns()
+            infos.publish(info_message(stamp_ns)), images.publish(image_message(stamp_ns))
+
+        node.wait_for("computing", meanwhile=publish)
+    finally:
+        driver.destroy_node()
+    code, said = node.end(signal.SIGINT)
+    assert code == 0 and "Traceback" not in said
 
 
 def state_of_the_node(context) -> str:

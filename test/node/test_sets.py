@@ -131,6 +131,26 @@ def test_pictures_out_of_order_and_repeated_are_late():
     assert rig.builder.counts("a")["late"] == 2
 
 
+def test_an_image_out_of_order_or_repeated_is_late_also_while_the_newer_one_waits_for_its_set():
+    rig = Rig("ab")
+    rig.warm("ab")
+    before = rig.builder.counts("a")["late"]
+    assert rig.add("a", 100) is None, "it waits for b"
+    rig.add("a", 100), rig.add("a", 50)
+    assert rig.builder.counts("a")["late"] == before + 2
+    assert rig.add("b", 50) is None, "a's image of that time came too late for a set"
+
+
+def test_what_waits_is_forgotten_with_the_clock_that_it_was_of():
+    rig = Rig("ab", deadline_ms=60_000)
+    rig.warm("ab")
+    rig.add("a", 5000), rig.add("b", 5000)
+    rig.add("a", 5033)  # waits for b when the bag begins anew
+    found = [rig.add(camera, 33 * tick, at_ms=5066 + 33 * tick) for tick in range(5) for camera in "ab"]
+    assert ["a", "b"] in found and rig.builder.restarts == 1
+    assert rig.builder.next_deadline_s() is None, "nothing waits any more, not for a minute either"
+
+
 def test_a_clock_set_back_begins_anew_and_says_so_once():
     rig = Rig("ab")
     rig.warm("ab")
@@ -209,6 +229,20 @@ def test_one_camera_with_a_wrong_clock_neither_delays_nor_restarts_the_others(wr
                     emitted.append((tick, names(found), found.restarted))
     assert not any(flag for _, _, flag in emitted)
     assert [(tick, cameras) for tick, cameras, _ in emitted if tick >= 2] == [(tick, ["a", "b"]) for tick in range(2, 60)]
+
+
+@pytest.mark.parametrize("wrong_s", [-3600, 3600])
+def test_while_the_others_stall_one_camera_with_a_wrong_clock_is_not_taken_for_them(wrong_s):
+    rig = Rig("abc")
+    emitted = []
+    for tick in range(20):
+        at_s = 0.033 * tick
+        for camera, shift_s in (("a", 0), ("b", 0), ("c", wrong_s)):
+            if tick < 10 or camera == "c":
+                rig.builder.add(frame(camera, 33 * tick + 1e3 * shift_s), at_s)
+            while (found := rig.builder.poll(at_s)) is not None:
+                emitted.append((tick, names(found)))
+    assert [cameras for tick, cameras in emitted if tick >= 10] == [], "a and b are live for half a second yet"
 
 
 def test_a_camera_always_out_of_step_is_soon_not_waited_for():
