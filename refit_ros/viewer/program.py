@@ -153,5 +153,5 @@ def _spin(executor: Any, node: Any, ending: threading.Event) -> None:
 
 def _end(ending: threading.Event, executor: Any, thread: threading.Thread) -> None:
     ending.set()
+    thread.join(2.0)  # before what it waits for is taken from under it
     executor.shutdown()
-    thread.join(2.0)
