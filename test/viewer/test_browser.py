@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -49,11 +50,12 @@ def browser(tmp_path):
 
     def open_page(address: str) -> None:
         command = [path, *OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", "--remote-debugging-port=0", address]
-        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        started.append(subprocess.Popen(command, start_new_session=True, **quiet))
 
     yield open_page
     for each in started:
-        each.kill()
+        os.killpg(each.pid, signal.SIGKILL)  # its own children too, which draw
         each.wait()
 
 
