@@ -75,22 +75,3 @@ def weak_perspective_from_transl(transl: Tensor, crops: Crops) -> Tensor:
 def default_focal_px(height_px: int, width_px: int) -> float:
     """Focal length assumed of a camera that nobody calibrated: the picture's diagonal, sqrt(h^2 + w^2)."""
     return math.hypot(height_px, width_px)
-
-
-def crop_to_picture_affine(
-    center_px: tuple[float, float], side_px: float, crop_size: int
-) -> tuple[float, float, float, float]:
-    """How the published network's crops are cut: (ax, bx, ay, by) with picture = a * crop + b for each axis.
-
-    Both in pixel indices (0 is the centre of the first pixel). The square's edges are first truncated to whole
-    pixels (towards zero), left = trunc(cx - side / 2), right = trunc(cx + side / 2) and the same for y, so the
-    two axes may differ by a pixel's share; then crop pixel i looks at left + (i + 0.5) (right - left) / S - 0.5.
-    When shrinking, the published code blurs the cut square (zero outside the picture) first by a Gaussian of
-    sigma = (scale - 1) / 2 px, scale = (right - left) / S; then it interpolates bilinearly and truncates to uint8.
-    """
-    affine = []
-    for middle in center_px:
-        low, high = math.trunc(middle - side_px / 2), math.trunc(middle + side_px / 2)
-        step = max(high - low, 1) / crop_size
-        affine += [step, low + 0.5 * step - 0.5]
-    return affine[0], affine[1], affine[2], affine[3]

@@ -142,13 +142,6 @@ class Scene:
         """The same scene after somebody has moved a camera (the calibration that others hold is then wrong)."""
         cameras = list(self.cameras)
         cameras[index] = (cameras[index][0], np.asarray(world_from_camera, float))
-        return self._with(cameras)
-
-    def with_cameras(self, indices: Sequence[int]) -> Scene:
-        """The same scene with these of its cameras alone."""
-        return self._with([self.cameras[i] for i in indices])
-
-    def _with(self, cameras: Sequence[tuple[Calibration, np.ndarray]]) -> Scene:
         return Scene(self.actors, cameras, self.seed, self._outfits, self._props, self._background_rgb)
 
     def _lights(self, rotation: torch.Tensor) -> Lights:

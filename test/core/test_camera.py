@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -66,15 +64,6 @@ def test_box_feature():
 
 def test_default_focal_length_is_the_diagonal():
     assert camera.default_focal_px(480, 640) == pytest.approx(800.0)
-
-
-@pytest.mark.parametrize(("center", "side"), [((320.0, 240.0), 360.0), ((100.3, 60.7), 200.0), ((5.5, 8.0), 33.0)])
-def test_affine_of_a_crop(center, side):
-    ax, bx, ay, by = camera.crop_to_picture_affine(center, side, 256)
-    for a, b, middle in ((ax, bx, center[0]), (ay, by, center[1])):
-        low, high = math.trunc(middle - side / 2), math.trunc(middle + side / 2)
-        assert a * -0.5 + b == pytest.approx(low - 0.5), "the first pixel begins at the square's edge"
-        assert a * 255.5 + b == pytest.approx(high - 0.5), "the last one ends there"
 
 
 def test_crops_cut_on_the_device_show_the_right_place():
