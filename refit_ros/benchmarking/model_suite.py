@@ -14,8 +14,8 @@ from refit_ros.benchmarking.reference import ReferenceRefit
 from refit_ros.benchmarking.scenes import full_size_body, random_crops
 from refit_ros.benchmarking.timing import alternately
 from refit_ros.core.checkpoint import load_network
+from refit_ros.core.image_crops import ImageCrops
 from refit_ros.core.inference import Prepared, prepare
-from refit_ros.core.picture_crops import PictureCrops
 from refit_ros.core.refit import Features, Refit
 
 REFERENCE, OUTSIDE, LOOP = "reference", "outside the backbone", "loop"
@@ -72,12 +72,12 @@ def _crops(device: torch.device, rounds: int) -> dict:
 
     result = {}
     for name, (width, height) in {"640 x 480": (640, 480), "1920 x 1080": (1920, 1080)}.items():
-        picture = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
-        cutter = PictureCrops(256, device)
+        image = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+        cutter = ImageCrops(256, device)
         calls = {}
         for count in (1, 32):
             center = np.random.default_rng(1).uniform(100, 400, (count, 2))
-            calls[f"{name}, {count} crops"] = lambda c=center, n=count, cut=cutter, p=picture: cut.cut(
+            calls[f"{name}, {count} crops"] = lambda c=center, n=count, cut=cutter, p=image: cut.cut(
                 cut.upload(p), c, np.full(n, 300.0)
             )
         result.update(alternately(calls, device, rounds, seconds_each=0.02, most_s=5))

@@ -90,8 +90,8 @@ def _without_network(width: int, height: int, listened: str, rounds: int) -> dic
     with _pipeline(body, listened) as (pipeline, types):
         from refit_ros.node.conversions import image_message
 
-        picture = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
-        message = image_message(types, picture, 10**9, "camera_optical")
+        image = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+        message = image_message(types, image, 10**9, "camera_optical")
         frame = Frame("camera", 10**9, "camera_optical", message, calibration)
 
         def process() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from refit_ros.core.body_files import smplx_layer
-from refit_ros.core.camera import crop_from_picture_px, project
+from refit_ros.core.camera import crop_from_image_px, project
 from refit_ros.core.refit import Features, Refit
 from refit_ros.core.types import Crops, Estimate, Fit
 
@@ -42,5 +42,5 @@ class ReferenceRefit(Refit):
     @torch.no_grad()
     def _reproject(self, estimate: Estimate, crops: Crops) -> Tensor:
         markers_m = self._mesh(estimate)[:, list(self.body.markers)]
-        picture_px = project(markers_m, crops.focal_px, crops.principal_px)
-        return crop_from_picture_px(picture_px, crops.center_px, crops.side_px, self.config.image_size)
+        image_px = project(markers_m, crops.focal_px, crops.principal_px)
+        return crop_from_image_px(image_px, crops.center_px, crops.side_px, self.config.image_size)

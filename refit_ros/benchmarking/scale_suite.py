@@ -74,14 +74,14 @@ def _call(prepared: Prepared, device, people: int, cameras: int, size: str) -> C
     generator = np.random.default_rng(0)
     K = np.array([[1.1 * height, 0, width / 2], [0, 1.1 * height, height / 2], [0, 0, 1]])
     calibrations = [Calibration(f"camera{i}", f"camera{i}_optical", width, height, K) for i in range(cameras)]
-    pictures = [generator.integers(0, 255, (height, width, 3), dtype=np.uint8) for _ in range(cameras)]
+    images = [generator.integers(0, 255, (height, width, 3), dtype=np.uint8) for _ in range(cameras)]
     places = generator.uniform(0.35, 0.65, (people, 2)) * (width, height)
     squares = [Square(np.round(place), float(round(0.5 * height / 2) * 2)) for place in places]
     views = views_of(people, cameras, device) if cameras > 1 else None
 
     def call() -> object:
         crops = cut_all(
-            pictures * people,
+            images * people,
             calibrations * people,
             [square for square in squares for _ in range(cameras)],
             prepared.config.image_size,

@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Boxes:
-    """N boxes in one picture, as a detector gives them."""
+    """N boxes in one image, as a detector gives them."""
 
-    xyxy_px: np.ndarray  # (N, 4) float: left, top, right, bottom in the raw picture
+    xyxy_px: np.ndarray  # (N, 4) float: left, top, right, bottom in the raw image
     confidence: np.ndarray  # (N,) 0 .. 1

@@ -1,4 +1,4 @@
-"""A camera as CameraInfo describes it: intrinsics, distortion, the picture's size."""
+"""A camera as CameraInfo describes it: intrinsics, distortion, the image's size."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FARTHEST_CENTRE = 10.0  # of the principal point from the image, in its widths a
 
 @dataclass(frozen=True)
 class Calibration:
-    """Intrinsics of one camera, for the picture as it arrives (ROI and binning already applied to K).
+    """Intrinsics of one camera, for the image as it arrives (ROI and binning already applied to K).
 
-    Three kinds of pixels: raw (the picture as it comes), undistorted (a pinhole with the same K) and
+    Three kinds of pixels: raw (the image as it comes), undistorted (a pinhole with the same K) and
     square (a pinhole with one focal length and the same principal point: what the network is told of).
     Where fx = fy and D is zero all three are the same.
     """
@@ -76,7 +76,7 @@ class Calibration:
     def check(self) -> None:
         """Raises ValueError, saying what is wrong and what to do, where the numbers describe no camera."""
         if self.width_px <= 0 or self.height_px <= 0:
-            raise ValueError(f"camera {self.name}: picture of {self.width_px} x {self.height_px} px; {ADVICE}")
+            raise ValueError(f"camera {self.name}: image of {self.width_px} x {self.height_px} px; {ADVICE}")
         if self.K.shape != (3, 3) or not np.isfinite(self.K).all():
             raise ValueError(f"camera {self.name}: K is not a 3 x 3 matrix of finite numbers; {ADVICE}")
         if not (self.K[0, 0] > 0 and self.K[1, 1] > 0):
@@ -172,11 +172,11 @@ class Calibration:
         return _onto_plane(points_camera_m) * self.focal_px + self.principal_px
 
     def sees(self, points_camera_m: np.ndarray) -> np.ndarray:
-        """(...,) bool: in front of the camera and inside the raw picture."""
+        """(...,) bool: in front of the camera and inside the raw image."""
         points = np.asarray(points_camera_m, np.float64)
         raw = self.project(points)
         inside = (raw >= -0.5).all(-1) & (raw[..., 0] < self.width_px - 0.5) & (raw[..., 1] < self.height_px - 0.5)
-        if self.distorted:  # polynomials fold points far outside back into the picture
+        if self.distorted:  # polynomials fold points far outside back into the image
             inside &= np.hypot(*np.moveaxis(_onto_plane(points), -1, 0)) <= 1.05 * self._widest_plane_radius()
         return inside & (points[..., 2] > 0.05)
 

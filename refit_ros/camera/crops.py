@@ -1,6 +1,6 @@
-"""Square crops of people, cut out of raw pictures through the square-pixel pinhole.
+"""Square crops of people, cut out of raw images through the square-pixel pinhole.
 
-On a plain pinhole a crop is the published one: edges at whole pixels, black outside the picture, blurred where it
+On a plain pinhole a crop is the published one: edges at whole pixels, black outside the image, blurred where it
 shrinks, bilinear.
 A lens with distortion or two focal lengths is undone in the same one resampling.
 """
@@ -16,7 +16,7 @@ import torch
 
 from refit_ros.camera.calibration import Calibration
 from refit_ros.core.camera import IMAGENET_MEAN, IMAGENET_STD
-from refit_ros.core.picture_crops import PictureCrops
+from refit_ros.core.image_crops import ImageCrops
 from refit_ros.core.types import Crops
 
 BOX_MARGIN = 1.2  # side of a crop over the longer side of its box, as published
@@ -29,14 +29,14 @@ DEVIATION = np.array(IMAGENET_STD, np.float32)
 
 @dataclass(frozen=True)
 class Square:
-    """Where a crop lies in the square-pixel pinhole's picture."""
+    """Where a crop lies in the square-pixel pinhole's image."""
 
     center_px: np.ndarray  # (2,)
     side_px: float
 
 
 def square_around(box_xyxy_px: np.ndarray, margin: float = BOX_MARGIN) -> Square:
-    """The crop for a box (4,) of the square-pixel picture, moved to whole pixels so that picture and geometry agree."""
+    """The crop for a box (4,) of the square-pixel image, moved to whole pixels so that image and geometry agree."""
     box = np.asarray(box_xyxy_px, np.float64)
     center = (box[:2] + box[2:]) / 2
     return square_at(center, margin * float((box[2:] - box[:2]).max()))
@@ -50,12 +50,12 @@ def square_at(center_px: np.ndarray, side_px: float) -> Square:
 
 
 def box_in_square_pixels(box_xyxy_px: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """(4,) box around what a raw picture's box shows, in the square-pixel picture."""
+    """(4,) box around what a raw image's box shows, in the square-pixel image."""
     return _box_through(box_xyxy_px, calibration, calibration.square_from_raw_px)
 
 
 def box_in_raw_pixels(box_xyxy_px: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """(4,) box around what a square-pixel picture's box shows, in the raw picture."""
+    """(4,) box around what a square-pixel image's box shows, in the raw image."""
     return _box_through(box_xyxy_px, calibration, calibration.raw_from_square_px)
 
 
@@ -72,7 +72,7 @@ def _box_through(box: np.ndarray, calibration: Calibration, convert) -> np.ndarr
 
 
 def cut(image: np.ndarray, calibration: Calibration, square: Square, size: int) -> np.ndarray:
-    """(size, size, 3) uint8: what `square` shows of a raw picture (H, W, 3) uint8."""
+    """(size, size, 3) uint8: what `square` shows of a raw image (H, W, 3) uint8."""
     half = square.side_px / 2
     # The published crops end at whole pixels, each edge rounded towards zero.
     left, top, right, bottom = (int(v) for v in np.concatenate([square.center_px - half, square.center_px + half]))
@@ -108,7 +108,7 @@ def _shrink(patch: np.ndarray, size: int) -> np.ndarray:
 
 
 def _cut_through_lens(image: np.ndarray, calibration: Calibration, square: Square, size: int) -> np.ndarray:
-    # Sampled at about the picture's own resolution, then shrunk like any other patch.
+    # Sampled at about the image's own resolution, then shrunk like any other patch.
     samples = int(np.clip(square.side_px, size, 4 * size))
     line = (np.arange(samples) + 0.5) * (square.side_px / samples) - 0.5 - square.side_px / 2
     x, y = np.meshgrid(line + square.center_px[0], line + square.center_px[1])
@@ -123,15 +123,15 @@ def _cut_through_lens(image: np.ndarray, calibration: Calibration, square: Squar
     return _shrink(patch, size)
 
 
-def normalised(pictures: np.ndarray) -> torch.Tensor:
+def normalised(images: np.ndarray) -> torch.Tensor:
     """(B, S, S, 3) uint8 RGB to (B, 3, S, S) float32 with ImageNet's mean and deviation removed."""
     scale, shift = 1 / (255 * DEVIATION), MEAN / DEVIATION
-    return torch.from_numpy((pictures * scale - shift).astype(np.float32).transpose(0, 3, 1, 2).copy())
+    return torch.from_numpy((images * scale - shift).astype(np.float32).transpose(0, 3, 1, 2).copy())
 
 
 @lru_cache(maxsize=4)
-def _cutter(size: int, device: str) -> PictureCrops:
-    return PictureCrops(size, device)
+def _cutter(size: int, device: str) -> ImageCrops:
+    return ImageCrops(size, device)
 
 
 def cut_all(
@@ -141,22 +141,22 @@ def cut_all(
     size: int,
     device: torch.device | str = "cpu",
 ) -> Crops:
-    """One batch of crops of size x size px, crop i from images[i]; pictures (H, W, 3) uint8 RGB. At least one.
+    """One batch of crops of size x size px, crop i from images[i]; images (H, W, 3) uint8 RGB. At least one.
 
-    On a GPU they are cut there, unless a lens has to be undone: a picture is then sent once, as bytes.
+    On a GPU they are cut there, unless a lens has to be undone: an image is then sent once, as bytes.
     """
     if torch.device(device).type == "cuda" and all(calibration.is_plain for calibration in calibrations):
-        pictures = _cutter(size, str(device)).cut_from_all(
+        patches = _cutter(size, str(device)).cut_from_all(
             images, np.stack([s.center_px for s in squares]), np.array([s.side_px for s in squares])
         )
     else:
-        pictures = normalised(np.stack([cut(i, c, s, size) for i, c, s in zip(images, calibrations, squares)]))
+        patches = normalised(np.stack([cut(i, c, s, size) for i, c, s in zip(images, calibrations, squares)]))
 
     def batch(values) -> torch.Tensor:
         return torch.tensor(np.array(values), dtype=torch.float32)
 
     crops = Crops(
-        images=pictures,
+        images=patches,
         center_px=batch([s.center_px for s in squares]),
         side_px=batch([s.side_px for s in squares]),
         focal_px=batch([c.focal_px for c in calibrations]),

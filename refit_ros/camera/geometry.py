@@ -66,7 +66,7 @@ def area(boxes: np.ndarray) -> np.ndarray:
 
 
 def clipped(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
-    """Boxes (..., 4) cut down to the picture."""
+    """Boxes (..., 4) cut down to the image."""
     return np.clip(boxes, 0, [width, height, width, height])
 
 
@@ -76,5 +76,5 @@ def around(points_px: np.ndarray) -> np.ndarray:
 
 
 def size_px(points_px: np.ndarray) -> np.ndarray:
-    """The longer side of the box around a body's points (..., N, 2), (...): what errors in a picture are measured by."""
+    """The longer side of the box around a body's points (..., N, 2), (...): what errors in an image are measured by."""
     return np.maximum(np.ptp(points_px, axis=-2).max(-1), SMALLEST_BODY_PX)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from refit_ros.core.camera import crop_from_picture_px
+from refit_ros.core.camera import crop_from_image_px
 from refit_ros.core.keypoints import KeypointEvidence, about_hips
 from refit_ros.core.landmarks import HIPS
 from refit_ros.core.types import Crops
@@ -76,7 +76,7 @@ def evidence_of_views(
     and camera_from_world (B, 3, 4) m; None: everybody is seen once. A triangulated place is trusted 0.5 and more; what
     cannot be triangulated keeps what one image says.
     """
-    place = (crop_from_picture_px(seen_px, crops.center_px, crops.side_px, 2) - 1).clamp(-FARTHEST_PLACE, FARTHEST_PLACE)
+    place = (crop_from_image_px(seen_px, crops.center_px, crops.side_px, 2) - 1).clamp(-FARTHEST_PLACE, FARTHEST_PLACE)
     if views is None:
         return KeypointEvidence(place, visibility, offset_m, said)
     count, poses = views[0], views[1].unflatten(0, (-1, views[0]))

@@ -1,4 +1,4 @@
-"""Which pictures of a set can be used, and where their cameras stand."""
+"""Which images of a set can be used, and where their cameras stand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from refit_ros.camera.calibration import Calibration
 
 @dataclass(frozen=True)
 class View:
-    """One camera's picture of a synchronized set."""
+    """One camera's image of a synchronized set."""
 
     image: np.ndarray  # (H, W, 3) uint8 RGB, as the camera gave it (distorted)
     calibration: Calibration
@@ -24,7 +24,7 @@ class View:
 
 @dataclass(frozen=True)
 class Camera:
-    """A usable view: its picture, its lens and its pose."""
+    """A usable view: its image, its lens and its pose."""
 
     image: np.ndarray  # (H, W, 3) uint8 RGB
     calibration: Calibration
@@ -62,7 +62,7 @@ def usable(views: Sequence[View], several: bool) -> tuple[list[Camera], dict[str
         name = view.calibration.name
         reason = _fault(view, several)
         if reason is None and any(camera.name == name for camera in cameras):
-            reason = "a second picture under the same camera name"
+            reason = "a second image under the same camera name"
         if reason is not None:
             left_out[name] = reason
             continue
@@ -78,10 +78,10 @@ def _fault(view: View, several: bool) -> str | None:
     except ValueError as error:
         return str(error)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        return f"picture is {image.dtype} {image.shape}, expected uint8 (height, width, 3)"
+        return f"image is {image.dtype} {image.shape}, expected uint8 (height, width, 3)"
     if image.shape[:2] != (calibration.height_px, calibration.width_px):
         return (
-            f"picture is {image.shape[1]} x {image.shape[0]} px, but calibrated for "
+            f"image is {image.shape[1]} x {image.shape[0]} px, but calibrated for "
             f"{calibration.width_px} x {calibration.height_px}"
         )
     if not np.isfinite(view.stamp_s):

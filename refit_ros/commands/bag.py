@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--camera-info-topic", metavar="TOPIC", help="likewise")
     parser.add_argument("--fixed-frame", metavar="FRAME", help="TF frame of the outcome; not needed with one camera")
-    parser.add_argument("--sync-slop", type=float, metavar="S", help="pictures of one set were taken within this time")
+    parser.add_argument("--sync-slop", type=float, metavar="S", help="images of one set were taken within this time")
     parser.add_argument(
         "--detector",
         choices=["builtin", "photographs", "onnx", "full_image", "topic"],
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             _say,
             _Progress(reader.duration * 1e-9),
         )
-    counts = f"{outcome.sets} sets of pictures, {outcome.with_people} with people, {outcome.rejected} messages rejected"
+    counts = f"{outcome.sets} sets of images, {outcome.with_people} with people, {outcome.rejected} messages rejected"
     print(f"{counts} -> {args.output}" if outcome.sets else f"{counts}; nothing was written")
     return 0 if outcome.sets else 1
 

@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--suite",
         choices=("model", "scale", "node", "profile", "load"),
         default="model",
-        help="model: the network alone; scale: growth with people, cameras and picture size; "
-        "node: the running node, picture in, message out; profile: where that node's time goes; "
+        help="model: the network alone; scale: growth with people, cameras and image size; "
+        "node: the running node, image in, message out; profile: where that node's time goes; "
         "load: the network beside busy programs, by number of threads",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")

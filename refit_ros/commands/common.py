@@ -34,7 +34,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
         "--iterations",
         type=positive_int,
         metavar="N",
-        help="updates of the loop for each picture; without it, as many as the network was trained with",
+        help="updates of the loop for each image; without it, as many as the network was trained with",
     )
 
 
@@ -61,13 +61,13 @@ def settings_from(args: argparse.Namespace, **overrides) -> Settings:
     return Settings(**{name: value for name, value in said.items() if value is not None})
 
 
-def say_what_weights_mean(network: Prepared, real_pictures: bool) -> None:
+def say_what_weights_mean(network: Prepared, real_images: bool) -> None:
     """One line on stderr where the outcome must not be taken for more than it is."""
     if not network.trained:
         print("note: these weights are untrained, the poses mean nothing", file=sys.stderr)
-    elif real_pictures and network.embedded:
+    elif real_images and network.embedded:
         print(
-            "note: these are the small embedded weights, trained on synthetic people only; on real pictures expect "
+            "note: these are the small embedded weights, trained on synthetic people only; on real images expect "
             "rough poses, and bring SMPL and published ReFit weights for better ones (--body, --weights)",
             file=sys.stderr,
         )

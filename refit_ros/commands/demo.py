@@ -32,18 +32,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="walking, crossing, three_people, "
         "half_out, standing, mingling, circling, leaving, poster, desk, crowd, corridor or hugging",
     )
-    parser.add_argument("--rate", type=positive_float, default=30.0, metavar="HZ", help="pictures a second of each camera")
+    parser.add_argument("--rate", type=positive_float, default=30.0, metavar="HZ", help="images a second of each camera")
     parser.add_argument("--width", type=positive_int, default=640, metavar="PX")
     parser.add_argument("--height", type=positive_int, default=480, metavar="PX")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other people")
-    parser.add_argument("--compressed", action="store_true", help="send the pictures as JPEG")
+    parser.add_argument("--compressed", action="store_true", help="send the images as JPEG")
     parser.add_argument(
         "--detector",
         choices=["builtin", "photographs", "topic", "full_image"],
         help="how people are found; topic: by their true boxes; without it, builtin",
     )
     parser.add_argument("--domain", type=int, metavar="ID", help="ROS_DOMAIN_ID; without it, one of its own")
-    parser.add_argument("--output", default="demo_output", metavar="DIR", help="where report, pictures and logs go")
+    parser.add_argument("--output", default="demo_output", metavar="DIR", help="where report, images and logs go")
     add_network_arguments(parser)
 
 
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     trained = weights_are_trained(measured)
     report = report_from(measured, args, trained)
     (output / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
-    write_pictures(measured, output)
+    write_images(measured, output)
     print(summary(report, output))
     if note := note_on_others(measured.others_share):
         print(note, file=sys.stderr)
@@ -176,7 +176,7 @@ def report_from(measured: Measured, args: argparse.Namespace, trained: bool) -> 
         "detector": args.detector,
         "scene": args.scene,
         "rate": args.rate,
-        "picture_px": [args.width, args.height],
+        "image_px": [args.width, args.height],
         "seed": args.seed,
         "exit_codes": measured.exit_codes,
         **machine_and_versions(),
@@ -210,7 +210,7 @@ def what_is_not_well(measured: Measured, cameras: int, trained: bool) -> str | N
     if trained and measured.comparison.pairs == 0:
         return "nobody was found where somebody walks"
     if measured.frames_out < 0.1 * measured.frames_in:
-        return f"only {measured.frames_out} of {measured.frames_in} sets of pictures were answered"
+        return f"only {measured.frames_out} of {measured.frames_in} sets of images were answered"
     if (measured.latency_ms > measured.arrival_ms + 5).any():
         return "a message says it took longer than it did"
     if any(len(overlays) < cameras for overlays in measured.overlays):
@@ -222,17 +222,17 @@ def what_is_not_well(measured: Measured, cameras: int, trained: bool) -> str | N
     return None
 
 
-def write_pictures(measured: Measured, output: Path) -> None:
+def write_images(measured: Measured, output: Path) -> None:
     """Each overlay by itself, and all on one sheet: a row for each time, a column for each camera."""
     import cv2
     import numpy as np
 
     rows = []
     for number, overlays in enumerate(measured.overlays):
-        for camera, picture in sorted(overlays.items()):
-            cv2.imwrite(str(output / f"overlay_{number}_{camera}.png"), picture[..., ::-1])
+        for camera, image in sorted(overlays.items()):
+            cv2.imwrite(str(output / f"overlay_{number}_{camera}.png"), image[..., ::-1])
         if overlays:
-            rows.append(np.hstack([picture for _, picture in sorted(overlays.items())]))
+            rows.append(np.hstack([image for _, image in sorted(overlays.items())]))
     if rows:
         width_px = max(row.shape[1] for row in rows)
         rows = [np.pad(row, ((0, 0), (0, width_px - row.shape[1]), (0, 0))) for row in rows]

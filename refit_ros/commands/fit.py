@@ -1,4 +1,4 @@
-"""`fit`: bodies from pictures, folders and videos, one .npz and one overlay picture a frame. No ROS."""
+"""`fit`: bodies from images, folders and videos, one .npz and one overlay image a frame. No ROS."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ CAMERA = "camera"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, a folder of them, or a video")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="an image, a folder of them, or a video")
     parser.add_argument("--output", required=True, metavar="DIR", help="where the .npz files and overlays go")
     parser.add_argument(
         "--focal",
         type=positive_float,
         metavar="PX",
-        help="focal length; without it, the picture's diagonal sqrt(height^2 + width^2)",
+        help="focal length; without it, the image's diagonal sqrt(height^2 + width^2)",
     )
     parser.add_argument(
-        "--principal-point", type=float, nargs=2, metavar=("X", "Y"), help="in px; without it, the picture's centre"
+        "--principal-point", type=float, nargs=2, metavar=("X", "Y"), help="in px; without it, the image's centre"
     )
     parser.add_argument(
         "--detector",
@@ -67,9 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "itself); without it, features",
     )
     parser.add_argument("--max-people", type=positive_int, metavar="N", help="keep the N most certain people")
-    parser.add_argument("--sequence", action="store_true", help="the pictures of a folder follow one another in time")
+    parser.add_argument("--sequence", action="store_true", help="the images of a folder follow one another in time")
     parser.add_argument("--every", type=positive_int, default=1, metavar="N", help="of a video, take one frame in N")
-    parser.add_argument("--no-overlay", action="store_true", help="write no overlay pictures")
+    parser.add_argument("--no-overlay", action="store_true", help="write no overlay images")
     add_network_arguments(parser)
 
 
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         network, estimator = make_keypoint_estimator(args)
     else:
         network = load_network_from(args)
-        say_what_weights_mean(network, real_pictures=True)
+        say_what_weights_mean(network, real_images=True)
         estimator = make_estimator(network, args)
     frames_done = people_found = 0
     for frame in read_frames(sources, args.every, complain, note):
@@ -128,7 +128,7 @@ def make_estimator(network: Refit, args: argparse.Namespace) -> Estimator:
     from refit_ros.estimation.estimator import Estimator
 
     detector = "topic" if args.box else args.detector or usual_detector()
-    # A picture stands alone: nobody has to be seen twice before counting as a person.
+    # An image stands alone: nobody has to be seen twice before counting as a person.
     return Estimator(
         network,
         settings_from(args, detector=detector, detector_model=args.detector_model, max_people=args.max_people, birth_hits=1),
@@ -152,7 +152,7 @@ def fit_frame(estimator: Estimator, body: Body, frame: Frame, args: argparse.Nam
 
 
 def pinhole(height_px: int, width_px: int, focal_px: float | None, principal_px: tuple[float, float] | None) -> Calibration:
-    """A camera without distortion; the published defaults (picture's diagonal and centre) where nothing is known."""
+    """A camera without distortion; the published defaults (image's diagonal and centre) where nothing is known."""
     import numpy as np
 
     from refit_ros.camera.calibration import Calibration
@@ -211,7 +211,7 @@ def write_people(path: Path, people: People, calibration: Calibration, body_mode
 
 
 def write_overlay(path: Path, image: np.ndarray, calibration: Calibration, people: People, body: Body) -> None:
-    """The picture with the bodies drawn over it."""
+    """The image with the bodies drawn over it."""
     import cv2
     import numpy as np
 

@@ -14,7 +14,7 @@ from refit_ros.core.errors import InputError
 from refit_ros.core.plain_files import check_regular, is_regular, open_regular, shown, what_it_is
 
 # What a folder's file of such a name is meant as, so that it is told when it is none. Others count by their content.
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2"}
+IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2"}
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".3gp", ".mts", ".ts", ".wmv", ".flv"}
 DEFAULT_VIDEO_RATE_HZ = 30.0  # where a video file does not tell its own
 _LOOKED_AT_BYTES = 512
@@ -125,7 +125,7 @@ def _is_meant(path: Path) -> bool:
     """Whether a folder's entry is meant to be fitted: by its name, or by what it holds."""
     if path.name.startswith(".") or path.is_dir():
         return False
-    return path.suffix.lower() in PICTURES | VIDEOS or (is_regular(path) and bool(kind_of(_beginning(path))))
+    return path.suffix.lower() in IMAGE_ENDINGS | VIDEOS or (is_regular(path) and bool(kind_of(_beginning(path))))
 
 
 def _beginning(path: Path) -> bytes:

@@ -11,12 +11,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--people", type=int, metavar="N", help="how many people walk there")
     parser.add_argument("--width", type=int, metavar="PX")
     parser.add_argument("--height", type=int, metavar="PX")
-    parser.add_argument("--rate", type=float, metavar="HZ", help="sets of pictures a second")
+    parser.add_argument("--rate", type=float, metavar="HZ", help="sets of images a second")
     parser.add_argument("--seed", type=int, help="another seed, other people")
     parser.add_argument(
         "--distortion", type=float, nargs="+", metavar="K", help="plumb_bob coefficients k1 k2 p1 p2 k3 of the lenses"
     )
-    parser.add_argument("--compressed", action="store_true", default=None, help="publish JPEG instead of raw pictures")
+    parser.add_argument("--compressed", action="store_true", default=None, help="publish JPEG instead of raw images")
     parser.add_argument(
         "--detections",
         action="store_true",

@@ -1,8 +1,8 @@
-"""Pinhole, square crop and weak-perspective camera: where a body of the network stands in the picture.
+"""Pinhole, square crop and weak-perspective camera: where a body of the network stands in the image.
 
-Frames: a camera frame has x right, y down, z forward, in metres. Pixels of a full picture are those of
+Frames: a camera frame has x right, y down, z forward, in metres. Pixels of a full image are those of
 a pinhole without distortion and with one focal length. A crop is the square of side `side_px` around
-`center_px` of that picture, shown at S x S px.
+`center_px` of that image, shown at S x S px.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _away_from_zero(value: Tensor) -> Tensor:
 
 @in_float32
 def project(points_m: Tensor, focal_px: Tensor, principal_px: Tensor) -> Tensor:
-    """Points of a camera frame (B, N, 3) through its pinhole -> (B, N, 2) px of the full picture.
+    """Points of a camera frame (B, N, 3) through its pinhole -> (B, N, 2) px of the full image.
 
     focal_px (B,), principal_px (B, 2). Finite for every finite point; behind the camera it is mirrored.
     """
@@ -36,14 +36,14 @@ def project(points_m: Tensor, focal_px: Tensor, principal_px: Tensor) -> Tensor:
 
 
 @in_float32
-def crop_from_picture_px(points_px: Tensor, center_px: Tensor, side_px: Tensor, crop_size: int) -> Tensor:
-    """(B, N, 2) px of the full picture -> (B, N, 2) px of the crop: (u - (center - side / 2)) S / side."""
+def crop_from_image_px(points_px: Tensor, center_px: Tensor, side_px: Tensor, crop_size: int) -> Tensor:
+    """(B, N, 2) px of the full image -> (B, N, 2) px of the crop: (u - (center - side / 2)) S / side."""
     corner = center_px - side_px[:, None] / 2
     return (points_px - corner[:, None]) * (crop_size / side_px)[:, None, None]
 
 
 def box_feature(crops: Crops) -> Tensor:
-    """(B, 3): where and how large the crop is in the picture, in units that need no camera.
+    """(B, 3): where and how large the crop is in the image, in units that need no camera.
 
     ((cx - px) / f * 2.8, (cy - py) / f * 2.8, (side - 0.24 f) / (0.06 f)), after CLIFF (Li et al., ECCV 2022).
     """
@@ -73,5 +73,5 @@ def weak_perspective_from_transl(transl: Tensor, crops: Crops) -> Tensor:
 
 
 def default_focal_px(height_px: int, width_px: int) -> float:
-    """Focal length assumed of a camera that nobody calibrated: the picture's diagonal, sqrt(h^2 + w^2)."""
+    """Focal length assumed of a camera that nobody calibrated: the image's diagonal, sqrt(h^2 + w^2)."""
     return math.hypot(height_px, width_px)

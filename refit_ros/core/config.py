@@ -28,7 +28,7 @@ class NetworkConfig:
 
     backbone: str = "hrnet_w48"  # one of BACKBONES; "keypoints": none, landmarks of another network come in
     image_size: int = 256  # px, the crop's side; the feature map is a quarter of it
-    markers: int = 67  # points of the body's surface that look at the picture; or its landmarks
+    markers: int = 67  # points of the body's surface that look at the image; or its landmarks
     head_convolutions: int = 2  # 3 x 3 convolutions between the backbone's map and the markers' channels
     head_channels: int = 256
     decoder_layers: int = 1  # hidden layers between a hidden state and its update

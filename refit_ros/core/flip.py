@@ -14,10 +14,10 @@ from refit_ros.core.types import Crops, Estimate
 
 
 def mirrored_crops(crops: Crops, axis_px: Tensor | float | None = None) -> Crops:
-    """The crops as a mirror shows them, about the vertical line x = `axis_px` of the full picture.
+    """The crops as a mirror shows them, about the vertical line x = `axis_px` of the full image.
 
     None: about the principal point, which is exact for every camera. The published code mirrors the centre about
-    the middle of the picture and leaves the principal point where it is: the same where the two coincide.
+    the middle of the image and leaves the principal point where it is: the same where the two coincide.
     """
     axis = crops.principal_px[:, 0] if axis_px is None else axis_px
     center = torch.stack((2 * axis - crops.center_px[:, 0], crops.center_px[:, 1]), dim=1)

@@ -286,7 +286,7 @@ def _torch_encoder(backbone: nn.Module, head: MarkerHead, example: Tensor, dtype
 
 
 def _is_finite(encoder, example: Tensor) -> bool:
-    """For a crop of noise, brighter and darker than pictures are."""
+    """For a crop of noise, brighter and darker than images are."""
     noise = 2 * torch.randn(4, *example.shape[1:], generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         return all(bool(torch.isfinite(values).all()) for values in encoder(noise.to(example.device)))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from refit_ros.core.body import Body
-from refit_ros.core.camera import crop_from_picture_px, project
+from refit_ros.core.camera import crop_from_image_px, project
 from refit_ros.core.config import NetworkConfig
 from refit_ros.core.landmarks import HIPS, LANDMARK_NAMES, landmark_mixture
 from refit_ros.core.multi_linear import MultiLinear
@@ -132,8 +132,8 @@ class KeypointRefit(Refit):
 
 def place_in_crop(points_m: Tensor, crops: Crops) -> Tensor:
     """Points of the camera frame (N, K, 3) -> (N, K, 2), -1 .. 1 in their crops."""
-    picture_px = project(points_m, crops.focal_px, crops.principal_px)
-    return crop_from_picture_px(picture_px, crops.center_px, crops.side_px, 2) - 1
+    image_px = project(points_m, crops.focal_px, crops.principal_px)
+    return crop_from_image_px(image_px, crops.center_px, crops.side_px, 2) - 1
 
 
 def about_hips(points_m: Tensor) -> Tensor:

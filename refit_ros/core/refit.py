@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from refit_ros.core.backbone import make_backbone
 from refit_ros.core.body import Body
-from refit_ros.core.camera import box_feature, crop_from_picture_px, project, transl_from_weak_perspective
+from refit_ros.core.camera import box_feature, crop_from_image_px, project, transl_from_weak_perspective
 from refit_ros.core.config import NetworkConfig
 from refit_ros.core.feedback import Feedback, MarkerHead
 from refit_ros.core.rotations import rotmat_from_6d, sixd_from_rotmat
@@ -170,8 +170,8 @@ class Refit(nn.Module):
     def _reproject(self, estimate: Estimate, crops: Crops) -> Tensor:
         """The markers of the body as it stands now, (B, M, 2) px of the crop."""
         markers_m, _ = self.body.markers_and_joints(estimate.betas, estimate.rotmats, estimate.transl)
-        picture_px = project(markers_m, crops.focal_px, crops.principal_px)
-        return crop_from_picture_px(picture_px, crops.center_px, crops.side_px, self.config.image_size)
+        image_px = project(markers_m, crops.focal_px, crops.principal_px)
+        return crop_from_image_px(image_px, crops.center_px, crops.side_px, self.config.image_size)
 
 
 def _started(state: State, start: Estimate | None) -> State:

@@ -34,15 +34,15 @@ class _OnDevice:
 class Crops(_OnDevice):
     """B square crops of people, each with the camera it was cut from.
 
-    The full picture is that of a pinhole without distortion and with one focal length.
-    A crop of S x S px shows the square of side `side_px` around `center_px` of that picture.
+    The full image is that of a pinhole without distortion and with one focal length.
+    A crop of S x S px shows the square of side `side_px` around `center_px` of that image.
     """
 
     images: Tensor  # (B, 3, S, S) float, RGB, ImageNet mean and deviation removed
-    center_px: Tensor  # (B, 2) x, y in the full picture
+    center_px: Tensor  # (B, 2) x, y in the full image
     side_px: Tensor  # (B,) the published scale x 200
     focal_px: Tensor  # (B,)
-    principal_px: Tensor  # (B, 2) x, y in the full picture
+    principal_px: Tensor  # (B, 2) x, y in the full image
 
     def __post_init__(self) -> None:
         if self.images.dim() != 4 or self.images.shape[1] != 3 or self.images.shape[2] != self.images.shape[3]:

@@ -43,7 +43,7 @@ class BuiltinDetector:
 
     @torch.inference_mode()
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
-        """Boxes in each picture (H, W, 3) uint8 RGB; pictures of one size go through the network together."""
+        """Boxes in each image (H, W, 3) uint8 RGB; images of one size go through the network together."""
         found = [nobody() for _ in images]
         sizes = {image.shape[:2] for image in images}
         for size in sizes:
@@ -53,13 +53,13 @@ class BuiltinDetector:
             boxes, confidence = (value.double().cpu().numpy() for value in boxes_from_maps(heat, sides))
             for row, index in enumerate(indices):
                 sure = confidence[row] > LEAST
-                # The middle of a pixel is at a half here and at a whole number in the picture.
+                # The middle of a pixel is at a half here and at a whole number in the image.
                 found[index] = Boxes((boxes[row][sure]) / scale - 0.5, confidence[row][sure])
         return found
 
 
 def _shrunk(images: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
-    """Pictures of one size on grey canvases (N, h, w, 3) whose sides are multiples of 32; and the scale."""
+    """Images of one size on grey canvases (N, h, w, 3) whose sides are multiples of 32; and the scale."""
     height, width = images[0].shape[:2]
     scale = LONGER_SIDE_PX / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -10,14 +10,14 @@ import numpy as np
 from refit_ros.camera.boxes import Boxes
 from refit_ros.detection.protocol import Detector, nobody
 
-LONGER_SIDE_PX = 480  # of the picture it looks at: about 40 ms on one core, and 640 px takes 80
+LONGER_SIDE_PX = 480  # of the image it looks at: about 40 ms on one core, and 640 px takes 80
 WINDOW_PX = (64, 128)  # what it was trained with
 MARGIN = 1 / 8  # of such a window, around the person
-PADDING_PX = 16  # without it nobody at the picture's edge is found
+PADDING_PX = 16  # without it nobody at the image's edge is found
 # Its scores are no probabilities. The photographs that come with scikit-image hold nobody upright, and the best score
 # in them is 0.81; people lie between 0.7 and 3.
 EVEN_SCORE, STEEPNESS = 1.2, 2.5
-LONGEST_REST = 30  # calls for each picture
+LONGEST_REST = 30  # calls for each image
 
 
 def hog_is_there() -> bool:
@@ -36,7 +36,7 @@ def without_hog_note() -> str:
 
 
 class HogDetector:
-    """Finds people who stand or walk upright, at least a quarter of the picture's height."""
+    """Finds people who stand or walk upright, at least a quarter of the image's height."""
 
     def __init__(self) -> None:
         """Raises ValueError where this OpenCV has no such detector."""
@@ -46,7 +46,7 @@ class HogDetector:
         self._hog.setSVMDetector(np.array(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32))
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
-        """Boxes in each picture (H, W, 3) uint8 RGB; may reach over its edges."""
+        """Boxes in each image (H, W, 3) uint8 RGB; may reach over its edges."""
         return [self._in_one(image) for image in images]
 
     def _in_one(self, image: np.ndarray) -> Boxes:
@@ -62,15 +62,15 @@ class HogDetector:
 
 
 class WithFallback:
-    """A detector, and another one that is asked where the first finds nobody in a whole set of pictures.
+    """A detector, and another one that is asked where the first finds nobody in a whole set of images.
 
     The other one is slow. Each time it finds nobody either, it rests for twice as many calls, up to `LONGEST_REST` for each
-    picture: with 30 sets a second, an empty room costs it one picture a second, however many cameras there are. Calls are
-    counted instead of seconds, so that the same pictures always give the same boxes.
+    image: with 30 sets a second, an empty room costs it one image a second, however many cameras there are. Calls are
+    counted instead of seconds, so that the same images always give the same boxes.
     """
 
     def __init__(self, detector: Detector, other: Detector, least_confidence: float, rests: bool = True) -> None:
-        """rests: False where pictures do not follow one another in time, so that each is worth a look."""
+        """rests: False where images do not follow one another in time, so that each is worth a look."""
         self._detector, self._other, self._least, self._rests = detector, other, least_confidence, rests
         self._in_vain = self._resting = 0
 

@@ -13,8 +13,8 @@ from torch.nn import functional
 from refit_ros.core.camera import IMAGENET_MEAN, IMAGENET_STD
 
 STRIDE = 4
-DEEPEST = 32  # pictures must be multiples of this
-LONGER_SIDE_PX = 192  # pictures are shrunk to this
+DEEPEST = 32  # images must be multiples of this
+LONGER_SIDE_PX = 192  # images are shrunk to this
 WIDTHS = (24, 32, 48, 80, 112)
 NECK = 48
 

@@ -4,9 +4,9 @@ YOLOX: (1, N, 5 + classes), N all cells of strides 8, 16 and 32; rows cx cy w h 
 classes; fed BGR 0 .. 255.
 YOLOv8, YOLO11: (1, 4 + classes, N); columns cx cy w h in input px, classes; fed RGB 0 .. 1, as all that follow.
 YOLO with suppression inside (YOLOv10, YOLO26, `nms=True`): (1, N, 6); rows x1 y1 x2 y2, confidence, class.
-RT-DETR of Ultralytics: (1, N, 4 + classes), N = 300 queries; rows cx cy w h in 0 .. 1, classes; the picture stretched.
+RT-DETR of Ultralytics: (1, N, 4 + classes), N = 300 queries; rows cx cy w h in 0 .. 1, classes; the image stretched.
 RT-DETR of transformers: logits (1, N, classes), pred_boxes (1, N, 4) cx cy w h in 0 .. 1; stretched.
-RT-DETR of its authors: labels (1, N), boxes (1, N, 4), scores (1, N); boxes x1 y1 x2 y2 in picture px, whose size is a
+RT-DETR of its authors: labels (1, N), boxes (1, N, 4), scores (1, N); boxes x1 y1 x2 y2 in image px, whose size is a
 second input `orig_target_sizes`; stretched.
 
 Class 0 is the person, as in COCO's 80 classes.
@@ -35,7 +35,7 @@ class Layout:
     """How to feed a model and how to read it."""
 
     name: str
-    stretched: bool  # the picture fills the input whatever its shape, else it is shrunk and padded at right and bottom
+    stretched: bool  # the image fills the input whatever its shape, else it is shrunk and padded at right and bottom
     bgr_255: bool  # YOLOX's input
 
 
@@ -66,7 +66,7 @@ class OnnxDetector:
         images = [entry for entry in inputs.values() if len(entry.shape) == 4]
         if len(images) != 1:
             raise ValueError(
-                f"{path} has no single picture as input (1, 3, H, W): it takes "
+                f"{path} has no single image as input (1, 3, H, W): it takes "
                 f"{', '.join(f'{e.name} {e.shape}' for e in inputs.values())}"
             )
         self._image, self._sizes = images[0], [entry for entry in inputs.values() if len(entry.shape) == 2]
@@ -82,7 +82,7 @@ class OnnxDetector:
         return self._layout.name
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
-        """Boxes of people in each picture (H, W, 3) uint8 RGB."""
+        """Boxes of people in each image (H, W, 3) uint8 RGB."""
         return [self._find(image) for image in images]
 
     def _find(self, image: np.ndarray) -> Boxes:
@@ -116,7 +116,7 @@ class OnnxDetector:
         colours = canvas[..., ::-1].astype(np.float32) if layout.bgr_255 else canvas.astype(np.float32) / np.float32(255)
         values: np.ndarray = np.ascontiguousarray(colours.transpose(2, 0, 1)[None])
         feed: dict[str, np.ndarray] = {self._image.name: values.astype(np.float16) if self._half else values}
-        for entry in self._sizes:  # (1, 2): width and height of the original picture
+        for entry in self._sizes:  # (1, 2): width and height of the original image
             feed[entry.name] = np.array([[width, height]], np.int64 if "int64" in entry.type else np.float32)
         return self._session.run(None, feed)
 
@@ -149,9 +149,9 @@ def recognise(outputs: list[np.ndarray], height: int, width: int, path: Path | s
 
 
 def read(
-    outputs: list[np.ndarray], layout: Layout, height: int, width: int, picture: tuple[int, int]
+    outputs: list[np.ndarray], layout: Layout, height: int, width: int, image_size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """People's boxes (N, 4), left top right bottom in input px (RT-DETR of its authors: picture px); confidences (N,)."""
+    """People's boxes (N, 4), left top right bottom in input px (RT-DETR of its authors: image px); confidences (N,)."""
     outputs = [np.asarray(output, np.float32) for output in outputs]
     if layout.name == "rt_detr_authors":
         boxes = next(output for output in outputs if output.ndim == 3 and output.shape[-1] == 4)[0]

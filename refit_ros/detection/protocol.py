@@ -10,20 +10,20 @@ import numpy as np
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.geometry import area, clipped, overlap
 
-SMALLEST_PX = 8.0  # a box whose shorter side is below this, inside the picture, shows nothing
+SMALLEST_PX = 8.0  # a box whose shorter side is below this, inside the image, shows nothing
 SAME_OVERLAP = 0.65  # boxes that share more than this are one person
 
 
 class Detector(Protocol):
-    """Finds people in pictures."""
+    """Finds people in images."""
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
-        """Boxes of people in each raw picture (H, W, 3) uint8 RGB; may overlap, be many, and reach outside."""
+        """Boxes of people in each raw image (H, W, 3) uint8 RGB; may overlap, be many, and reach outside."""
         ...
 
 
 class FullImage:
-    """The whole picture is one person's box."""
+    """The whole image is one person's box."""
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
         return [Boxes(np.array([[0.0, 0.0, image.shape[1], image.shape[0]]]), np.ones(1)) for image in images]
@@ -36,7 +36,7 @@ def nobody() -> Boxes:
 def cleaned(boxes: Boxes, width_px: int, height_px: int, least_confidence: float, most: int) -> tuple[Boxes, int]:
     """Boxes fit for use, the most certain first, and how many were dropped.
 
-    Dropped: NaN and infinite ones, those without area inside the picture, uncertain ones (these are not counted),
+    Dropped: NaN and infinite ones, those without area inside the image, uncertain ones (these are not counted),
     doubles, and all beyond `most`.
     """
     xyxy = np.asarray(boxes.xyxy_px, np.float64).reshape(-1, 4)

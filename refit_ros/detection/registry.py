@@ -35,7 +35,7 @@ def make_detector(settings: DetectorSettings, device="cpu") -> Detector | None:
         return OnnxDetector(settings.detector_model)
     if settings.detector == "full_image":
         return FullImage()
-    alone = settings.birth_hits <= 1  # where being seen once makes a person, pictures stand alone
+    alone = settings.birth_hits <= 1  # where being seen once makes a person, images stand alone
     builtin = BuiltinDetector(device)
     if settings.detector == "photographs":
         return PhotographDetector(builtin, thorough=alone)

@@ -133,23 +133,23 @@ class Model:
             try:
                 if several and name not in described:
                     raise ValueError(f"no camera '{name}' is described; there are: {', '.join(described) or 'none'}")
-                picture = rgb_image(image)
+                rgb = rgb_image(image)
             except (ValueError, OSError) as error:
                 if not several:
                     raise
                 left_out[name] = str(error)
                 continue
-            fault = history.fault(name, picture, stamp_s)
+            fault = history.fault(name, rgb, stamp_s)
             if fault is not None:
                 left_out[name] = fault
                 continue
-            height, width = picture.shape[:2]
+            height, width = rgb.shape[:2]
             if name not in described:
                 notes.append(GUESSED.format(np.hypot(height, width)))
             camera = camera_from(described[name]) if name in described else Camera.guessed(height, width)
             views.append(
                 View(
-                    picture,
+                    rgb,
                     _calibration(described.get(name), camera, name, height, width),
                     stamp_s,
                     camera.fixed_from_camera,

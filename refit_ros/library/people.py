@@ -100,19 +100,19 @@ class People:
         """
         if isinstance(image, Mapping):
             return {name: self.draw(each, name, mesh) for name, each in image.items()}
-        picture = rgb_image(image)
+        rgb = rgb_image(image)
         if camera is None and len(self.lenses) > 1:
             raise ValueError(f"say which camera the image is of: {', '.join(self.lenses)}")
         name = next(iter(self.lenses), None) if camera is None else camera
         if name not in self.lenses:
-            return picture.copy()
+            return rgb.copy()
         calibration, fixed_from_camera = self.lenses[name]
-        if picture.shape[:2] != (calibration.height_px, calibration.width_px):
+        if rgb.shape[:2] != (calibration.height_px, calibration.width_px):
             raise ValueError(
-                f"the image is {picture.shape[1]} x {picture.shape[0]} px, and that of camera '{name}' was "
+                f"the image is {rgb.shape[1]} x {rgb.shape[0]} px, and that of camera '{name}' was "
                 f"{calibration.width_px} x {calibration.height_px} px"
             )
-        return draw_overlay(picture, calibration, np.linalg.inv(fixed_from_camera), self.estimate, self.body, mesh)
+        return draw_overlay(rgb, calibration, np.linalg.inv(fixed_from_camera), self.estimate, self.body, mesh)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as numbers, texts and lists, ready for `json.dumps`."""

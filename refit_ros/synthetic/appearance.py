@@ -241,7 +241,7 @@ def _face(color: Tensor, hx: Tensor, hy: Tensor, hz: Tensor, head: Tensor, n: di
 
 @dataclass(frozen=True)
 class Lights:
-    """Light of N pictures, in their camera frames."""
+    """Light of N images, in their camera frames."""
 
     direction: Tensor  # (N, 3) unit, towards the lamp
     up: Tensor  # (N, 3) unit, towards the sky
@@ -251,7 +251,7 @@ class Lights:
 
 
 def sample_lights(dice: Dice, up: Tensor) -> Lights:
-    """A lamp from somewhere above or beside, a sky, for pictures whose up directions are given (N, 3)."""
+    """A lamp from somewhere above or beside, a sky, for images whose up directions are given (N, 3)."""
     count = len(up)
     direction = F.normalize(
         dice.normal(count, 3) + up * dice.uniform(0.2, 2, count, 1) + torch.tensor([0, 0, -0.6], device=dice.device), dim=1
@@ -263,9 +263,9 @@ def sample_lights(dice: Dice, up: Tensor) -> Lights:
 
 
 def shade(
-    color: Tensor, normal: Tensor, lights: Lights, picture: Tensor, attributes: Tensor, outfits: Outfits, mesh: Tensor
+    color: Tensor, normal: Tensor, lights: Lights, image_index: Tensor, attributes: Tensor, outfits: Outfits, mesh: Tensor
 ) -> Tensor:
-    """Light on points of colour (K, 3) with normals (K, 3) in the camera frame of `picture` (K,): (K, 3), about 0 .. 1."""
+    """Light on points of colour (K, 3), normals (K, 3) in the camera frame of `image_index` (K,): (K, 3), about 0 .. 1."""
     rest = attributes[:, :3]
     wrinkle, wx, wy = outfits.numbers[:, _WRINKLES][mesh].unbind(1)
     covered = (attributes[:, 6] < 0.3).to(normal.dtype) * wrinkle
@@ -273,10 +273,10 @@ def shade(
     bent = torch.stack([torch.cos(wx * rest[:, 1]), torch.sin(wy * rest[:, 0]), torch.zeros_like(fold)], 1)
     normal = F.normalize(normal, dim=1) + fold[:, None] * 0.6 * bent
     normal = F.normalize(normal, dim=1)
-    direction, up = lights.direction[picture], lights.up[picture]
+    direction, up = lights.direction[image_index], lights.up[image_index]
     facing = (normal * direction).sum(1)
-    lamp = (facing.clamp(min=0) * 0.85 + 0.15 * (facing * 0.5 + 0.5))[:, None] * lights.strength[picture]
-    sky = (0.75 + 0.25 * (normal * up).sum(1))[:, None] * lights.ambient[picture]
+    lamp = (facing.clamp(min=0) * 0.85 + 0.15 * (facing * 0.5 + 0.5))[:, None] * lights.strength[image_index]
+    sky = (0.75 + 0.25 * (normal * up).sum(1))[:, None] * lights.ambient[image_index]
     half = F.normalize(direction + torch.tensor([0, 0, -1.0], device=normal.device), dim=1)
-    shine = (normal * half).sum(1).clamp(min=0).pow(24) * lights.gloss[picture]
+    shine = (normal * half).sum(1).clamp(min=0).pow(24) * lights.gloss[image_index]
     return color * (lamp + sky) + shine[:, None]

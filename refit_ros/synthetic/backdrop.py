@@ -15,38 +15,38 @@ PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def paint_bank(dice: Dice, count: int, photographs: Path | str | None = None) -> Tensor:
-    """(count, S, S, 3) float 0 .. 1 pictures without people; every second one from the folder where one is given.
+    """(count, S, S, 3) float 0 .. 1 images without people; every second one from the folder where one is given.
 
-    Raises ValueError when the folder holds no picture that can be read.
+    Raises ValueError when the folder holds no image that can be read.
     """
     rooms = [_rooms(dice, min(16, count - start)) for start in range(0, count, 16)]
     bank = torch.cat(rooms)
     if photographs is not None:
-        pictures = read_photographs(Path(photographs), count).to(bank.device)
-        bank[::2] = pictures[torch.arange(len(bank[::2]), device=bank.device) % len(pictures)]
+        images = read_photographs(Path(photographs), count).to(bank.device)
+        bank[::2] = images[torch.arange(len(bank[::2]), device=bank.device) % len(images)]
     return bank
 
 
 def read_photographs(folder: Path, most: int) -> Tensor:
-    """(n, S, S, 3) 0 .. 1: squares from the middle of a folder's pictures. Raises ValueError when there is none."""
+    """(n, S, S, 3) 0 .. 1: squares from the middle of a folder's images. Raises ValueError when there is none."""
     import cv2
 
-    pictures = []
+    images = []
     for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
-        picture = cv2.imread(str(path)) if path.suffix.lower() in PHOTOGRAPHS else None
-        if picture is None:
+        image = cv2.imread(str(path)) if path.suffix.lower() in PHOTOGRAPHS else None
+        if image is None:
             continue
-        side = min(picture.shape[:2])
-        top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
+        side = min(image.shape[:2])
+        top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
         square = cv2.resize(
-            picture[top : top + side, left : left + side, ::-1], (BANK_SIDE_PX, BANK_SIDE_PX), interpolation=cv2.INTER_AREA
+            image[top : top + side, left : left + side, ::-1], (BANK_SIDE_PX, BANK_SIDE_PX), interpolation=cv2.INTER_AREA
         )
-        pictures.append(torch.from_numpy(square.copy()).float() / 255)
-        if len(pictures) == most:
+        images.append(torch.from_numpy(square.copy()).float() / 255)
+        if len(images) == most:
             break
-    if not pictures:
-        raise ValueError(f"{folder} holds no picture ({', '.join(PHOTOGRAPHS)}); give a folder of photographs, or none")
-    return torch.stack(pictures)
+    if not images:
+        raise ValueError(f"{folder} holds no image ({', '.join(PHOTOGRAPHS)}); give a folder of photographs, or none")
+    return torch.stack(images)
 
 
 def _rooms(dice: Dice, count: int) -> Tensor:
@@ -95,9 +95,9 @@ def _rooms(dice: Dice, count: int) -> Tensor:
 def cut_outs(
     dice: Dice, bank: Tensor, count: int, height: int, width: int, zoom: tuple[float, float] = (0.5, 1.0)
 ) -> Tensor:
-    """(count, height, width, 3): random windows of random pictures of the bank, mirrored, tinted and of other contrast."""
-    pictures, side = bank.shape[0], bank.shape[1]
-    index = dice.below(pictures, count)
+    """(count, height, width, 3): random windows of random images of the bank, mirrored, tinted and of other contrast."""
+    images, side = bank.shape[0], bank.shape[1]
+    index = dice.below(images, count)
     scale = dice.uniform(*zoom, count) * (side - 1) / max(height, width)
     aspect = torch.exp(dice.uniform(-0.25, 0, count))
     flip = dice.chance(0.5, count)

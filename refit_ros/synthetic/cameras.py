@@ -24,7 +24,7 @@ class Shots:
     camera_from_world: Tensor  # (N, 3, 3)
     focal_px: Tensor  # (N,)
     principal_px: Tensor  # (N, 2)
-    size_px: Tensor  # (N, 2) width, height of the full picture
+    size_px: Tensor  # (N, 2) width, height of the full image
     pelvis_m: Tensor  # (N, 3) the person's pelvis in the camera frame
 
 
@@ -40,7 +40,7 @@ def look(azimuth: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
 
 def sample_shots(dice: Dice, people: int, views: int) -> Shots:
     """Cameras of `views` for each of `people` (one person's together): focal length 400 .. 2000 px, any yaw, pitch and roll
-    within 20 degrees, the person at 1.5 m or more, mostly whole in the picture, at times cut by its edge."""
+    within 20 degrees, the person at 1.5 m or more, mostly whole in the image, at times cut by its edge."""
     count = people * views
     start = dice.uniform(0, 2 * torch.pi, people, 1)
     spread = torch.arange(views, device=dice.device) * (2 * torch.pi / views) + dice.uniform(-0.6, 0.6, people, views)

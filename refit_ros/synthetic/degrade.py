@@ -1,4 +1,4 @@
-"""What a camera does to a clean picture: blur, exposure, noise, JPEG. Pictures are (N, 3, H, W), 0 .. 1."""
+"""What a camera does to a clean image: blur, exposure, noise, JPEG. Images are (N, 3, H, W), 0 .. 1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 
 
 def blur(images: Tensor, sigma_px: Tensor, radius: int = 2) -> Tensor:
-    """Gaussian of each picture's own width (N,)."""
+    """Gaussian of each image's own width (N,)."""
     offsets = torch.arange(-radius, radius + 1, device=images.device)
     kernel = torch.exp(-(offsets**2) / (2 * sigma_px.clamp(min=0.05)[:, None] ** 2))
     kernel = kernel / kernel.sum(1, keepdim=True)
@@ -44,7 +44,7 @@ def noise_bank(dice: Dice, height: int, width: int) -> Tensor:
 
 
 def add_noise(dice: Dice, images: Tensor, bank: Tensor, sigma: Tensor) -> Tensor:
-    """Adds noise of each picture's own strength (N,)."""
+    """Adds noise of each image's own strength (N,)."""
     picked = bank[dice.below(len(bank), len(images))]
     shift = dice.below(64, 2).cpu() if images.device.type == "cpu" else None
     if shift is not None:
@@ -79,7 +79,7 @@ def jpeg(images: Tensor, step: Tensor) -> Tensor:
 
 
 def develop(dice: Dice, images: Tensor, blur_px: Tensor, noises: Tensor) -> Tensor:
-    """Everything in turn, each picture with its own strengths; blur_px (N,) is what its optics and its scaling cost."""
+    """Everything in turn, each image with its own strengths; blur_px (N,) is what its optics and its scaling cost."""
     count = len(images)
     images = blur(images, blur_px)
     moved = dice.order(count)[: count // 12]

@@ -20,7 +20,7 @@ _MOST_TRIANGLES = 8_000_000  # set up at a time by the torch engine
 class Fragments:
     """The K pixels on which something is seen."""
 
-    pixel: Tensor  # (K,) int64, in the flattened (pictures, height, width)
+    pixel: Tensor  # (K,) int64, in the flattened (images, height, width)
     mesh: Tensor  # (K,) int64
     face: Tensor  # (K,) int64
     bary: Tensor  # (K, 3) of the face's corners, true in space
@@ -28,19 +28,19 @@ class Fragments:
 
 
 def rasterize(
-    points: Tensor, faces: Tensor, picture: Tensor, pictures: int, height: int, width: int, engine: str | None = None
+    points: Tensor, faces: Tensor, image_index: Tensor, images: int, height: int, width: int, engine: str | None = None
 ) -> Fragments:
-    """Draw M closed meshes into pictures, nearest surface first.
+    """Draw M closed meshes into images, nearest surface first.
 
-    points: (M, V, 3) x, y in px of its picture and depth in m; faces (F, 3), counter-clockwise from outside;
-    picture (M,) which picture each mesh is in. engine: "numba", "torch", or None for the quicker one.
+    points: (M, V, 3) x, y in px of its image and depth in m; faces (F, 3), counter-clockwise from outside;
+    image_index (M,) which image each mesh is in. engine: "numba", "torch", or None for the quicker one.
     """
     if engine is None:
         engine = "numba" if points.device.type == "cpu" and find_spec("numba") else "torch"
     if engine not in ("numba", "torch"):
         raise ValueError(f"there is no rasterizer '{engine}'; there are numba and torch")
     draw = _draw_numba if engine == "numba" else _draw_torch
-    triangle = draw(points, faces, picture, pictures, height, width)
+    triangle = draw(points, faces, image_index, images, height, width)
     pixel = torch.nonzero(triangle >= 0).squeeze(1)
     triangle = triangle[pixel]
     mesh = torch.div(triangle, len(faces), rounding_mode="floor")
@@ -63,17 +63,17 @@ def rasterize(
     return Fragments(pixel, mesh, face, over_z / total[:, None], flat.sum(1) / total)
 
 
-def _draw_torch(points: Tensor, faces: Tensor, picture: Tensor, pictures: int, height: int, width: int) -> Tensor:
-    """(pictures * height * width,) int64: mesh * F + face, or -1."""
-    nearest = torch.full((pictures * height * width,), _EMPTY, dtype=torch.int64, device=points.device)
+def _draw_torch(points: Tensor, faces: Tensor, image_index: Tensor, images: int, height: int, width: int) -> Tensor:
+    """(images * height * width,) int64: mesh * F + face, or -1."""
+    nearest = torch.full((images * height * width,), _EMPTY, dtype=torch.int64, device=points.device)
     step = max(1, _MOST_TRIANGLES // len(faces))
     for start in range(0, len(points), step):
-        _splat(nearest, points[start : start + step], faces, picture[start : start + step], start, height, width)
+        _splat(nearest, points[start : start + step], faces, image_index[start : start + step], start, height, width)
     return torch.where(nearest == _EMPTY, -1, nearest & 0xFFFFFFFF)
 
 
 def _splat(
-    nearest: Tensor, points: Tensor, faces: Tensor, picture: Tensor, first_mesh: int, height: int, width: int
+    nearest: Tensor, points: Tensor, faces: Tensor, image_index: Tensor, first_mesh: int, height: int, width: int
 ) -> None:
     """Write (depth, triangle) of every sample inside every triangle into `nearest`, the nearest of each pixel staying."""
     x, y, z = (points[..., k][:, faces] for k in range(3))  # (M, F, 3)
@@ -98,12 +98,12 @@ def _splat(
     depth_bits = (1.0 / value[:, 3].clamp(min=1e-6)).to(torch.float32).view(torch.int32).long()
     mesh = torch.div(chosen, len(faces), rounding_mode="floor")
     key = (depth_bits << 32) | (chosen + first_mesh * len(faces))[which]
-    start = (picture[mesh] * height + top.long()) * width + left.long()
+    start = (image_index[mesh] * height + top.long()) * width + left.long()
     nearest.scatter_reduce_(0, start[which] + row * width + column, torch.where(inside, key, _EMPTY), "amin")
 
 
 def _planes(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """(T, 4, 3): as a x + b y + c, the three barycentric coordinates on the picture, and one over depth."""
+    """(T, 4, 3): as a x + b y + c, the three barycentric coordinates on the image, and one over depth."""
     a = torch.stack([y[:, 1] - y[:, 2], y[:, 2] - y[:, 0], y[:, 0] - y[:, 1]], 1)
     b = torch.stack([x[:, 2] - x[:, 1], x[:, 0] - x[:, 2], x[:, 1] - x[:, 0]], 1)
     c = torch.stack(
@@ -118,21 +118,21 @@ def _planes(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     return torch.cat([flat, (flat / z[..., None]).sum(1, keepdim=True)], 1)
 
 
-def _draw_numba(points: Tensor, faces: Tensor, picture: Tensor, pictures: int, height: int, width: int) -> Tensor:
+def _draw_numba(points: Tensor, faces: Tensor, image_index: Tensor, images: int, height: int, width: int) -> Tensor:
     from concurrent.futures import ThreadPoolExecutor
 
     import numpy as np
 
     from refit_ros.synthetic.raster_numba import draw
 
-    nearest = np.full((pictures, height, width), np.inf, np.float32)
-    triangle = np.full((pictures, height, width), -1, np.int64)
-    arrays = (points.detach().float().contiguous().numpy(), faces.long().numpy(), picture.numpy(), nearest, triangle)
-    threads = min(torch.get_num_threads(), pictures)
+    nearest = np.full((images, height, width), np.inf, np.float32)
+    triangle = np.full((images, height, width), -1, np.int64)
+    arrays = (points.detach().float().contiguous().numpy(), faces.long().numpy(), image_index.numpy(), nearest, triangle)
+    threads = min(torch.get_num_threads(), images)
     if threads <= 1:
-        draw(*arrays, 0, pictures)
+        draw(*arrays, 0, images)
     else:
-        edges = np.linspace(0, pictures, threads + 1).astype(np.int64)
+        edges = np.linspace(0, images, threads + 1).astype(np.int64)
         with ThreadPoolExecutor(threads) as pool:  # the kernel lets go of the interpreter's lock
             list(pool.map(lambda k: draw(*arrays, edges[k], edges[k + 1]), range(threads)))
     return torch.from_numpy(triangle).flatten()

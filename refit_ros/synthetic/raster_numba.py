@@ -8,13 +8,13 @@ import numba
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)
-def draw(points, faces, picture, nearest, triangle, first_picture, end_picture):
-    """Draws meshes of pictures first .. end - 1; `nearest` (N, H, W) m and `triangle` (N, H, W) are written."""
+def draw(points, faces, image_index, nearest, triangle, first_image, end_image):
+    """Draws meshes of images first .. end - 1; `nearest` (N, H, W) m and `triangle` (N, H, W) are written."""
     height, width = nearest.shape[1], nearest.shape[2]
     count = faces.shape[0]
     for mesh in range(points.shape[0]):
-        n = picture[mesh]
-        if n < first_picture or n >= end_picture:
+        n = image_index[mesh]
+        if n < first_image or n >= end_image:
             continue
         for face in range(count):
             i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]

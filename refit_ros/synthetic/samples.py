@@ -44,10 +44,10 @@ class Samples(_OnDevice):
     crops: Crops
     target: Estimate  # in each crop's camera frame; re-posing the body with it gives joints_m
     joints_m: Tensor  # (B, 24, 3) camera frame
-    joints_px: Tensor  # (B, 24, 2) in the full picture
+    joints_px: Tensor  # (B, 24, 2) in the full image
     person: Tensor  # (B,) int64
     camera_from_world: Tensor  # (B, 3, 3)
-    visible: Tensor  # (B, 24) bool: the joint lies inside the full picture
+    visible: Tensor  # (B, 24) bool: the joint lies inside the full image
 
     def to(self, device, non_blocking: bool = False) -> Samples:
         moved = super().to(device, non_blocking)
@@ -146,7 +146,7 @@ class SampleSource:
         """Square boxes as a detector and its noise would give them: center (B, 2), side (B,) px."""
         dice, count = self.dice, len(pixels)
         low, high = pixels.amin(1), pixels.amax(1)
-        cut = dice.chance(0.6, count)[:, None]  # detectors see only what is inside the picture
+        cut = dice.chance(0.6, count)[:, None]  # detectors see only what is inside the image
         zero = torch.zeros_like(low)
         inside_low, inside_high = torch.minimum(low.clamp(min=0), shots.size_px - 40), torch.minimum(high, shots.size_px - 1)
         low, high = torch.where(cut, inside_low, low), torch.where(cut, torch.maximum(inside_high, zero + 40), high)
@@ -159,19 +159,19 @@ class SampleSource:
         self, seen: Tensor, normals: Tensor, outfits: Outfits, person: Tensor, shots: Shots, crops: Crops, vertices: Tensor
     ) -> Tensor:
         dice, count, size = self.dice, len(person), self.size
-        picture = torch.arange(count, device=self.device)
+        image_index = torch.arange(count, device=self.device)
         beside = dice.order(count)[: int(count * BYSTANDERS)]
         if len(vertices) > 1 and len(beside):
             other = (person[beside] + 1 + dice.below(len(vertices) - 1, len(beside))) % len(vertices)
             seen = torch.cat([seen, self._bystanders(vertices[other], shots, beside)])
-            person, picture = torch.cat([person, other]), torch.cat([picture, beside])
-        scale = size / crops.side_px[picture]
-        corner = (crops.center_px - crops.side_px[:, None] / 2)[picture]
-        pixels = (project(seen, shots.focal_px[picture], shots.principal_px[picture]) - corner[:, None]) * scale[
+            person, image_index = torch.cat([person, other]), torch.cat([image_index, beside])
+        scale = size / crops.side_px[image_index]
+        corner = (crops.center_px - crops.side_px[:, None] / 2)[image_index]
+        pixels = (project(seen, shots.focal_px[image_index], shots.principal_px[image_index]) - corner[:, None]) * scale[
             :, None, None
         ]
         fragments = rasterize(
-            torch.cat([pixels, seen[..., 2:]], -1), self.surface.faces, picture, count, size, size, self.engine
+            torch.cat([pixels, seen[..., 2:]], -1), self.surface.faces, image_index, count, size, size, self.engine
         )
 
         image = cut_outs(dice, self.bank, count, size, size).view(-1, 3)
@@ -193,7 +193,7 @@ class SampleSource:
         return self._inside(develop(dice, image, soft, self.noises), crops, shots)
 
     def _bystanders(self, vertices: Tensor, shots: Shots, beside: Tensor) -> Tensor:
-        """Other people some steps aside of the person in pictures `beside`, mostly behind: (n, V, 3) m."""
+        """Other people some steps aside of the person in images `beside`, mostly behind: (n, V, 3) m."""
         dice, count = self.dice, len(beside)
         sideways = dice.uniform(0.4, 1.3, count) * torch.where(dice.chance(0.5, count), 1.0, -1.0)
         offset = torch.stack([sideways, dice.uniform(-0.15, 0.15, count), dice.uniform(-0.4, 2.0, count)], 1)
@@ -202,7 +202,7 @@ class SampleSource:
         return vertices @ shots.camera_from_world[beside].mT + place[:, None]
 
     def _inside(self, images: Tensor, crops: Crops, shots: Shots) -> Tensor:
-        """Black beyond the full picture's edge, as crops cut from pictures are."""
+        """Black beyond the full image's edge, as crops cut from images are."""
         place = torch.arange(self.size, device=self.device)
         corner = crops.center_px - crops.side_px[:, None] / 2
         pixel = corner[:, None] + (crops.side_px / self.size)[:, None, None] * place[:, None]

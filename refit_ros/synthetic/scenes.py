@@ -1,6 +1,6 @@
 """People who move before calibrated cameras, and the truth about them at any time.
 
-One depth buffer per picture holds everybody, so that people hide one another as they should.
+One depth buffer per image holds everybody, so that people hide one another as they should.
 """
 
 from __future__ import annotations

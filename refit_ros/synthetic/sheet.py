@@ -26,32 +26,32 @@ def sheet(
 
     source = SampleSource(load_body(), size, split, seed, photographs=photographs)
     parts = [source.batch(columns * (rows - 1)), source.batch(max(1, columns // views), views=views)]
-    pictures = []
+    tiles = []
     for part in parts:
         images = (part.crops.images * source.deviation + source.mean).clamp(0, 1)
-        pictures += [(255 * image).byte().permute(1, 2, 0).numpy() for image in images]
-    pictures += [np.zeros_like(pictures[0])] * (rows * columns - len(pictures))
-    return np.concatenate([np.concatenate(pictures[row * columns : (row + 1) * columns], axis=1) for row in range(rows)])
+        tiles += [(255 * image).byte().permute(1, 2, 0).numpy() for image in images]
+    tiles += [np.zeros_like(tiles[0])] * (rows * columns - len(tiles))
+    return np.concatenate([np.concatenate(tiles[row * columns : (row + 1) * columns], axis=1) for row in range(rows)])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, required=True, help="the picture to write")
+    parser.add_argument("--output", type=Path, required=True, help="the image to write")
     parser.add_argument("--split", default="train", choices=("train", "test"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rows", type=int, default=4)
     parser.add_argument("--columns", type=int, default=8)
     parser.add_argument("--size", type=int, default=112, help="of a crop, px; a multiple of 8")
-    parser.add_argument("--photographs", help="folder of pictures without people, for half of the backgrounds")
+    parser.add_argument("--photographs", help="folder of images without people, for half of the backgrounds")
     arguments = parser.parse_args()
-    picture = sheet(
+    drawn = sheet(
         arguments.rows, arguments.columns, arguments.size, arguments.split, arguments.seed, photographs=arguments.photographs
     )
     from PIL import Image
 
     # 256 colours: noise does not compress, and a document should stay small
-    Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE).save(arguments.output, optimize=True)
-    print(f"{arguments.output}: {picture.shape[1]} x {picture.shape[0]} px, {arguments.output.stat().st_size / 1000:.0f} kB")
+    Image.fromarray(drawn).quantize(256, dither=Image.Dither.NONE).save(arguments.output, optimize=True)
+    print(f"{arguments.output}: {drawn.shape[1]} x {drawn.shape[0]} px, {arguments.output.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ trained on synthetic people only. Matrices and kernels are stored in float16, th
 the precision that is asked for. Configuration and facts stand in the file's own metadata.
 
 ## What it is for
-Trying the whole system, tests, and a start for training. It has never seen a photograph of a person: on real pictures expect
+Trying the whole system, tests, and a start for training. It has never seen a photograph of a person: on real images expect
 rough poses, and wrong ones. For real use bring SMPL and published ReFit weights, or train on data of your own.
 Its body is this project's own (`body.npz`); betas mean what that body's shape directions mean, not SMPL's.
 

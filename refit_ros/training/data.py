@@ -20,7 +20,7 @@ class Batch:
     """
 
     images: Tensor  # (B, 3, S, S) RGB, ImageNet mean and deviation removed
-    center_px: Tensor  # (B, 2) full picture
+    center_px: Tensor  # (B, 2) full image
     side_px: Tensor  # (B,)
     focal_px: Tensor  # (B,)
     principal_px: Tensor  # (B, 2)
@@ -30,7 +30,7 @@ class Batch:
     betas: Tensor  # (B, 10)
     transl: Tensor  # (B, 3) m, camera frame
     joints_m: Tensor  # (B, 24, 3) camera frame, or relative to the pelvis where transl_weight is 0
-    joints_px: Tensor  # (B, 24, 2) full picture
+    joints_px: Tensor  # (B, 24, 2) full image
     body_weight: Tensor  # (B,) are rotmats and betas known?
     transl_weight: Tensor  # (B,)
     joints_m_weight: Tensor  # (B, 24)

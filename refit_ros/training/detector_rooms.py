@@ -17,7 +17,7 @@ _FIRST_SEED = {"train": 100_000, "test": 200_000}  # far from those of the scene
 
 
 class Rooms:
-    """Pictures of empty rooms from anywhere in them."""
+    """Images of empty rooms from anywhere in them."""
 
     def __init__(self, dice: Dice, split: str, seed: int, width_px: int, height_px: int) -> None:
         self._dice, self._width, self._height = dice, width_px, height_px
@@ -40,5 +40,5 @@ class Rooms:
         focal_px = rng.uniform(0.65, 1.6) * self._width
         K = np.array([[focal_px, 0, (self._width - 1) / 2], [0, focal_px, (self._height - 1) / 2], [0, 0, 1]])
         calibration = Calibration("room", "room", self._width, self._height, K)
-        picture = render_room(calibration, looking_at(place, target + 0.01), self._next)
-        return torch.from_numpy(picture).to(self._dice.device)
+        image = render_room(calibration, looking_at(place, target + 0.01), self._next)
+        return torch.from_numpy(image).to(self._dice.device)

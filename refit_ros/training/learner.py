@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from refit_ros.core.camera import crop_from_picture_px, project
+from refit_ros.core.camera import crop_from_image_px, project
 from refit_ros.core.refit import Refit
 from refit_ros.training.data import Batch
 from refit_ros.training.heatmaps import HeatmapHead
@@ -40,7 +40,7 @@ class Lesson(nn.Module):
         markers_m, _ = self.network.body.markers_and_joints(batch.betas, batch.rotmats, batch.transl)
         in_front = torch.cat([markers_m[..., :2], markers_m[..., 2:].clamp(min=0.1)], -1)
         markers_px = project(in_front, batch.focal_px, batch.principal_px)
-        places = crop_from_picture_px(markers_px, batch.center_px, batch.side_px, cells)
+        places = crop_from_image_px(markers_px, batch.center_px, batch.side_px, cells)
         known = (batch.body_weight * batch.transl_weight)[:, None, None] > 0
         return torch.where(known, places, torch.full_like(places, -1.0))  # outside the map: does not count
 

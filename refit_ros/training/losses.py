@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from refit_ros.core.camera import crop_from_picture_px, project
+from refit_ros.core.camera import crop_from_image_px, project
 from refit_ros.core.types import Estimate, Fit
 from refit_ros.training.data import Batch
 
@@ -99,11 +99,11 @@ def _crop_units(points_m: Tensor, batch: Batch, repeated) -> Tensor:
     """Points of the camera's frame (..., 3) in their crops, -1 .. 1."""
     in_front = torch.cat([points_m[..., :2], points_m[..., 2:].clamp(min=NEAREST_M)], -1)
     points_px = project(in_front, repeated(batch.focal_px), repeated(batch.principal_px))
-    return crop_from_picture_px(points_px, repeated(batch.center_px), repeated(batch.side_px), 2) - 1
+    return crop_from_image_px(points_px, repeated(batch.center_px), repeated(batch.side_px), 2) - 1
 
 
 def _true_crop_units(batch: Batch) -> Tensor:
-    return crop_from_picture_px(batch.joints_px, batch.center_px, batch.side_px, 2) - 1
+    return crop_from_image_px(batch.joints_px, batch.center_px, batch.side_px, 2) - 1
 
 
 def _depth_error(joints_m: Tensor, estimate: Estimate, batch: Batch, repeated) -> Tensor:

@@ -1,4 +1,4 @@
-"""Data sets in the published layout: one .npz with a row a person, pictures beside it."""
+"""Data sets in the published layout: one .npz with a row a person, images beside it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from refit_ros.core.joints import JOINT_INDEX
 from refit_ros.core.rotations import rotmat_from_axis_angle
 from refit_ros.training.data import Batch
 
-# Shapes of a row, for every key that is read; the first three must be there. `part` holds 24 keypoints of the picture with
+# Shapes of a row, for every key that is read; the first three must be there. `part` holds 24 keypoints of the image with
 # their confidence, `S` the same in metres around the pelvis; trailing confidences may be left out.
 ROW_SHAPES: dict[str, tuple[tuple[int, ...], ...]] = {
     "imgname": ((),),
@@ -167,15 +167,15 @@ def real_batch(
     from refit_ros.camera.crops import normalised
 
     center_px, side_px = data.arrays["center"][rows], data.arrays["scale"][rows] * 200 * sizes
-    pictures, focal_px, principal_px = [], [], []
+    patches, focal_px, principal_px = [], [], []
     for index, row in enumerate(rows):
-        image = _picture(data, folder, row)
+        image = _read_image(data, folder, row)
         crop, focal, principal = _cut(data, row, image, center_px[index], side_px[index], image_size)
-        pictures.append(np.clip(crop * gains[index], 0, 255).astype(np.uint8))
+        patches.append(np.clip(crop * gains[index], 0, 255).astype(np.uint8))
         focal_px.append(focal)
         principal_px.append(principal)
     return Batch(
-        images=normalised(np.stack(pictures)),
+        images=normalised(np.stack(patches)),
         center_px=torch.from_numpy(center_px),
         side_px=torch.from_numpy(side_px),
         focal_px=torch.tensor(focal_px, dtype=torch.float32),
@@ -226,15 +226,15 @@ def _rows_or(data: RealSet, key: str, rows: list[int], otherwise: torch.Tensor) 
     return otherwise.expand(len(rows), *otherwise.shape).clone()
 
 
-def _picture(data: RealSet, folder: Path, row: int) -> np.ndarray:
+def _read_image(data: RealSet, folder: Path, row: int) -> np.ndarray:
     import cv2
 
     path = folder / str(data.arrays["imgname"][row])
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError(
-            f"{data.path}: 'imgname' of row {row} names {path}, which cannot be read as a picture "
-            "(--images says where the pictures are)"
+            f"{data.path}: 'imgname' of row {row} names {path}, which cannot be read as an image "
+            "(--images says where the images are)"
         )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
@@ -242,7 +242,7 @@ def _picture(data: RealSet, folder: Path, row: int) -> np.ndarray:
 def _cut(
     data: RealSet, row: int, image: np.ndarray, center_px: np.ndarray, side_px: float, image_size: int
 ) -> tuple[np.ndarray, float, np.ndarray]:
-    """The crop as published, focal length and principal point (the picture's diagonal and middle where none is given)."""
+    """The crop as published, focal length and principal point (the image's diagonal and middle where none is given)."""
     from refit_ros.camera.calibration import Calibration
     from refit_ros.camera.crops import Square, cut
 

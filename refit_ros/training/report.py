@@ -30,7 +30,7 @@ NAMES = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read the three files of --measured, write results.md and its picture into --output. Returns an exit code."""
+    """Read the three files of --measured, write results.md and its image into --output. Returns an exit code."""
     parser = argparse.ArgumentParser(prog="python -m refit_ros.training.report", description=__doc__.splitlines()[0])
     parser.add_argument("--measured", type=Path, required=True, metavar="DIR")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
@@ -207,7 +207,7 @@ def _warm(warm: dict) -> str:
     return (
         table(["iterations", "cold, MPJPE mm", "warm, MPJPE mm", "warm is better"], rows)
         + f"\n\nOn {warm['pairs']} held-out people seen twice, {1000 * warm['apart_s']:.0f} ms apart; warm starts from "
-        "what five cold iterations found in the earlier picture."
+        "what five cold iterations found in the earlier image."
     )
 
 

@@ -109,7 +109,7 @@ def _learner(name: str, preset: Preset, options: Options, body: Body, device: to
 
 
 def _begin_upright(network: Refit) -> None:
-    """The first guess before anything is learned: a body that stands upright in the picture, and small changes to it."""
+    """The first guess before anything is learned: a body that stands upright in the image, and small changes to it."""
     with torch.no_grad():
         network.init_pose[:, :6] = sixd_from_rotmat(torch.diag(torch.tensor([1.0, -1.0, -1.0])))  # y up -> y down
         if not hasattr(network, "decoder"):

@@ -1,4 +1,4 @@
-"""Trains the builtin detector on synthetic pictures.
+"""Trains the builtin detector on synthetic images.
 
     python -m refit_ros.training.train_detector --device cuda --minutes 2 --output DIR
 
@@ -36,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the weights and the checkpoint")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument("--minutes", type=float, default=2.0, help="time for training (default: 2)")
-    parser.add_argument("--batch", type=int, default=64, help="pictures in a step (default: 64)")
-    parser.add_argument("--seed", type=int, default=0, help="of the pictures (default: 0)")
-    parser.add_argument("--pictures", type=int, default=256, help="held-out pictures to measure with (default: 256)")
+    parser.add_argument("--batch", type=int, default=64, help="images in a step (default: 64)")
+    parser.add_argument("--seed", type=int, default=0, help="of the images (default: 0)")
+    parser.add_argument("--images", type=int, default=256, help="held-out images to measure with (default: 256)")
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps (default: time alone)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Trains, writes the weights, prints what they find on held-out pictures; returns the exit code."""
+    """Trains, writes the weights, prints what they find on held-out images; returns the exit code."""
     from refit_ros.training.detector_data import make_source
 
     args.output.mkdir(parents=True, exist_ok=True)
@@ -58,12 +58,12 @@ def run(args: argparse.Namespace) -> int:
     step = _resumed(args.output / CHECKPOINT, network, average, optimizer)
     started, seconds = time.monotonic(), args.minutes * 60
     report_s = saved_s = started
-    pictures = _batches(source, args.batch)
+    batches = _batches(source, args.batch)
     while (share := (time.monotonic() - started) / max(seconds, 1e-3)) < 1 and not (args.steps and step >= args.steps):
         rate = RATE * min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * share))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        value = _step(network, optimizer, *next(pictures), device)
+        value = _step(network, optimizer, *next(batches), device)
         average.update_parameters(network)
         step += 1
         if time.monotonic() - report_s > 5:
@@ -73,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
             saved_s = time.monotonic()
             _save(args.output, network, average, optimizer, step)
     final = _save(args.output, network, average, optimizer, step)
-    found = measure(final.eval(), make_source(device, "test", 1), device, args.pictures)
+    found = measure(final.eval(), make_source(device, "test", 1), device, args.images)
     _write(args.output, final, step, {"measured": json.dumps(found)})
-    print(f"detector: {step} steps; held-out pictures: {json.dumps(found)}", flush=True)
+    print(f"detector: {step} steps; held-out images: {json.dumps(found)}", flush=True)
     return 0
 
 
@@ -105,7 +105,7 @@ def _resumed(checkpoint: Path, network, average, optimizer) -> int:
 
 
 def _batches(source, count: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Batches without end: pictures are made by the hundred, which costs little more than by the dozen, and used twice."""
+    """Batches without end: images are made by the hundred, which costs little more than by the dozen, and used twice."""
     while True:
         images, boxes, valid = source.batch(count * MADE_AT_ONCE)
         for _ in range(USES):
@@ -116,7 +116,7 @@ def _batches(source, count: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
 
 
 def _mirrored(images: Tensor, boxes: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Half of the pictures, with their boxes, left to right."""
+    """Half of the images, with their boxes, left to right."""
     swap = torch.rand(len(images), device=images.device) < 0.5
     images = torch.where(swap[:, None, None, None], images.flip(3), images)
     left, top, right, bottom = boxes.unbind(2)
@@ -138,12 +138,12 @@ def _step(network, optimizer, images: Tensor, boxes: Tensor, valid: Tensor, devi
 
 
 @torch.inference_mode()
-def measure(network: DetectorNetwork, source, device: torch.device, pictures: int = 256) -> dict[str, float]:
+def measure(network: DetectorNetwork, source, device: torch.device, count: int = 256) -> dict[str, float]:
     """Recall and precision at overlap 0.5 and the settings' usual confidence, and the mean overlap of the hits."""
     people = found = right = 0
     shared = 0.0
-    for _ in range(max(1, pictures // 32)):
-        images, boxes, valid = source.batch(min(32, pictures))
+    for _ in range(max(1, count // 32)):
+        images, boxes, valid = source.batch(min(32, count))
         best, confidence = boxes_from_maps(*network(normalised(images)))
         for row in range(len(images)):
             true, sure = boxes[row][valid[row] > 0], best[row][confidence[row] > CONFIDENT]

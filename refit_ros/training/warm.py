@@ -65,7 +65,7 @@ def moving_pairs(body: Body, image_size: int, scenes: int = SCENES) -> tuple[Bat
 
 
 def _seen(scene, body: Body, time_s: float) -> tuple:
-    """Picture, calibration, square around the person, and the person in the camera's frame."""
+    """Image, calibration, square around the person, and the person in the camera's frame."""
     calibration, world_from_camera = scene.cameras[0]
     turned = torch.as_tensor(np.asarray(world_from_camera)[:3, :3].T, dtype=torch.float32)
     place = torch.as_tensor(np.asarray(world_from_camera)[:3, 3], dtype=torch.float32)
@@ -83,8 +83,8 @@ def _seen(scene, body: Body, time_s: float) -> tuple:
 
 
 def _batch(seen: list[tuple], image_size: int) -> Batch:
-    pictures, calibrations, squares, rotmats, betas, joints = zip(*seen)
-    crops: Crops = cut_all(list(pictures), list(calibrations), [Square(s.center_px, s.side_px) for s in squares], image_size)
+    images, calibrations, squares, rotmats, betas, joints = zip(*seen)
+    crops: Crops = cut_all(list(images), list(calibrations), [Square(s.center_px, s.side_px) for s in squares], image_size)
     count = len(seen)
     known, unknown = torch.ones(count), torch.zeros(count)
     nowhere: Tensor = torch.zeros(count, 3)

@@ -48,7 +48,7 @@ def test_undistorts_what_opencv_distorted(kind):
     camera = lens(kind)
     pinhole = points[:, :2] / points[:, 2:] * [K[0, 0], K[1, 1]] + K[:2, 2]
     raw = opencv_px(camera, points)
-    # Points that this lens puts far outside its picture are nobody's business.
+    # Points that this lens puts far outside its image are nobody's business.
     inside = (raw > -20).all(1) & (raw < [660, 500]).all(1)
     assert inside.sum() > 300
     assert np.abs(camera.undistort_px(raw) - pinhole)[inside].max() < 0.1
@@ -122,7 +122,7 @@ def test_nothing_becomes_infinite(kind):
     assert not camera.sees(behind).any()
 
 
-def test_points_far_outside_are_not_folded_back_into_the_picture():
+def test_points_far_outside_are_not_folded_back_into_the_image():
     camera = lens("plumb_bob")
     angle = np.linspace(0.9, 1.5, 50)
     points = np.stack([np.tan(angle), np.zeros(50), np.ones(50)], -1)

@@ -17,8 +17,8 @@ PARITY = Path(os.environ.get("REFIT_PARITY_DIR", Path(__file__).parents[1] / "co
 
 def waves(height: int = 480, width: int = 640) -> np.ndarray:
     y, x = np.mgrid[:height, :width]
-    picture = [127 + 120 * np.sin(x / 17 + c) * np.cos(y / 23 + 2 * c) for c in range(3)]
-    return np.stack(picture, -1).clip(0, 255).astype(np.uint8)
+    image = [127 + 120 * np.sin(x / 17 + c) * np.cos(y / 23 + 2 * c) for c in range(3)]
+    return np.stack(image, -1).clip(0, 255).astype(np.uint8)
 
 
 def pinhole(fx=500.0, fy=500.0, **lens) -> Calibration:
@@ -42,7 +42,7 @@ def test_the_way_through_the_lens_agrees_with_the_plain_way(center, side, size):
     square = crops.square_at(np.array(center), side)
     plain = crops.cut(waves(), pinhole(), square, size)
     through = crops._cut_through_lens(waves(), pinhole(), square, size)
-    inner = slice(4, -4)  # at the picture's border the two fade differently
+    inner = slice(4, -4)  # at the image's border the two fade differently
     assert np.abs(plain.astype(float) - through)[inner, inner].mean() < 3
 
 

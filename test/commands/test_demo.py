@@ -1,4 +1,4 @@
-"""The demo as a user starts it: real processes, real topics, a report and pictures at the end."""
+"""The demo as a user starts it: real processes, real topics, a report and images at the end."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from refit_ros.node.comparison import Comparison  # noqa: E402
 from refit_ros.node.harness import Measured  # noqa: E402
 
 NAN = float("nan")
-PICTURE = np.zeros((48, 64, 3), np.uint8)
+IMAGE = np.zeros((48, 64, 3), np.uint8)
 
 
 def measured(**changes) -> Measured:
@@ -37,7 +37,7 @@ def measured(**changes) -> Measured:
         frame_id="world",
         comparison=Comparison(58, 0, 0, 0, 70.0, 50.0, 90.0),
         diagnostics={"/refit: pipeline": {"level": 0, "message": "", "values": {"weights": "embedded"}}},
-        overlays=({"camera1": PICTURE, "camera2": PICTURE + 200},),
+        overlays=({"camera1": IMAGE, "camera2": IMAGE + 200},),
         exit_codes={"node": 0, "cameras": 0},
     )
     return replace(whole, **changes)
@@ -90,7 +90,7 @@ def test_what_could_not_be_measured_is_null(args):
         ({}, None),
         ({"comparison": Comparison(0, 58, 0, 0, NAN, NAN, NAN)}, "nobody was found"),
         ({"frames_out": 3}, "only 3 of 60"),
-        ({"overlays": ({"camera1": PICTURE},)}, "an overlay picture did not come"),
+        ({"overlays": ({"camera1": IMAGE},)}, "an overlay picture did not come"),
         ({"tf": 0}, "neither TF nor markers"),
         ({"diagnostics": {}}, "diagnostics is silent"),
         ({"latency_ms": np.full(58, 90.0)}, "longer than it did"),
@@ -108,8 +108,8 @@ def test_untrained_weights_are_known_by_the_nodes_own_word():
     assert demo.what_is_not_well(nobody, cameras=2, trained=False) is None, "untrained weights need not find anybody"
 
 
-def test_pictures_go_on_one_sheet(tmp_path):
-    demo.write_pictures(measured(overlays=({"camera2": PICTURE + 200, "camera1": PICTURE},) * 3), tmp_path)
+def test_images_go_on_one_sheet(tmp_path):
+    demo.write_images(measured(overlays=({"camera2": IMAGE + 200, "camera1": IMAGE},) * 3), tmp_path)
     sheet = cv2.imread(str(tmp_path / "overlays.png"))
     assert sheet.shape == (3 * 48, 2 * 64, 3)
     assert sheet[:, :64].max() == 0 and sheet[:, 64:].min() == 200

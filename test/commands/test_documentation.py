@@ -48,6 +48,6 @@ def test_commands_that_are_shown_exist(document):
     assert set(COMMAND.findall(document.read_text())) <= set(COMMANDS)
 
 
-def test_the_first_screen_of_the_readme_holds_both_commands_and_a_picture():
+def test_the_first_screen_of_the_readme_holds_both_commands_and_an_image():
     screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:30])
     assert "make demo" in screen and "make test" in screen and re.search(r"!\[[^\]]*\]\(docs/images/", screen)

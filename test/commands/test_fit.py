@@ -13,7 +13,7 @@ from refit_ros.core.checkpoint import EMBEDDED_WEIGHTS
 
 HEIGHT = WIDTH = 512
 needs_weights = pytest.mark.skipif(not EMBEDDED_WEIGHTS.is_file(), reason="without embedded weights poses mean nothing")
-BOX = (60, 0, 470, 511)  # the astronaut, as far as the picture shows her
+BOX = (60, 0, 470, 511)  # the astronaut, as far as the image shows her
 
 
 @pytest.fixture(scope="module")
@@ -89,16 +89,16 @@ def test_the_body_stands_in_front_of_the_camera_and_projects_into_its_box(fitted
 
 
 @needs_weights
-def test_the_overlay_is_the_picture_with_a_body_on_it(fitted, photograph):
-    overlay, picture = cv2.imread(str(fitted / "astronaut_overlay.jpg")), cv2.imread(str(photograph))
-    assert overlay.shape == picture.shape
-    changed = np.abs(overlay.astype(int) - picture).max(-1) > 40
+def test_the_overlay_is_the_image_with_a_body_on_it(fitted, photograph):
+    overlay, image = cv2.imread(str(fitted / "astronaut_overlay.jpg")), cv2.imread(str(photograph))
+    assert overlay.shape == image.shape
+    changed = np.abs(overlay.astype(int) - image).max(-1) > 40
     assert 0.005 < changed.mean() < 0.9
 
 
 @needs_weights
 def test_the_users_camera_is_used(photograph, tmp_path):
-    """Principal point and focal length move the body: its box stays where it is in the picture."""
+    """Principal point and focal length move the body: its box stays where it is in the image."""
     places = {}
     for focal, x in ((800, 256), (800, 0)):
         output = tmp_path / str(x)
@@ -128,7 +128,7 @@ def test_the_users_camera_is_used(photograph, tmp_path):
 
 def test_bad_files_are_named_and_the_others_go_on(photograph, tmp_path, capsys):
     text, empty = tmp_path / "notes.jpg", tmp_path / "empty.mp4"
-    text.write_text("not a picture")
+    text.write_text("not an image")
     empty.write_bytes(b"")
     code = main(
         [
@@ -173,7 +173,7 @@ def test_a_video_is_one_sequence_with_its_own_times(tmp_path):
 
 
 @pytest.mark.parametrize("is_sequence, starts", [(False, [True, True]), (True, [True, False])])
-def test_a_folder_gives_its_pictures_by_name_and_nothing_else(tmp_path, is_sequence, starts):
+def test_a_folder_gives_its_images_by_name_and_nothing_else(tmp_path, is_sequence, starts):
     for name, grey in (("b.png", 200), ("a.png", 100), ("a.txt", 0)):
         cv2.imwrite(str(tmp_path / name.replace("txt", "png")), np.full((8, 9), grey, np.uint8)) if grey else (
             tmp_path / name
@@ -193,6 +193,6 @@ def test_files_of_one_name_do_not_overwrite_each_other(tmp_path):
     assert [source.name for source in list_sources([tmp_path / "x", tmp_path / "y"], False, pytest.fail)] == ["a", "a_2"]
 
 
-def test_a_folder_without_pictures_is_named(tmp_path):
+def test_a_folder_without_images_is_named(tmp_path):
     said = []
     assert list_sources([tmp_path], False, said.append) == [] and str(tmp_path) in said[0]

@@ -8,8 +8,8 @@ import torch
 
 from refit_ros.benchmarking.scenes import random_crops
 from refit_ros.core import camera
+from refit_ros.core.image_crops import ImageCrops
 from refit_ros.core.joints import JOINT_INDEX, JOINT_NAMES, MIRRORED, PARENTS
-from refit_ros.core.picture_crops import PictureCrops
 from refit_ros.core.types import Crops
 
 CPU = torch.device("cpu")
@@ -53,7 +53,7 @@ def test_the_crops_middle_shows_the_weak_perspective_offset():
     px = camera.project(
         transl[:, None] + torch.tensor([[[0.0, 0.0, 0.0], [1 / 0.8, 0.0, 0.0]]]), crops.focal_px, crops.principal_px
     )
-    in_crop = camera.crop_from_picture_px(px, crops.center_px, crops.side_px, 256)
+    in_crop = camera.crop_from_image_px(px, crops.center_px, crops.side_px, 256)
     torch.testing.assert_close(in_crop, torch.tensor([[[128.0, 128.0], [256.0, 128.0]]]))
 
 
@@ -68,14 +68,14 @@ def test_default_focal_length_is_the_diagonal():
 
 def test_crops_cut_on_the_device_show_the_right_place():
     y, x = np.mgrid[:480, :640]
-    picture = np.stack([x % 256, y % 256, np.full_like(x, 90)], axis=-1).astype(np.uint8)
-    cutter = PictureCrops(64, CPU)
-    crop = cutter.cut(cutter.upload(picture), np.array([[100.0, 80.0]]), np.array([64.0]))
+    image = np.stack([x % 256, y % 256, np.full_like(x, 90)], axis=-1).astype(np.uint8)
+    cutter = ImageCrops(64, CPU)
+    crop = cutter.cut(cutter.upload(image), np.array([[100.0, 80.0]]), np.array([64.0]))
     deviation, mean = torch.tensor(camera.IMAGENET_STD)[:, None, None], torch.tensor(camera.IMAGENET_MEAN)[:, None, None]
     grey = (crop[0] * deviation + mean) * 255
     torch.testing.assert_close(grey[0], torch.arange(68.0, 132).expand(64, 64), rtol=0, atol=1e-2)
     torch.testing.assert_close(grey[1], torch.arange(48.0, 112)[:, None].expand(64, 64), rtol=0, atol=1e-2)
-    outside = cutter.cut(cutter.upload(picture), np.array([[-200.0, 80.0]]), np.array([64.0]))
+    outside = cutter.cut(cutter.upload(image), np.array([[-200.0, 80.0]]), np.array([64.0]))
     torch.testing.assert_close((outside[0] * deviation + mean), torch.zeros(3, 64, 64), rtol=0, atol=1e-5)
 
 
@@ -85,12 +85,12 @@ def test_joints_have_one_order():
     assert [MIRRORED[i] for i in MIRRORED] == list(range(24)) and MIRRORED[JOINT_INDEX["left_knee"]] == 5
 
 
-def test_crops_out_of_several_pictures_are_the_same_as_one_by_one():
+def test_crops_out_of_several_images_are_the_same_as_one_by_one():
     generator = np.random.default_rng(0)
     first, second = (generator.integers(0, 255, (120, 160, 3), dtype=np.uint8) for _ in range(2))
     center, side = generator.uniform(40, 100, (4, 2)), generator.uniform(30, 60, 4)
-    cutter = PictureCrops(64, CPU)
+    cutter = ImageCrops(64, CPU)
     together = cutter.cut_from_all([first, second, first, second], center, side)
-    for i, picture in enumerate((first, second, first, second)):
-        alone = cutter.cut(cutter.upload(picture), center[i : i + 1], side[i : i + 1])
+    for i, image in enumerate((first, second, first, second)):
+        alone = cutter.cut(cutter.upload(image), center[i : i + 1], side[i : i + 1])
         torch.testing.assert_close(together[i : i + 1], alone)

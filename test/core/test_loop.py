@@ -156,7 +156,7 @@ def test_wrong_shapes_are_said_at_the_door(network):
 
 
 @torch.inference_mode()
-def test_the_flip_test_of_a_mirrored_picture_is_the_mirrored_result(network):
+def test_the_flip_test_of_a_mirrored_image_is_the_mirrored_result(network):
     crops = random_crops(2, 128, CPU)
     plain, mirrored = fit_with_flip(network, crops), fit_with_flip(network, mirrored_crops(crops))
     torch.testing.assert_close(mirrored_rotmats(mirrored.rotmats), plain.rotmats, rtol=0, atol=1e-4)

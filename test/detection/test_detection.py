@@ -55,11 +55,11 @@ def test_the_loss_is_least_for_the_truth_and_trains():
     right = loss(torch.logit(heat.clamp(1e-4, 1 - 1e-4)), sides, boxes, valid)
     assert right < loss(torch.full_like(heat, -4.0), sides, boxes, valid)
     assert right < loss(torch.logit(heat.clamp(1e-4, 1 - 1e-4)), 2 * sides, boxes, valid)
-    network, picture = DetectorNetwork(), torch.randn(1, 3, 192, 160)
+    network, image = DetectorNetwork(), torch.randn(1, 3, 192, 160)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     values = []
     for _ in range(12):
-        value = loss(*network(picture), boxes, valid)
+        value = loss(*network(image), boxes, valid)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
@@ -78,8 +78,8 @@ def test_the_builtin_detector_finds_synthetic_people():
     assert found["recall"] > 0.7 and found["precision"] > 0.75 and found["overlap"] > 0.75
     images, boxes, valid = make_source(torch.device("cpu"), "test", 4).batch(6)
     small = [image.permute(1, 2, 0).numpy()[:144] for image in images]
-    large = [np.repeat(np.repeat(picture, 3, 0), 3, 1) for picture in small]
-    for a, b in zip(detector.find(small), detector.find(large)):  # any size of picture, boxes in its own pixels
+    large = [np.repeat(np.repeat(image, 3, 0), 3, 1) for image in small]
+    for a, b in zip(detector.find(small), detector.find(large)):  # any size of image, boxes in its own pixels
         sure = a.confidence > 0.5
         assert np.abs(3 * a.xyxy_px[sure] - b.xyxy_px[: len(a.xyxy_px)][sure]).max(initial=0) < 12
 
@@ -103,7 +103,7 @@ def test_detectors_by_settings(tmp_path):
         BuiltinDetector(weights=tmp_path / "other.safetensors")
 
 
-def test_pictures_to_learn_from_hold_what_their_boxes_say():
+def test_images_to_learn_from_hold_what_their_boxes_say():
     from refit_ros.training.detector_data import HEIGHT_PX, WIDTH_PX, make_source
 
     images, boxes, valid = make_source(torch.device("cpu"), "train", 0).batch(8)
@@ -125,7 +125,7 @@ def test_training_leaves_weights_that_can_be_used_and_resumes(tmp_path):
     train_detector.add_arguments(parser)
     for steps in ("1", "2"):
         args = parser.parse_args(["--output", str(tmp_path), "--minutes", "1", "--steps", steps, "--batch", "2"])
-        args.pictures = 2
+        args.images = 2
         assert train_detector.run(args) == 0
     assert torch.load(tmp_path / "detector_checkpoint.pt", weights_only=True)["step"] == 2
     (found,) = BuiltinDetector(weights=tmp_path / "detector_small.safetensors").find([np.zeros((48, 64, 3), np.uint8)])

@@ -20,7 +20,7 @@ UNSURE = Boxes(np.array([[10.0, 10, 50, 90]]), np.array([0.2]))
 
 
 class Scripted:
-    """Answers as told, for all pictures of a call alike, and counts the calls."""
+    """Answers as told, for all images of a call alike, and counts the calls."""
 
     def __init__(self, answer=None):
         self.answer, self.calls = answer or nobody(), 0
@@ -30,7 +30,7 @@ class Scripted:
         return [self.answer for _ in images]
 
 
-def pictures(count: int) -> list[np.ndarray]:
+def images(count: int) -> list[np.ndarray]:
     return [np.zeros((480, 640, 3), np.uint8) for _ in range(count)]
 
 
@@ -54,14 +54,14 @@ def test_upright_people_in_a_rendered_room_are_found_and_nobody_else():
 
 
 @needs_hog
-def test_boxes_are_in_the_pixels_of_a_picture_of_any_size():
+def test_boxes_are_in_the_pixels_of_an_image_of_any_size():
     from refit_ros.evaluation.sequences import Plan, render_sequence
 
-    picture = render_sequence(Plan("one standing", "standing", cameras=1, length_s=0.1)).images[0][0]
-    large = np.repeat(np.repeat(picture, 3, 0), 3, 1)
-    (small_box,), (large_box,) = (HogDetector().find([image])[0].xyxy_px for image in (picture, large))
+    image = render_sequence(Plan("one standing", "standing", cameras=1, length_s=0.1)).images[0][0]
+    large = np.repeat(np.repeat(image, 3, 0), 3, 1)
+    (small_box,), (large_box,) = (HogDetector().find([image])[0].xyxy_px for image in (image, large))
     assert np.abs(3 * small_box - large_box).max() < 40
-    assert not len(HogDetector().find([picture[:100, :50]])[0].confidence)  # smaller than what it was trained with
+    assert not len(HogDetector().find([image[:100, :50]])[0].confidence)  # smaller than what it was trained with
 
 
 @needs_hog
@@ -75,12 +75,12 @@ def test_photographs_without_anybody_upright_give_nobody():
 def test_the_other_detector_is_asked_only_where_nobody_is_found_in_a_whole_set():
     first, other = Scripted(SOMEBODY), Scripted(SOMEBODY)
     both = WithFallback(first, other, 0.3)
-    both.find(pictures(2))
+    both.find(images(2))
     assert other.calls == 0
     first.answer = UNSURE
-    assert [len(boxes.confidence) for boxes in both.find(pictures(2))] == [1, 1] and other.calls == 1
+    assert [len(boxes.confidence) for boxes in both.find(images(2))] == [1, 1] and other.calls == 1
     for _ in range(5):  # as long as it finds somebody it is asked each time
-        assert both.find(pictures(2))[0].confidence[0] == 0.9
+        assert both.find(images(2))[0].confidence[0] == 0.9
     assert other.calls == 6
 
 
@@ -91,25 +91,25 @@ def test_an_empty_room_is_looked_at_more_and_more_seldom(cameras):
     asked = []
     for call in range(40 * LONGEST_REST * cameras):
         before = other.calls
-        both.find(pictures(cameras))
+        both.find(images(cameras))
         if other.calls > before:
             asked.append(call)
     steps = np.diff(asked)
     assert list(steps[:4]) == [cameras, 2 * cameras, 4 * cameras, 8 * cameras]
-    assert set(steps[5:]) == {LONGEST_REST * cameras}  # one picture in LONGEST_REST calls
+    assert set(steps[5:]) == {LONGEST_REST * cameras}  # one image in LONGEST_REST calls
     other.answer = SOMEBODY
     for _ in range(LONGEST_REST * cameras):
-        both.find(pictures(cameras))
+        both.find(images(cameras))
     before = other.calls
-    both.find(pictures(cameras))
+    both.find(images(cameras))
     assert other.calls == before + 1, "whoever was found is looked for again at once"
 
 
-def test_pictures_that_stand_alone_are_each_worth_a_look():
+def test_images_that_stand_alone_are_each_worth_a_look():
     other = Scripted()
     both = WithFallback(Scripted(), other, 0.3, rests=False)
     for _ in range(5):
-        both.find(pictures(1))
+        both.find(images(1))
     assert other.calls == 5
 
 

@@ -100,10 +100,10 @@ STRETCHED = TRUE * [1, 0.75, 1, 0.75]
 def test_layouts_are_recognised_and_read(tmp_path, outputs, name, expected):
     detector = OnnxDetector(model(tmp_path / "m.onnx", outputs, sizes=name == "rt_detr_authors"))
     assert detector.layout == name
-    for scale in (1, 5):  # 4 : 3, so that stretching and padding differ; boxes grow with the picture
+    for scale in (1, 5):  # 4 : 3, so that stretching and padding differ; boxes grow with the image
         (boxes,) = detector.find([np.zeros((72 * scale, 96 * scale, 3), np.uint8)])
         best = int(np.argmax(boxes.confidence))
-        factor = 1 if name == "rt_detr_authors" else scale  # its boxes are in the picture's px by themselves
+        factor = 1 if name == "rt_detr_authors" else scale  # its boxes are in the image's px by themselves
         assert np.abs(boxes.xyxy_px[best] - expected * factor).max() < 1e-3 * scale
         assert boxes.confidence[best] == pytest.approx(0.9, abs=0.01) and (boxes.confidence > 0.5).sum() == 1
 

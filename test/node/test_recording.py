@@ -174,7 +174,7 @@ def test_the_command_from_outside_twice_with_equal_bytes(tmp_path):
         done = run_command(
             source, "--output", tmp_path / name, "--weights", "untrained", "--detector", "full_image", "--device", "cpu"
         )
-        assert done.returncode == 0 and "3 sets of pictures" in done.stdout and "untrained" in done.stderr, done.stderr
+        assert done.returncode == 0 and "3 sets of images" in done.stdout and "untrained" in done.stderr, done.stderr
     assert digest(tmp_path / "one") == digest(tmp_path / "two")
     assert len(read(tmp_path / "one")["/human/smpl"]) == 3
 

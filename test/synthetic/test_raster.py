@@ -36,7 +36,7 @@ def test_square_covers_its_pixels_and_nothing_else(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_nearer_hides_farther_in_its_own_picture_only(engine):
+def test_nearer_hides_farther_in_its_own_image_only(engine):
     points = torch.stack(
         [square(0, 0, 8, 8, (3.0,) * 4), square(-2, -2, 30, 4.5, (1.0,) * 4), square(0, 0, 8, 8, (1.0,) * 4)]
     )
@@ -53,7 +53,7 @@ def test_places_on_a_slanted_triangle_are_true_in_space(engine):
         square(0, 0, 20, 20, (1.0, 4.0, 4.0, 1.0))[None], SQUARE, torch.zeros(1, dtype=torch.int64), 1, 21, 21, engine
     )
     x = (fragments.pixel % 21).float()
-    assert torch.allclose(1 / fragments.depth_m, 1 - 0.75 * x / 20, atol=1e-4)  # one over depth is even on the picture
+    assert torch.allclose(1 / fragments.depth_m, 1 - 0.75 * x / 20, atol=1e-4)  # one over depth is even on the image
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -72,11 +72,11 @@ def test_engines_agree_on_people():
     vertices = body.vertices(torch.linspace(-1, 1, 60).view(6, 10), rotmats)
     points = torch.stack([vertices[..., 0] * 55.3 + 64.7, 64.2 - (vertices[..., 1] + 0.3) * 55.3, 3 - vertices[..., 2]], -1)
     points[1::2] += torch.tensor([9.3, 4.1, 0.2])
-    picture = torch.arange(6) // 2
+    image = torch.arange(6) // 2
     faces = torch.as_tensor(body.faces)
     depth = []
     for engine in ("numba", "torch"):
-        fragments = rasterize(points, faces, picture, 3, 128, 128, engine)
+        fragments = rasterize(points, faces, image, 3, 128, 128, engine)
         depth.append(torch.zeros(3 * 128 * 128).index_put((fragments.pixel,), fragments.depth_m))
     assert (depth[0] > 0).float().mean() > 0.05
     assert ((depth[0] - depth[1]).abs() < 1e-3).float().mean() > 0.9995

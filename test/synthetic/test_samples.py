@@ -7,7 +7,7 @@ import torch
 
 from refit_ros.core.body import Body
 from refit_ros.core.body_files import read_body
-from refit_ros.core.camera import crop_from_picture_px, project, transl_from_weak_perspective
+from refit_ros.core.camera import crop_from_image_px, project, transl_from_weak_perspective
 from refit_ros.core.rotations import geodesic_angle
 from refit_ros.synthetic import samples as synthetic_samples
 from refit_ros.synthetic.backdrop import cut_outs, paint_bank, read_photographs
@@ -57,7 +57,7 @@ def test_pixels_are_the_joints_projection(samples):
 
 def test_person_fills_the_crop(samples):
     crops = samples.crops
-    inside = crop_from_picture_px(samples.joints_px, crops.center_px, crops.side_px, 64)
+    inside = crop_from_image_px(samples.joints_px, crops.center_px, crops.side_px, 64)
     seen = samples.visible
     assert ((inside > 0) & (inside < 64)).all(-1)[seen].float().mean() > 0.97
     span = (inside.amax(1) - inside.amin(1)).amax(1)
@@ -70,7 +70,7 @@ def test_the_person_is_drawn_where_the_truth_says(body):
     empty.surface.faces = empty.surface.faces[:1]  # one triangle: nobody to be seen
     with_people, without = plain.batch(16), empty.batch(16)
     differs = (with_people.crops.images - without.crops.images).abs().sum(1) > 0.05
-    joints = crop_from_picture_px(with_people.joints_px, with_people.crops.center_px, with_people.crops.side_px, 64)
+    joints = crop_from_image_px(with_people.joints_px, with_people.crops.center_px, with_people.crops.side_px, 64)
     trunk = joints[:, [0, 3, 6, 9]].round().long().clamp(0, 63)
     hit = differs[torch.arange(16)[:, None], trunk[..., 1], trunk[..., 0]]
     assert hit.float().mean() > 0.7
@@ -126,7 +126,7 @@ def test_cameras_are_as_varied_as_promised(source):
     facing = torch.cat([s.target.rotmats[:, 0, 2, 2] for s in samples])
     assert (facing > 0.5).any() and (facing < -0.5).any()  # fronts and backs
     visible = torch.cat([s.visible for s in samples])
-    assert 0.8 < visible.float().mean() < 1 - 1e-6  # some are cut by the picture's edge
+    assert 0.8 < visible.float().mean() < 1 - 1e-6  # some are cut by the image's edge
 
 
 def test_eight_views_and_no_ninth(source):
@@ -146,12 +146,12 @@ def test_photographs_become_backgrounds(tmp_path, body):
     cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
     import numpy as np
 
-    with pytest.raises(ValueError, match="holds no picture"):
+    with pytest.raises(ValueError, match="holds no image"):
         read_photographs(tmp_path, 4)
     cv2.imwrite(str(tmp_path / "red.png"), np.full((40, 60, 3), (0, 0, 255), np.uint8))
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    picture = read_photographs(tmp_path, 4)
-    assert picture.shape[0] == 1 and torch.allclose(picture[0, 5, 5], torch.tensor([1.0, 0, 0]))
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    image = read_photographs(tmp_path, 4)
+    assert image.shape[0] == 1 and torch.allclose(image[0, 5, 5], torch.tensor([1.0, 0, 0]))
     assert SampleSource(body, 64, "train", 1, photographs=tmp_path).batch(2).crops.images.isfinite().all()
 
 
@@ -163,7 +163,7 @@ def test_backgrounds_differ_and_stay_in_range():
     assert cut.shape == (5, 32, 48, 3) and not torch.equal(cut[0], cut[1])
 
 
-def test_blur_keeps_the_mean_and_jpeg_keeps_the_picture():
+def test_blur_keeps_the_mean_and_jpeg_keeps_the_image():
     images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     soft = blur(images, torch.tensor([0.05, 0.8, 2.0]))
     assert torch.allclose(soft[0], images[0], atol=1e-4) and soft[2].std() < soft[1].std() < images[1].std()

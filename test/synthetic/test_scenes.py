@@ -1,4 +1,4 @@
-"""Scenes: pictures and truth of one time belong together."""
+"""Scenes: images and truth of one time belong together."""
 
 import numpy as np
 import pytest
@@ -22,8 +22,8 @@ def scene(name, body, **options):
 @pytest.mark.parametrize("name", SCENES)
 def test_named_scenes_render_and_tell_the_truth(name, body):
     it = scene(name, body, seed=3)
-    picture, people = it.render(0.5, 0), it.truth(0.5)
-    assert picture.shape == (120, 160, 3) and picture.dtype == np.uint8
+    image, people = it.render(0.5, 0), it.truth(0.5)
+    assert image.shape == (120, 160, 3) and image.dtype == np.uint8
     assert len({p.id for p in people}) == len(people) == len(it.actors)
     for person in people:
         turned = np.concatenate([person.global_orient[None], person.body_pose])

@@ -107,12 +107,12 @@ class DotSource:
         joints_px = project(joints_m, focal_px, principal_px)
         low, high = joints_px.amin(1), joints_px.amax(1)
         center_px, side_px = (low + high) / 2, 1.2 * (high - low).amax(1)
-        images = self._picture((joints_px - center_px[:, None]) / side_px[:, None, None] + 0.5)
+        images = self._image((joints_px - center_px[:, None]) / side_px[:, None, None] + 0.5)
         crops = Crops(images, center_px, side_px, focal_px, principal_px)
         target = Estimate(rotmats, betas, weak_perspective_from_transl(transl, crops), transl)
         return DotSamples(crops, target, joints_m, joints_px, person, camera_from_world)
 
-    def _picture(self, places: Tensor) -> Tensor:
+    def _image(self, places: Tensor) -> Tensor:
         """places (B, 24, 2) in 0 .. 1 -> images (B, 3, S, S)."""
         cells = torch.arange(self.size, device=self.device) / self.size
         across = torch.exp(-(((cells - places[..., :1]) * 25) ** 2))

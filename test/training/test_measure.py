@@ -156,7 +156,7 @@ def test_an_unknown_suite_is_told(tmp_path, body_path):
         suites.run_suite(arguments(tmp_path, body_path, suite="all"))
 
 
-def test_warm_starts_are_measured_on_the_later_picture(monkeypatch):
+def test_warm_starts_are_measured_on_the_later_image(monkeypatch):
     from refit_ros.core.body import load_body
     from refit_ros.training import warm
 

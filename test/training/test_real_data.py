@@ -105,7 +105,7 @@ def test_a_bad_file_is_told_with_its_name_key_and_row(folder, values, words):
     assert "set.npz" in str(told.value)
 
 
-def test_a_picture_that_is_not_there_is_told_with_its_row(folder, body):
+def test_an_image_that_is_not_there_is_told_with_its_row(folder, body):
     (folder / "1.png").unlink()
     with pytest.raises(ValueError, match="'imgname' of row 1"):
         source(folder, body).rows([0, 1])
