@@ -61,7 +61,7 @@ class Crops(_OnDevice):
 class Views(_OnDevice):
     """Which crops show the same person at the same time, and how their cameras are turned.
 
-    People may be seen by different numbers of views: the same person's crops share one number.
+    People may be seen by different numbers of views: the crops of one person share one index.
     """
 
     person: Tensor  # (B,) int64, 0 .. P-1
