@@ -14,18 +14,24 @@ from torch import Tensor, nn
 from refit_ros.core.body import Body
 from refit_ros.core.camera import crop_from_image_px, project
 from refit_ros.core.config import NetworkConfig
-from refit_ros.core.landmarks import HIPS, LANDMARK_NAMES, landmark_mixture
+from refit_ros.core.landmark_body import LandmarkBody, PosedLandmarks
+from refit_ros.core.landmarks import HIPS, LANDMARK_INDEX, LANDMARK_NAMES
 from refit_ros.core.multi_linear import MultiLinear
 from refit_ros.core.refit import Refit
+from refit_ros.core.rotations import rotmat_from_6d
 from refit_ros.core.types import Crops, Estimate, _check, _OnDevice
 from refit_ros.core.update import STREAMS
 
-NUMBERS = 7  # of each landmark: place (2), visibility, place in 3D (3), quality of that
-INITIAL_FEATURES = 384
+NUMBERS = 10  # of each landmark for the first guess: place (2), visibility, place in 3D twice (6), quality of that
+DIFFERENCES = 19  # of each landmark for the loop: in the crop (2), visibility, quality, then metres in three frames (15)
+INITIAL_FEATURES = 512
 MONOCULAR_QUALITY = 0.4  # of a place in 3D that one image suggests; triangulated ones reach 0.5 to 1
 SQUARE_PER_EXTENT = 1.25  # side of a crop over the longer side of the box around the landmarks that are seen
 _UNIT_M = 0.25  # differences in 3D are told in these, and in the crop in shares of _UNIT_CROP, to be about 1
 _UNIT_CROP = 0.25
+_LEAST_KNOWN = 0.02  # quality of hips and shoulders from which they say how the trunk is turned
+_SHOULDERS = (LANDMARK_INDEX["left_shoulder"], LANDMARK_INDEX["right_shoulder"])
+_NEAREST_M = 0.1
 _FARTHEST = 4.0  # units; beyond, a difference says no more than that the landmark is elsewhere
 
 
@@ -49,9 +55,25 @@ class KeypointEvidence(_OnDevice):
 
     @property
     def pooled(self) -> Tensor:
-        """(N, NUMBERS * K): all of it as one vector, what is not known as 0."""
+        """(N, NUMBERS * K + 7): all of it as one vector, what is not known as 0.
+
+        Places in 3D are told twice, as the camera sees them and as the trunk does: what an arm does is much the same
+        wherever the person turns.
+        """
         seen, known = self.visibility[..., None], self.quality[..., None]
-        return torch.cat((self.place * seen, seen, self.offset_m * known / _UNIT_M, known), dim=-1).flatten(1)
+        trunk, sure = trunk_frame(self.offset_m, self.quality)
+        offset = self.offset_m * known / _UNIT_M
+        numbers = torch.cat((self.place * seen, seen, offset, known, offset @ trunk * sure[:, None, None]), dim=-1)
+        return torch.cat((numbers.flatten(1), trunk[..., :2].flatten(1) * sure[:, None], sure[:, None]), dim=1)
+
+
+def trunk_frame(offset_m: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
+    """Landmarks (N, K, 3), quality (N, K) -> (N, 3, 3): columns up, left, forward of the trunk; (N,) 1 where it is known."""
+    hips, shoulders = (offset_m[:, list(pair)] for pair in (HIPS, _SHOULDERS))
+    up = shoulders.mean(1) - hips.mean(1)
+    left = hips[:, 0] - hips[:, 1] + shoulders[:, 0] - shoulders[:, 1]
+    known = quality[:, [*HIPS, *_SHOULDERS]].amin(1) > _LEAST_KNOWN
+    return rotmat_from_6d(torch.stack((up, left), dim=-1).flatten(1)), known.to(offset_m.dtype)
 
 
 class KeypointFeedback(nn.Module):
@@ -60,42 +82,51 @@ class KeypointFeedback(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.dropout = nn.Dropout1d(config.feedback_dropout)
-        self.windows = MultiLinear(config.markers, NUMBERS, config.window_features)
+        self.windows = MultiLinear(config.markers, DIFFERENCES, config.window_features)
         self.join = nn.Linear(config.markers * config.window_features, config.feedback_features)
 
     def hidden_markers(self, evidence: KeypointEvidence) -> Tensor | None:
         """(N, K, 1) factors that hide some landmarks in training, the same for all iterations; None otherwise."""
         return self.dropout(evidence.visibility.new_ones(*evidence.visibility.shape, 1)) if self.training else None
 
-    def forward(
-        self, evidence: KeypointEvidence, place: Tensor, offset_m: Tensor, hidden_markers: Tensor | None = None
-    ) -> Tensor:
-        """place (N, K, 2), offset_m (N, K, 3) of the body, as in `KeypointEvidence` -> (N, feedback_features)."""
-        seen, known = evidence.visibility[..., None], evidence.quality[..., None]
-        across = ((evidence.place - place) / _UNIT_CROP).clamp(-_FARTHEST, _FARTHEST)
-        apart = ((evidence.offset_m - offset_m) / _UNIT_M).clamp(-_FARTHEST, _FARTHEST)
-        features = torch.relu(self.windows(torch.cat((across * seen, seen, apart * known, known), dim=-1)))
+    def forward(self, differences: Tensor, hidden_markers: Tensor | None = None) -> Tensor:
+        """(N, K, DIFFERENCES), see `differences` -> (N, feedback_features)."""
+        features = torch.relu(self.windows(differences))
         if hidden_markers is not None:
             features = features * hidden_markers
         return self.join(features.flatten(1))
 
 
-class LandmarkBody(nn.Module):
-    """A body's landmarks, posed without its mesh. Moved with the network, never saved with it."""
+@torch.no_grad()
+def differences(evidence: KeypointEvidence, posed: PosedLandmarks, rotmats: Tensor, crops: Crops) -> Tensor:
+    """How far the evidence is from a body: (N, K, DIFFERENCES), what is not known as 0.
 
-    weights: Tensor  # (K, 24 + M): of joints and markers
+    In the crop and in 3D, both told as the camera, the pelvis and the landmark's carrier see it: there a bend of the
+    knee is the same difference wherever the person turns. In metres, `across` is what lies across the ray.
+    """
+    seen, known = evidence.visibility[..., None], evidence.quality[..., None]
+    landmarks_m = posed.landmarks_m
+    across = evidence.place - place_in_crop(landmarks_m, crops)
+    apart_m = evidence.offset_m - about_hips(landmarks_m)
+    m_per_unit = landmarks_m[..., 2:].clamp(min=_NEAREST_M) * (crops.side_px / crops.focal_px / 2)[:, None, None]
+    across_m = torch.nn.functional.pad(across * m_per_unit, (0, 1))
+    both = torch.stack((apart_m, across_m), dim=2) / _UNIT_M  # (N, K, 2, 3)
+    both = both.clamp(-_FARTHEST, _FARTHEST) * torch.stack((known, seen), dim=2)
+    of_pelvis = (both.flatten(1, 2) @ rotmats[:, 0]).flatten(2).unflatten(1, (-1, 2))
+    of_bone = (both[..., None] * posed.frames[:, :, None]).sum(3)
+    flat = (value.flatten(2) for value in (both[:, :, 0], of_pelvis, of_bone))
+    return torch.cat(((across / _UNIT_CROP).clamp(-_FARTHEST, _FARTHEST) * seen, seen, known, *flat), dim=-1)
 
-    def __init__(self, body: Body) -> None:
+
+class _Residual(nn.Module):
+    """x -> x + f(x), rectified."""
+
+    def __init__(self, width: int) -> None:
         super().__init__()
-        vertices, weights = landmark_mixture(body.arrays)
-        self.body = body.with_markers(vertices)
-        self.body.exact_joints = False
-        self.register_buffer("weights", torch.from_numpy(weights).to(body.v_template.device), persistent=False)
+        self.layers = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
 
-    def forward(self, betas: Tensor, rotmats: Tensor, transl: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """As `Body.joints` -> landmarks (B, K, 3) m in the order of LANDMARK_NAMES, joints (B, 24, 3) m."""
-        markers_m, joints_m = self.body.markers_and_joints(betas, rotmats, transl)
-        return self.weights @ torch.cat((joints_m, markers_m), dim=1), joints_m
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.layers(x))
 
 
 class KeypointRefit(Refit):
@@ -110,8 +141,10 @@ class KeypointRefit(Refit):
         if config.markers != len(LANDMARK_NAMES):
             raise ValueError(f"the network looks at {config.markers} landmarks and this version knows {len(LANDMARK_NAMES)}")
         self.init_layer = nn.Sequential(
-            nn.Linear(NUMBERS * config.markers, INITIAL_FEATURES),
+            nn.Linear(NUMBERS * config.markers + 7, INITIAL_FEATURES),
             nn.ReLU(),
+            _Residual(INITIAL_FEATURES),
+            _Residual(INITIAL_FEATURES),
             nn.Linear(INITIAL_FEATURES, STREAMS * config.hidden),
         )
         self.feedback = KeypointFeedback(config)
@@ -125,9 +158,8 @@ class KeypointRefit(Refit):
 
     def _look(self, features: KeypointEvidence, estimate: Estimate, crops: Crops, hidden_markers: Tensor | None) -> Tensor:
         with torch.no_grad():
-            landmarks_m, _ = self.landmark_body(estimate.betas, estimate.rotmats, estimate.transl)
-            place, offset_m = place_in_crop(landmarks_m, crops), about_hips(landmarks_m)
-        return self.feedback(features, place, offset_m, hidden_markers)
+            posed = self.landmark_body.posed(estimate.betas, estimate.rotmats, estimate.transl)
+        return self.feedback(differences(features, posed, estimate.rotmats, crops), hidden_markers)
 
 
 def place_in_crop(points_m: Tensor, crops: Crops) -> Tensor:

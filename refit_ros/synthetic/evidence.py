@@ -20,11 +20,11 @@ from refit_ros.core.keypoints import (
     MONOCULAR_QUALITY,
     SQUARE_PER_EXTENT,
     KeypointEvidence,
-    LandmarkBody,
     about_hips,
     crops_without_images,
     square_of_landmarks,
 )
+from refit_ros.core.landmark_body import LandmarkBody
 from refit_ros.core.landmarks import LANDMARK_INDEX, LANDMARK_NAMES, LAYOUTS, MIRRORED_LANDMARKS
 from refit_ros.core.rotations import rotmat_from_axis_angle
 from refit_ros.core.types import Crops, Estimate
@@ -52,6 +52,12 @@ _LEG = tuple(f"{part}" for part in ("knee", "ankle", "heel", "big_toe", "small_t
 _LIMBS = tuple(
     tuple(LANDMARK_INDEX[f"{side}_{part}"] for part in parts) for parts in (_ARM, _LEG) for side in ("left", "right")
 )
+
+
+_LIMB_LOST = (0.16, 0.16, 0.09, 0.09)  # how often the body or something else hides a limb
+_LIMB_GUESS = (0.06, 0.06, 0.04, 0.04)  # sigma of where it is then seen, in shares of the crop's side
+_LIMB_DEPTH_M = (0.10, 0.10, 0.08, 0.08)
+"""Sigma of the far end of each limb in depth, as one image suggests it."""
 
 
 def _table(values: dict[str, float], default: float) -> Tensor:
@@ -82,7 +88,18 @@ OFF_BODY_M = _table(
     0.009,
 )
 """Sigma of where a source puts a landmark on the body, against where this project does."""
-NOISE = _table({"hip": 0.013, "mid_hip": 0.012, **dict.fromkeys(_FACE, 0.006), **dict.fromkeys(_HANDS, 0.013)}, 0.009)
+NOISE = _table(
+    {
+        "hip": 0.013,
+        "mid_hip": 0.012,
+        **dict.fromkeys(_FACE, 0.011),
+        **dict.fromkeys(_HANDS, 0.015),
+        "heel": 0.011,
+        "big_toe": 0.014,
+        "small_toe": 0.014,
+    },
+    0.0095,
+)
 """Sigma in an image, in shares of the crop's side."""
 
 
@@ -118,7 +135,7 @@ class EvidenceSource:
         dice = self.dice
         betas = dice.normal(count, 10, most=MOST_BETA)
         rotmats = self._poses(count)
-        root = self.body.body.rest_joints(betas)[:, 0]
+        root = self.body.rest_joints(betas)[:, 0]
         landmarks, joints = self.body(betas, rotmats)
         person = torch.arange(count).repeat_interleave(views)
         shots = self._shots(count, views)
@@ -172,8 +189,11 @@ class _Faults:
         true_px = project(self.landmarks_m, shots.focal_px, shots.principal_px)
         size_px = (true_px.amax(1) - true_px.amin(1)).amax(1).clamp(min=8)
         hidden = self._hidden(true_px, size_px)
-        seen_px = true_px + self._noise(hidden) * (SQUARE_PER_EXTENT * size_px)[:, None, None]
-        offset_m = self._monocular(hidden)
+        side_px = SQUARE_PER_EXTENT * size_px
+        noise = self._noise(hidden)
+        seen_px = true_px + noise * side_px[:, None, None]
+        m_per_side = side_px / shots.focal_px * self.landmarks_m[..., 2].mean(1)
+        offset_m = self._monocular(hidden, noise * m_per_side[:, None, None])
         seen_px, offset_m, hidden = self._exchange_sides(seen_px, offset_m, hidden)
         visibility = self._visibility(hidden)
         crops = self._crops(seen_px, visibility)
@@ -188,15 +208,15 @@ class _Faults:
     def _hidden(self, px: Tensor, size_px: Tensor) -> Tensor:
         """(B, K): outside the image, behind an object, or behind the body itself."""
         dice, count = self.dice, self.count
-        hidden = ((px < 0) | (px > self.shots.size_px[:, None] - 1)).any(-1)
+        self._outside = hidden = ((px < 0) | (px > self.shots.size_px[:, None] - 1)).any(-1)
         low, high = px.amin(1, keepdim=True), px.amax(1, keepdim=True)
         share = (px - low) / (high - low).clamp(min=1)  # 0 .. 1 within the box
         desk = dice.chance(0.13, count, 1) & (share[..., 1] > dice.uniform(0.35, 0.95, count, 1))
         post = dice.uniform(0, 1, count, 1)
         post = dice.chance(0.10, count, 1) & ((share[..., 0] - post).abs() < dice.uniform(0.05, 0.3, count, 1))
         hidden = hidden | desk | post | dice.chance(0.03, count, self.kinds)
-        for limb in _LIMBS:
-            lost = dice.chance(0.09, count, 1) & dice.chance(0.8, count, len(limb))
+        for limb, share in zip(_LIMBS, _LIMB_LOST):
+            lost = dice.chance(share, count, 1) & dice.chance(0.8, count, len(limb))
             hidden[:, list(limb)] = hidden[:, list(limb)] | lost
         return hidden
 
@@ -207,21 +227,25 @@ class _Faults:
         heavy = torch.where(dice.chance(0.03, count, self.kinds, 1), 4.0, 1.0)
         noise = dice.normal(count, self.kinds, 2) * NOISE[:, None] * poor * heavy
         guess = dice.normal(count, self.kinds, 2, sigma=0.03) + dice.normal(count, 1, 2, sigma=0.02)
-        for limb in _LIMBS:  # a limb that is guessed is off as a whole
-            guess[:, list(limb)] += dice.normal(count, 1, 2, sigma=0.04)
+        for limb, sigma in zip(_LIMBS, _LIMB_GUESS):  # a limb that is guessed is off as a whole
+            guess[:, list(limb)] += dice.normal(count, 1, 2, sigma=sigma)
         guess = guess * dice.uniform(0.3, 1.6, count, 1, 1)
         return noise + guess * hidden[..., None] + dice.normal(count, 1, 2, sigma=0.003)
 
-    def _monocular(self, hidden: Tensor) -> Tensor:
-        """(B, K, 3) m about the hips, as one image suggests it."""
+    def _monocular(self, hidden: Tensor, moved_m: Tensor) -> Tensor:
+        """(B, K, 3) m about the hips, as one image suggests it. moved_m (B, K, 2): how far off it is in the image."""
         dice, count = self.dice, self.count
         self._has_3d = dice.chance(0.85, count)
         true_m = about_hips(self.landmarks_m)
-        squeezed = torch.cat((torch.ones(count, 2), dice.uniform(0.65, 1.1, count, 1)), dim=1)
+        squeezed = torch.cat((torch.ones(count, 2), dice.uniform(0.45, 1.05, count, 1)), dim=1)
         tilt = dice.normal(count, 3) * torch.tensor([0.11, 0.07, 0.05])
         scale = torch.exp(dice.normal(count, 1, 1, sigma=0.08))
-        noise = dice.normal(count, self.kinds, 3, sigma=0.022)
+        noise = dice.normal(count, self.kinds, 3, sigma=0.02)
         noise = noise * torch.where(hidden, 2.5, 1.0)[..., None] * torch.tensor([1.0, 1.0, 1.5])
+        noise[..., :2] += 0.7 * moved_m
+        for limb, sigma_m in zip(_LIMBS, _LIMB_DEPTH_M):  # what one image tells worst: how a limb points in depth
+            along = torch.linspace(0.5, 1, len(limb)) * torch.where(hidden[:, list(limb)].any(1, keepdim=True), 1.8, 1.0)
+            noise[:, list(limb), 2] += dice.normal(count, 1, sigma=sigma_m) * along
         said = (true_m * squeezed[:, None]) @ rotmat_from_axis_angle(tilt).mT * scale + noise
         return about_hips(said)
 
@@ -242,7 +266,8 @@ class _Faults:
         clear = 1 - dice.normal(count, self.kinds, sigma=0.08).abs() - dice.uniform(0, 0.1, count, 1)
         unclear = dice.uniform(0, 0.65, count, self.kinds) * dice.uniform(0.2, 1, count, 1)
         wrong = dice.chance(0.08, count, self.kinds)
-        visibility = torch.where(hidden ^ wrong & (hidden | dice.chance(0.4, count, self.kinds)), unclear, clear)
+        sure = dice.chance(0.35, count, 1) & ~self._outside  # of a hidden arm's place, say: overconfident
+        visibility = torch.where(hidden & ~sure ^ wrong & (hidden | dice.chance(0.4, count, self.kinds)), unclear, clear)
         layout = dice.choice(tuple(_LAYOUT_SHARE.values()), count // self.views).repeat_interleave(self.views)
         known = torch.zeros(len(_LAYOUT_SHARE), self.kinds)
         for row, name in zip(known, _LAYOUT_SHARE):

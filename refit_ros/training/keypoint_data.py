@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from refit_ros.training.data import Batch, join
 
 SEED = 20_240_101  # of the held-out people
 PEOPLE = 2000  # of the held-out set, for one view and for four
+BATCHES = 8  # drawn at a time in training
 CHUNK = 50  # drawn at a time: the set must not depend on how many are asked for
 
 
@@ -60,29 +61,47 @@ def batch_of_evidence(samples) -> KeypointBatch:
 
 
 class KeypointSource:
-    """About `count` crops a batch, `share` of them of people whom 2 to `views` cameras see; how many changes by batch."""
+    """About `count` crops a batch, `share` of them of people whom 2 to `views` cameras see; how many changes by batch.
+
+    Several batches are drawn at once: many small numbers cost little more than few.
+    """
 
     def __init__(self, body: Body, count: int, share: float, views: int, seed: int, device: torch.device) -> None:
         from refit_ros.synthetic.evidence import EvidenceSource
 
         self._samples = EvidenceSource(body.to("cpu"), "train", seed)
         self._count, self._share, self._views, self._device = count, share, views, device
+        self._drawn: list[KeypointBatch] = []
+        self._before = self._samples.generator.get_state()  # of what is in _drawn
 
     def batch(self) -> KeypointBatch:
-        parts, together = [], int(self._count * self._share)
+        if not self._drawn:
+            self._before = self._samples.generator.get_state()
+            self._drawn = self._draw()
+        return self._drawn.pop().to(self._device)
+
+    def _draw(self) -> list[KeypointBatch]:
+        together = int(self._count * self._share)
         views = 2 + int(self._samples.dice.below(self._views - 1, 1)) if self._views > 1 else 1
         people = together // views if views > 1 else 0
-        if people:
-            parts.append(batch_of_evidence(self._samples.batch(people, views)))
-        if self._count - people * views:
-            parts.append(batch_of_evidence(self._samples.batch(self._count - people * views)))
-        return join(parts).to(self._device)
+        alone = self._count - people * views
+        kinds = [(n, v) for n, v in ((people, views), (alone, 1)) if n]
+        drawn = [batch_of_evidence(self._samples.batch(n * BATCHES, v)) for n, v in kinds]
+        return [join([_share(part, i, n * v) for part, (n, v) in zip(drawn, kinds)]) for i in range(BATCHES)]
 
     def state_dict(self) -> dict:
-        return {"generator": self._samples.generator.get_state()}
+        return {"generator": self._before, "left": len(self._drawn)}
 
     def load_state_dict(self, state: dict) -> None:
         self._samples.generator.set_state(state["generator"])
+        self._before = state["generator"]
+        self._drawn = self._draw()[: state["left"]] if state["left"] else []
+
+
+def _share(batch: KeypointBatch, number: int, count: int) -> KeypointBatch:
+    """`count` crops of a larger batch, the people numbered from 0 on, as `join` wants them."""
+    part = batch.rows(slice(number * count, (number + 1) * count))
+    return replace(part, person=part.person - part.person[0])
 
 
 def held_out_evidence(body: Body, people: int, views: int) -> KeypointBatch:

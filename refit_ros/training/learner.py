@@ -22,14 +22,17 @@ class Lesson(nn.Module):
     def __init__(self, network: Refit, preset: Preset, precision: torch.dtype):
         super().__init__()
         self.network, self.preset, self.precision = network, preset, precision
+        self.iterations: int | None = None  # None: the network's own number
+        # The same joints; which of the two is quicker to pose is the network's to know.
+        self._body = getattr(network, "landmark_body", network.body)
         self.head = HeatmapHead(network.config.markers) if preset.losses.heatmaps > 0 else None
 
     def forward(self, batch: Batch, heatmap_share: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss and its terms. The backbone runs in `precision`, all geometry in float32."""
         features = batch.evidence(self.network, self.precision)
         views = batch.views if self.preset.multi_view_share > 0 else None
-        fit = self.network.fit(features, batch.crops, views=views)
-        loss, terms = fit_loss(fit, batch, self.network.body, self.preset.losses)
+        fit = self.network.fit(features, batch.crops, views=views, iterations=self.iterations)
+        loss, terms = fit_loss(fit, batch, self._body, self.preset.losses)
         if self.head is not None:
             terms["heatmaps"] = self.head(features.maps.float(), self._marker_cells(batch, features.maps.shape[-1]))
             loss = loss + self.preset.losses.scale * self.preset.losses.heatmaps * heatmap_share * terms["heatmaps"]
@@ -87,6 +90,7 @@ class Learner:
     def set_progress(self, rate: float, step: int, progress: float) -> None:
         """To be called before each step. progress: share of the training that is done; the heatmaps' loss fades with it."""
         self._rate.fill_(rate)
+        self.lesson.iterations = self.preset.few_iterations if progress < self.preset.few_until else None
         self._heatmap_share.fill_(max(0.0, 1.0 - progress / 0.8))
         decay = min(self.preset.ema_decay, (1 + step) / (10 + step))
         self._average_weight.fill_(1 - decay)

@@ -90,6 +90,9 @@ def _terms(estimate: Estimate, batch: Batch, body, weights: LossWeights, rounds:
 
 
 def _surface_and_joints(betas: Tensor, rotmats: Tensor, body, weights: LossWeights) -> tuple[Tensor, Tensor]:
+    if not weights.surface:
+        joints_m = body.joints(betas, rotmats)
+        return joints_m, joints_m
     if weights.whole_mesh:
         return body.vertices(betas, rotmats), body.joints(betas, rotmats)
     return body.markers_and_joints(betas, rotmats)

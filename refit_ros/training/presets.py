@@ -23,6 +23,8 @@ class Preset:
     ema_decay: float = 0.999  # 0: none
     steps: int = 80_000
     iterations: int = 5
+    few_iterations: int | None = None  # while less than few_until of the training is done
+    few_until: float = 0.0
     feedback_dropout: float = 0.25
     losses: LossWeights = field(default_factory=LossWeights)
 
@@ -60,8 +62,10 @@ PRESETS: dict[str, Preset] = {
         clip_norm=20.0,
         ema_decay=0.998,
         steps=8_000,
-        feedback_dropout=0.05,
-        losses=LossWeights(whole_mesh=False, shape=0.03, joints=1.0, depth=0.5, keypoints_px_limit=1.0),
+        few_iterations=2,
+        few_until=0.5,
+        feedback_dropout=0.03,
+        losses=LossWeights(whole_mesh=False, surface=0.0, shape=0.03, joints=2.0, depth=0.5, keypoints_px_limit=1.0),
     ),
 }
 

@@ -15,9 +15,11 @@ from refit_ros.core.keypoints import (
     KeypointRefit,
     about_hips,
     crops_without_images,
+    differences,
     place_in_crop,
     square_of_landmarks,
 )
+from refit_ros.core.landmarks import landmark_mixture
 from refit_ros.core.rotations import rotmat_from_6d
 from refit_ros.core.types import Views
 
@@ -67,15 +69,53 @@ def test_what_is_not_seen_has_no_say(network):
     assert not same(network.fit(one, crops), network.fit(seen, crops), 1e-4)
 
 
-def test_the_feedback_sees_differences_only(network):
-    """Evidence that is just where the body is says no more than that it is seen."""
+def posed(network, seed=4):
+    generator = torch.Generator().manual_seed(seed)
+    betas = torch.randn(5, 10, generator=generator)
+    rotmats = rotmat_from_6d(torch.randn(5, 24, 6, generator=generator))
+    return betas, rotmats, torch.tensor([[0.2, 0.1, 4.0]]).expand(5, 3)
+
+
+def test_evidence_that_is_just_where_the_body_is_differs_in_nothing(network):
     evidence, crops = drawn()
-    here = dict(place=evidence.place, offset_m=evidence.offset_m)
-    moved = dataclasses.replace(evidence, place=evidence.place + 0.1, offset_m=evidence.offset_m + 0.2)
-    there = dict(place=moved.place, offset_m=moved.offset_m)
-    feedback = network.feedback
-    assert torch.allclose(feedback(evidence, **here), feedback(moved, **there), atol=1e-5)
-    assert not torch.allclose(feedback(evidence, **here), feedback(evidence, **there), atol=1e-3)
+    betas, rotmats, transl = posed(network)
+    body = network.landmark_body.posed(betas, rotmats, transl)
+    here = dataclasses.replace(evidence, place=place_in_crop(body.landmarks_m, crops), offset_m=about_hips(body.landmarks_m))
+    none = differences(here, body, rotmats, crops)
+    assert none[..., :2].abs().max() < 1e-5 and none[..., 4:].abs().max() < 1e-5
+    assert torch.equal(none[..., 2], evidence.visibility) and torch.equal(none[..., 3], evidence.quality)
+    there = differences(dataclasses.replace(here, offset_m=here.offset_m + 0.05), body, rotmats, crops)
+    assert there[..., 4:7].abs().max() > 0.05 and torch.equal(there[..., 10:13], none[..., 10:13])
+
+
+def test_a_difference_is_the_same_in_the_trunk_s_and_the_bone_s_frame_wherever_the_person_turns(network):
+    """So that what bends a knee is learned once."""
+    evidence, crops = drawn()
+    betas, rotmats, transl = posed(network)
+    turned = rotmat_from_6d(torch.randn(1, 6, generator=torch.Generator().manual_seed(6)))
+    results = []
+    for turn in (torch.eye(3)[None], turned):
+        moved = rotmats.clone()
+        moved[:, 0] = turn @ moved[:, 0]
+        body = network.landmark_body.posed(betas, moved, transl)
+        offset_m = about_hips(body.landmarks_m) + torch.tensor([0.03, 0.02, -0.01]) @ (turn.mT)
+        results.append(differences(dataclasses.replace(evidence, offset_m=offset_m), body, moved, crops))
+    first, second = results
+    assert not torch.allclose(first[..., 4:7], second[..., 4:7], atol=1e-2)
+    for own in (slice(7, 10), slice(13, 16)):
+        assert torch.allclose(first[..., own], second[..., own], atol=1e-4)
+
+
+def test_landmarks_are_posed_as_the_body_is(network):
+    betas, rotmats, transl = posed(network)
+    body = load_body()
+    vertices, weights = landmark_mixture(body.arrays)
+    markers_m, joints_m = body.with_markers(vertices).markers_and_joints(betas, rotmats, transl)
+    landmarks_m = torch.from_numpy(weights) @ torch.cat((joints_m, markers_m), dim=1)
+    mine = network.landmark_body.posed(betas, rotmats, transl)
+    assert torch.allclose(mine.landmarks_m, landmarks_m, atol=2e-6) and torch.allclose(mine.joints_m, joints_m, atol=2e-6)
+    assert torch.allclose(network.landmark_body.joints(betas, rotmats), joints_m - transl[:, None], atol=2e-6)
+    assert torch.allclose(network.landmark_body.rest_joints(betas), body.rest_joints(betas), atol=2e-6)
 
 
 def test_a_body_fits_its_own_evidence(network):

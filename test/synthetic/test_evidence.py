@@ -30,7 +30,7 @@ def test_evidence_is_near_the_truth(body, split, views):
     assert off[(evidence.visibility < 0.3) & (evidence.visibility > 0)].median() > 0.02
     known = evidence.quality > (0.6 if views > 1 else 0.2)
     off_m = (evidence.offset_m - about_hips(landmarks_m)).norm(dim=-1)[known]
-    assert known.float().mean() > 0.15 and 0.02 < off_m.median() < (0.06 if views > 1 else 0.14)
+    assert known.float().mean() > 0.15 and 0.02 < off_m.median() < (0.06 if views > 1 else 0.2)
 
 
 def test_the_same_seed_draws_the_same_and_another_does_not(body):

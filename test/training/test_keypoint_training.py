@@ -8,7 +8,7 @@ import torch
 from refit_ros.core.body import load_body
 from refit_ros.core.checkpoint import load_network
 from refit_ros.core.keypoints import KeypointRefit
-from refit_ros.training.keypoint_data import KeypointBatch, KeypointSource, held_out_evidence, keypoint_errors
+from refit_ros.training.keypoint_data import BATCHES, KeypointBatch, KeypointSource, held_out_evidence, keypoint_errors
 from refit_ros.training.loop import Plan
 from refit_ros.training.presets import preset_named
 from refit_ros.training.setup import Options, make_loop
@@ -26,12 +26,21 @@ def train(folder, steps, stop_after=None, batch=16):
 def test_a_batch_holds_single_crops_and_sets_of_views():
     source = KeypointSource(load_body(), 16, 0.5, 4, 0, torch.device("cpu"))
     sizes = set()
-    for _ in range(8):
+    for _ in range(5 * BATCHES):
         batch = source.batch()
         assert isinstance(batch, KeypointBatch) and len(batch) == 16
         assert len(batch.rows(slice(0, 3)).visibility) == 3
         sizes |= set(batch.person.bincount()[batch.person].tolist())
     assert sizes == {1, 2, 3, 4}
+
+
+def test_a_source_goes_on_in_the_middle_of_what_it_has_drawn():
+    first, second = (KeypointSource(load_body(), 16, 0.5, 4, 0, torch.device("cpu")) for _ in range(2))
+    for _ in range(3):
+        first.batch()
+    second.load_state_dict(first.state_dict())
+    for _ in range(BATCHES):
+        assert torch.equal(first.batch().place, second.batch().place)
 
 
 def test_the_held_out_people_do_not_depend_on_how_many_are_asked_for():
