@@ -60,11 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--evidence",
-        choices=["features", "keypoints"],
-        default="features",
+        choices=["auto", "keypoints", "features"],
+        default="auto",
         help="what the network looks at: its own features of the image, or landmarks that BlazePose finds "
-        "(`python -m refit_ros models get` first; --weights of a keypoint network; each image by "
-        "itself); without it, features",
+        "(`python -m refit_ros models get` first); without it, auto: keypoints where their models are there and no "
+        "--weights are given, else features",
     )
     parser.add_argument("--max-people", type=positive_int, metavar="N", help="keep the N most certain people")
     parser.add_argument("--sequence", action="store_true", help="the images of a folder follow one another in time")
@@ -91,10 +91,11 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_NOT_WELL
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
-    if args.evidence == "keypoints":
-        from refit_ros.commands.fit_keypoints import make_keypoint_estimator
+    from refit_ros.commands.fit_keypoints import make_keypoint_estimator
 
-        network, estimator = make_keypoint_estimator(args)
+    with_keypoints = make_keypoint_estimator(args)
+    if with_keypoints:
+        network, estimator = with_keypoints
     else:
         network = load_network_from(args)
         say_what_weights_mean(network, real_images=True)

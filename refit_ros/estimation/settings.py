@@ -22,6 +22,12 @@ class Settings:
     Raises ValueError, naming the field, its value and its range, on a value out of range.
     """
 
+    evidence: str = _setting(
+        "features",
+        "What the network looks at: its features of the images, or the landmarks that BlazePose finds in them "
+        "(`refit_ros models get`); auto: keypoints where no weights are given and the models are there",
+        choices=("auto", "keypoints", "features"),
+    )
     detector: str = _setting("builtin", "Where boxes of people come from", choices=DETECTORS)
     detector_model: str = _setting("", "ONNX file of detector 'onnx': a YOLOX, YOLOv8, YOLO11 or RT-DETR export")
     detector_confidence: float = _setting(0.4, "Boxes less certain than this are ignored", 0.0, 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +17,11 @@ from refit_ros.core.body import Body, load_body
 from refit_ros.core.checkpoint import load_network
 from refit_ros.core.device import device_named
 from refit_ros.core.inference import Prepared, prepare
+from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.results import boxes_from
 from refit_ros.estimation.estimator import Estimator
+from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
+from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.settings import DETECTORS, Settings
 from refit_ros.library.cameras import Camera, camera_from
 from refit_ros.library.images import rgb_image
@@ -43,6 +46,7 @@ def load(
     precision: str = "auto",
     detector: Any = None,
     settings: Settings | Mapping[str, Any] | None = None,
+    evidence: str | None = None,
 ) -> Model:
     """A model that is ready to run: without arguments, the weights, the body and the detector that come with the package.
 
@@ -50,6 +54,8 @@ def load(
     device: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N". precision: "auto", "float32", "bfloat16",
     "float16". detector: "builtin", "full_image", the path of an .onnx file, an object with `find(images)`, or a function
     from an image to its boxes (`detection/results.py`). settings: `estimation.settings.Settings`, or a dict of its fields.
+    evidence: "features" (as without it), "keypoints" (third-party landmarks, `python -m refit_ros models get`; detector
+    "photographs" unless another is named) or "auto".
 
     Raises ValueError or FileNotFoundError, each with a sentence, where one of them cannot be had.
     """
@@ -59,7 +65,15 @@ def load(
         known = name in DETECTORS
         chosen = replace(chosen, detector=name) if known else replace(chosen, detector="onnx", detector_model=name)
         detector = None
+    if evidence is not None:
+        chosen = replace(chosen, evidence=evidence)
     found = body if body is None or isinstance(body, Body) else load_body(os.fspath(body))
+    if takes_keypoints(chosen.evidence, weights):
+        if detector is None and chosen.detector == Settings().detector:
+            chosen = replace(chosen, detector="photographs")
+        still = replace(chosen, birth_hits=1)
+        keypoints, estimators = keypoint_estimators([still, chosen], weights, found, device_named(device), detector)
+        return Model(keypoints, chosen, detector, estimators)
     network = load_network(weights, body=found, device=device_named(device))
     return Model(prepare(network, precision), chosen, detector)
 
@@ -74,14 +88,25 @@ def _settings(values: Mapping[str, Any]) -> Settings:
 class Model:
     """Finds people in images. Made by `load`."""
 
-    def __init__(self, network: Prepared, settings: Settings, detector: Any = None) -> None:
-        """Raises ValueError or FileNotFoundError, with a sentence, where the settings' detector cannot be had."""
+    def __init__(
+        self,
+        network: Prepared | KeypointRefit,
+        settings: Settings,
+        detector: Any = None,
+        estimators: Sequence[KeypointEstimator] | None = None,
+    ) -> None:
+        """estimators: of single images and of images that follow one another; made here for a network of features.
+
+        Raises ValueError or FileNotFoundError, with a sentence, where the settings' detector cannot be had.
+        """
         self.network, self.settings = network, settings
         self._detector = detector
         # An image stands alone: nobody has to be seen twice before counting as a person.
-        self._single = Estimator(network, replace(settings, birth_hits=1), detector)
+        self._single, self._tracking = estimators or (
+            Estimator(network, replace(settings, birth_hits=1), detector),
+            Estimator(network, settings, detector),
+        )
         self._said: set[str] = set()
-        self._tracking = Estimator(network, settings, detector)
         self._history = CameraHistory()
         self._stamp_s = -INTERVAL_S
 
@@ -119,7 +144,15 @@ class Model:
         self._history = CameraHistory()
         self._stamp_s = -INTERVAL_S
 
-    def _run(self, estimator: Estimator, history: CameraHistory, images: Any, cameras: Any, boxes: Any, stamp_s: float):
+    def _run(
+        self,
+        estimator: Estimator | KeypointEstimator,
+        history: CameraHistory,
+        images: Any,
+        cameras: Any,
+        boxes: Any,
+        stamp_s: float,
+    ):
         several = isinstance(images, Mapping)
         given = dict(images) if several else {ALONE: images}
         if several and not isinstance(cameras, Mapping):
@@ -168,7 +201,8 @@ class Model:
     def _notes(self) -> list[str]:
         if not self.network.trained:
             return [UNTRAINED]
-        return [EMBEDDED] if self.network.embedded else []
+        embedded = self.network.embedded and not isinstance(self.network, KeypointRefit)
+        return [EMBEDDED] if embedded else []
 
     def _say(self, notes: list[str]) -> None:
         """Each note once, to the logger `refit_ros`."""

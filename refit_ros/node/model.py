@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from refit_ros import interrupt
 
 if TYPE_CHECKING:
+    from refit_ros.core.body import Body
     from refit_ros.estimation.settings import Settings
     from refit_ros.node.parameters import NodeParameters
 
@@ -45,12 +46,15 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     from refit_ros.core.inference import prepare
     from refit_ros.detection.hog import without_hog_note
     from refit_ros.estimation.estimator import Estimator
+    from refit_ros.estimation.keypoint_choice import takes_keypoints
     from refit_ros.node.threads import all_for_the_engine, one_for_the_rest
 
     interrupt.check()
     device = device_named(parameters.device)
     body = load_body(parameters.body_model or None)
     interrupt.check()
+    if takes_keypoints(settings.evidence, parameters.weights):
+        return _with_keypoints(parameters, settings, body, device)
     network = load_network(parameters.weights or None, body=body, device=device)
     interrupt.check()
     all_for_the_engine()
@@ -69,4 +73,24 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
         note="" if network.trained else UNTRAINED,
         predict_to_now=parameters.predict_to_now,
         note_on_real_cameras="; ".join(note for note in notes if note),
+    )
+
+
+def _with_keypoints(parameters: NodeParameters, settings: Settings, body: Body, device: str) -> Model:
+    """Keypoint networks are small: they run in float32 by torch, whatever `precision` and `engine` say."""
+    from dataclasses import replace
+
+    from refit_ros.estimation.keypoint_choice import keypoint_estimators
+
+    if settings.detector == "builtin":  # it has seen drawn people only
+        settings = replace(settings, detector="photographs")
+    network, estimators = keypoint_estimators([settings], parameters.weights or None, body, device)
+    interrupt.check()
+    return Model(
+        estimators[0],
+        network.body,
+        f"{device}, keypoints",
+        network.weights_name,
+        note="" if network.trained else UNTRAINED,
+        predict_to_now=parameters.predict_to_now,
     )

@@ -63,7 +63,7 @@ PRESETS: dict[str, Preset] = {
         ema_decay=0.998,
         steps=8_000,
         few_iterations=2,
-        few_until=0.5,
+        few_until=0.8,
         feedback_dropout=0.03,
         losses=LossWeights(whole_mesh=False, surface=0.0, shape=0.03, joints=2.0, depth=0.5, keypoints_px_limit=1.0),
     ),

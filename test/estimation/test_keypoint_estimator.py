@@ -1,11 +1,14 @@
 """One image -> people through landmarks: who is one, who is there twice, what is said of what is not seen."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
-from refit_ros.camera.views import View
+from refit_ros.camera.views import Camera, View
 from refit_ros.core.body import load_body
 from refit_ros.core.checkpoint import untrained_network
 from refit_ros.core.joints import JOINT_INDEX
@@ -13,6 +16,7 @@ from refit_ros.core.keypoints import LANDMARKS
 from refit_ros.core.landmarks import LANDMARK_INDEX
 from refit_ros.detection.landmarks import Landmarks
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
+from refit_ros.estimation.keypoints import KeypointBody
 from refit_ros.estimation.settings import Settings
 
 
@@ -56,24 +60,24 @@ def view(boxes=((200, 100, 300, 400), (340, 100, 440, 400), (20, 100, 120, 400))
     )
 
 
-def estimator(network, said):
-    return KeypointEstimator(network, said, Settings(detector="topic"))
+def estimator(network, said, birth_hits=2):
+    return KeypointEstimator(network, said, Settings(detector="topic", birth_hits=birth_hits))
 
 
 def test_only_people_are_given_and_each_once(network):
     said = Said([0.9, 0.2, 0.95], [0, 150, 4])  # a person, none, the first person again
-    people = estimator(network, said).estimate([view()])
+    people = estimator(network, said, 1).estimate([view()])
     assert len(said.asked) == 3 and len(people.people) == 1
-    assert len(estimator(network, Said([0.9, 0.9, 0.9], [0, 150, -180])).estimate([view()]).people) == 3
+    assert len(estimator(network, Said([0.9, 0.9, 0.9], [0, 150, -180]), 1).estimate([view()]).people) == 3
 
 
 def test_nobody_gives_nobody(network):
-    assert estimator(network, Said([0.9], [0])).estimate([view(boxes=())]).people == ()
-    assert estimator(network, Said([0.1], [0])).estimate([view(boxes=((200, 100, 300, 400),))]).people == ()
+    assert estimator(network, Said([0.9], [0]), 1).estimate([view(boxes=())]).people == ()
+    assert estimator(network, Said([0.1], [0]), 1).estimate([view(boxes=((200, 100, 300, 400),))]).people == ()
 
 
 def test_a_person_is_whole_and_finite(network):
-    (person,) = estimator(network, Said([0.9], [0])).estimate([view(boxes=((200, 100, 300, 400),))]).people
+    (person,) = estimator(network, Said([0.9], [0]), 1).estimate([view(boxes=((200, 100, 300, 400),))]).people
     assert person.joints.shape == person.joint_rotmats.shape[:2] == (24, 3) and person.body_pose.shape == (23, 3)
     for value in (person.joints, person.joint_stddev, person.betas, person.transl, person.global_orient):
         assert np.isfinite(value).all()
@@ -83,12 +87,136 @@ def test_a_person_is_whole_and_finite(network):
 def test_what_is_not_seen_is_less_certain(network):
     visibility = np.full((1, 33), 0.9)
     visibility[0, [LANDMARK_INDEX["left_ankle"], LANDMARK_INDEX["left_index"]]] = 0.1
-    (person,) = estimator(network, Said([0.9], [0], visibility)).estimate([view(boxes=((200, 100, 300, 400),))]).people
+    (person,) = estimator(network, Said([0.9], [0], visibility), 1).estimate([view(boxes=((200, 100, 300, 400),))]).people
     sigma = person.joint_stddev
     assert sigma[JOINT_INDEX["left_ankle"]] > sigma[JOINT_INDEX["right_ankle"]] == sigma[JOINT_INDEX["pelvis"]]
     assert sigma[JOINT_INDEX["left_hand"]] > sigma[JOINT_INDEX["right_hand"]]
 
 
-def test_several_cameras_are_refused(network):
-    with pytest.raises(ValueError, match="one camera at a time, not 2"):
-        estimator(network, Said([0.9], [0])).estimate([view(), view()])
+class Watching:
+    """Landmarks and fits of people who stand where it says, whatever an untrained network would make of them."""
+
+    def __init__(self, network, places_m):
+        self.network = network
+        landmarks, joints = network.landmark_body(
+            torch.zeros(1, 10), torch.eye(3).expand(1, 24, 3, 3) * torch.tensor([1.0, -1.0, -1.0])[:, None]
+        )
+        self.landmarks, self.joints = ((points - joints[:, :1])[0].numpy() for points in (landmarks[:, :33], joints))
+        self.places_m = np.array(places_m, float)
+        self.cameras = {}
+
+    def views(self, stamp_s, shown=None):
+        """Two cameras, 4 m apart, that look at the people from z = 0; boxes where `shown` says (camera by camera)."""
+        result = []
+        for number, x in enumerate((-2.0, 2.0)):
+            pose = np.eye(4)
+            turn = np.arctan2(-x, 5.0)
+            pose[:3, :3] = [[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]]
+            pose[0, 3] = x
+            name = f"camera{number}"
+            calibration = Calibration(name, name, 1280, 960, np.array([[900.0, 0, 640], [0, 900.0, 480], [0, 0, 1]]))
+            image = np.full((960, 1280, 3), number, np.uint8)
+            self.cameras[number] = Camera(image, calibration, stamp_s, pose, None)
+            boxes = np.array([self._box(number, place) for place in self.places_m]).reshape(-1, 4)
+            boxes = boxes if shown is None else boxes[shown[number]]
+            result.append(View(image, calibration, stamp_s, pose, Boxes(boxes, np.ones(len(boxes)))))
+        return result
+
+    def _px(self, camera, place):
+        return camera.calibration.project(camera.to_camera(self.landmarks + place))
+
+    def _box(self, number, place):
+        px = self._px(self.cameras[number], place)
+        return np.concatenate([px.min(0) - 10, px.max(0) + 10])
+
+    def in_boxes(self, image, xyxy_px):
+        camera = self.cameras[int(image[0, 0, 0])]
+        everybody = np.array([self._px(camera, place) for place in self.places_m])
+        middles = (xyxy_px[:, :2] + xyxy_px[:, 2:]) / 2
+        own = [int(np.linalg.norm(everybody.mean(1) - middle, axis=1).argmin()) for middle in middles]
+        count = len(own)
+        seen = np.full((count, 33), 0.95)
+        offset = np.stack([self.landmarks @ camera.fixed_from_camera[:3, :3]] * count) if count else np.zeros((0, 33, 3))
+        return Landmarks(
+            everybody[own].reshape(-1, 33, 2), seen, seen, offset, np.full(count, 0.9), seen,
+            np.zeros((count, 4)), np.zeros((count, 4)),
+        )  # fmt: skip
+
+    def fit(self, people, betas=None, iterations=None):
+        bodies = []
+        for index, sightings in enumerate(people):
+            first = sightings[0]
+            off = [np.abs(self._px(first.camera, place) - first.place_px).max() for place in self.places_m]
+            place, count = self.places_m[int(np.argmin(off))], len(sightings)
+            shape = np.zeros(10) if betas is None or np.isnan(betas[index]).any() else betas[index]
+            turns = np.tile(np.eye(3), (24, 1, 1))
+            bodies.append(
+                KeypointBody(
+                    shape, turns, place, self.joints + place, np.ones((count, 3)), np.ones(count), np.zeros((count, 4))
+                )
+            )
+        return bodies
+
+
+def following(network, watching):
+    result = estimator(network, watching)
+    result._solver = watching
+    return result
+
+
+def test_several_cameras_give_each_person_once_and_where_they_stand(network):
+    watching = Watching(network, [[-1.0, 0, 5], [1.0, 0, 5.5]])
+    tracker = following(network, watching)
+    assert tracker.estimate(watching.views(0.0)).people == ()  # nobody was seen twice yet
+    people = tracker.estimate(watching.views(0.1)).people
+    assert [one.id for one in people] == [1, 2] and all(len(one.views) == 2 for one in people)
+    middles = sorted(one.joints[0][0] for one in people)
+    assert abs(middles[0] + 1) < 0.3 and abs(middles[1] - 1) < 0.01
+    assert all(np.isfinite(one.joint_stddev).all() and one.joint_in_image.shape == (24,) for one in people)
+
+
+def test_people_keep_their_ids_while_they_walk_and_without_boxes(network):
+    watching = Watching(network, [[-1.0, 0, 5], [1.0, 0, 5.5]])
+    tracker = following(network, watching)
+    ids = []
+    for step in range(6):
+        watching.places_m[:, 0] += [0.05, -0.05]
+        nothing = [[], []] if step > 1 else None  # they are looked for where they are expected
+        people = tracker.estimate(watching.views(0.1 * step, nothing)).people
+        ids.append({one.id: round(one.joints[0][0], 1) for one in people})
+    assert all(set(each) == {1, 2} for each in ids[1:])
+    assert abs(ids[-1][1] - ids[1][1]) < 0.5 and abs(ids[-1][2] - ids[1][2]) < 0.5
+
+
+def test_who_is_gone_is_forgotten_and_a_clock_set_back_forgets_all(network):
+    watching = Watching(network, [[0.0, 0, 5]])
+    tracker = following(network, watching)
+    for stamp_s in (0.0, 0.1):
+        people = tracker.estimate(watching.views(stamp_s)).people
+    assert [one.id for one in people] == [1]
+    assert tracker.estimate(watching.views(5.0, [[], []])).people == ()
+    tracker.estimate(watching.views(5.1))
+    assert [one.id for one in tracker.estimate(watching.views(5.2)).people] == [2]
+    assert tracker.estimate(watching.views(1.0)).people == ()
+
+
+def test_a_shape_is_held_for_one_and_for_everybody(network):
+    watching = Watching(network, [[0.0, 0, 5]])
+    tracker = following(network, watching)
+    for stamp_s in (0.0, 0.1):
+        tracker.estimate(watching.views(stamp_s))
+    with pytest.raises(ValueError, match="nobody with number 7 is followed; there are: 1"):
+        tracker.set_shape(7, np.zeros(10))
+    tracker.set_shape(1, np.full(10, 0.5))
+    assert np.allclose(tracker.estimate(watching.views(0.2)).people[0].betas, 0.5)
+    tracker.set_shape(1, None)
+    assert not np.allclose(tracker.estimate(watching.views(0.3)).people[0].betas, 0.5)
+    tracker.set_shape(-1, np.full(10, -0.25))
+    assert np.allclose(tracker.estimate(watching.views(0.4)).people[0].betas, -0.25)
+
+
+def test_views_without_a_place_are_left_out_of_several(network):
+    watching = Watching(network, [[0.0, 0, 5]])
+    first, second = watching.views(0.0)
+    people = following(network, watching).estimate([first, dataclasses.replace(second, fixed_from_camera=None)])
+    assert people.cameras == ("camera0",) and "unknown" in people.left_out["camera1"]

@@ -1,0 +1,49 @@
+"""Which evidence the network gets: features of the images, or landmarks that other networks find; and what each needs."""
+
+from __future__ import annotations
+
+import os
+
+from refit_ros.core.body import Body
+from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, load_network
+from refit_ros.core.keypoints import KeypointRefit
+from refit_ros.detection.landmarks import LandmarkNetwork
+from refit_ros.detection.photographs import without_photographs_note
+from refit_ros.estimation.keypoint_estimator import KeypointEstimator
+from refit_ros.estimation.settings import Settings
+
+NO_WEIGHTS = (
+    "no weights for keypoints come with this package: train some with `python -m refit_ros train --preset keypoints "
+    "--output DIR` and give DIR/refit.safetensors as weights"
+)
+
+
+def takes_keypoints(evidence: str, weights: str | os.PathLike | None) -> bool:
+    """Whether keypoints are to be used. "auto": where nothing but what comes with the package, and its models, is needed.
+
+    Raises ValueError with a sentence where "keypoints" lack something.
+    """
+    missing = (not weights and not EMBEDDED_KEYPOINT_WEIGHTS.is_file() and NO_WEIGHTS) or without_photographs_note()
+    if evidence == "auto":
+        return not weights and not missing
+    if evidence == "keypoints" and missing:
+        raise ValueError(missing)
+    return evidence == "keypoints"
+
+
+def keypoint_estimators(
+    settings: list[Settings],
+    weights: str | os.PathLike | None,
+    body: Body | None,
+    device: str,
+    detector: object | None = None,
+) -> tuple[KeypointRefit, list[KeypointEstimator]]:
+    """The network, and an estimator for each of some settings; they share the networks.
+
+    Raises ValueError, FileNotFoundError or ImportError with a sentence where weights, models or the detector cannot be had.
+    """
+    network = load_network(weights or EMBEDDED_KEYPOINT_WEIGHTS, body=body, device=device)
+    if not isinstance(network, KeypointRefit):
+        raise ValueError(f"{weights} holds a network of features, which takes evidence 'features'")
+    landmarks = LandmarkNetwork("full")
+    return network, [KeypointEstimator(network, landmarks, each, detector) for each in settings]

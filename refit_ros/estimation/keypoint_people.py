@@ -1,0 +1,98 @@
+"""What is said of people who were fitted to landmarks: `Person`s, and how far to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from refit_ros.camera.geometry import along_the_tree, around, axis_angle_from_matrix, clipped, overlap
+from refit_ros.camera.views import Camera
+from refit_ros.core.joints import JOINT_NAMES
+from refit_ros.core.landmarks import LANDMARK_INDEX
+from refit_ros.detection.landmarks import PERSON, Landmarks
+from refit_ros.estimation.keypoints import KeypointBody
+from refit_ros.estimation.types import Person, PersonView
+
+SAME_PERSON = 0.6  # landmarks whose boxes share more than this are of one person, whatever boxes they were looked for in
+SEEN = 0.5  # a visibility above this
+LEAST_HEAT = 0.5  # mean over the landmarks that are seen; of what is no person it is mostly below
+
+# Sigma of joints about the pelvis where they are seen and where they are guessed, from one camera and from several;
+# the pelvis's own of one camera is a share of the distance.
+ONE_CAMERA_M, SEVERAL_CAMERAS_M = (0.055, 0.11), (0.04, 0.08)
+DEPTH_SHARE = 0.06
+
+# The landmark that says whether a joint is seen; none for the trunk's, which follow from hips and shoulders.
+_NEAREST_LANDMARK = {"hand": "index", "foot": "big_toe", "collar": "shoulder"}
+_TRUNK = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
+
+
+def different_people(found: Landmarks) -> np.ndarray:
+    """Indices of those who are people, each of them once."""
+    kept: list[int] = []
+    boxes = [around(places) for places in found.place_px]
+    for index in np.argsort(-found.flag, kind="stable"):
+        seen = found.visibility[index] > SEEN
+        sound = found.flag[index] > PERSON and np.isfinite(found.place_px[index]).all() and found.visibility[index].max() > 0
+        if seen.any():
+            sound &= found.heat[index][seen].mean() > LEAST_HEAT
+        if sound and all(overlap(boxes[index], boxes[other])[0, 0] < SAME_PERSON for other in kept):
+            kept.append(int(index))
+    return np.array(sorted(kept), int)
+
+
+def person(number: int, body: KeypointBody, found: Sequence[Landmarks], cameras: Sequence[Camera]) -> Person:
+    """Of landmarks (each of one person) in as many cameras."""
+    turns = axis_angle_from_matrix(body.rotmats)
+    visibility = np.stack([each.visibility[0] for each in found])
+    calibrations = [camera.calibration for camera in cameras]
+    return Person(
+        id=number,
+        confidence=float(np.clip(np.mean([each.flag[0] * each.visibility[0].mean() for each in found]), 0, 1)),
+        betas=body.betas,
+        global_orient=turns[0],
+        body_pose=turns[1:],
+        transl=body.transl,
+        joints=body.joints,
+        joint_rotmats=along_the_tree(body.rotmats),
+        joint_stddev=_stddev_m(body, visibility, cameras),
+        joint_in_image=np.any([c.calibration.sees(c.to_camera(body.joints)) for c in cameras], axis=0),
+        views=tuple(
+            PersonView(
+                calibration.name,
+                calibration.frame_id,
+                clipped(seen_box(each), calibration.width_px, calibration.height_px),
+                body.weak_perspective[view],
+                float(body.residual_px[view]),
+            )
+            for view, (each, calibration) in enumerate(zip(found, calibrations))
+        ),
+    )
+
+
+def seen_box(found: Landmarks) -> np.ndarray:
+    """(4,) px around what is seen of one person."""
+    visibility = found.visibility[0]
+    return around(found.place_px[0][visibility >= min(SEEN, visibility.max())])
+
+
+def _stddev_m(body: KeypointBody, visibility: np.ndarray, cameras: Sequence[Camera]) -> np.ndarray:
+    """(24,) one sigma. visibility (V, 33)."""
+    views = np.stack([_joints_seen(each) for each in visibility]).sum(0)
+    one = np.where(views > 0, *ONE_CAMERA_M)
+    if len(cameras) == 1:
+        distance_m = float(np.linalg.norm(body.joints[0] - cameras[0].fixed_from_camera[:3, 3]))
+        return np.hypot(one, DEPTH_SHARE * distance_m)
+    return np.where(views > 1, *SEVERAL_CAMERAS_M)
+
+
+def _joints_seen(visibility: np.ndarray) -> np.ndarray:
+    """(24,) bool from the visibility of BlazePose's landmarks."""
+    seen = []
+    for name in JOINT_NAMES:
+        side, _, part = name.rpartition("_")
+        landmark = f"{side}_{_NEAREST_LANDMARK.get(part, part)}" if side else "nose"
+        names = (landmark,) if side or name in ("head", "neck") else _TRUNK
+        seen.append(np.mean([visibility[LANDMARK_INDEX[each]] for each in names]) > SEEN)
+    return np.array(seen)
