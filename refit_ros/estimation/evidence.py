@@ -8,14 +8,14 @@ import numpy as np
 
 from refit_ros.camera.geometry import size_px
 from refit_ros.camera.views import Camera
-from refit_ros.estimation.solve import Solved
+from refit_ros.estimation.solve import FusedEstimate
 
 COMMON_MISFIT = 0.15  # at which the views' agreement counts half
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the last look at a person gave; kept while he is out of sight."""
+    """What the last look at a person gave; kept while they are out of sight."""
 
     views: int
     spread_m: float
@@ -26,24 +26,24 @@ class Evidence:
     cameras_m: np.ndarray | None = None  # (V, 3) m: where the cameras stand, in the fixed frame; None: not known
 
 
-def evidence(solved: Solved, cameras: list[Camera]) -> Evidence:
+def evidence(solved: FusedEstimate, cameras: list[Camera]) -> Evidence:
     """Of a person solved in this set."""
-    used = [cameras[one.look.camera] for one in solved.own]
+    used = [cameras[one.crop.camera] for one in solved.views]
     depth = np.mean([camera.to_camera(solved.pose.joints)[:, 2].mean() for camera in used])
-    update = np.mean([one.last_update_m for one in solved.own], axis=0)
+    update = np.mean([one.last_update_m for one in solved.views], axis=0)
     return Evidence(
         int(np.sum(solved.fused.weights > 0.2)),
         solved.fused.spread_m,
         update,
         float(depth),
         float(1 / (1 + (misfit(solved) / COMMON_MISFIT) ** 2)),
-        float(np.mean([one.look.crowded for one in solved.own])),
+        float(np.mean([one.crop.overlap for one in solved.views])),
         np.stack([camera.fixed_from_camera[:3, 3] for camera in used]),
     )
 
 
-def misfit(solved: Solved) -> float:
-    """Residual over the person's size in the picture, weighted over the views; 0 for a single view."""
-    sizes = size_px(np.stack([one.joints_px for one in solved.own]))
+def misfit(solved: FusedEstimate) -> float:
+    """Residual over the person's size in the image, weighted over the views; 0 for a single view."""
+    sizes = size_px(np.stack([one.joints_px for one in solved.views]))
     weights = solved.fused.weights
     return float((weights * solved.fused.residual_px / sizes).sum() / max(weights.sum(), 1e-9))

@@ -1,45 +1,47 @@
-"""From followed people to what the Estimator gives: steadied, with joints, uncertainty and what each view added."""
+"""From followed people to what the Estimator gives: smoothed, with joints, uncertainty and what each view added."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from refit_ros.camera import crops
 from refit_ros.camera.geometry import along_the_tree, axis_angle_from_matrix, clipped
 from refit_ros.camera.views import Camera
-from refit_ros.estimation.evidence import Evidence
+from refit_ros.estimation.pose import Pose
 from refit_ros.estimation.root import root_covariance
-from refit_ros.estimation.solve import Pose, Solved, Solver
-from refit_ros.estimation.track import Track
+from refit_ros.estimation.solve import FusedEstimate, Solver
+from refit_ros.estimation.tracks import Track
 from refit_ros.estimation.types import Person, PersonView
 from refit_ros.estimation.uncertainty import joint_stddev
 
 
 def publish(
-    tracks: list[Track],
-    solved: dict[int, Solved],
-    steady: list[Pose],
-    known: list[Evidence],
+    tracks: Sequence[Track],
+    estimates: Mapping[int, FusedEstimate],
+    poses: Mapping[int, Pose],
     solver: Solver,
-    cameras: list[Camera],
+    cameras: Sequence[Camera],
     stamp_s: float,
 ) -> tuple[Person, ...]:
-    """Everybody who has a number; `solved` by identity of the track, `steady` and `known` one for each track."""
+    """Everybody who has an id; `estimates` of this set and smoothed `poses` by the tracks' keys."""
     if not tracks:
         return ()
-    relative = solver.joints(np.stack([pose.betas for pose in steady]), np.stack([pose.rotmats for pose in steady]))
+    chosen = [poses[track.key] for track in tracks]
+    relative = solver.joints(np.stack([pose.betas for pose in chosen]), np.stack([pose.rotmats for pose in chosen]))
     people = []
-    for track, pose, facts, joints in zip(tracks, steady, known, relative):
-        joints, turns = joints + pose.transl, axis_angle_from_matrix(pose.rotmats)
+    for track, pose, joints in zip(tracks, chosen, relative):
+        joints, turns, facts = joints + pose.transl, axis_angle_from_matrix(pose.rotmats), track.evidence
         in_image = np.zeros(24, bool)
         for camera in cameras:
             in_image |= camera.calibration.sees(camera.to_camera(joints))
-        unseen_s = max(0.0, stamp_s - track.stamp_s)
-        mine = solved.get(id(track))
+        unseen_s = max(0.0, stamp_s - track.pose_s)
+        mine = estimates.get(track.key)
         stddev_m = joint_stddev(facts, unseen_s)
         people.append(
             Person(
-                id=track.number,
+                id=track.id,
                 confidence=float(np.clip(track.confidence * facts.confidence * np.exp(-unseen_s), 0, 1)),
                 betas=pose.betas,
                 global_orient=turns[0],
@@ -51,19 +53,19 @@ def publish(
                 joint_in_image=in_image,
                 views=_views(mine, cameras) if mine else (),
                 root_covariance=root_covariance(joints[0], facts.cameras_m, float(stddev_m[0])),
-                root_velocity=track.velocity.copy(),
+                root_velocity=track.root.velocity_m_s.copy(),
             )
         )
     return tuple(people)
 
 
-def _views(solved: Solved, cameras: list[Camera]) -> tuple[PersonView, ...]:
+def _views(solved: FusedEstimate, cameras: Sequence[Camera]) -> tuple[PersonView, ...]:
     views = []
-    for one, residual in zip(solved.own, solved.fused.residual_px):
-        calibration = cameras[one.look.camera].calibration
-        half = one.look.square.side_px / 2 / crops.BOX_MARGIN
+    for one, residual in zip(solved.views, solved.fused.residual_px):
+        calibration = cameras[one.crop.camera].calibration
+        half = one.crop.square.side_px / 2 / crops.BOX_MARGIN
         box = crops.box_in_raw_pixels(
-            np.concatenate([one.look.square.center_px - half, one.look.square.center_px + half]), calibration
+            np.concatenate([one.crop.square.center_px - half, one.crop.square.center_px + half]), calibration
         )
         views.append(
             PersonView(

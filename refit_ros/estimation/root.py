@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from refit_ros.estimation.types import People
-from refit_ros.tracking.match import DEPTH_SIGMA, RAY_SIGMA_M
+from refit_ros.tracking.config import DEFAULT
+from refit_ros.tracking.root_state import view_information
 
 HELD = 0.68  # joint_stddev is the distance within which this share of the true joints lies
 ACCELERATION_M_S2 = 2.0  # of somebody who walks: starting, stopping, turning; one sigma
@@ -18,7 +19,7 @@ LONGEST_PREDICTION_S = 0.5
 def root_covariance(pelvis_m: np.ndarray, cameras_m: np.ndarray | None, stddev_m: float) -> np.ndarray:
     """(3, 3) m^2 of a pelvis at (3,) m that cameras at (V, 3) m see, all in the fixed frame.
 
-    Each camera measures across its ray (RAY_SIGMA_M) and, far worse, along it (DEPTH_SIGMA of the distance); their
+    Each camera measures across its ray (`bearing_sigma_m`) and, far worse, along it (`depth_sigma` of the distance); their
     information adds up, which gives the ellipsoid's form: wide along the ray of a single camera. Its size comes from
     `stddev_m`, the calibrated distance within which 68 % of the true pelvises lie: the square of the distance, a weighted
     sum of chi-squares, is taken for a scaled chi-square of the same mean and variance (Satterthwaite 1946).
@@ -26,10 +27,7 @@ def root_covariance(pelvis_m: np.ndarray, cameras_m: np.ndarray | None, stddev_m
     """
     information = np.zeros((3, 3)) if cameras_m is not None and len(cameras_m) else np.eye(3)
     for camera_m in [] if cameras_m is None else cameras_m:
-        ray = pelvis_m - camera_m
-        distance_m = max(float(np.linalg.norm(ray)), 1e-3)
-        along = np.outer(ray, ray) / distance_m**2
-        information += (np.eye(3) - along) / RAY_SIGMA_M**2 + along / (DEPTH_SIGMA * distance_m) ** 2
+        information += view_information(pelvis_m, camera_m, DEFAULT.bearing_sigma_m, DEFAULT.depth_sigma)
     form = np.linalg.inv(information)
     mean, variance = np.trace(form), 2 * np.trace(form @ form)
     freedom = 2 * mean**2 / variance

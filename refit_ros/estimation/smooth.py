@@ -7,11 +7,12 @@ rotation is taken along the geodesic, and speed is the angle per second.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from refit_ros.camera.geometry import axis_angle_from_matrix, matrix_from_axis_angle
+from refit_ros.estimation.pose import Pose
 
 SPEED_CUTOFF_HZ = 1.5
 SLOWEST_CUTOFF_HZ, QUICKEST_CUTOFF_HZ = 0.5, 12.0  # of a still person, at smoothing 1 and just above 0
@@ -19,6 +20,7 @@ SLOWEST_CUTOFF_HZ, QUICKEST_CUTOFF_HZ = 0.5, 12.0  # of a still person, at smoot
 ROTATION_GAIN, PLACE_GAIN = 4.0, 25.0
 # Below these speeds nobody moves: it is the estimates that tremble.
 STILL_RAD_S, STILL_M_S = 0.3, 0.12
+LONGEST_STEP_S = 1.0  # after a longer one a filter starts afresh
 SHAPE_MEMORY = 200  # sets over which a person's shape is averaged at most
 
 
@@ -90,3 +92,28 @@ class Shape:
         total = min(self.weight, SHAPE_MEMORY) + weight
         mean = np.array(betas, float) if self.mean is None else self.mean + (betas - self.mean) * weight / total
         return Shape(mean, total)
+
+
+class Smoother:
+    """What is published of everybody: poses filtered over time, each person's by the key of their track."""
+
+    def __init__(self, smoothing: float) -> None:
+        """smoothing: 0 gives the raw poses."""
+        self._smoothing = smoothing
+        self._filters: dict[int, tuple[Place, Rotations, float]] = {}
+
+    def __call__(self, poses: dict[int, Pose], stamp_s: float) -> dict[int, Pose]:
+        """By key, in the same order. Joints are still the raw poses': new ones are the caller's to compute."""
+        if self._smoothing == 0:
+            return poses
+        self._filters = {key: known for key, known in self._filters.items() if key in poses}
+        return {key: self._smoothed(key, pose, stamp_s) for key, pose in poses.items()}
+
+    def _smoothed(self, key: int, pose: Pose, stamp_s: float) -> Pose:
+        place, rotations, before_s = self._filters.get(key, (None, None, -np.inf))
+        if place is None or not 0 < stamp_s - before_s < LONGEST_STEP_S:
+            place, rotations, before_s = Place(self._smoothing), Rotations(self._smoothing), stamp_s
+        step_s = max(stamp_s - before_s, 1e-3)
+        pelvis_m = place(pose.joints[0], step_s)
+        self._filters[key] = place, rotations, stamp_s
+        return replace(pose, rotmats=rotations(pose.rotmats, step_s), transl=pose.transl + pelvis_m - pose.joints[0])

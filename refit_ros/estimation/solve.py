@@ -1,10 +1,11 @@
 """From crops to bodies in the fixed frame: one call of the backbone, the loop for each group of views, one place.
 
-All pictures and all people of a set go through the network as one batch. What leaves here is numpy.
+All images and all people of a set go through the network as one batch. What leaves here is numpy.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,6 @@ import torch
 
 from refit_ros.camera import crops as cropping
 from refit_ros.camera.crops import Square
-from refit_ros.camera.geometry import size_px
 from refit_ros.camera.views import Camera
 from refit_ros.core.camera import transl_from_weak_perspective, weak_perspective_from_transl
 from refit_ros.core.refit import Features, Refit
@@ -20,62 +20,44 @@ from refit_ros.core.rotations import rotmat_from_6d, sixd_from_rotmat
 from refit_ros.core.types import Crops, Estimate, Views
 from refit_ros.estimation.fuse import Fused, fuse
 from refit_ros.estimation.height import with_height
+from refit_ros.estimation.pose import Pose
 from refit_ros.estimation.smooth import Shape
 
 WARM_SHARES = 0.5, 0.5, 0.5  # of the last state (pose, shape, camera) in where a followed person's loop starts
 
-# A person's size in his crop, and his offset from its middle, beyond all sense.
+# A person's size in their crop, and their offset from its middle, beyond all sense.
 SMALLEST_SCALE, LARGEST_SCALE, FARTHEST_M = 0.1, 10.0, 5.0
 
 
 @dataclass(frozen=True)
-class Pose:
-    """A body in the fixed frame."""
-
-    rotmats: np.ndarray  # (24, 3, 3): global orientation in the fixed frame, then relative to the parents
-    betas: np.ndarray  # (10,)
-    transl: np.ndarray  # (3,) m
-    joints: np.ndarray  # (24, 3) m
-
-    def moved(self, step_m: np.ndarray) -> Pose:
-        return replace(self, transl=self.transl + step_m, joints=self.joints + step_m)
-
-
-@dataclass(frozen=True)
-class Look:
-    """One crop: which camera, and where in its square-pixel picture."""
+class Crop:
+    """One crop: which camera, and where in its square-pixel image."""
 
     camera: int
     square: Square
-    veil: np.ndarray | None = None  # (S, S) bool: where the crop shows somebody else
-    crowded: float = 0.0  # share of the person's box that somebody else's covers
+    mask: np.ndarray | None = None  # (S, S) bool: where the crop shows somebody else
+    overlap: float = 0.0  # share of the person's box that somebody else's covers
 
 
 @dataclass(frozen=True)
-class Own:
+class ViewEstimate:
     """What one crop says by itself, in its camera's frame."""
 
-    look: Look
+    crop: Crop
     rotmats: np.ndarray  # (24, 3, 3)
     betas: np.ndarray  # (10,)
     joints_m: np.ndarray  # (24, 3) m, by its own translation
-    joints_px: np.ndarray  # (24, 2) px of the square-pixel picture
+    joints_px: np.ndarray  # (24, 2) px of the square-pixel image
     weak_perspective: np.ndarray  # (3,)
     last_update_m: np.ndarray  # (24,) m: how far the last iteration moved each joint
 
 
-def off_by(own: Own, expected: Pose, camera: Camera) -> float:
-    """Mean distance of a crop's joints from those of a pose in that camera, in sizes of the body."""
-    where_px = camera.calibration.project_square(camera.to_camera(expected.joints))
-    return float(np.linalg.norm(where_px - own.joints_px, axis=-1).mean() / size_px(own.joints_px))
-
-
 @dataclass(frozen=True)
-class Solved:
+class FusedEstimate:
     """A person from all views together."""
 
     pose: Pose
-    own: tuple[Own, ...]  # one for each view
+    views: tuple[ViewEstimate, ...]  # one for each view
     fused: Fused
 
 
@@ -84,13 +66,13 @@ class Encoded:
     """The crops of one set with the network's features of them: what `Solver.encode` gives and its other methods take."""
 
     cameras: tuple[Camera, ...]
-    looks: tuple[Look, ...]
+    planned: tuple[Crop, ...]
     crops: Crops | None = None  # None: there are no crops
     features: Features | None = None
 
     def camera(self, index: int) -> Camera:
         """That took crop `index`."""
-        return self.cameras[self.looks[index].camera]
+        return self.cameras[self.planned[index].camera]
 
 
 @dataclass(frozen=True)
@@ -113,42 +95,47 @@ class Solver:
         self._known_height_m = known_height_m
         # Crops are cut as published: crop pixel i lies at (i + 0.5) side / S - 0.5 from the corner, while the network's
         # geometry puts it at i side / S. The published network has learned to live with that half pixel; those trained
-        # here were shown pictures that agree with the geometry, and are told where the crop really lies.
+        # here were shown images that agree with the geometry, and are told where the crop really lies.
         self._exact = getattr(network.config, "backbone", "") == "small"
 
     @torch.inference_mode()
-    def encode(self, cameras: list[Camera], looks: list[Look]) -> Encoded:
+    def encode(self, cameras: list[Camera], planned: list[Crop]) -> Encoded:
         """Cuts and encodes all crops of a set; the other methods refer to them by index."""
-        if not looks:
+        if not planned:
             return Encoded(tuple(cameras), ())
-        views = [cameras[look.camera] for look in looks]
+        views = [cameras[crop.camera] for crop in planned]
         crops = cropping.cut_all(
             [view.image for view in views],
             [view.calibration for view in views],
-            [look.square for look in looks],
+            [crop.square for crop in planned],
             self.network.config.image_size,
             self.device,
         )
-        veils = [row for row, look in enumerate(looks) if look.veil is not None]
-        if veils:
-            masks = torch.from_numpy(np.stack([looks[row].veil for row in veils])).to(self.device)
-            rows = torch.tensor(veils, device=self.device)
+        masked = [row for row, crop in enumerate(planned) if crop.mask is not None]
+        if masked:
+            masks = torch.from_numpy(np.stack([planned[row].mask for row in masked])).to(self.device)
+            rows = torch.tensor(masked, device=self.device)
             crops.images[rows] = crops.images[rows].masked_fill(masks[:, None], 0.0)
         if self._exact:
             half = 0.5 * crops.side_px / self.network.config.image_size - 0.5
             crops = replace(crops, center_px=crops.center_px + half[:, None])
-        return Encoded(tuple(cameras), tuple(looks), crops, self.network.encode(crops.images))
+        return Encoded(tuple(cameras), tuple(planned), crops, self.network.encode(crops.images))
 
     @torch.inference_mode()
-    def alone(self, encoded: Encoded, indices: list[int], iterations: int) -> list[Own]:
+    def alone(self, encoded: Encoded, indices: list[int], iterations: int) -> list[ViewEstimate]:
         """Each of these crops by itself."""
         if not indices:
             return []
         return self._own(encoded, indices, None, None, None, iterations)
 
     @torch.inference_mode()
-    def together(self, encoded: Encoded, groups: list[list[int]], priors: list[Prior], iterations: int) -> list[Solved]:
-        """One body for each group of crops (indices), each group one person, whose prior stands at the same place."""
+    def together(
+        self, encoded: Encoded, groups: list[list[int]], priors: list[Prior], iterations: int
+    ) -> list[list[ViewEstimate]]:
+        """One body for each group of crops (indices), each group one person, whose prior stands at the same place.
+
+        Of each group what its crops say: one shape, pose and orientation in the world, and a place by each camera.
+        """
         if not groups:
             return []
         flat = [index for group in groups for index in group]
@@ -161,8 +148,7 @@ class Solver:
             betas = self._tensor(np.stack(rows))
         start = self._start(encoded, flat, person, [prior.start for prior in priors])
         own = self._own(encoded, flat, views, betas, start, iterations)
-        members = [[own[i] for i in np.flatnonzero(person == number)] for number in range(len(groups))]
-        return self._placed(encoded, members, priors)
+        return [[own[i] for i in np.flatnonzero(person == number)] for number in range(len(groups))]
 
     def _betas(self, prior: Prior, betas: np.ndarray, views: int) -> np.ndarray:
         """The shape a body is placed with, which is what the next one is learned from only if this one is accepted."""
@@ -172,8 +158,17 @@ class Solver:
             betas = prior.shape.learned(betas, float(views)).mean
         return with_height(betas, self._known_height_m, self.height_m) if self._known_height_m > 0 else betas
 
-    def _placed(self, encoded: Encoded, members: list[list[Own]], priors: list[Prior]) -> list[Solved]:
-        cameras = [[encoded.cameras[one.look.camera] for one in group] for group in members]
+    def placed(
+        self,
+        encoded: Encoded,
+        members: Sequence[Sequence[ViewEstimate]],
+        priors: Sequence[Prior],
+        weights: Sequence[np.ndarray | None],
+    ) -> list[FusedEstimate]:
+        """Where the bodies that `together` gave are, in one place each, views believed by weights (V,) of 0 .. 1."""
+        if not members:
+            return []
+        cameras = [[encoded.cameras[one.crop.camera] for one in group] for group in members]
         rotmats = np.stack([group[0].rotmats for group in members])
         for number, group in enumerate(members):  # shared by the views, so the first view's will do
             rotmats[number, 0] = cameras[number][0].fixed_from_camera[:3, :3] @ group[0].rotmats[0]
@@ -181,9 +176,10 @@ class Solver:
         joints = self.joints(betas, rotmats)
         solved = []
         for number, group in enumerate(members):
-            fused = fuse(joints[number], [one.joints_px for one in group], cameras[number])
+            seen_px = [one.joints_px for one in group]
+            fused = fuse(joints[number], seen_px, cameras[number], view_weights=weights[number])
             pose = Pose(rotmats[number], betas[number], fused.transl, joints[number] + fused.transl)
-            solved.append(Solved(pose, tuple(group), fused))
+            solved.append(FusedEstimate(pose, tuple(group), fused))
         return solved
 
     @torch.inference_mode()
@@ -205,7 +201,7 @@ class Solver:
     def height_m(self, betas: np.ndarray) -> float:
         return float(self.body.height_m(self._tensor(betas[None]))[0])
 
-    def _own(self, encoded: Encoded, indices: list[int], views, betas, start, iterations: int) -> list[Own]:
+    def _own(self, encoded: Encoded, indices: list[int], views, betas, start, iterations: int) -> list[ViewEstimate]:
         rows, features = torch.tensor(indices, device=self.device), encoded.features
         crops = _rows(encoded.crops, rows)
         features = replace(features, maps=features.maps[rows], pooled=features.pooled[rows])
@@ -225,14 +221,14 @@ class Solver:
             raise FloatingPointError("the network's output is not finite: its weights do not fit this body")
         own = []
         for row, index in enumerate(indices):
-            look = encoded.looks[index]
+            crop = encoded.planned[index]
             rotmats, betas_, joints_m, weak, moved = (value[row] for value in estimate)
-            pixels = encoded.cameras[look.camera].calibration.project_square(joints_m)
-            own.append(Own(look, rotmats, betas_, joints_m, pixels, weak, moved))
+            pixels = encoded.cameras[crop.camera].calibration.project_square(joints_m)
+            own.append(ViewEstimate(crop, rotmats, betas_, joints_m, pixels, weak, moved))
         return own
 
     def _start(self, encoded: Encoded, flat: list[int], person: np.ndarray, starts: list[Pose | None]) -> Estimate | None:
-        """Each person's last pose in the frame of each camera that sees him now, for the crop it is seen in."""
+        """Each person's last pose in the frame of each camera that sees them now, for the crop it is seen in."""
         if all(start is None for start in starts):
             return None
         count = len(flat)
@@ -272,7 +268,7 @@ def _before_the_camera(estimate: Estimate, crops: Crops) -> Estimate:
 def _between(first: Estimate, carried: Estimate, crops: Crops) -> Estimate:
     """Between the network's own first guess and the last state carried over, WARM_SHARES of the latter; NaN rows stay NaN.
 
-    The guess knows this picture, the state knows the person; both err, differently. And the network has learned to
+    The guess knows this image, the state knows the person; both err, differently. And the network has learned to
     expect the errors of its own guess: from a state that is nearly right already it steps too far.
     """
     pose, betas, camera = WARM_SHARES

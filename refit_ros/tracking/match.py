@@ -15,11 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from refit_ros.camera.views import Camera
+from refit_ros.tracking.config import TrackerConfig
 
-RAY_SIGMA_M = 0.10  # how far rays through the same joint pass each other
-DEPTH_SIGMA = 0.25  # of a single view's own depth, relative
-GATE = 9.0  # three sigma
-WORST = 4 * GATE  # a pair cannot count more against a group than this
+WORST = 4.0  # gates: a pair cannot count more against a group than this
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,16 @@ class Candidate:
     joints_m: np.ndarray  # (24, 3) in that camera's optical frame, by its own translation
 
 
-def match(candidates: list[Candidate], cameras: list[Camera]) -> list[list[int]]:
+def match(candidates: list[Candidate], cameras: list[Camera], config: TrackerConfig) -> list[list[int]]:
     """Groups of indices into `candidates`, each one person; every candidate is in exactly one group."""
     if not candidates:
         return []
-    gain = pair_gains(candidates, cameras)
+    gain = pair_gains(candidates, cameras, config)
     label = _contracted(gain)
     return _groups(_refined(gain, label))
 
 
-def pair_gains(candidates: list[Candidate], cameras: list[Camera]) -> np.ndarray:
+def pair_gains(candidates: list[Candidate], cameras: list[Camera], config: TrackerConfig) -> np.ndarray:
     """(N, N) symmetric: positive where two candidates fit, -inf for two of the same camera."""
     origin = np.stack([cameras[c.camera].fixed_from_camera[:3, 3] for c in candidates])
     points = np.stack([cameras[c.camera].to_fixed(c.joints_m) for c in candidates])
@@ -51,19 +49,21 @@ def pair_gains(candidates: list[Candidate], cameras: list[Camera]) -> np.ndarray
     keep = view[first] != view[second]
     first, second = first[keep], second[keep]
     if len(first):
-        cost = _meeting_cost(origin[first], direction[first], depth[first], origin[second], direction[second], depth[second])
-        gain[first, second] = gain[second, first] = np.maximum(GATE - cost, GATE - WORST)
+        gate = config.gate_sigma**2
+        rays = [(origin[side], direction[side], depth[side]) for side in (first, second)]
+        cost = _meeting_cost(*rays[0], *rays[1], config)
+        gain[first, second] = gain[second, first] = np.maximum(gate - cost, gate * (1 - WORST))
     return gain
 
 
-def _meeting_cost(o1, d1, z1, o2, d2, z2) -> np.ndarray:
+def _meeting_cost(o1, d1, z1, o2, d2, z2, config: TrackerConfig) -> np.ndarray:
     """How badly rays (P, J) meet: least squares over the two distances s1, s2 along them, the median over the joints.
 
     |o1 + s1 d1 - o2 - s2 d2|^2 / ray^2 + ((s1 - z1) / (sigma z1))^2 + ((s2 - z2) / (sigma z2))^2, which stays
     well-posed for rays that run along each other (two cameras that face each other).
     """
-    ray = 1 / RAY_SIGMA_M**2
-    prior1, prior2 = 1 / (DEPTH_SIGMA * z1) ** 2, 1 / (DEPTH_SIGMA * z2) ** 2
+    ray = 1 / config.bearing_sigma_m**2
+    prior1, prior2 = 1 / (config.depth_sigma * z1) ** 2, 1 / (config.depth_sigma * z2) ** 2
     between = (o1 - o2)[:, None]
     cosine = (d1 * d2).sum(-1)
     along1, along2 = (d1 * between).sum(-1), (d2 * between).sum(-1)

@@ -276,5 +276,6 @@ def test_an_own_detector_finds_and_boxes_of_a_view_are_taken_before_its_answer()
     assert estimator.estimate([replace(view, boxes=None) for view in views]).people == () and asked == [2]
     people = estimator.estimate([views[0], replace(views[1], boxes=None)])  # one brings boxes along
     assert asked == [2, 1] and people.detector_calls == 1
-    people = estimator.estimate(views)
+    for time_s in (0.5, 1.0):
+        people = estimator.estimate(stage.views(time_s))
     assert asked == [2, 1] and people.detector_calls == 0 and len(people.people) == 1

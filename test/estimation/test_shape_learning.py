@@ -4,6 +4,7 @@ import numpy as np
 from oracle import Actor, Oracle, Stage, ring
 
 from refit_ros.estimation.estimator import Estimator
+from refit_ros.estimation.pose_association import Association
 from refit_ros.estimation.settings import Settings
 
 
@@ -19,7 +20,7 @@ def watched(sets: int, change) -> Estimator:
 
 
 def shape_of(estimator: Estimator):
-    (track,) = estimator._tracks.alive
+    (track,) = estimator._everybody.tracks
     return track.shape
 
 
@@ -28,12 +29,16 @@ def weight_after(sets: int, change=lambda estimator: None) -> float:
 
 
 def solve_twice(estimator: Estimator) -> None:
-    solve = estimator._looking._solve_some
-    estimator._looking._solve_some = lambda *args: (solve(*args), solve(*args))
+    solve = estimator._poses._solve
+    estimator._poses._solve = lambda *args: (solve(*args), solve(*args))[1]
 
 
 def refuse_all(estimator: Estimator) -> None:
-    estimator._has_jumped = lambda *args: True
+    """What the crops show is nobody's."""
+    nobody = Association({}, {0: (0, 1)}, {}, ())
+    estimator._poses._newcomers = lambda *args: ()
+    solve = estimator._poses._placed
+    estimator._poses._placed = lambda frame, views, pairs: solve(frame, {}, nobody)
 
 
 def test_an_estimate_counts_once_however_often_it_was_solved():

@@ -1,4 +1,4 @@
-"""Settings, the latency budget, moved cameras, the overlay."""
+"""Settings, the latency budget, the overlay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from oracle import Actor, Oracle, Stage, ring
 
 from refit_ros.estimation.budget import Budget
 from refit_ros.estimation.estimator import Estimator
-from refit_ros.estimation.moved import MovedCameras
 from refit_ros.estimation.overlay import draw_overlay
 from refit_ros.estimation.settings import Settings
 
@@ -39,29 +38,6 @@ def test_the_budget_lowers_and_raises_the_iterations():
         budget.spent(0.9, 0.1, 1)
     assert budget.iterations(5) == 1  # never none
     assert Budget(0.0).iterations(7) == 7
-
-
-def test_a_moved_camera_needs_seconds_and_is_trusted_again():
-    moved = MovedCameras(Settings(moved_camera_px=20, moved_camera_s=1.0))
-    for step in range(10):
-        moved.judge({"a": 60.0, "b": 5.0}, step * 0.1)
-    assert moved.reported == () and moved.suspected == ("a",)
-    for step in range(10, 14):
-        moved.judge({"a": 60.0, "b": 5.0}, step * 0.1)
-    assert moved.reported == ("a",)
-    moved.judge({"b": 5.0}, 1.5)  # no evidence is no change
-    assert moved.reported == ("a",)
-    for step in range(10):
-        moved.judge({"a": 4.0, "b": 5.0}, 1.6 + step * 0.1)
-    assert moved.reported == moved.suspected == ()
-
-
-def test_one_mistaken_view_is_no_moved_camera():
-    moved = MovedCameras(Settings(moved_camera_px=20, moved_camera_s=1.0))
-    for step in range(30):
-        moved.judge({"a": 500.0 if step % 10 == 5 else 3.0, "b": 3.0}, step * 0.1)
-        assert moved.reported == ()
-    assert moved.suspected == ()
 
 
 def test_the_overlay_covers_the_person_and_leaves_the_rest():

@@ -7,20 +7,20 @@ from oracle import Actor, Oracle, Stage, ring
 
 from refit_ros.camera.crops import square_around
 from refit_ros.camera.views import usable
-from refit_ros.estimation.solve import Look, Prior, Solver
+from refit_ros.estimation.solve import Crop, Prior, Solver
 
 
 def test_two_sets_at_once_do_not_mix():
     stage = Stage([Actor((0, 0), seed=1)], ring(2))
     cameras, _ = usable(stage.views(0.0), several=True)
     solver = Solver(Oracle(stage, 0, 0, 0))
-    looks = [Look(index, square_around(camera.boxes.xyxy_px[0])) for index, camera in enumerate(cameras)]
-    first = solver.encode(cameras, looks)
+    planned = [Crop(index, square_around(camera.boxes.xyxy_px[0])) for index, camera in enumerate(cameras)]
+    first = solver.encode(cameras, planned)
     solver.network.rng = np.random.default_rng(0)  # the same noise both times
     (before,) = solver.together(first, [[0, 1]], [Prior()], 2)
-    solver.encode(cameras, [Look(1, looks[1].square)])
+    solver.encode(cameras, [Crop(1, planned[1].square)])
     solver.network.rng = np.random.default_rng(0)
     (after,) = solver.together(first, [[0, 1]], [Prior()], 2)
-    np.testing.assert_array_equal(before.pose.joints, after.pose.joints)
-    assert [own.look.camera for own in after.own] == [0, 1]
+    np.testing.assert_array_equal(before[0].joints_m, after[0].joints_m)
+    assert [view.crop.camera for view in after] == [0, 1]
     assert solver.encode(cameras, []).features is None and solver.alone(first, [], 2) == []

@@ -7,6 +7,7 @@ import pytest
 from oracle import ring
 
 from refit_ros.camera.views import Camera
+from refit_ros.tracking.config import DEFAULT
 from refit_ros.tracking.match import Candidate, match
 
 
@@ -41,7 +42,7 @@ def wrong(groups, who) -> int:
 @pytest.mark.parametrize("people", [0, 1, 2, 5])
 def test_everybody_is_found_once(count, people):
     candidates, who, cameras = crowd(people, count, seed=10 * people + count)
-    groups = match(candidates, cameras)
+    groups = match(candidates, cameras, DEFAULT)
     assert sorted(i for group in groups for i in group) == list(range(len(candidates)))
     assert wrong(groups, who) == 0
     if count > 1:
@@ -50,21 +51,21 @@ def test_everybody_is_found_once(count, people):
 
 def test_twenty_people_before_eight_cameras():
     candidates, who, cameras = crowd(20, 8, seed=5)
-    groups = match(candidates, cameras)
+    groups = match(candidates, cameras, DEFAULT)
     assert wrong(groups, who) == 0 and len(groups) == 20
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_with_a_third_of_the_detections_missing(seed):
     candidates, who, cameras = crowd(5, 4, seed, missing=0.33)
-    groups = match(candidates, cameras)
+    groups = match(candidates, cameras, DEFAULT)
     assert wrong(groups, who) == 0
 
 
 def test_never_two_of_one_camera_in_a_group():
     candidates, _, cameras = crowd(6, 3, seed=3)
     twice = candidates + candidates
-    for group in match(twice, cameras):
+    for group in match(twice, cameras, DEFAULT):
         views = [twice[i].camera for i in group]
         assert len(views) == len(set(views))
 
@@ -83,5 +84,5 @@ def test_cameras_that_face_each_other():
         for index, camera in enumerate(cameras):
             candidates.append(Candidate(index, camera.to_camera(joints)))
             who.append(number)
-    groups = match(candidates, cameras)
+    groups = match(candidates, cameras, DEFAULT)
     assert wrong(groups, who) == 0 and len(groups) == 2

@@ -1,4 +1,4 @@
-"""Other people in somebody's crop are veiled, he himself is not."""
+"""Other people in somebody's crop are masked, he himself is not."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from oracle import Actor, Oracle, Stage, ring
 from refit_ros.camera.crops import square_around
 from refit_ros.camera.geometry import around
 from refit_ros.estimation.estimator import Estimator
+from refit_ros.estimation.occlusion import Silhouette, occlusion_mask
 from refit_ros.estimation.settings import Settings
-from refit_ros.estimation.veil import Silhouette, veil
 
 SIZE = 64
 
@@ -34,35 +34,35 @@ def test_a_body_covers_its_joints_and_little_else():
     assert (wider >= mask).all() and wider.sum() > 1.1 * mask.sum()
 
 
-def test_what_the_other_covers_is_veiled_and_his_own_is_not():
+def test_what_the_other_covers_is_masked_and_their_own_is_not():
     (own, other), square = silhouettes((0, 0), (0.35, 0.35))
-    hidden = veil(own, [other], square, SIZE)
+    hidden = occlusion_mask(own, [other], square, SIZE)
     assert hidden is not None and 0.01 < hidden.mean() < 0.3
     assert not (hidden & (own.covers(square, SIZE) > 0)).any()
     assert not (hidden & (other.covers(square, SIZE) == 0)).any()
 
 
-def test_nothing_is_veiled_of_him_alone_nor_by_those_far_off_nor_by_one_in_his_place():
+def test_nothing_is_masked_of_one_alone_nor_by_those_far_off_nor_by_one_in_their_place():
     (own, other), square = silhouettes((0, 0), (-1.5, 1.5))
-    assert veil(own, [], square, SIZE) is None
-    assert veil(own, [other], square, SIZE) is None
-    assert veil(own, [own], square, SIZE) is None
-    veil(own, [Silhouette(np.full((24, 2), 1e9), 1e9)], square, SIZE)  # beyond all measure: no error
+    assert occlusion_mask(own, [], square, SIZE) is None
+    assert occlusion_mask(own, [other], square, SIZE) is None
+    assert occlusion_mask(own, [own], square, SIZE) is None
+    occlusion_mask(own, [Silhouette(np.full((24, 2), 1e9), 1e9)], square, SIZE)  # beyond all measure: no error
 
 
-def test_the_crops_of_two_side_by_side_are_veiled_and_those_of_one_alone_are_not():
-    veiled = {}
+def test_the_crops_of_two_side_by_side_are_masked_and_those_of_one_alone_are_not():
+    masked = {}
     for actors in (1, 2):
         stage = Stage([Actor((0.0, 0.3 * k), seed=k) for k in range(actors)], ring(2))
         estimator = Estimator(Oracle(stage, 0, 0, 0), Settings(detector="topic", smoothing=0.0))
         seen = []
         encode = estimator._solver.encode
-        estimator._solver.encode = lambda cameras, looks, encode=encode, seen=seen: (
-            seen.extend(one.veil is not None for one in looks),
-            encode(cameras, looks),
+        estimator._solver.encode = lambda cameras, crops, encode=encode, seen=seen: (
+            seen.extend(one.mask is not None for one in crops),
+            encode(cameras, crops),
         )[1]
         for number in range(4):
             people = estimator.estimate(stage.views(number * 0.1))
         assert len(people.people) == actors
-        veiled[actors] = sum(seen)
-    assert veiled[1] == 0 and veiled[2] > 0
+        masked[actors] = sum(seen)
+    assert masked[1] == 0 and masked[2] > 0

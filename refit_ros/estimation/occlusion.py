@@ -1,6 +1,6 @@
-"""Other people veiled in somebody's crop, so that the network does not take one of them for him.
+"""Other people masked in somebody's crop, so that the network does not take one of them for that person.
 
-Where two followed people overlap in a picture, what the other one is expected to cover, and this one is not, becomes
+Where two followed people overlap in an image, what the other one is expected to cover, and this one is not, becomes
 plain grey (ImageNet's mean). The network has learned to see people with things before them.
 """
 
@@ -19,12 +19,12 @@ THICK_M = {"knee": 0.16, "ankle": 0.11, "foot": 0.09, "elbow": 0.10, "wrist": 0.
 TRUNK = tuple(JOINT_INDEX[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip"))
 TRUNK_THICK_M, HEAD_RADIUS_M = 0.16, 0.12
 HEAD_ABOVE = 0.6  # the skull's middle lies beyond the head joint by this share of the neck
-OWN_WIDER = 1.5  # what he himself may cover is kept, with room for where he may have moved
+OWN_WIDER = 1.5  # what they themselves may cover is kept, with room for where they may have moved
 
 
 @dataclass(frozen=True)
 class Silhouette:
-    """A body in one camera's square-pixel picture."""
+    """A body in one camera's square-pixel image."""
 
     joints_px: np.ndarray  # (24, 2)
     px_per_m: float  # at the body's depth
@@ -52,8 +52,8 @@ class Silhouette:
         return mask
 
 
-def veil(own: Silhouette, others: list[Silhouette], square: Square, size: int) -> np.ndarray | None:
-    """(size, size) bool: what of a crop is to be veiled; None where it is nothing."""
+def occlusion_mask(own: Silhouette, others: list[Silhouette], square: Square, size: int) -> np.ndarray | None:
+    """(size, size) bool: what of a crop is to be masked; None where it is nothing."""
     mask = np.zeros((size, size), np.uint8)
     for other in others:
         mask |= other.covers(square, size)

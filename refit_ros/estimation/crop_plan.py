@@ -1,0 +1,109 @@
+"""Which crops of a set are looked at: of the followed, of cameras on trial, and of what nobody explains."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from refit_ros.camera import crops
+from refit_ros.camera.views import Camera
+from refit_ros.estimation.detections import Detections
+from refit_ros.estimation.occlusion import occlusion_mask
+from refit_ros.estimation.predicted_views import Prediction
+from refit_ros.estimation.settings import Settings
+from refit_ros.estimation.solve import Crop
+from refit_ros.estimation.tracks import IN_SIGHT
+from refit_ros.tracking.config import TrackerConfig
+
+
+@dataclass(frozen=True)
+class CropPlan:
+    """Crops, and whose they are."""
+
+    crops: tuple[Crop, ...]
+    followed: Mapping[int, tuple[int, ...]]  # prediction -> its crops, one a camera
+    probes: tuple[tuple[int, int], ...]  # (prediction, crop) in cameras that may have moved: looked at, not believed
+    newcomers: tuple[tuple[int, float], ...]  # (crop, confidence of its box), the most certain first
+    dropped: int  # boxes for which there was no room
+
+
+def plan_crops(
+    predictions: Sequence[Prediction],
+    detections: Detections,
+    cameras: Sequence[Camera],
+    suspected: Collection[str],
+    settings: Settings,
+    image_size: int,
+    config: TrackerConfig,
+) -> CropPlan:
+    """`suspected`: names of cameras that may have moved; `image_size`: of the network's crops, px."""
+    planned: list[Crop] = []
+    followed, probes = {}, []
+    for number, one in enumerate(predictions):
+        if one.track.lost:
+            continue
+        views = views_to_use(one, detections.found[number], cameras, suspected, config)
+        if not settings.fuse_views and views:  # the one in which the person is largest
+            views = [max(views, key=lambda view: cameras[view].calibration.focal_px / one.views[view].depth_m)]
+        for view in views:
+            followed[number] = (*followed.get(number, ()), len(planned))
+            planned.append(_crop(number, view, predictions, image_size))
+        for view in one.views if settings.fuse_views else ():
+            if view not in views and cameras[view].name in suspected and one.views[view].in_the_open > config.least_visible:
+                probes.append((number, len(planned)))
+                planned.append(_crop(number, view, predictions, image_size))
+    newcomers, dropped = _plan_new(planned, detections, len(predictions), cameras, suspected, settings)
+    return CropPlan(tuple(planned), followed, tuple(probes), tuple(newcomers), dropped)
+
+
+def views_to_use(
+    one: Prediction, found: Collection[int], cameras: Sequence[Camera], suspected: Collection[str], config: TrackerConfig
+) -> list[int]:
+    """The cameras in which a followed person is worth a crop; those `suspected` only for want of others."""
+    views = [
+        view
+        for view, where in one.views.items()
+        if view in found
+        or (where.in_the_open > config.least_visible and one.track.in_sight.get(cameras[view].name, IN_SIGHT) > 0)
+    ]
+    trusted = [view for view in views if cameras[view].name not in suspected]
+    return trusted if len(cameras) > 2 and trusted else views
+
+
+def _crop(number: int, view: int, predictions: Sequence[Prediction], image_size: int) -> Crop:
+    where = predictions[number].views[view]
+    square = crops.square_around(where.square_box)
+    others = [
+        silhouette
+        for other, one in enumerate(predictions)
+        if other != number and view in one.views and one.track.id is not None and not one.track.lost
+        if (silhouette := one.views[view].silhouette) is not None
+    ]
+    mask = occlusion_mask(where.silhouette, others, square, image_size) if where.silhouette is not None else None
+    return Crop(view, square, mask, where.overlap)
+
+
+def _plan_new(
+    planned: list[Crop],
+    detections: Detections,
+    followed: int,
+    cameras: Sequence[Camera],
+    suspected: Collection[str],
+    settings: Settings,
+) -> tuple[list[tuple[int, float]], int]:
+    """Adds the crops of unassigned boxes to `planned`."""
+    room = max(0, settings.max_people - followed)
+    trusted = sum(camera.name not in suspected for camera in cameras)
+    taken: dict[int, int] = {}
+    newcomers, dropped = [], 0
+    for box in sorted(detections.unassigned, key=lambda each: -each.confidence):
+        if cameras[box.camera].name in suspected and trusted >= 2:
+            continue
+        if taken.get(box.camera, 0) >= room:
+            dropped += 1
+            continue
+        taken[box.camera] = taken.get(box.camera, 0) + 1
+        newcomers.append((len(planned), box.confidence))
+        square = crops.square_around(crops.box_in_square_pixels(box.raw_box, cameras[box.camera].calibration))
+        planned.append(Crop(box.camera, square))
+    return newcomers, dropped

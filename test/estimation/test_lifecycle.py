@@ -1,0 +1,98 @@
+"""Ids that stay: births, deaths, coming back, and two tracks on one person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from oracle import Actor, Oracle, Stage, ring
+
+from refit_ros.estimation.estimator import Estimator
+from refit_ros.estimation.lifecycle import Everybody, managed
+from refit_ros.estimation.settings import Settings
+from refit_ros.tracking.config import DEFAULT
+from refit_ros.tracking.existence import LogOdds
+
+SETTINGS = Settings(detector="topic", smoothing=0.0)
+
+
+class Following:
+    """An estimator over a stage, set by set."""
+
+    def __init__(self, stage: Stage, settings: Settings = SETTINGS, rate_hz: float = 10.0) -> None:
+        self.stage, self.estimator, self.rate_hz, self.count = stage, Estimator(Oracle(stage), settings), rate_hz, 0
+
+    def ids(self, sets: int = 1) -> list[int]:
+        """After so many more sets."""
+        for _ in range(sets):
+            people = self.estimator.estimate(self.stage.views(self.count / self.rate_hz))
+            self.count += 1
+        return [person.id for person in people.people]
+
+
+@pytest.mark.parametrize("hits", [1, 2, 5])
+def test_an_id_after_birth_hits_sets(hits):
+    following = Following(Stage([Actor((0, 0), seed=1)], ring(3)), replace(SETTINGS, birth_hits=hits))
+    assert [following.ids() for _ in range(hits)] == [[]] * (hits - 1) + [[1]]
+
+
+@pytest.mark.parametrize("rate_hz", [3.0, 10.0, 30.0])
+def test_gone_after_a_second_at_every_rate_and_back_with_the_same_id(rate_hz):
+    stage = Stage([Actor((0, 0), seed=1)], ring(3))
+    following = Following(stage, replace(SETTINGS, death_s=1.0, reentry_s=3.0), rate_hz)
+    assert following.ids(round(2 * rate_hz)) == [1]
+    stage.absent.add(0)
+    assert following.ids(round(1.4 * rate_hz)) == []
+    stage.absent.clear()
+    assert following.ids(round(rate_hz)) == [1]
+
+
+def test_back_too_late_is_somebody_else():
+    stage = Stage([Actor((0, 0), seed=1)], ring(3))
+    following = Following(stage, replace(SETTINGS, death_s=0.5, reentry_s=1.0))
+    assert following.ids(10) == [1]
+    stage.absent.add(0)
+    following.ids(15)
+    stage.absent.clear()
+    assert following.ids(10) == [2]
+
+
+def test_somebody_whom_most_cameras_should_see_and_do_not_is_not_born():
+    stage = Stage([Actor((0, 0), seed=1)], ring(4))
+    stage.hidden = {(0, camera) for camera in (1, 2, 3)}
+    assert Following(stage).ids(20) == []
+
+
+def test_one_camera_of_two_is_believed_later_than_both():
+    counts = {}
+    for hidden in ((), ((0, 1),)):
+        stage = Stage([Actor((0, 0), seed=1)], ring(2))
+        stage.hidden = set(hidden)
+        following = Following(stage)
+        counts[hidden] = next((count for count in range(1, 40) if following.ids()), 40)
+    assert counts[()] == 2 and 3 < counts[((0, 1),)] < 40
+
+
+def test_two_tracks_on_one_person_become_one():
+    stage = Stage([Actor((0, 0), seed=1)], ring(3))
+    following = Following(stage)
+    following.ids(10)
+    estimator = following.estimator
+    (track,) = estimator._everybody.tracks
+    double = replace(track, key=99, id=2, log_odds=LogOdds(DEFAULT.confirm_log_odds, 0.0))
+    estimator._everybody = replace(estimator._everybody, tracks=(track, double), next_id=3)
+    assert following.ids(15) == [1]
+
+
+def test_furniture_loses_its_id():
+    """A body whose pose is another one in every set is nobody, however often a detector finds it."""
+    stage = Stage([Actor((0, 0), seed=1)], ring(1))
+    following = Following(stage)
+    assert following.ids(10) == [1]
+    following.estimator._solver.network.noise = (1.2, 3.0, 0.06)  # rad, px, of the depth
+    assert following.ids(20) == []
+
+
+def test_ids_are_never_given_twice():
+    everybody = Everybody(next_id=7)
+    assert managed(everybody, 100.0, SETTINGS, DEFAULT).next_id == 7
