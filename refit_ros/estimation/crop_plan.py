@@ -12,7 +12,6 @@ from refit_ros.estimation.occlusion import occlusion_mask
 from refit_ros.estimation.predicted_views import Prediction
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.solve import Crop
-from refit_ros.estimation.tracks import IN_SIGHT
 from refit_ros.tracking.config import TrackerConfig
 
 
@@ -42,7 +41,7 @@ def plan_crops(
     for number, one in enumerate(predictions):
         if one.track.lost:
             continue
-        views = views_to_use(one, detections.found[number], cameras, suspected, config)
+        views = views_to_use(one, number, detections, cameras, suspected, config)
         if not settings.fuse_views and views:  # the one in which the person is largest
             views = [max(views, key=lambda view: cameras[view].calibration.focal_px / one.views[view].depth_m)]
         for view in views:
@@ -57,15 +56,23 @@ def plan_crops(
 
 
 def views_to_use(
-    one: Prediction, found: Collection[int], cameras: Sequence[Camera], suspected: Collection[str], config: TrackerConfig
+    one: Prediction,
+    number: int,
+    detections: Detections,
+    cameras: Sequence[Camera],
+    suspected: Collection[str],
+    config: TrackerConfig,
 ) -> list[int]:
     """The cameras in which a followed person is worth a crop; those `suspected` only for want of others."""
-    views = [
-        view
-        for view, where in one.views.items()
-        if view in found
-        or (where.in_the_open > config.least_visible and one.track.in_sight.get(cameras[view].name, IN_SIGHT) > 0)
-    ]
+    views = []
+    for view in one.views:
+        chance = one.seen(view, cameras)
+        if view in detections.found[number]:
+            chance = 1.0
+        elif view in detections.boxes:  # looked at in vain: Bayes' rule
+            chance *= (1 - config.recall) / (1 - config.recall * chance)
+        if chance > config.least_visible:
+            views.append(view)
     trusted = [view for view in views if cameras[view].name not in suspected]
     return trusted if len(cameras) > 2 and trusted else views
 

@@ -35,7 +35,7 @@ from refit_ros.tracking.moved_cameras import MovedCameras
 
 __all__ = ["Estimator", "person_vertices"]
 
-UNSURE_M = 0.35  # a prediction less sure than this wants the detector's word before anybody is looked at
+UNSURE_M = 0.25  # a prediction less sure than this wants the detector's word before anybody is looked at
 
 
 class Estimator:
