@@ -139,7 +139,8 @@ def fitted(samples: Samples) -> dict[str, float]:
         return float(np.quantile(np.abs(values), HELD)) if len(values) else float("nan")
 
     pose = np.array(samples.pose)
-    by_step = {step: np.quantile(pose[np.isclose(pose[:, 0], step), 1], HELD) for step in np.unique(pose[:, 0].round(3))}
+    moments = pose[:, 0].round(3)
+    by_step = {step: np.quantile(pose[moments == step, 1], HELD) for step in np.unique(moments)}
     steps, sizes = np.array(list(by_step)), np.array(list(by_step.values()))
     # sigma^2 = pose_sigma^2 + (pose_change step)^2, least squares in the squares.
     still, change = np.linalg.lstsq(np.stack([np.ones_like(steps), steps**2], 1), sizes**2, rcond=None)[0]
