@@ -2,7 +2,7 @@
 
     python -m refit_ros.evaluation.calibrate_tracker [--seeds 4]
 
-Prints the fields of TrackerConfig (refit_ros/tracking/config.py) that are marked (fitted) there, from CALIBRATION_SEEDS.
+Prints what TrackerConfig (refit_ros/tracking/config.py) holds beside its own values as (drawn: ...), from CALIBRATION_SEEDS.
 """
 
 from __future__ import annotations
