@@ -9,11 +9,12 @@ from dataclasses import dataclass
 class TrackerConfig:
     """What people do, what the network and the detector err, and how sure one wants to be.
 
-    Times are in seconds and never in sets: the same at 3 sets a second as at 30. `python -m
-    refit_ros.evaluation.calibrate_tracker` measures the first three groups on drawn people (of seeds that nothing is reported
-    on); what it found on two seeds stands behind each as (drawn: ...). What is used is wider: rooms are calibrated to
-    centimetres, real people err more than drawn ones, and with values near the drawn ones four people who mingle, at 3 sets a
-    second, lost an id (seed 0). The last groups were chosen on seed 0.
+    Times are in seconds and never in sets: the same at 3 sets a second as at 30.
+
+    `python -m refit_ros.evaluation.calibrate_tracker` measures the first three groups on drawn people, of seeds that nothing
+    is reported on; what it found on two seeds stands behind each as (drawn: ...). What is used is wider: rooms are
+    calibrated to centimetres, real people err more than drawn ones, and with values near the drawn ones four people who
+    mingle, at 3 sets a second, lost an id (seed 0). The last groups were chosen on seed 0.
     """
 
     # How people move.

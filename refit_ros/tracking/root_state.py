@@ -84,4 +84,5 @@ def jitter_information(position_m: np.ndarray, cameras: Sequence[Camera], config
     One camera and eight are the same code: little is known along the ray of a single one.
     """
     places_m = [camera.fixed_from_camera[:3, 3] for camera in cameras]
-    return sum(view_information(position_m, place_m, config.bearing_jitter_m, config.depth_jitter) for place_m in places_m)
+    each = [view_information(position_m, place_m, config.bearing_jitter_m, config.depth_jitter) for place_m in places_m]
+    return np.sum(each, axis=0)
