@@ -19,7 +19,7 @@ from refit_ros.tracking import existence
 from refit_ros.tracking.association import assign
 from refit_ros.tracking.config import TrackerConfig
 from refit_ros.tracking.existence import LogOdds
-from refit_ros.tracking.measurement import surprise
+from refit_ros.tracking.measurement import pose_distance2, surprise
 from refit_ros.tracking.root_state import view_information
 
 CLOCK_SET_BACK_S = 1.0
@@ -59,7 +59,36 @@ def brought_up(
             tracks.append(accepted(one.track, one.body.state, frame.followed[number], cameras, missed, learn, config))
         else:
             tracks.append(refused(one.track, one.body.state, missed, stamp_s - before_s, config))
+    for younger in duplicates(tracks, frame.followed, cameras, config):
+        entry = existence.discount(stamp_s - before_s, config) * existence.missed(config.recall)
+        tracks[younger] = replace(tracks[younger], log_odds=tracks[younger].log_odds.watching(entry, config))
     return tuple(tracks)
+
+
+def duplicates(
+    tracks: Sequence[Track], followed: Mapping[int, FusedEstimate], cameras: Sequence[Camera], config: TrackerConfig
+) -> set[int]:
+    """Positions of those who may be another one seen by other cameras: in one place, in one pose, and in no image both."""
+    found = set()
+    numbers = sorted(followed, key=lambda number: tracks[number].key)
+    for index, younger in enumerate(numbers):
+        for elder in numbers[:index]:
+            both = [{view.crop.camera for view in followed[number].views} for number in (elder, younger)]
+            first, second = (followed[number].pose.joints for number in (elder, younger))
+            if not both[0] & both[1] and pose_distance2(second, first, 0.0, config) < config.gate_sigma**2:
+                off = second[0] - first[0]
+                known = [place_information(followed[number], cameras, config) for number in (elder, younger)]
+                if off @ np.linalg.solve(np.linalg.inv(known).sum(0), off) < config.gate_sigma**2:
+                    found.add(younger)
+    return found
+
+
+def place_information(estimate: FusedEstimate, cameras: Sequence[Camera], config: TrackerConfig) -> np.ndarray:
+    """(3, 3) 1/m^2 that an estimate tells of where somebody is, beside those of other cameras."""
+    pelvis_m = estimate.pose.joints[0]
+    places_m = [cameras[view.crop.camera].fixed_from_camera[:3, 3] for view in estimate.views]
+    each = [view_information(pelvis_m, place_m, config.bearing_sigma_m, config.depth_sigma) for place_m in places_m]
+    return np.sum(each, axis=0)
 
 
 def admitted(
@@ -133,7 +162,7 @@ def newborn_log_odds(
 ) -> float:
     """That an unassigned body is a person: what every camera says that looked where it should be seen."""
     total = config.birth_log_odds
-    others = [one.views for one in predictions if not one.track.lost]
+    others = [one.views for one in predictions if one.track.id is not None and not one.track.lost]
     for index in detections.boxes:
         if index in new.seen_in:
             total += existence.seen(config.recall, config)
@@ -148,8 +177,6 @@ def newborn_log_odds(
 def _distance2(track: Track, new: Newcomer, cameras: Sequence[Camera], stamp_s: float, config: TrackerConfig) -> float:
     """Squared, in sigmas: of the place of a newcomer from where somebody who is not seen may have got to."""
     body = predicted_body(track, stamp_s, config)
-    pelvis_m = new.estimate.pose.joints[0]
-    places_m = [cameras[view.crop.camera].fixed_from_camera[:3, 3] for view in new.estimate.views]
-    known = sum(view_information(pelvis_m, place_m, config.bearing_sigma_m, config.depth_sigma) for place_m in places_m)
-    off = pelvis_m - body.state.position_m
+    known = place_information(new.estimate, cameras, config)
+    off = new.estimate.pose.joints[0] - body.state.position_m
     return float(off @ np.linalg.solve(body.state.position_covariance_m2 + np.linalg.inv(known), off))

@@ -104,7 +104,9 @@ def with_views(predictions: Sequence[Prediction], cameras: Sequence[Camera], con
         alone.append({index: view for index, view in views.items() if view is not None})
     together = []
     for number, one in enumerate(predictions):
-        others = [seen for other, seen in enumerate(alone) if other != number and not predictions[other].track.lost]
+        # Who is not yet sure to be there hides nobody: else a ghost would excuse those whose boxes it takes.
+        sure = [other.track.id is not None and not other.track.lost for other in predictions]
+        others = [seen for other, seen in enumerate(alone) if other != number and sure[other]]
         views = {index: beside(view, index, others, config) for index, view in alone[number].items()}
         together.append(replace(one, views=views))
     return together

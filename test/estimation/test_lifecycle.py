@@ -96,3 +96,16 @@ def test_furniture_loses_its_id():
 def test_ids_are_never_given_twice():
     everybody = Everybody(next_id=7)
     assert managed(everybody, 100.0, SETTINGS, DEFAULT).next_id == 7
+
+
+def test_one_whom_two_cameras_follow_as_two_becomes_one():
+    """Each of the two tracks in a camera of its own: in one place, in one pose, and in no image both."""
+    stage = Stage([Actor((0, 0), seed=1)], ring(2))
+    following = Following(stage)
+    following.ids(10)
+    estimator = following.estimator
+    (track,) = estimator._everybody.tracks
+    blind = [replace(track, in_sight={name: -2.0}) for name in ("cam1", "cam0")]
+    pair = blind[0], replace(blind[1], key=99, id=2, log_odds=LogOdds(DEFAULT.confirm_log_odds, 0.0))
+    estimator._everybody = replace(estimator._everybody, tracks=pair, next_id=3)
+    assert following.ids(20) == [1]
