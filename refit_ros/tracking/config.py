@@ -43,7 +43,7 @@ class TrackerConfig:
     nobody_wider: float = 4.0  # by this factor what is no person changes more, from look to look
     evidence_memory_s: float = 0.3  # sets within this time repeat one another's mistakes
     birth_log_odds: float = -2.0  # that an unassigned detection is a new person, before its own evidence
-    confirm_log_odds: float = 2.5  # from here on somebody has an id
+    confirm_log_odds: float = 1.5  # from here on somebody has an id: one look is enough where there is only one
     delete_log_odds: float = -2.5  # from here on somebody is nobody
     most_heard: float = 4.0  # log odds that a detector's word alone is worth: furniture is found again and again
     most_watched: float = 2.0  # likewise moving as people do: nobody is surer than the sum, and leaving is seen in time
