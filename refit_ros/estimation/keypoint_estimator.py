@@ -19,6 +19,7 @@ from refit_ros.estimation.keypoint_tracks import Followed, assign, expected_box,
 from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver, Sighting
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.types import People
+from refit_ros.tracking.config import DEFAULT
 from refit_ros.tracking.match import Candidate, match
 
 SAME_PLACE_M = 0.4  # newcomers whose pelvis is nearer to somebody whom none of their cameras tells apart are that person
@@ -163,7 +164,7 @@ class KeypointEstimator:
             return [[one] for one in left]
         alone = self._fit(cameras, found, [[one] for one in left])
         candidates = [Candidate(view, cameras[view].to_camera(body.joints)) for (view, _), body in zip(left, alone)]
-        return [[left[index] for index in group] for group in match(candidates, cameras)]
+        return [[left[index] for index in group] for group in match(candidates, cameras, DEFAULT)]
 
     def _fit(
         self,
