@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -66,15 +66,18 @@ def heard(
     predictions: Sequence[Prediction],
     detections: Detections,
     cameras: Sequence[Camera],
+    suspected: Collection[str],
     stamp_s: float,
     config: TrackerConfig,
 ) -> list[Prediction]:
-    """Everybody after the detector's word: surer or less sure, and where the boxes say."""
-    corrected = [
-        _corrected(_told(one, found, detections, cameras, stamp_s, config), found, detections, cameras, config)
-        for one, found in zip(predictions, detections.found)
-    ]
-    if not any(detections.found) or not corrected[0].views or next(iter(corrected[0].views.values())).silhouette is None:
+    """Everybody after the detector's word: surer or less sure, and where the boxes of cameras not `suspected` say."""
+    corrected = []
+    for one, found in zip(predictions, detections.found):
+        trusted = {index: box for index, box in found.items() if cameras[index].name not in suspected}
+        one = _told(one, found, detections, cameras, stamp_s, config)
+        corrected.append(_corrected(one, trusted, detections, cameras, config))
+    whole_image = any(view.silhouette is None for one in corrected for view in one.views.values())
+    if whole_image or not any(detections.found):
         return corrected
     return with_views(corrected, cameras, config)
 

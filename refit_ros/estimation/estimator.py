@@ -115,7 +115,7 @@ class Estimator:
         predictions = predict_views(self._everybody.tracks, cameras, self._solver, stamp_s, self.config, whole_image)
         boxes, dropped, calls = self._detect(cameras, predictions)
         detections = associate_detections(predictions, boxes, cameras, self.config)
-        predictions = heard(predictions, detections, cameras, stamp_s, self.config)
+        predictions = heard(predictions, detections, cameras, self._moved.suspected, stamp_s, self.config)
         detected_s = time.perf_counter()
         size = self._solver.network.config.image_size
         plan = plan_crops(predictions, detections, cameras, self._moved.suspected, self.settings, size, self.config)
