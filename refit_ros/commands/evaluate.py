@@ -7,13 +7,15 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from refit_ros.commands.common import add_network_arguments, positive_int
+    from refit_ros.commands.evaluate_cameras import add_arguments as add_camera_arguments
     from refit_ros.commands.evaluate_people import add_arguments as add_people_arguments
 
     parser.add_argument(
         "--suite",
         default="synthetic",
         help="synthetic: held-out crops and four-view sets; real: a data set in the published layout "
-        "(--data); people: tracks and fused people of synthetic scenes",
+        "(--data); people: tracks and fused people of synthetic scenes; recording, photographs: what real "
+        "cameras saw (--folder)",
     )
     parser.add_argument("--output", metavar="FILE", help="JSON with every figure; without it, to stdout")
     parser.add_argument("--crops", type=positive_int, default=2000, help="held-out single crops (synthetic)")
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=".npy (17 or 14 joints x vertices) for the 14-joint protocol; without it, the body's 24 joints (real)",
     )
     add_people_arguments(parser)
+    add_camera_arguments(parser)
     add_network_arguments(parser)
 
 

@@ -68,7 +68,25 @@ def _people(args: argparse.Namespace) -> int:
     return run(args)
 
 
-SUITES: dict[str, Callable[[argparse.Namespace], int]] = {"synthetic": _synthetic, "real": _real, "people": _people}
+def _recording(args: argparse.Namespace) -> int:
+    from refit_ros.commands.evaluate_cameras import run_recording
+
+    return run_recording(args)
+
+
+def _photographs(args: argparse.Namespace) -> int:
+    from refit_ros.commands.evaluate_cameras import run_photographs
+
+    return run_photographs(args)
+
+
+SUITES: dict[str, Callable[[argparse.Namespace], int]] = {
+    "synthetic": _synthetic,
+    "real": _real,
+    "people": _people,
+    "recording": _recording,
+    "photographs": _photographs,
+}
 
 
 def _device(args: argparse.Namespace) -> torch.device:

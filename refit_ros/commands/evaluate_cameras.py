@@ -1,0 +1,98 @@
+"""`evaluate --suite recording` and `--suite photographs`: what real cameras saw, against what others say of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from refit_ros.core.body import Body
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from refit_ros.commands.common import positive_int
+
+    group = parser.add_argument_group("suites recording and photographs")
+    group.add_argument(
+        "--folder",
+        metavar="DIR",
+        help="videos, a .toml calibration (Pose2Sim, anipose) and a .trc of joints; or images with a .json of COCO's layout",
+    )
+    group.add_argument(
+        "--every", type=positive_int, default=3, metavar="N", help="of the videos, one frame in N (recording)"
+    )
+    group.add_argument("--overlays", metavar="DIR", help="write images with the people drawn over them")
+    group.add_argument(
+        "--evidence", choices=["auto", "keypoints", "features"], default="auto", help="as of `fit`; without it, auto"
+    )
+
+
+def run_recording(args: argparse.Namespace) -> int:
+    """Raises ValueError, FileNotFoundError or ImportError with a sentence."""
+    from refit_ros.evaluation.recording_suite import evaluate_recording, table
+
+    folder, overlays = _folders(args)
+    estimator, body = _estimator(args, birth_hits=None)
+
+    def again():
+        estimator.reset()
+        return estimator
+
+    rows = evaluate_recording(folder, again, body, args.every, overlays, _say)
+    return _told(args, rows, table(rows))
+
+
+def run_photographs(args: argparse.Namespace) -> int:
+    """As `run_recording`."""
+    from refit_ros.evaluation.photograph_suite import evaluate_photographs, table
+
+    folder, overlays = _folders(args)
+    estimator, body = _estimator(args, birth_hits=1)
+    result = evaluate_photographs(folder, estimator, body, overlays, _say)
+    return _told(args, result, table(result))
+
+
+def _folders(args: argparse.Namespace) -> tuple[Path, Path | None]:
+    if not args.folder:
+        raise ValueError(f"the suite '{args.suite}' needs --folder DIR")
+    folder = Path(args.folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is no folder")
+    overlays = Path(args.overlays) if args.overlays else None
+    if overlays:
+        overlays.mkdir(parents=True, exist_ok=True)
+    return folder, overlays
+
+
+def _estimator(args: argparse.Namespace, birth_hits: int | None) -> tuple[object, Body]:
+    from refit_ros.commands.common import device_named, load_network_from, say_what_weights_mean, settings_from
+    from refit_ros.commands.fit import usual_detector
+    from refit_ros.core.body import load_body
+    from refit_ros.estimation.estimator import Estimator
+    from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
+
+    settings = settings_from(args, detector=usual_detector(), birth_hits=birth_hits)
+    if takes_keypoints(args.evidence, args.weights):
+        body = load_body(args.body) if args.body else None
+        network, estimators = keypoint_estimators([settings], args.weights, body, device_named(args.device))
+        return estimators[0], network.body
+    network = load_network_from(args)
+    say_what_weights_mean(network, real_pictures=True)
+    return Estimator(network, settings), network.body
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _told(args: argparse.Namespace, result: list | dict, text: str) -> int:
+    if args.output:
+        from refit_ros.core.plain_files import whole_file
+
+        with whole_file(Path(args.output)) as file:
+            file.write((json.dumps(result, indent=1) + "\n").encode())
+    print(text)
+    return 0

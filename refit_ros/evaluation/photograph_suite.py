@@ -1,0 +1,116 @@
+"""`evaluate --suite photographs`: people found in annotated photographs, and where their joints are put."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from refit_ros.camera.calibration import Calibration
+from refit_ros.camera.geometry import overlap
+from refit_ros.camera.views import View
+from refit_ros.core.body import Body
+from refit_ros.core.camera import default_focal_px
+from refit_ros.core.errors import InputError
+from refit_ros.core.joints import JOINT_INDEX
+from refit_ros.core.landmarks import COCO_17
+from refit_ros.estimation.overlay import draw_overlay
+
+SAME_BOX = 0.5  # intersection over union
+NEAR_TORSO = 0.2  # PCK: a joint is right within this share of the torso, middle of the shoulders to middle of the hips
+_LIMBS = [index for index, name in enumerate(COCO_17) if name in JOINT_INDEX]
+
+
+def read_annotations(folder: Path) -> list[tuple[Path, list[dict]]]:
+    """(image, its people's annotations) of the folder's only .json in COCO's layout. Raises InputError with a sentence."""
+    files = sorted(folder.glob("*.json"))
+    if len(files) != 1:
+        raise InputError(f"{folder}: {len(files)} .json files; photographs have one, with COCO's 'images' and 'annotations'")
+    try:
+        data = json.loads(files[0].read_text())
+        images = {image["id"]: folder / image["file_name"] for image in data["images"]}
+        people: dict = {number: [] for number in images}
+        for annotation in data["annotations"]:
+            box, points = annotation["bbox"], np.array(annotation.get("keypoints", [0] * 51), float).reshape(17, 3)
+            if len(box) != 4:
+                raise ValueError(f"a bbox of {len(box)} numbers")
+            people[annotation["image_id"]].append({"bbox": np.array(box, float), "keypoints": points})
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{files[0]} is not in COCO's layout of 'images' and 'annotations' ({error!r})") from None
+    return [(path, people[number]) for number, path in images.items()]
+
+
+def evaluate_photographs(
+    folder: Path, estimator, body: Body, overlays: Path | None = None, say: Callable[[str], None] = lambda _: None
+) -> dict:
+    """Recall at IoU 0.5, boxes of nobody for each image, PCK and the median error in torsos of those found."""
+    photographs = read_annotations(folder)
+    people = found = false = empty = false_in_empty = 0
+    shares: list[float] = []
+    for path, annotated in photographs:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if image is None:
+            raise InputError(f"{path} is named in the annotations and cannot be read")
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        height, width = image.shape[:2]
+        focal = default_focal_px(height, width)
+        K = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
+        calibration = Calibration("camera", "camera", width, height, K, D=np.zeros(0))
+        estimator.reset()
+        seen = estimator.estimate([View(image, calibration, 0.0)]).people
+        true = np.array([one["bbox"] for one in annotated]).reshape(-1, 4)
+        true[:, 2:] += true[:, :2]
+        pairs = matched(true, np.array([one.views[0].box_xyxy_px for one in seen]).reshape(-1, 4))
+        people, found, false = people + len(true), found + len(pairs), false + len(seen) - len(pairs)
+        if not len(true):
+            empty, false_in_empty = empty + 1, false_in_empty + len(seen)
+        for one, other in pairs:
+            shares += torso_errors(annotated[one]["keypoints"], calibration.project(seen[other].joints))
+        say(f"{path.name}: {len(pairs)} of {len(true)} people, {len(seen) - len(pairs)} others")
+        if overlays:
+            drawn = draw_overlay(image, calibration, np.eye(4), seen, body)
+            cv2.imwrite(str(overlays / f"{path.stem}_overlay.jpg"), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+    return {
+        "images": len(photographs),
+        "people": people,
+        "recall": round(found / max(people, 1), 4),
+        "others_per_image": round(false / max(len(photographs), 1), 4),
+        "images_without_people": empty,
+        "others_per_image_without_people": round(false_in_empty / max(empty, 1), 4),
+        "joints": len(shares),
+        "pck": round(float(np.mean(np.array(shares) < NEAR_TORSO)), 4) if shares else 0.0,
+        "median_torsos": round(float(np.median(shares)), 4) if shares else 0.0,
+    }
+
+
+def matched(true: np.ndarray, seen: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of boxes (N, 4), (M, 4) that overlap enough, the best first, each used once."""
+    pairs, shares = [], overlap(true, seen)
+    while shares.size and shares.max() >= SAME_BOX:
+        row, column = divmod(int(shares.argmax()), shares.shape[1])
+        pairs.append((row, column))
+        shares[row], shares[:, column] = 0, 0
+    return pairs
+
+
+def torso_errors(keypoints: np.ndarray, joints_px: np.ndarray) -> list[float]:
+    """keypoints (17, 3) x, y, annotated or not; joints_px (24, 2) -> errors of the limbs in torsos, if there is one."""
+    shoulders, hips = ([COCO_17.index(f"{side}_{part}") for side in ("left", "right")] for part in ("shoulder", "hip"))
+    if not keypoints[shoulders + hips, 2].all():
+        return []
+    torso_px = np.linalg.norm(keypoints[shoulders, :2].mean(0) - keypoints[hips, :2].mean(0))
+    if torso_px < 1:
+        return []
+    own = [index for index in _LIMBS if keypoints[index, 2] > 0]
+    off = keypoints[own, :2] - joints_px[[JOINT_INDEX[COCO_17[index]] for index in own]]
+    return (np.linalg.norm(off, axis=1) / torso_px).tolist()
+
+
+def table(result: dict) -> str:
+    """Markdown."""
+    return "\n".join(
+        ["| measured | |", "|---|---|", *(f"| {name.replace('_', ' ')} | {value} |" for name, value in result.items())]
+    )

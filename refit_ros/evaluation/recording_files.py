@@ -1,0 +1,133 @@
+"""A recording of several calibrated cameras as other tools write it: videos, a TOML calibration, 3D joints as TRC."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from refit_ros.camera.calibration import Calibration
+from refit_ros.core.errors import InputError
+from refit_ros.core.joints import JOINT_INDEX
+
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv")
+_UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+WORLD_OF_TRC = (2, 0, 1)  # Pose2Sim writes TRC with y up: (x, y, z) of the file is (y, z, x) of the calibration's world
+LIMBS = tuple(
+    f"{side}_{part}" for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist") for side in ("left", "right")
+)
+
+
+@dataclass(frozen=True)
+class CameraFile:
+    """One camera of a recording."""
+
+    calibration: Calibration
+    world_from_camera: np.ndarray  # (4, 4) m
+    video: Path
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Joints that another tool found in 3D."""
+
+    names: tuple[str, ...]  # of LIMBS, those that the file has
+    points: np.ndarray  # (T, n, 3) m in the calibration's world, NaN where there is none
+
+    @property
+    def joints(self) -> list[int]:
+        """Indices of SMPL's joints."""
+        return [JOINT_INDEX[name] for name in self.names]
+
+
+def read_cameras(folder: Path) -> list[CameraFile]:
+    """All cameras of the folder's calibration that have a video, by name. Raises InputError with a sentence."""
+    files = sorted(folder.glob("*.toml"))
+    if len(files) != 1:
+        raise InputError(f"{folder}: {len(files)} .toml files; a recording has one, as Pose2Sim or anipose write it")
+    try:
+        tables = tomllib.loads(files[0].read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{files[0]} is no TOML: {error}") from None
+    videos = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in VIDEOS]
+    cameras = []
+    for key, table in tables.items():
+        if not isinstance(table, dict) or "matrix" not in table:
+            continue  # anipose's [metadata], say
+        name = str(table.get("name", key))
+        own = [path for path in videos if _plain(path.stem).startswith(_plain(name)) or _plain(path.stem) == _plain(key)]
+        if own:
+            cameras.append(CameraFile(*_camera(name, table, files[0]), own[0]))
+    if not cameras:
+        raise InputError(f"{folder}: no video is named as a camera of {files[0].name}; name them camera.mp4 or the like")
+    return cameras
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _camera(name: str, table: dict, path: Path) -> tuple[Calibration, np.ndarray]:
+    try:
+        width, height = (int(value) for value in table["size"])
+        matrix = np.array(table["matrix"], float).reshape(3, 3)
+        lens = np.array(table["distortions"], float).reshape(-1)
+        rotation, _ = cv2.Rodrigues(np.array(table["rotation"], float).reshape(3))
+        translation = np.array(table["translation"], float).reshape(3)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: camera '{name}' lacks size, matrix, distortions, rotation or translation ({error})"
+        ) from None
+    if table.get("fisheye"):
+        raise InputError(f"{path}: camera '{name}' is a fisheye, which is not read; undistort its video first")
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = rotation.T, -rotation.T @ translation
+    return Calibration(name, name, width, height, matrix, D=lens), pose
+
+
+def read_truth(folder: Path) -> Truth:
+    """The limbs of the folder's only .trc. Raises InputError with a sentence."""
+    files = sorted(folder.glob("*.trc"))
+    if len(files) != 1:
+        raise InputError(f"{folder}: {len(files)} .trc files; a recording has one, with the joints in 3D")
+    rows = [line.split("\t") for line in files[0].read_text(errors="replace").splitlines()]
+    try:
+        names = [name for name in rows[3][2:] if name]
+        unit_m = _UNITS_M[rows[2][4].strip().lower()]
+        numbers = [row[2 : 2 + 3 * len(names)] for row in rows[5:] if len(row) >= 2 + 3 * len(names)]
+        points = np.array([[float(value) if value.strip() else np.nan for value in row] for row in numbers])
+        points = points.reshape(len(numbers), len(names), 3)[..., WORLD_OF_TRC] * unit_m
+    except (IndexError, KeyError, ValueError) as error:
+        raise InputError(f"{files[0]} is no TRC with markers, units and rows of numbers ({error})") from None
+    own = {_limb(name): index for index, name in reversed(list(enumerate(names)))}
+    known = [name for name in LIMBS if name in own]
+    if len(known) < 4 or not len(points):
+        raise InputError(f"{files[0]}: of its markers, {len(known)} are limbs' joints (RHip, LKnee, left_wrist, ...)")
+    return Truth(tuple(known), points[:, [own[name] for name in known]])
+
+
+def _limb(name: str) -> str:
+    """RKnee, Right_Knee, right knee -> right_knee; anything else as it is."""
+    found = re.fullmatch(r"(l|r|left|right)[ _]?(hip|knee|ankle|shoulder|elbow|wrist)", name.strip(), re.IGNORECASE)
+    return f"{'left' if found[1][0] in 'lL' else 'right'}_{found[2].lower()}" if found else name
+
+
+def read_frames(path: Path, wanted: set[int]) -> dict[int, np.ndarray]:
+    """RGB images by their numbers; fewer where the video ends earlier. Raises InputError where it cannot be opened."""
+    video, images = cv2.VideoCapture(str(path)), {}
+    try:
+        if not video.isOpened():
+            raise InputError(f"{path} cannot be opened: it is cut off, damaged or of an unknown kind")
+        for number in range(max(wanted) + 1):
+            read, image = video.read()
+            if not read:
+                break
+            if number in wanted:
+                images[number] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    finally:
+        video.release()
+    return images

@@ -1,0 +1,139 @@
+"""`evaluate --suite recording`: what is published of one person in a real recording, against another tool's joints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from refit_ros.camera.views import View
+from refit_ros.core.body import Body
+from refit_ros.core.errors import InputError
+from refit_ros.estimation.overlay import draw_overlay
+from refit_ros.evaluation.metrics import similarity_aligned
+from refit_ros.evaluation.recording_files import CameraFile, Truth, read_cameras, read_frames, read_truth
+
+OWN_M = 1.0  # an estimate whose limbs are on average nearer to the truth is of that person; any other is of nobody
+OVERLAYS = 4  # images drawn of each way to run
+RATE_HZ = 60.0  # of a video that does not say
+
+
+@dataclass
+class Run:
+    """What was published with some of the cameras."""
+
+    cameras: tuple[str, ...]
+    sets: int = 0
+    published: int = 0
+    others: int = 0  # estimates of nobody, or of people whom the truth does not know
+    switches: int = 0
+    errors_m: list[np.ndarray] = field(default_factory=list)  # (n,) of a set
+    aligned_m: list[np.ndarray] = field(default_factory=list)
+    sigmas: list[np.ndarray] = field(default_factory=list)  # error over joint_stddev's length
+    _number: int | None = None
+
+    def add(self, people, truth: np.ndarray, joints: list[int]) -> None:
+        """truth (n, 3) m."""
+        self.sets += 1
+        known = np.isfinite(truth).all(1)
+        off = [np.linalg.norm(one.joints[joints] - truth, axis=1)[known].mean() for one in people]
+        best = int(np.argmin(off)) if off and min(off) < OWN_M else None
+        self.others += len(off) - (best is not None)
+        if best is None:
+            return
+        own = people[best]
+        self.published += 1
+        self.switches += self._number is not None and self._number != own.id
+        self._number = own.id
+        points = own.joints[joints][known]
+        error = np.linalg.norm(points - truth[known], axis=1)
+        both = (torch.from_numpy(value)[None] for value in (points, truth[known]))
+        first, second = both
+        self.errors_m.append(error)
+        self.aligned_m.append((similarity_aligned(first, second) - second).norm(dim=-1)[0].numpy())
+        self.sigmas.append(error / (np.sqrt(3) * own.joint_stddev[joints][known]))
+
+    def figures(self) -> dict[str, float | str]:
+        result: dict[str, float | str] = {
+            "cameras": "+".join(self.cameras),
+            "sets": self.sets,
+            "published_share": round(self.published / max(self.sets, 1), 4),
+            "others": self.others,
+            "id_switches": self.switches,
+        }
+        if self.errors_m:
+            error, aligned, sigma = (np.concatenate(value) for value in (self.errors_m, self.aligned_m, self.sigmas))
+            result |= {
+                "median_mm": round(1000 * float(np.median(error)), 1),
+                "mean_mm": round(1000 * float(error.mean()), 1),
+                "pa_mm": round(1000 * float(aligned.mean()), 1),
+                "within_1_sigma": round(float((sigma < 1).mean()), 3),
+                "within_2_sigma": round(float((sigma < 2).mean()), 3),
+            }
+        return result
+
+
+def evaluate_recording(
+    folder: Path,
+    make_estimator: Callable[[], object],
+    body: Body,
+    every: int = 3,
+    overlays: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[dict]:
+    """Figures of each camera by itself, of the first two and of all together. Raises InputError with a sentence.
+
+    make_estimator: gives a new one each time. every: one frame in so many. overlays: a folder for some images.
+    """
+    cameras, truth = read_cameras(folder), read_truth(folder)
+    numbers = list(range(0, len(truth.points), every))
+    images = {camera.calibration.name: read_frames(camera.video, set(numbers)) for camera in cameras}
+    numbers = [number for number in numbers if all(number in each for each in images.values())]
+    if not numbers:
+        raise InputError(f"{folder}: no frame is in all videos")
+    groups = [[camera] for camera in cameras]
+    groups += [cameras[:2]] if len(cameras) > 2 else []
+    groups += [cameras] if len(cameras) > 1 else []
+    rows = []
+    for group in groups:
+        run = _played(group, images, numbers, truth, make_estimator(), body, overlays)
+        rows.append(run.figures())
+        say(str(rows[-1]))
+    return rows
+
+
+def _played(
+    group: list[CameraFile], images: dict, numbers: list[int], truth: Truth, estimator, body: Body, overlays: Path | None
+) -> Run:
+    run = Run(tuple(camera.calibration.name for camera in group))
+    drawn = set(numbers[:: max(1, len(numbers) // OVERLAYS)][1 : OVERLAYS + 1]) if overlays else set()
+    for number in numbers:
+        stamp_s = number / RATE_HZ
+        views = [View(images[c.calibration.name][number], c.calibration, stamp_s, c.world_from_camera) for c in group]
+        people = estimator.estimate(views).people
+        run.add(people, truth.points[number], truth.joints)
+        for camera in group if number in drawn else []:
+            image = images[camera.calibration.name][number]
+            pose = np.linalg.inv(camera.world_from_camera)
+            picture = draw_overlay(image, camera.calibration, pose, people, body)
+            path = overlays / f"{'+'.join(run.cameras)}_{camera.calibration.name}_{number:06d}.jpg"
+            cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    return run
+
+
+def table(rows: list[dict]) -> str:
+    """Markdown."""
+    head = "| cameras | sets | published | others | id switches | median | mean | PA (mm) | within 1, 2 sigma |"
+    lines = [head, "|" + "---|" * 9]
+    for row in rows:
+        errors = [f"{row[key]:.0f}" if key in row else "-" for key in ("median_mm", "mean_mm", "pa_mm")]
+        shares = ", ".join(f"{row[key]:.0%}" for key in ("within_1_sigma", "within_2_sigma") if key in row) or "-"
+        lines.append(
+            f"| {row['cameras']} | {row['sets']} | {row['published_share']:.0%} | {row['others']} | "
+            f"{row['id_switches']} | {' | '.join(errors)} | {shares} |"
+        )
+    return "\n".join(lines)

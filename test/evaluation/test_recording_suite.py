@@ -1,0 +1,124 @@
+"""A recording's files, good and bad, and what the suite makes of estimates whose errors are known."""
+
+import numpy as np
+import pytest
+
+from refit_ros.core.body import load_body
+from refit_ros.core.errors import InputError
+from refit_ros.core.joints import JOINT_INDEX
+from refit_ros.estimation.types import People, Person, PersonView
+from refit_ros.evaluation.recording_files import LIMBS, read_cameras, read_truth
+from refit_ros.evaluation.recording_suite import evaluate_recording, table
+
+cv2 = pytest.importorskip("cv2")
+
+CALIBRATION = """
+[cam_{0}]
+name = "cam_{0}"
+size = [64.0, 48.0]
+matrix = [[50.0, 0.0, 32.0], [0.0, 50.0, 24.0], [0.0, 0.0, 1.0]]
+distortions = [0.0, 0.0, 0.0, 0.0]
+rotation = [{1}, 0.0, 0.0]
+translation = [0.5, 0.0, 4.0]
+fisheye = false
+
+"""
+NAMES = [("R" if name.startswith("right") else "L") + name.split("_")[1].title() for name in LIMBS]
+FRAMES = 6
+
+
+def places(frame):
+    """(12, 3) m in the world."""
+    return np.random.default_rng(3).normal(0, 0.4, (12, 3)) + [0.02 * frame, 0, 0]
+
+
+def write(folder, cameras=2):
+    text = "[metadata]\nadjusted = false\n"
+    for number in range(1, cameras + 1):
+        text += CALIBRATION.format(number, 0.1 * number)
+        video = cv2.VideoWriter(str(folder / f"cam{number}.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 30, (64, 48))
+        for frame in range(FRAMES):
+            video.write(np.full((48, 64, 3), 20 * frame, np.uint8))
+        video.release()
+    (folder / "calibration.toml").write_text(text)
+    rows = ["PathFileType\t4\t(X/Y/Z)\tjoints.trc", "DataRate", "30\t30\t6\t13\tmm\t30\t1\t6"]
+    rows += ["Frame#\tTime\t" + "\t\t\t".join(["Nose", *NAMES]) + "\t\t", "\t\tX1\tY1\tZ1", ""]
+    for frame in range(FRAMES):
+        values = np.concatenate([np.zeros((1, 3)), places(frame)])[:, [1, 2, 0]] * 1000  # the file's y is the world's z
+        rows.append(f"{frame + 1}\t{frame / 30}\t" + "\t".join(f"{value:.4f}" for value in values.flatten()))
+    (folder / "joints.trc").write_text("\n".join(rows) + "\n")
+
+
+class Estimates:
+    """Publishes the true person 10 mm beside their place from the second set on, under another id at last, and a ghost."""
+
+    def __init__(self, sigma_m):
+        self.calls, self.sigma_m = 0, sigma_m
+
+    def estimate(self, views):
+        self.calls += 1
+        frame = round(views[0].stamp_s * 60)
+        people = []
+        if self.calls > 1:
+            people.append(self._person(1 if self.calls < FRAMES else 2, places(frame) + [0.01, 0, 0], views))
+            people.append(self._person(7, places(frame) + [5.0, 0, 0], views))
+        return People(views[0].stamp_s, tuple(people), tuple(view.calibration.name for view in views))
+
+    def _person(self, number, limbs, views):
+        joints = np.zeros((24, 3))
+        joints[[JOINT_INDEX[name] for name in LIMBS]] = limbs
+        view = PersonView(views[0].calibration.name, "", np.zeros(4), np.ones(3), 0.0)
+        return Person(
+            number, 0.9, np.zeros(10), np.zeros(3), np.zeros((23, 3)), np.zeros(3), joints,
+            np.tile(np.eye(3), (24, 1, 1)), np.full(24, self.sigma_m), np.ones(24, bool), (view,),
+        )  # fmt: skip
+
+
+def test_cameras_and_joints_are_read_in_one_world(tmp_path):
+    write(tmp_path)
+    first, second = read_cameras(tmp_path)
+    assert first.calibration.name == "cam_1" and second.video.name == "cam2.avi"
+    turned = cv2.Rodrigues(np.array([0.1, 0, 0]))[0]
+    assert np.allclose(np.linalg.inv(first.world_from_camera)[:3], np.c_[turned, [0.5, 0, 4]])
+    truth = read_truth(tmp_path)
+    assert truth.names == LIMBS and np.allclose(truth.points[2], places(2), atol=1e-5)
+
+
+def test_the_figures_are_those_of_known_errors(tmp_path):
+    write(tmp_path)
+    lines = []
+    rows = evaluate_recording(tmp_path, lambda: Estimates(0.02), load_body(), every=1, overlays=tmp_path, say=lines.append)
+    assert [row["cameras"] for row in rows] == ["cam_1", "cam_2", "cam_1+cam_2"] and len(lines) == 3
+    for row in rows:
+        assert row["published_share"] == round(5 / 6, 4) and row["others"] == 5 and row["id_switches"] == 1
+        assert row["median_mm"] == row["mean_mm"] == 10.0 and row["pa_mm"] < 0.1 and row["within_1_sigma"] == 1.0
+    assert len(list(tmp_path.glob("*_cam_1_*.jpg"))) >= 2
+    (unsure,) = evaluate_recording(tmp_path, lambda: Estimates(0.004), load_body(), every=3)[:1]
+    assert unsure["within_1_sigma"] == 0.0 and unsure["within_2_sigma"] == 1.0  # 10 mm, sigma's length 7 mm
+    assert "| cam_1+cam_2 | 6 | 83% | 5 | 1 | 10 | 10 | 0 | 100%, 100% |" in table(rows)
+
+
+@pytest.mark.parametrize(
+    "name, change, told",
+    [
+        ("joints.trc", lambda text: text.replace("\tmm\t", "\tfathoms\t"), "no TRC"),
+        ("joints.trc", lambda text: "\n".join(text.splitlines()[:3]), "no TRC"),
+        ("joints.trc", lambda text: text.replace("\tR", "\tX").replace("\tL", "\tY"), "limbs' joints"),
+        ("calibration.toml", lambda text: text.replace("fisheye = false", "fisheye = true"), "is a fisheye"),
+        ("calibration.toml", lambda text: text.replace("translation", "moved"), "lacks size, matrix"),
+        ("calibration.toml", lambda text: text + "[", "is no TOML"),
+        ("calibration.toml", lambda text: text.replace("cam_", "left_"), "no video is named"),
+    ],
+)  # fmt: skip
+def test_bad_files_are_told_in_a_sentence(tmp_path, name, change, told):
+    write(tmp_path, 1)
+    path = tmp_path / name
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=told) as refused:
+        evaluate_recording(tmp_path, lambda: Estimates(1.0), load_body())
+    assert "\n" not in str(refused.value).strip()
+
+
+def test_a_folder_without_a_calibration_is_told(tmp_path):
+    with pytest.raises(InputError, match="0 .toml files"):
+        read_cameras(tmp_path)
