@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -19,6 +19,7 @@ from refit_ros.evaluation.recording_files import CameraFile, Truth, read_cameras
 
 OWN_M = 1.0  # an estimate whose limbs are on average nearer to the truth is of that person; any other is of nobody
 OVERLAYS = 4  # images drawn of each way to run
+MOST_CUT_PX = 16  # a macroblock of video encoders
 RATE_HZ = 60.0  # of a video that does not say
 
 
@@ -95,6 +96,7 @@ def evaluate_recording(
     numbers = [number for number in numbers if all(number in each for each in images.values())]
     if not numbers:
         raise InputError(f"{folder}: no frame is in all videos")
+    cameras = [_as_filmed(camera, images[camera.calibration.name][numbers[0]], say) for camera in cameras]
     groups = [[camera] for camera in cameras]
     groups += [cameras[:2]] if len(cameras) > 2 else []
     groups += [cameras] if len(cameras) > 1 else []
@@ -104,6 +106,19 @@ def evaluate_recording(
         rows.append(run.figures())
         say(str(rows[-1]))
     return rows
+
+
+def _as_filmed(camera: CameraFile, image: np.ndarray, say: Callable[[str], None]) -> CameraFile:
+    """The camera with its video's size: encoders cut a few columns off, and the first pixel stays the first."""
+    height, width = image.shape[:2]
+    own = camera.calibration
+    if (width, height) == (own.width_px, own.height_px):
+        return camera
+    told = f"{camera.video.name} has {width} x {height} px and is calibrated for {own.width_px} x {own.height_px}"
+    if max(abs(width - own.width_px), abs(height - own.height_px)) > MOST_CUT_PX:
+        raise InputError(f"{told}: it was scaled or is another camera's")
+    say(f"{told}: taken as cut at its right and lower edge")
+    return replace(camera, calibration=replace(own, width_px=width, height_px=height))
 
 
 def _played(

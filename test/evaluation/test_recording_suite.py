@@ -122,3 +122,17 @@ def test_bad_files_are_told_in_a_sentence(tmp_path, name, change, told):
 def test_a_folder_without_a_calibration_is_told(tmp_path):
     with pytest.raises(InputError, match="0 .toml files"):
         read_cameras(tmp_path)
+
+
+@pytest.mark.parametrize("width, fits", [(72, True), (128, False)])
+def test_a_video_that_lacks_a_few_columns_is_taken_as_cut(tmp_path, width, fits):
+    write(tmp_path, 1)
+    path = tmp_path / "calibration.toml"
+    path.write_text(path.read_text().replace("[64.0, 48.0]", f"[{width}.0, 48.0]"))
+    lines = []
+    if fits:
+        (row,) = evaluate_recording(tmp_path, lambda: Estimates(0.02), load_body(), 1, say=lines.append)
+        assert row["median_mm"] == 10.0 and "taken as cut" in lines[0]
+    else:
+        with pytest.raises(InputError, match="was scaled or is another camera's"):
+            evaluate_recording(tmp_path, lambda: Estimates(0.02), load_body(), 1)
