@@ -30,7 +30,7 @@ def contradictions(
             for one, found in zip(predictions, detections.found)
             if index in one.views and index not in found and len(found) >= enough
         ]
-        missing = [view for view in missing if view.in_image * view.in_the_open > config.least_visible]
+        missing = [view for view in missing if view.visible > config.least_visible]
         strange = np.array([box.raw_box for box in detections.unassigned if box.camera == index]).reshape(-1, 4)
         if len(cameras) == 2:  # whom each of the two sees is a person of their own then, and explains the box
             strange = detections.boxes[index].xyxy_px

@@ -83,7 +83,7 @@ def _crop(number: int, view: int, predictions: Sequence[Prediction], image_size:
     others = [
         silhouette
         for other, one in enumerate(predictions)
-        if other != number and view in one.views and one.track.id is not None and not one.track.lost
+        if other != number and view in one.views and one.track.is_sure
         if (silhouette := one.views[view].silhouette) is not None
     ]
     mask = occlusion_mask(where.silhouette, others, square, image_size) if where.silhouette is not None else None

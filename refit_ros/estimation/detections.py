@@ -11,7 +11,7 @@ import numpy as np
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.geometry import clipped, overlap
 from refit_ros.camera.views import Camera
-from refit_ros.estimation.predicted_views import PredictedView, Prediction, with_views
+from refit_ros.estimation.predicted_views import Prediction, with_views
 from refit_ros.estimation.tracks import IN_SIGHT, MOST_IN_SIGHT, predicted_pose
 from refit_ros.tracking import existence, root_state
 from refit_ros.tracking.association import assign
@@ -103,7 +103,7 @@ def _told(
     if found:
         best = max(float(detections.boxes[camera].confidence[column]) for camera, column in found.items())
         confidence, hits, seen_s = confidence + CONFIDENCE_MEMORY * (best - confidence), hits + 1, stamp_s
-    should = any(_open(one.views[camera]) > config.least_visible for camera in asked) or not one.views
+    should = any(one.views[camera].visible > config.least_visible for camera in asked) or not one.views
     track = replace(
         track,
         confidence=confidence,
@@ -123,7 +123,7 @@ def _in_sight(
     """Not found although in the open: something that nobody knows of stands between, there and for a while."""
     known = dict(one.track.in_sight)
     for camera in asked:
-        probability, name = config.recall * _open(one.views[camera]), cameras[camera].name
+        probability, name = config.recall * one.views[camera].visible, cameras[camera].name
         # Only where others see them: alone, a camera that does not find somebody says that nobody is there.
         missed = existence.missed(probability) if found else 0.0
         change = existence.seen(probability, config) if camera in found else missed
@@ -139,12 +139,12 @@ def _corrected(
     before_m = root.position_m
     for index, column in found.items():
         camera, view = cameras[index], one.views[index]
-        if view.silhouette is None or _open(view) < config.least_visible:
+        if view.silhouette is None or view.visible < config.least_visible:
             continue
         width_px, height_px = camera.calibration.width_px, camera.calibration.height_px
         off_px = _middle(detections.boxes[index].xyxy_px[column]) - _middle(clipped(view.raw_box, width_px, height_px))
         m_per_px = view.depth_m / camera.calibration.focal_px
-        sigma_m = config.box_sigma * _size(view.raw_box) * m_per_px / _open(view)
+        sigma_m = config.box_sigma * _size(view.raw_box) * m_per_px / view.visible
         place_m = before_m + camera.rotation.T @ np.append(off_px * m_per_px, 0.0)
         camera_m = camera.fixed_from_camera[:3, 3]
         root = root_state.update(root, place_m, root_state.view_information(before_m, camera_m, sigma_m, np.inf))
@@ -153,10 +153,6 @@ def _corrected(
         return one
     body = replace(one.body, state=root, joints_m=one.body.joints_m + step_m)
     return replace(one, body=body, pose=predicted_pose(one.track, root), outline_m=one.outline_m + step_m)
-
-
-def _open(view: PredictedView) -> float:
-    return view.in_image * view.in_the_open
 
 
 def _distance2(one: Prediction, index: int, box: np.ndarray, camera: Camera, config: TrackerConfig) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from refit_ros.camera.views import Camera
 from refit_ros.estimation.detections import Detections
-from refit_ros.estimation.pose_estimation import FrameEstimates, Newcomer
+from refit_ros.estimation.pose_estimation import FrameEstimates, Newcomer, held_shape
 from refit_ros.estimation.predicted_views import Prediction, beside, predict_view
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.smooth import Shape
@@ -20,7 +20,7 @@ from refit_ros.tracking.association import assign
 from refit_ros.tracking.config import TrackerConfig
 from refit_ros.tracking.existence import LogOdds
 from refit_ros.tracking.measurement import pose_distance2, surprise
-from refit_ros.tracking.root_state import view_information
+from refit_ros.tracking.root_state import views_information
 
 CLOCK_SET_BACK_S = 1.0
 CHANCE_TO_RETURN = 0.5
@@ -55,7 +55,7 @@ def brought_up(
     for number, one in enumerate(predictions):
         missed = [one.seen(camera, cameras) for camera in frame.missed.get(number, ())]
         if number in frame.followed:
-            learn = one.track.id not in held and -1 not in held
+            learn = held_shape(one.track.id, held) is None
             tracks.append(accepted(one.track, one.body.state, frame.followed[number], cameras, missed, learn, config))
         else:
             tracks.append(refused(one.track, one.body.state, missed, stamp_s - before_s, config))
@@ -87,8 +87,7 @@ def place_information(estimate: FusedEstimate, cameras: Sequence[Camera], config
     """(3, 3) 1/m^2 that an estimate tells of where somebody is, beside those of other cameras."""
     pelvis_m = estimate.pose.joints[0]
     places_m = [cameras[view.crop.camera].fixed_from_camera[:3, 3] for view in estimate.views]
-    each = [view_information(pelvis_m, place_m, config.bearing_sigma_m, config.depth_sigma) for place_m in places_m]
-    return np.sum(each, axis=0)
+    return views_information(pelvis_m, places_m, config.bearing_sigma_m, config.depth_sigma)
 
 
 def admitted(
@@ -123,7 +122,6 @@ def admitted(
                 one,
                 id=back.id,
                 hits=back.hits + 1,
-                born_s=back.born_s,
                 shape=shape if back.shape.mean is not None else Shape(),
                 log_odds=LogOdds(max(one.log_odds.heard, back.log_odds.heard), max(back.log_odds.watched, 0.0)),
             )
@@ -162,7 +160,7 @@ def newborn_log_odds(
 ) -> float:
     """That an unassigned body is a person: what every camera says that looked where it should be seen."""
     total = config.birth_log_odds
-    others = [one.views for one in predictions if one.track.id is not None and not one.track.lost]
+    others = [one.views for one in predictions if one.track.is_sure]
     for index in detections.boxes:
         if index in new.seen_in:
             total += existence.seen(config.recall, config)
@@ -170,7 +168,7 @@ def newborn_log_odds(
         view = None if cameras[index].name in suspected else predict_view(outline_m, cameras[index])
         if view is not None:
             view = beside(view, index, others, config)
-            total += existence.missed(config.recall * view.in_image * view.in_the_open)
+            total += existence.missed(config.recall * view.visible)
     return total
 
 

@@ -36,6 +36,11 @@ class PredictedView:
     in_the_open: float = 1.0  # 0 .. 1: share of the box before which nobody else stands
     overlap: float = 0.0  # 0 .. 1: share of the box that somebody else's covers, before or behind
 
+    @property
+    def visible(self) -> float:
+        """0 .. 1: share of the box that is in the image and in the open."""
+        return self.in_image * self.in_the_open
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -54,7 +59,7 @@ class Prediction:
         """
         view = self.views[camera]
         in_sight = expit(self.track.in_sight.get(cameras[camera].name, IN_SIGHT)) if self.track.id is not None else 1.0
-        return float(view.in_image * view.in_the_open * in_sight)
+        return float(view.visible * in_sight)
 
     def there(self, camera: int, cameras: Sequence[Camera]) -> float:
         """The probability that there is such a person and that they are seen."""
@@ -105,8 +110,7 @@ def with_views(predictions: Sequence[Prediction], cameras: Sequence[Camera], con
     together = []
     for number, one in enumerate(predictions):
         # Who is not yet sure to be there hides nobody: else a ghost would excuse those whose boxes it takes.
-        sure = [other.track.id is not None and not other.track.lost for other in predictions]
-        others = [seen for other, seen in enumerate(alone) if other != number and sure[other]]
+        others = [seen for other, seen in enumerate(alone) if other != number and predictions[other].track.is_sure]
         views = {index: beside(view, index, others, config) for index, view in alone[number].items()}
         together.append(replace(one, views=views))
     return together

@@ -9,7 +9,7 @@ from scipy.special import gammaincinv
 
 from refit_ros.estimation.types import People
 from refit_ros.tracking.config import DEFAULT
-from refit_ros.tracking.root_state import view_information
+from refit_ros.tracking.root_state import views_information
 
 HELD = 0.68  # joint_stddev is the distance within which this share of the true joints lies
 ACCELERATION_M_S2 = 2.0  # of somebody who walks: starting, stopping, turning; one sigma
@@ -25,9 +25,9 @@ def root_covariance(pelvis_m: np.ndarray, cameras_m: np.ndarray | None, stddev_m
     sum of chi-squares, is taken for a scaled chi-square of the same mean and variance (Satterthwaite 1946).
     Without cameras (None) it is a sphere.
     """
-    information = np.zeros((3, 3)) if cameras_m is not None and len(cameras_m) else np.eye(3)
-    for camera_m in [] if cameras_m is None else cameras_m:
-        information += view_information(pelvis_m, camera_m, DEFAULT.bearing_sigma_m, DEFAULT.depth_sigma)
+    information = np.eye(3)
+    if cameras_m is not None and len(cameras_m):
+        information = views_information(pelvis_m, cameras_m, DEFAULT.bearing_sigma_m, DEFAULT.depth_sigma)
     form = np.linalg.inv(information)
     mean, variance = np.trace(form), 2 * np.trace(form @ form)
     freedom = 2 * mean**2 / variance

@@ -33,7 +33,6 @@ class Track:
     pose_root_m: np.ndarray  # (3,) m: where `root` was then
     seen_s: float  # when they were last seen: found by a detector, or looked at and not denied by it
     looked_s: float  # when a detector last looked where they should be
-    born_s: float
     id: int | None = None
     hits: int = 1  # sets in which a detector found them
     log_odds: LogOdds = field(default_factory=LogOdds)  # that this is a person at all
@@ -43,6 +42,11 @@ class Track:
     shape: Shape = field(default_factory=Shape)
     evidence: Evidence | None = None  # of the last look
     in_sight: Mapping[str, float] = field(default_factory=dict)  # camera: log odds that it can see them where they are
+
+    @property
+    def is_sure(self) -> bool:
+        """Known to be there: who is not yet, or no longer, hides nobody else."""
+        return self.id is not None and not self.lost
 
 
 def predicted_pose(track: Track, root: RootState) -> Pose:
@@ -116,7 +120,6 @@ def born(
         solved.pose,
         stamp_s,
         pelvis_m,
-        stamp_s,
         stamp_s,
         stamp_s,
         log_odds=LogOdds().hearing(log_odds, config),

@@ -8,7 +8,7 @@ Its covariance grows with time and not with the number of sets, so it means the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,11 +78,15 @@ def view_information(position_m: np.ndarray, camera_m: np.ndarray, across_m: flo
     return outer / (along * distance_m) ** 2 + (np.eye(3) - outer) / across_m**2
 
 
-def jitter_information(position_m: np.ndarray, cameras: Sequence[Camera], config: TrackerConfig) -> np.ndarray:
-    """(3, 3) 1/m^2 of a pelvis that all these cameras (at least one) saw: the views' informations added.
+def views_information(position_m: np.ndarray, cameras_m: Iterable[np.ndarray], across_m: float, along: float) -> np.ndarray:
+    """(3, 3) 1/m^2 of a pelvis that cameras at all these places (at least one) saw: the views' informations added.
 
     One camera and eight are the same code: little is known along the ray of a single one.
     """
+    return np.sum([view_information(position_m, camera_m, across_m, along) for camera_m in cameras_m], axis=0)
+
+
+def jitter_information(position_m: np.ndarray, cameras: Sequence[Camera], config: TrackerConfig) -> np.ndarray:
+    """(3, 3) 1/m^2 that all these cameras (at least one) give of a pelvis from one set to the next."""
     places_m = [camera.fixed_from_camera[:3, 3] for camera in cameras]
-    each = [view_information(position_m, place_m, config.bearing_jitter_m, config.depth_jitter) for place_m in places_m]
-    return np.sum(each, axis=0)
+    return views_information(position_m, places_m, config.bearing_jitter_m, config.depth_jitter)

@@ -90,10 +90,14 @@ def join(batches: Sequence[Batch]) -> Batch:
 
 def batch_of_samples(samples) -> Batch:
     """A batch of `refit_ros.synthetic.samples.Samples`, of which everything is known."""
+    return Batch(**fields_of_samples(samples))
+
+
+def fields_of_samples(samples) -> dict[str, Tensor]:
+    """Every field of a Batch, of drawn samples whose truth is known."""
     crops, target = samples.crops, samples.target
-    count, device = len(crops), crops.images.device
-    ones = torch.ones(count, device=device)
-    return Batch(
+    ones = torch.ones(len(crops), device=crops.images.device)
+    return dict(
         images=crops.images,
         center_px=crops.center_px,
         side_px=crops.side_px,

@@ -10,7 +10,7 @@ from torch import Tensor
 from refit_ros.core.body import Body
 from refit_ros.core.keypoints import KeypointEvidence
 from refit_ros.evaluation.metrics import aligned_joint_error, joint_error
-from refit_ros.training.data import Batch, join
+from refit_ros.training.data import Batch, fields_of_samples, join
 
 SEED = 20_240_101  # of the held-out people
 PEOPLE = 2000  # of the held-out set, for one view and for four
@@ -34,25 +34,9 @@ class KeypointBatch(Batch):
 
 def batch_of_evidence(samples) -> KeypointBatch:
     """A batch of `refit_ros.synthetic.evidence.EvidenceSamples`, of which everything is known."""
-    crops, target, evidence = samples.crops, samples.target, samples.evidence
-    ones = torch.ones(len(crops))
+    evidence = samples.evidence
     return KeypointBatch(
-        images=crops.images,
-        center_px=crops.center_px,
-        side_px=crops.side_px,
-        focal_px=crops.focal_px,
-        principal_px=crops.principal_px,
-        person=samples.person,
-        camera_from_world=samples.camera_from_world,
-        rotmats=target.rotmats,
-        betas=target.betas,
-        transl=target.transl,
-        joints_m=samples.joints_m,
-        joints_px=samples.joints_px,
-        body_weight=ones,
-        transl_weight=ones,
-        joints_m_weight=ones[:, None].expand(-1, 24),
-        joints_px_weight=ones[:, None].expand(-1, 24),
+        **fields_of_samples(samples),
         place=evidence.place,
         visibility=evidence.visibility,
         offset_m=evidence.offset_m,
