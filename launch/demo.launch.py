@@ -18,7 +18,7 @@ CAMERAS = {
     "cameras": "How many cameras, 1 to 4",
     "scene": "walking, crossing, three_people, half_out or standing",
     "people": "How many people walk there",
-    "rate": "Sets of pictures a second",
+    "rate": "Sets of images a second",
     "width": "px",
     "height": "px",
 }

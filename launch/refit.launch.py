@@ -26,7 +26,7 @@ LEVEL_FRAME = "refit_level"  # the node publishes it where it has one camera and
 # Launch arguments that are parameters of the node by the same name, and what they are given as.
 PASSED_ON = {
     "cameras": (str, "Names of the cameras, separated by commas"),
-    "image_topic": (str, "Where pictures come from; {camera} stands for a camera's name"),
+    "image_topic": (str, "Where images come from; {camera} stands for a camera's name"),
     "camera_info_topic": (str, "Where calibrations come from"),
     "image_transport": (str, "raw or compressed"),
     "fixed_frame": (str, "TF frame of everything published; not needed with one camera"),

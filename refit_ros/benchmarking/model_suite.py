@@ -67,7 +67,7 @@ def run_model_suite(
 
 
 def _crops(device: torch.device, rounds: int) -> dict:
-    """A picture sent to the device and crops of 256 px cut out of it there."""
+    """An image sent to the device and crops of 256 px cut out of it there."""
     import numpy as np
 
     result = {}

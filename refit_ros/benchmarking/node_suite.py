@@ -1,6 +1,6 @@
 """`--suite node`: the node as it runs on a robot, and what of a frame's time is not the network.
 
-Pictures are taken from a topic one by one; then the node's own pipeline is called with an estimator that answers at once:
+Images are taken from a topic one by one; then the node's own pipeline is called with an estimator that answers at once:
 what is left is decoding, building and publishing. Last, the synthetic camera and the node run as programs of their own.
 """
 
@@ -34,7 +34,7 @@ def run_node_suite(device: torch.device, rounds: int, seconds: float, say: Calla
 
     keep_freed_memory()  # both as the node does
     cv2.setNumThreads(1)
-    say("a picture's own bytes")
+    say("an image's own bytes")
     results: dict[str, object] = {}
     for name, (width, height) in SIZES.items():
         for encoding in ("rgb8", "bgr8"):

@@ -1,6 +1,6 @@
-"""`--suite scale`: time and memory against the number of people, of cameras, and the pictures' size.
+"""`--suite scale`: time and memory against the number of people, of cameras, and the images' size.
 
-From pictures in memory to bodies: crops cut, one call of the network for everybody in every camera, views fused by
+From images in memory to bodies: crops cut, one call of the network for everybody in every camera, views fused by
 the multi-view loop, results back in this process's memory. Finding and following people is not part of it.
 """
 
@@ -32,13 +32,13 @@ def run_scale_suite(device: torch.device, backbone: str, rounds: int, most_s: fl
         "people (one VGA camera)": [(f"{n}", n, 1, "VGA") for n in PEOPLE],
         "cameras (VGA, one person)": [(f"{n}", 1, n, "VGA") for n in CAMERAS],
         "people in four VGA cameras": [(f"{n}", n, 4, "VGA") for n in PEOPLE[:4]],
-        "picture size (one person, one camera)": [(name, 1, 1, name) for name in SIZES],
+        "image size (one person, one camera)": [(name, 1, 1, name) for name in SIZES],
     }
     for title, cases in series.items():
         say(title)
         rows = _rows(prepared, device, cases, rounds, most_s)
         tables[title] = rows
-        if not title.startswith("picture"):
+        if not title.startswith("image"):
             counts = np.array([float(row[next(iter(row))]) for row in rows])
             fits.append(_fit(title, counts, np.array([row["ms, median"] for row in rows]), "ms"))
             memory_mb = np.array([row["peak memory above rest, MB"] for row in rows])

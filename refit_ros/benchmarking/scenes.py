@@ -15,7 +15,7 @@ ONE_WALKING = {"scene": "walking", "cameras": 1, "people": 1, "rate": 30.0, "wid
 
 
 def random_crops(count: int, size: int, device: torch.device, seed: int = 0) -> Crops:
-    """`count` crops of noise, somewhere in a 640 x 480 picture."""
+    """`count` crops of noise, somewhere in a 640 x 480 image."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(count, 3, size, size, generator=generator)
     center = torch.rand(count, 2, generator=generator) * torch.tensor([400.0, 280.0]) + torch.tensor([120.0, 100.0])

@@ -92,7 +92,7 @@ def _model(results: dict) -> list[str]:
         lines += [f"Not measured: {label}: {why}." for label, why in network["not_measured"].items()]
         lines += [""] if network["not_measured"] else []
     lines += table(
-        ["picture sent to the device, crops of 256 px cut there", "ms, median (quartiles)"],
+        ["image sent to the device, crops of 256 px cut there", "ms, median (quartiles)"],
         [[label, _time(entry)] for label, entry in results["crops"].items()],
     )
     return lines

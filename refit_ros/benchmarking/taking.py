@@ -1,4 +1,4 @@
-"""What a picture's own bytes cost the node: taking an Image out of rclpy, and turning it into RGB."""
+"""What an image's own bytes cost the node: taking an Image out of rclpy, and turning it into RGB."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ TOPIC = "measured/image_raw"
 
 
 def taking_ms(width_px: int, height_px: int, encoding: str, rounds: int) -> dict[str, float]:
-    """Medians in ms over `rounds` pictures: "taken" from the middleware as a Python message, and "to RGB".
+    """Medians in ms over `rounds` images: "taken" from the middleware as a Python message, and "to RGB".
 
-    The picture comes over a topic from a publisher of this process; the middleware's own threads are not in it.
-    Raises RuntimeError where no picture comes.
+    The image comes over a topic from a publisher of this process; the middleware's own threads are not in it.
+    Raises RuntimeError where no image comes.
     """
     import rclpy
     from rclpy.qos import qos_profile_sensor_data
@@ -62,4 +62,4 @@ def _publish_and_take(publisher, subscription, message) -> tuple:
         if taken is not None:
             return taken[0], spent_s
         time.sleep(0.001)
-    raise RuntimeError(f"no picture came within {PATIENCE_S:.0f} s over the topic {TOPIC} of this machine")
+    raise RuntimeError(f"no image came within {PATIENCE_S:.0f} s over the topic {TOPIC} of this machine")

@@ -214,7 +214,7 @@ def what_is_not_well(measured: Measured, cameras: int, trained: bool) -> str | N
     if (measured.latency_ms > measured.arrival_ms + 5).any():
         return "a message says it took longer than it did"
     if any(len(overlays) < cameras for overlays in measured.overlays):
-        return "an overlay picture did not come"
+        return "an overlay image did not come"
     if not measured.tf or not measured.markers:
         return "neither TF nor markers may be missing, and one is"
     if not measured.diagnostics:

@@ -80,7 +80,7 @@ def _estimator(args: argparse.Namespace, birth_hits: int | None) -> tuple[object
         network, estimators = keypoint_estimators([settings], args.weights, body, device_named(args.device))
         return estimators[0], network.body
     network = load_network_from(args)
-    say_what_weights_mean(network, real_pictures=True)
+    say_what_weights_mean(network, real_images=True)
     return Estimator(network, settings), network.body
 
 

@@ -1,4 +1,4 @@
-"""The place of a person from all views together: one mesh that explains every picture.
+"""The place of a person from all views together: one mesh that explains every image.
 
 The network gives each view its own camera, so each view would put the person somewhere else. Their shape, pose and
 world orientation are shared already; what is left is one translation. It minimises the reprojection error of the
@@ -17,7 +17,7 @@ from refit_ros.camera.geometry import size_px
 from refit_ros.camera.views import Camera
 
 ROUNDS = 8
-# Residuals of this share of the person's size in the picture are what honest views differ by.
+# Residuals of this share of the person's size in the image are what honest views differ by.
 TOLERANCE = 0.08
 NEAREST_M = 0.2
 
@@ -27,7 +27,7 @@ class Fused:
     """Where the views together put a person."""
 
     transl: np.ndarray  # (3,) m, to be added to the joints that were given
-    residual_px: np.ndarray  # (V,) root mean square over the joints, in each view's square-pixel picture
+    residual_px: np.ndarray  # (V,) root mean square over the joints, in each view's square-pixel image
     weights: np.ndarray  # (V,) 0 .. 1: how far each view was believed
     spread_m: float  # root mean square of the residuals, carried to the person's depth
 
@@ -41,7 +41,7 @@ def fuse(
 ) -> Fused:
     """The translation of joints (24, 3) m, in fixed-frame directions, that best meets seen_px[v] (24, 2).
 
-    `seen_px` are pixels of each camera's square-pixel picture; `joint_weights` (V, 24) and `view_weights` (V,) in 0 .. 1.
+    `seen_px` are pixels of each camera's square-pixel image; `joint_weights` (V, 24) and `view_weights` (V,) in 0 .. 1.
     One view is enough: the size of the person then gives the depth. At least one view; all finite.
     """
     count = len(cameras)

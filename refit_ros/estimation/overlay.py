@@ -1,4 +1,4 @@
-"""People drawn over the picture they were seen in: shaded mesh, skeleton, number."""
+"""People drawn over the image they were seen in: shaded mesh, skeleton, number."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def draw_overlay(
     body: Body,
     mesh: bool = True,
 ) -> np.ndarray:
-    """A copy of a raw picture (H, W, 3) uint8 RGB with everybody drawn on it.
+    """A copy of a raw image (H, W, 3) uint8 RGB with everybody drawn on it.
 
     camera_from_fixed (4, 4) m is the inverse of the view's `fixed_from_camera`. Without `mesh` only skeletons are drawn.
     """
@@ -55,7 +55,7 @@ def draw_overlay(
     return drawn
 
 
-def _paint(picture: np.ndarray, vertices: np.ndarray, faces: np.ndarray, color, calibration: Calibration) -> None:
+def _paint(image: np.ndarray, vertices: np.ndarray, faces: np.ndarray, color, calibration: Calibration) -> None:
     """Triangles that face the camera, from far to near."""
     if vertices[:, 2].max() < NEAREST_M:
         return
@@ -63,7 +63,7 @@ def _paint(picture: np.ndarray, vertices: np.ndarray, faces: np.ndarray, color, 
     corners = vertices[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.maximum(np.linalg.norm(normals, axis=1), 1e-12)
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     flat = pixels[faces]
     low, high = flat.min(1), flat.max(1)
     # Faces turned away would be painted over by those in front of them.
@@ -76,37 +76,37 @@ def _paint(picture: np.ndarray, vertices: np.ndarray, faces: np.ndarray, color, 
     colors = (shade[:, None] * np.array(color)).tolist()
     triangles = np.round(flat[chosen] * (1 << FRACTION_BITS)).astype(np.int32)
     for triangle, tone in zip(triangles, colors):
-        cv2.fillConvexPoly(picture, triangle, tone, cv2.LINE_8, FRACTION_BITS)
+        cv2.fillConvexPoly(image, triangle, tone, cv2.LINE_8, FRACTION_BITS)
 
 
-def _skeleton(picture: np.ndarray, joints_camera_m: np.ndarray, color, calibration: Calibration) -> None:
+def _skeleton(image: np.ndarray, joints_camera_m: np.ndarray, color, calibration: Calibration) -> None:
     pixels = calibration.project(joints_camera_m)
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     near = (joints_camera_m[:, 2] > NEAREST_M) & (np.abs(pixels) < 4 * max(height, width)).all(1)
     tall = np.ptp(pixels[near, 1]) if near.any() else 0.0
     thick = max(1, round(float(np.clip(tall / BONES_OF_PERSON, 0, THICKEST_BONES * height))))
     points = [tuple(int(v) for v in pixel) for pixel in np.where(near[:, None], pixels, 0)]
     for joint, parent in enumerate(PARENTS):
         if parent >= 0 and near[joint] and near[parent]:
-            cv2.line(picture, points[parent], points[joint], (30, 30, 30), thick + max(1, thick // 2), cv2.LINE_AA)
+            cv2.line(image, points[parent], points[joint], (30, 30, 30), thick + max(1, thick // 2), cv2.LINE_AA)
     for joint, parent in enumerate(PARENTS):
         if parent >= 0 and near[joint] and near[parent]:
-            cv2.line(picture, points[parent], points[joint], color, thick, cv2.LINE_AA)
+            cv2.line(image, points[parent], points[joint], color, thick, cv2.LINE_AA)
     for joint in np.flatnonzero(near):
-        cv2.circle(picture, points[joint], max(1, thick), (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(image, points[joint], max(1, thick), (255, 255, 255), -1, cv2.LINE_AA)
 
 
-def _label(picture: np.ndarray, person: Person, joints_camera_m: np.ndarray, calibration: Calibration) -> None:
+def _label(image: np.ndarray, person: Person, joints_camera_m: np.ndarray, calibration: Calibration) -> None:
     if joints_camera_m[:, 2].min() < NEAREST_M:
         return
     pixels = calibration.project(joints_camera_m)
     text = f"{person.id}  {joints_camera_m[0, 2]:.1f} m"
     height_px = np.ptp(pixels[:, 1])
-    scale = float(np.clip(height_px / TEXT_OF_PERSON_PX, SMALLEST_TEXT * picture.shape[0], LARGEST_TEXT * picture.shape[0]))
+    scale = float(np.clip(height_px / TEXT_OF_PERSON_PX, SMALLEST_TEXT * image.shape[0], LARGEST_TEXT * image.shape[0]))
     scale = max(scale, SMALLEST_READABLE)
     thick = max(1, round(scale))
     (wide, tall), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
-    x = int(np.clip(pixels[:, 0].mean() - wide / 2, 2, max(2, picture.shape[1] - wide - 2)))
-    y = int(np.clip(pixels[:, 1].min() - 0.12 * np.ptp(pixels[:, 1]), tall + 4, picture.shape[0] - base - 2))
-    cv2.rectangle(picture, (x - 3, y - tall - 3), (x + wide + 3, y + base), (30, 30, 30), -1)
-    cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, rgb8_of(person.id), thick, cv2.LINE_AA)
+    x = int(np.clip(pixels[:, 0].mean() - wide / 2, 2, max(2, image.shape[1] - wide - 2)))
+    y = int(np.clip(pixels[:, 1].min() - 0.12 * np.ptp(pixels[:, 1]), tall + 4, image.shape[0] - base - 2))
+    cv2.rectangle(image, (x - 3, y - tall - 3), (x + wide + 3, y + base), (30, 30, 30), -1)
+    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, rgb8_of(person.id), thick, cv2.LINE_AA)

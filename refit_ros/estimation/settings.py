@@ -34,7 +34,7 @@ class Settings:
     detector_interval: int = _setting(
         10, "Look for new people in every n-th set; the followed are boxed by their own projection in between", 1, 1000
     )
-    max_people: int = _setting(20, "At most this many people are followed, and as many boxes taken from a picture", 1, 100)
+    max_people: int = _setting(20, "At most this many people are followed, and as many boxes taken from an image", 1, 100)
     iterations: int = _setting(5, "Updates of the network for a person seen for the first time", 1, 20)
     tracked_iterations: int = _setting(2, "Updates for a followed person, from the last state (with warm_start)", 1, 20)
     warm_start: bool = _setting(True, "Start a followed person from the last state instead of from scratch")
@@ -49,7 +49,7 @@ class Settings:
     birth_hits: int = _setting(2, "Sets in which a person must be seen before being published", 1, 100)
     death_s: float = _setting(1.0, "A person not seen for this long is gone", 0.0, 60.0)
     reentry_s: float = _setting(
-        5.0, "A person who comes back within this time, near where he went, keeps the number", 0.0, 600.0
+        5.0, "A person who comes back within this time, near where they went, keeps the id", 0.0, 600.0
     )
     moved_camera_px: float = _setting(
         25.0, "A view whose residual stays above this is reported as a moved camera", 1.0, 1000.0

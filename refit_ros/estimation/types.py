@@ -13,7 +13,7 @@ class PersonView:
 
     camera: str
     frame_id: str
-    box_xyxy_px: np.ndarray  # (4,) in the raw picture
+    box_xyxy_px: np.ndarray  # (4,) in the raw image
     weak_perspective: np.ndarray  # (3,) s, tx, ty of the crop
     residual_px: float  # how far this view's own estimate lies from the fused one
 
@@ -31,7 +31,7 @@ class Person:
     joints: np.ndarray  # (24, 3) m, fixed frame
     joint_rotmats: np.ndarray  # (24, 3, 3) of each joint in the fixed frame (composed along the tree)
     joint_stddev: np.ndarray  # (24,) m, one sigma
-    joint_in_image: np.ndarray  # (24,) bool: inside at least one picture
+    joint_in_image: np.ndarray  # (24,) bool: inside at least one image
     views: tuple[PersonView, ...]
     root_covariance: np.ndarray = field(default_factory=lambda: np.zeros((3, 3)))  # (3, 3) m^2 of the pelvis, fixed frame
     root_velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))  # (3,) m/s of the pelvis, fixed frame
@@ -48,5 +48,5 @@ class People:
     iterations: int = 0
     detector_calls: int = 0
     moved_cameras: tuple[str, ...] = ()  # residual high for seconds: extrinsics no longer true?
-    boxes_dropped: int = 0  # degenerate, outside the picture, or beyond max_people
+    boxes_dropped: int = 0  # degenerate, outside the image, or beyond max_people
     timings_s: dict[str, float] = field(default_factory=dict)

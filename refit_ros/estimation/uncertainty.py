@@ -3,14 +3,14 @@
 sigma_j^2 = share_j^2 (floor^2 + (spread gain * spread)^2 + (update gain * last update_j)^2 + (depth gain * depth)^2
                        + (crowd gain * crowded)^2),
 with one set of constants for one view, for two, and for three and more. spread: how far the views disagree about the
-place; last update: how far the last iteration still moved the joint; crowded: which share of his boxes other people's
+place; last update: how far the last iteration still moved the joint; crowded: which share of their boxes other people's
 cover. Sigma is the distance from the estimate within which 68 % of the true joints lie.
 
 The constants come from synthetic scenes of ten seeds with the embedded weights, by
     python -m refit_ros.evaluation.calibrate_uncertainty --seeds 15
 which prints this table anew. Of the five seeds held out, 57 % of the true joints lay within one sigma and 89 % within two
 where one camera sees a person, 70 and 96 % of two, 68 and 98 % of more. Those of one camera, whose error is that of
-the person's height and so the same for all his joints and all the time, are widened by an eighth here.
+the person's height and so the same for all their joints and all the time, are widened by an eighth here.
 """
 
 from __future__ import annotations

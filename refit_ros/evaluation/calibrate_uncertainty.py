@@ -22,7 +22,7 @@ from refit_ros.evaluation.seeds import CALIBRATION_SEEDS
 from refit_ros.evaluation.sequences import Plan, SyntheticSequence, render_sequence
 from refit_ros.evaluation.tracking_metrics import SETTLED_S
 
-LENGTH_S = 2.0  # many people for a short time tell more than a few for long: each errs in his own way all the time
+LENGTH_S = 2.0  # many people for a short time tell more than a few for long: each errs in an own way all the time
 SCENES = ("walking", "crossing", "three_people", "standing", "half_out")
 PLANS = tuple(Plan(scene, scene, length_s=LENGTH_S) for scene in SCENES)
 SUBSETS = ([0], [2], [0, 1], [1, 3], [0, 1, 2], [0, 1, 2, 3])

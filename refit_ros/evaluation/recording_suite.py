@@ -134,9 +134,9 @@ def _played(
         for camera in group if number in drawn else []:
             image = images[camera.calibration.name][number]
             pose = np.linalg.inv(camera.world_from_camera)
-            picture = draw_overlay(image, camera.calibration, pose, people, body)
+            overlay = draw_overlay(image, camera.calibration, pose, people, body)
             path = overlays / f"{'+'.join(run.cameras)}_{camera.calibration.name}_{number:06d}.jpg"
-            cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            cv2.imwrite(str(path), cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR))
     return run
 
 

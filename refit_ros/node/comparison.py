@@ -27,7 +27,7 @@ class Body:
 
     id: int
     joints_m: np.ndarray  # (24, 3)
-    in_view: bool  # at least half of the joints in a picture
+    in_view: bool  # at least half of the joints in an image
 
 
 def bodies_from(message, into_frame_from_message: np.ndarray) -> list[Body]:

@@ -124,7 +124,7 @@ def is_finite(person: Person) -> bool:
 
 
 def smpl_array(types: Types, people: People, taken: FrameSet, frame_id: str, body_model: str, latency_ns: int) -> Any:
-    """refit_ros/SmplArray of the pictures that were used, stamped with the earliest of their capture times."""
+    """refit_ros/SmplArray of the images that were used, stamped with the earliest of their capture times."""
     message = types.new("refit_ros/msg/SmplArray")
     message.header.frame_id = frame_id
     set_stamp(message.header.stamp, taken.stamp_ns)

@@ -31,7 +31,7 @@ class Diagnostics:
         self._transforms = transforms
         self._name, self._model, self._intake, self._tally, self._inputs = name, model, intake, tally, inputs
         self._sets_rate, self._used_rate, self._replaced_rate = Rate(), Rate(), Rate()
-        self._picture_rates = {camera: Rate() for camera in intake.cameras}
+        self._image_rates = {camera: Rate() for camera in intake.cameras}
 
     def message(self, replaced: int) -> DiagnosticArray:
         """`replaced`: sets that were overtaken by a newer one before they were computed."""
@@ -42,7 +42,7 @@ class Diagnostics:
 
     def _pipeline(self, replaced: int) -> DiagnosticStatus:
         tally, rate = self._tally, self._sets_rate.of(self._tally.sets)
-        used_rate = self._used_rate.of(tally.pictures)
+        used_rate = self._used_rate.of(tally.images)
         level, text = OK, f"{rate:.1f} sets/s"
         a_set = used_rate / rate if rate else 0.0
         live = self._live()
@@ -50,7 +50,7 @@ class Diagnostics:
             level, text = (
                 WARN,
                 (
-                    f"{text} of {a_set:.1f} pictures on average, though {live} cameras are live: are they "
+                    f"{text} of {a_set:.1f} images on average, though {live} cameras are live: are they "
                     "triggered together, and is sync_slop_s wide enough?"
                 ),
             )
@@ -60,11 +60,11 @@ class Diagnostics:
         if replaced_rate > rate > 0:
             level, text = WARN, f"{text}; {replaced_rate:.1f} more were replaced by newer ones: too many for this machine"
         if rate == 0:
-            level, text = WARN, "nothing is computed: no set of pictures came within the last second"
+            level, text = WARN, "nothing is computed: no set of images came within the last second"
         values = {
             "sets computed": tally.sets,
             "sets per second": f"{rate:.2f}",
-            "pictures a set": f"{a_set:.2f}",
+            "images a set": f"{a_set:.2f}",
             "sets replaced by newer ones": replaced,
             "sets failed": tally.failed,
             "people": tally.people,
@@ -89,14 +89,14 @@ class Diagnostics:
 
     def _camera(self, camera: str) -> DiagnosticStatus:
         builder, now_s = self._intake.builder, time.monotonic()
-        pictures = self._intake.pictures[camera]
-        state, rate = builder.state(camera, now_s), self._picture_rates[camera].of(pictures)
+        images = self._intake.images[camera]
+        state, rate = builder.state(camera, now_s), self._image_rates[camera].of(images)
         rejected = self._intake.rejections.of(camera)
         level, text = self._judge(camera, state, rate, now_s)
         values = {
             "state": state,
-            "pictures": pictures,
-            "pictures per second": f"{rate:.2f}",
+            "images": images,
+            "images per second": f"{rate:.2f}",
             "rejected": sum(rejected.values()),
         }
         values |= {f"rejected: {reason}": count for reason, count in sorted(rejected.items())}
@@ -105,18 +105,18 @@ class Diagnostics:
     def _judge(self, camera: str, state: str, rate: float, now_s: float) -> tuple[bytes, str]:
         if state == "waiting":
             why = self._inputs.why_nothing(camera)
-            return WARN, f"no usable picture has come yet{': ' if why else ''}{why}"
+            return WARN, f"no usable image has come yet{': ' if why else ''}{why}"
         if state == "silent":
             return ERROR, f"silent for {self._intake.builder.silent_s(camera, now_s):.1f} s, left out until it returns"
         if state == "out of step":
-            return WARN, "its pictures fit into no set: stamps too far from the others' (clocks? sync_slop_s?)"
+            return WARN, "its images fit into no set: stamps too far from the others' (clocks? sync_slop_s?)"
         if camera in self._tally.left_out:
             return ERROR, self._tally.left_out[camera]
         if camera in self._tally.moved_cameras:
             return WARN, "its view disagrees with the others' for seconds: has it been moved since its calibration?"
         if why := self._inputs.why_nothing(camera):
-            return WARN, f"{rate:.1f} pictures/s; {why}"
-        return OK, f"{rate:.1f} pictures/s"
+            return WARN, f"{rate:.1f} images/s; {why}"
+        return OK, f"{rate:.1f} images/s"
 
     def _status(self, part: str, level: bytes, text: str, values: dict[str, Any]) -> DiagnosticStatus:
         return DiagnosticStatus(

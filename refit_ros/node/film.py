@@ -25,10 +25,10 @@ class FilmCamera:
 
 @dataclass(frozen=True)
 class Film:
-    """A scene of F pictures a camera, to be played back and forth without a jump."""
+    """A scene of F images a camera, to be played back and forth without a jump."""
 
     cameras: tuple[FilmCamera, ...]
-    pictures: tuple[tuple[np.ndarray, ...], ...]  # of camera c, at index i: (H, W, 3) uint8 RGB, as that lens shows it
+    images: tuple[tuple[np.ndarray, ...], ...]  # of camera c, at index i: (H, W, 3) uint8 RGB, as that lens shows it
     truth: tuple[tuple[TruePerson, ...], ...]  # at index i, in the world
     rate_hz: float
 
@@ -36,7 +36,7 @@ class Film:
         return len(self.truth)
 
     def index(self, tick: int) -> int:
-        """Which picture is shown at the tick-th time: 0, 1 .. F-1, F-2 .. 1, 0, 1 .."""
+        """Which image is shown at the tick-th time: 0, 1 .. F-1, F-2 .. 1, 0, 1 .."""
         there_and_back = max(2 * len(self) - 2, 1)
         step = tick % there_and_back
         return min(step, there_and_back - step)
@@ -53,14 +53,14 @@ def shoot(
     """Render `length_s` of a scene, or less where that would take longer than `at_most_s`.
 
     `distortion` are plumb_bob coefficients of every camera's lens; empty: none. Stops early when `go_on` says no.
-    Raises ValueError where not one picture came about.
+    Raises ValueError where not one image came about.
     """
     cameras = tuple(
         FilmCamera(_with_lens(calibration, distortion), np.asarray(pose, dtype=np.float64))
         for calibration, pose in scene.cameras
     )
     lenses = [Lens(camera.calibration) for camera in cameras]
-    pictures: list[list[np.ndarray]] = [[] for _ in cameras]
+    images: list[list[np.ndarray]] = [[] for _ in cameras]
     truth: list[tuple[TruePerson, ...]] = []
     end_s = time.monotonic() + at_most_s
     for index in range(max(1, math.ceil(length_s * rate_hz))):
@@ -68,11 +68,11 @@ def shoot(
             break
         time_s = index / rate_hz
         for number, lens in enumerate(lenses):
-            pictures[number].append(lens.look(scene.render(time_s, number)))
+            images[number].append(lens.look(scene.render(time_s, number)))
         truth.append(tuple(scene.truth(time_s)))
     if not truth:
-        raise ValueError("the film was stopped before its first picture")
-    return Film(cameras, tuple(map(tuple, pictures)), tuple(truth), rate_hz)
+        raise ValueError("the film was stopped before its first image")
+    return Film(cameras, tuple(map(tuple, images)), tuple(truth), rate_hz)
 
 
 def _with_lens(calibration: Calibration, distortion: tuple[float, ...]) -> Calibration:
@@ -80,7 +80,7 @@ def _with_lens(calibration: Calibration, distortion: tuple[float, ...]) -> Calib
 
 
 class Lens:
-    """Turns the picture of a pinhole into that of a distorting lens with the same K."""
+    """Turns the image of a pinhole into that of a distorting lens with the same K."""
 
     def __init__(self, calibration: Calibration) -> None:
         self._source_px = None
@@ -92,7 +92,7 @@ class Lens:
             )
 
     def look(self, pinhole: np.ndarray) -> np.ndarray:
-        """(H, W, 3) uint8 to the same; beyond the pinhole's picture its edge goes on."""
+        """(H, W, 3) uint8 to the same; beyond the pinhole's image its edge goes on."""
         if self._source_px is None:
             return np.ascontiguousarray(pinhole)
         import cv2

@@ -46,9 +46,9 @@ def lookup_in(buffer: Any) -> Lookup:
 
 
 class Extrinsics:
-    """Where each camera of a set stood in the fixed frame when it took its picture.
+    """Where each camera of a set stood in the fixed frame when it took its image.
 
-    A transform may come later than the picture: it is waited for up to `wait_s` a set, but not again for a camera
+    A transform may come later than the image: it is waited for up to `wait_s` a set, but not again for a camera
     whose transform did not come in time, until it is there again.
     """
 
@@ -57,7 +57,7 @@ class Extrinsics:
         self._given_up: set[str] = set()
 
     def of(self, taken: FrameSet) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-        """fixed_from_camera (4, 4) by camera, at each picture's own stamp; and why there is none for the others."""
+        """fixed_from_camera (4, 4) by camera, at each image's own stamp; and why there is none for the others."""
         found, missing = {}, {}
         deadline_s = time.monotonic() + self._wait_s
         for frame in taken.frames:

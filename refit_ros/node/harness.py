@@ -37,7 +37,7 @@ class Setup:
     domain_id: int  # ROS_DOMAIN_ID
     start_patience_s: float = 300.0  # for the first message; the first run ever compiles, and machines are busy
     settle_s: float = 1.0  # after the first message, before anything is counted
-    overlays_at: tuple[float, ...] = ()  # fractions of the time at which pictures are taken
+    overlays_at: tuple[float, ...] = ()  # fractions of the time at which images are taken
     environment: Mapping[str, str] = field(default_factory=dict)
     beside_node: Callable[[int], AbstractContextManager] = nullcontext  # of its process id; around the time that counts
 
@@ -48,7 +48,7 @@ class Measured:
 
     start_s: float  # from starting the node to its first message
     seconds: float  # the time that counts
-    frames_in: int  # sets of pictures published
+    frames_in: int  # sets of images published
     frames_out: int  # messages on /human/smpl that answer one of them
     latency_ms: np.ndarray  # (frames_out,) capture to publish, as the messages say
     arrival_ms: np.ndarray  # (frames_out,) capture to arrival at the listener
@@ -73,7 +73,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Answer:
-    """A message on /human/smpl that answers a set of pictures."""
+    """A message on /human/smpl that answers a set of images."""
 
     stamp_ns: int
     arrival_ns: int
@@ -142,7 +142,7 @@ def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str]
 
     names = camera_names(int(setup.camera_options.get("cameras", 1)))
     children.start(CAMERAS, ["synthetic_cameras", "--ros-args", *_as_arguments(setup.camera_options)])
-    _await("first pictures", lambda: bool(monitor.heard.truth), setup, children, monitor, progress)
+    _await("first images", lambda: bool(monitor.heard.truth), setup, children, monitor, progress)
     # Only now: the node's start is measured, and it would share the cores with the rendering.
     children.start(NODE, ["node", "--ros-args", *_as_arguments({"cameras": names, **setup.node_parameters})])
     start_s = _await("first message on /human/smpl", lambda: bool(monitor.heard.smpl), setup, children, monitor, progress)
@@ -240,7 +240,7 @@ def _evaluate(heard, frames_in: int, **measured) -> Measured:
         if (stamp := stamp_ns(message.header.stamp)) in truth
     ]
     if not answers:
-        raise NotWell(f"{len(heard.smpl)} messages on /human/smpl, and none has the stamp of a picture")
+        raise NotWell(f"{len(heard.smpl)} messages on /human/smpl, and none has the stamp of an image")
     check_finite(answer.message for answer in answers)
     frame_id = answers[-1].message.header.frame_id
     fixed_from_world = np.linalg.inv(world_from_message_frame(frame_id, WORLD, heard.world_from_frame))

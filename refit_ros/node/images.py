@@ -63,13 +63,13 @@ def is_colour(encoding: str) -> bool:
 def check_image(message: Any) -> None:
     """What can be told of an Image or CompressedImage without decoding it. Raises Rejected."""
     if stamp_ns(message.header.stamp) <= 0:
-        raise Rejected("no stamp", "a picture has no capture time (stamp 0): the camera's driver must set header.stamp")
+        raise Rejected("no stamp", "an image has no capture time (stamp 0): the camera's driver must set header.stamp")
     if is_compressed(message):
         if not len(message.data):
-            raise Rejected("zero size", "a compressed picture of 0 bytes")
+            raise Rejected("zero size", "a compressed image of 0 bytes")
         return
     if message.width == 0 or message.height == 0:
-        raise Rejected("zero size", f"a picture of {message.width} x {message.height} px")
+        raise Rejected("zero size", f"an image of {message.width} x {message.height} px")
     row_bytes = message.width * _pixel_bytes(message.encoding)
     if message.step < row_bytes:
         raise Rejected(
@@ -89,7 +89,7 @@ def _pixel_bytes(encoding: str) -> int:
         return 2 * _SIXTEEN_BIT[encoding]
     raise Rejected(
         "unknown encoding",
-        f"encoding '{encoding}' is no colour or grey picture; known are {', '.join([*_EIGHT_BIT, *_SIXTEEN_BIT])}",
+        f"encoding '{encoding}' is no colour or grey image; known are {', '.join([*_EIGHT_BIT, *_SIXTEEN_BIT])}",
     )
 
 
@@ -101,7 +101,7 @@ def rgb_image(message: Any, camera: Calibration | None = None) -> np.ndarray:
     try:
         return _decompressed(message, camera) if is_compressed(message) else _decoded(message)
     except cv2.error as error:
-        raise Rejected("cannot be decoded", f"a picture could not be turned into RGB: {error.err}") from error
+        raise Rejected("cannot be decoded", f"an image could not be turned into RGB: {error.err}") from error
 
 
 def _decompressed(message: Any, camera: Calibration | None) -> np.ndarray:
@@ -138,10 +138,10 @@ def _by_cv_bridge(message: Any) -> np.ndarray:
 
 
 def check_size(image_size: tuple[int, int], camera: Calibration) -> None:
-    """(width, height) of a picture against its calibration. Raises Rejected."""
+    """(width, height) of an image against its calibration. Raises Rejected."""
     if image_size != (camera.width_px, camera.height_px):
         raise Rejected(
             "size differs from CameraInfo",
-            f"the picture is {image_size[0]} x {image_size[1]} px, its CameraInfo "
+            f"the image is {image_size[0]} x {image_size[1]} px, its CameraInfo "
             f"is for {camera.width_px} x {camera.height_px}",
         )

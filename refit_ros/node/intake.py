@@ -46,7 +46,7 @@ class Intake:
     def __init__(self, parameters: NodeParameters, detections: bool, rejections: Rejections) -> None:
         self.cameras = list(parameters.cameras)
         self.rejections = rejections
-        self.pictures = {name: 0 for name in self.cameras}  # usable ones that came
+        self.images = {name: 0 for name in self.cameras}  # usable ones that came
         self.calibrations = {name: 0 for name in self.cameras}  # messages, the same one again and again
         self.used: Counter[tuple[str, str]] = Counter()  # (camera, what): messages that went into a set, or held there
         self.builder = SetBuilder(
@@ -76,21 +76,21 @@ class Intake:
         if known is not None and known[0] == key:
             self.used[camera, CALIBRATIONS] += 1
             return []
-        self._calibrations.pop(camera, None)  # pictures of a camera that now claims nonsense are of no use
+        self._calibrations.pop(camera, None)  # images of a camera that now claims nonsense are of no use
         self._calibrations[camera] = key, conversions.calibration(camera, message, camera in self.rectified)
         self.used[camera, CALIBRATIONS] += 1
         waiting = self._uncalibrated.pop(camera, None)
-        return [] if waiting is None else self._picture(camera, waiting, now_s)
+        return [] if waiting is None else self._image(camera, waiting, now_s)
 
     @never_raises
     def image(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
         images.check_image(message)
         if camera in self._calibrations:
-            return self._picture(camera, message, now_s)
-        # The very first picture may arrive before the calibration that was sent with it: the last one is kept.
+            return self._image(camera, message, now_s)
+        # The very first image may arrive before the calibration that was sent with it: the last one is kept.
         previous, self._uncalibrated[camera] = self._uncalibrated.get(camera), message
         if previous is not None:
-            raise Rejected("no CameraInfo", "pictures come, but no usable CameraInfo")
+            raise Rejected("no CameraInfo", "images come, but no usable CameraInfo")
         return []
 
     @never_raises
@@ -107,11 +107,11 @@ class Intake:
         due = [self.builder.next_deadline_s(), *(join.next_deadline_s() for join in self._joins.values())]
         return min((at for at in due if at is not None), default=None)
 
-    def _picture(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
+    def _image(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
         calibration = self._calibrations[camera][1]
         if not images.is_compressed(message):
             images.check_size((message.width, message.height), calibration)
-        self.pictures[camera] += 1
+        self.images[camera] += 1
         if message.header.frame_id.startswith("/"):
             self.rejections.say_once(
                 camera, "slash", f"frame '{message.header.frame_id}' begins with a slash, as in ROS 1: it is taken without"

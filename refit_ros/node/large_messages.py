@@ -1,7 +1,7 @@
-"""Room for pictures in Fast DDS's shared memory.
+"""Room for images in Fast DDS's shared memory.
 
-Out of the box a sender's segment holds 512 KiB: half a picture of 640 x 480. Every picture then goes the slow way, and
-with several cameras most get lost (of four cameras at 30 pictures/s, 6 to 22 a second arrived; with room, all did).
+Out of the box a sender's segment holds 512 KiB: half an image of 640 x 480. Every image then goes the slow way, and
+with several cameras most get lost (of four cameras at 30 images/s, 6 to 22 a second arrived; with room, all did).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
       <type>UDPv4</type>
     </transport_descriptor>
   </transport_descriptors>
-  <participant profile_name="room_for_pictures" is_default_profile="true">
+  <participant profile_name="room_for_images" is_default_profile="true">
     <rtps>
       <useBuiltinTransports>false</useBuiltinTransports>
       <userTransports>
@@ -40,7 +40,7 @@ _PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def segment_bytes(cameras: int, width_px: int, height_px: int) -> int:
-    """What a sender of so many uncompressed RGB pictures needs."""
+    """What a sender of so many uncompressed RGB images needs."""
     return min(max(PICTURES_ON_THE_WAY * cameras * 3 * width_px * height_px, LEAST_BYTES), MOST_BYTES)
 
 

@@ -1,4 +1,4 @@
-"""Let glibc keep the memory of pictures that are done with, for the next ones."""
+"""Let glibc keep the memory of images that are done with, for the next ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEPT_BYTES = 256 * 1024 * 1024
 def keep_freed_memory() -> bool:
     """Call before any thread is started. False where there is no glibc: then nothing is changed.
 
-    By default each picture's megabytes are given back to the system and taken anew, as zeroed pages, at every step and
+    By default each image's megabytes are given back to the system and taken anew, as zeroed pages, at every step and
     in every thread's own arena. At 1080p that zeroing was 58 % of the node's time: 13.1 ms of CPU a frame besides the
     network, 7.8 ms without it (one camera, two cores).
     """

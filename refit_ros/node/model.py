@@ -27,7 +27,7 @@ class Model:
     body: Any  # refit_ros.core.body.Body, on the estimator's device
     device: str
     weights: str
-    note: str = ""  # said once, at the first picture
+    note: str = ""  # said once, at the first image
     predict_to_now: bool = False  # publish people where they will be by then
     note_on_real_cameras: str = ""  # likewise, unless all cameras are synthetic
 

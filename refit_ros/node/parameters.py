@@ -36,7 +36,7 @@ class NodeParameters:
 
     autostart: bool = _parameter(True, "Configure and activate at the start; false: wait for lifecycle transitions")
     cameras: tuple[str, ...] = _parameter(("camera",), "Names of the cameras, each once")
-    image_topic: str = _parameter("{camera}/image_raw", "Where a camera's pictures come from; {camera} stands for its name")
+    image_topic: str = _parameter("{camera}/image_raw", "Where a camera's images come from; {camera} stands for its name")
     camera_info_topic: str = _parameter("{camera}/camera_info", "Where its calibration comes from")
     image_transport: str = _parameter(
         "raw",
@@ -50,12 +50,12 @@ class NodeParameters:
     )
     detection_topic: str = _parameter("{camera}/detections", "Where boxes of people come from, with detector 'topic'")
     detection_class: str = _parameter("person", "With detector 'topic': only detections of this class id count; empty: all")
-    detection_wait_s: float = _parameter(0.1, "With detector 'topic': how long a picture waits for its boxes", 0.0, 5.0)
-    sync_slop_s: float = _parameter(0.02, "Pictures of one set were taken within this time", 0.0, 1.0)
+    detection_wait_s: float = _parameter(0.1, "With detector 'topic': how long an image waits for its boxes", 0.0, 5.0)
+    sync_slop_s: float = _parameter(0.02, "Images of one set were taken within this time", 0.0, 1.0)
     sync_deadline_s: float = _parameter(0.05, "How long an incomplete set waits for the other cameras", 0.0, 5.0)
     camera_timeout_s: float = _parameter(
         0.5,
-        "A camera that is silent for this long (more than the time between two of its pictures) is not waited for "
+        "A camera that is silent for this long (more than the time between two of its images) is not waited for "
         "until it returns",
         0.05,
         60.0,

@@ -1,4 +1,4 @@
-"""From a set of pictures to messages: convert, estimate, convert, publish."""
+"""From a set of images to messages: convert, estimate, convert, publish."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Pipeline:
         self._overlays: dict[str, tuple[np.ndarray, int, str]] = {}  # camera -> the last one, its stamp and frame
 
     def process(self, taken: FrameSet) -> None:
-        """One set, from pictures to published messages."""
+        """One set, from images to published messages."""
         began_s = time.monotonic()
         if taken.restarted:
             self.reset()
@@ -100,7 +100,7 @@ class Pipeline:
             )
 
     def _views(self, taken: FrameSet) -> tuple[list[View], dict[str, str]]:
-        """Decoded pictures with their extrinsics; and why a camera's is not among them."""
+        """Decoded images with their extrinsics; and why a camera's is not among them."""
         where, left_out = self._extrinsics.of(taken) if self._extrinsics else ({}, {})
         for camera, reason in left_out.items():
             self._rejections.add(camera, "no extrinsics", reason)
@@ -149,10 +149,10 @@ class Pipeline:
             (frame, view) for view in views for frame in taken.frames if frame.camera == view.calibration.name
         ):
             if out.overlay_wanted(frame.camera):
-                picture = self._overlay(view, people)
-                self._overlays[frame.camera] = picture, frame.stamp_ns, frame.frame_id
+                image = self._overlay(view, people)
+                self._overlays[frame.camera] = image, frame.stamp_ns, frame.frame_id
                 out.publish_overlay(
-                    frame.camera, conversions.image_message(out.types, picture, frame.stamp_ns, frame.frame_id)
+                    frame.camera, conversions.image_message(out.types, image, frame.stamp_ns, frame.frame_id)
                 )
         self._tally.latency_ms.add(latency_ns * 1e-6)
 
@@ -171,7 +171,7 @@ class Pipeline:
     def _count(self, taken: FrameSet, used: FrameSet, people: People, began_s: float) -> None:
         tally = self._tally
         tally.sets += 1
-        tally.pictures += len(taken.frames)
+        tally.images += len(taken.frames)
         tally.people, tally.iterations = len(people.people), people.iterations
         tally.detector_calls += people.detector_calls
         tally.boxes_dropped += people.boxes_dropped

@@ -69,7 +69,7 @@ class _Program:
         from refit_ros.node.refit_node import RefitNode
 
         interrupt.check()
-        cv2.setNumThreads(1)  # its pool spins between two pictures and takes more than it gives
+        cv2.setNumThreads(1)  # its pool spins between two images and takes more than it gives
         self._node = RefitNode()
         self._wake = self._node.create_guard_condition(lambda: None)
         interrupt.check()

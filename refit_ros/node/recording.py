@@ -1,6 +1,6 @@
 """A recorded bag goes through the node's own intake and pipeline, and what comes out goes into another bag.
 
-No ROS runtime, no clock but the bag's, no picture dropped: the same bag gives the same bytes every time.
+No ROS runtime, no clock but the bag's, no image dropped: the same bag gives the same bytes every time.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def cameras_in(
         if usable:
             return usable, transport
     raise ValueError(
-        f"no camera in this bag: pictures on {image_topic} with calibrations on {camera_info_topic} were looked for, "
+        f"no camera in this bag: images on {image_topic} with calibrations on {camera_info_topic} were looked for, "
         f"and there are {', '.join(f'{topic} ({kind})' for topic, kind in sorted(topics.items())) or 'no topics'}"
     )
 
@@ -121,7 +121,7 @@ def _no_camera(reader: AnyReader, topic: str) -> str:
 
 
 def transforms_in(reader: AnyReader) -> Lookup:
-    """Every transform of the bag, read beforehand: one that was recorded after its picture counts too."""
+    """Every transform of the bag, read beforehand: one that was recorded after its image counts too."""
     tree = TransformTree(FOREVER_NS)
     connections = [each for each in reader.connections if each.msgtype == TF]
     for connection, _, raw in reader.messages(connections) if connections else ():  # no connection means all to rosbags

@@ -1,6 +1,6 @@
-"""Pictures of several cameras become synchronized sets: at once when complete, else at a deadline with what came.
+"""Images of several cameras become synchronized sets: at once when complete, else at a deadline with what came.
 
-No ROS and no clock in here: the caller says when a picture arrived (seconds on a steady clock) and when to look.
+No ROS and no clock in here: the caller says when an image arrived (seconds on a steady clock) and when to look.
 One camera that stalls, returns, runs at another rate or has a wrong clock delays the others by no more than the
 deadline, and only until `camera_timeout_s` has passed.
 """
@@ -16,13 +16,13 @@ from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
 from refit_ros.node.stamp_watch import JUMP_NS, StampWatch
 
-MISSES = 10  # a camera whose pictures fitted in none of so many sets is not waited for any more ...
+MISSES = 10  # a camera whose images fitted in none of so many sets is not waited for any more ...
 RETRY = 100  # ... but tried again after so many
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One camera's picture, checked but not decoded."""
+    """One camera's image, checked but not decoded."""
 
     camera: str
     stamp_ns: int  # capture time
@@ -34,7 +34,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class FrameSet:
-    """Pictures taken at one time, in the order of the cameras' list."""
+    """Images taken at one time, in the order of the cameras' list."""
 
     frames: tuple[Frame, ...]
     restarted: bool = False  # the clock was set back since the last set: what was followed is of no use
@@ -49,7 +49,7 @@ class FrameSet:
         return max(frame.stamp_ns for frame in self.frames) - self.stamp_ns
 
     def only(self, cameras: Collection[str]) -> FrameSet:
-        """The part that these cameras took, whose stamp and spread count where the others' pictures could not be used.
+        """The part that these cameras took, whose stamp and spread count where the others' images could not be used.
 
         The whole set where none of them took part.
         """
@@ -82,7 +82,7 @@ class SetBuilder:
         self.restarts = 0
 
     def add(self, frame: Frame, now_s: float) -> FrameSet | None:
-        """Take a picture; the set that it completes, if it does."""
+        """Take an image; the set that it completes, if it does."""
         camera = self._cameras[frame.camera]
         if self._first_arrival_s is None:
             self._first_arrival_s = now_s
@@ -136,7 +136,7 @@ class SetBuilder:
         return {"late": camera.late, "unmatched": camera.unmatched, "stamps doubted": camera.clock.doubted}
 
     def silent_s(self, name: str, now_s: float) -> float:
-        """How long nothing has come; infinite before the first picture."""
+        """How long nothing has come; infinite before the first image."""
         return now_s - self._cameras[name].arrival_s
 
     def _live(self, camera: _Camera, now_s: float) -> bool:
@@ -159,7 +159,7 @@ class SetBuilder:
         return self._last_stamp_ns is not None and 0 <= self._last_stamp_ns - frame.stamp_ns < JUMP_NS
 
     def _around(self, anchor: Frame) -> dict[str, Frame]:
-        """The picture of each camera nearest in time to `anchor`, as far as all lie within the slop."""
+        """The image of each camera nearest in time to `anchor`, as far as all lie within the slop."""
         nearest = {anchor.camera: anchor}
         for name, camera in self._cameras.items():
             if name != anchor.camera and camera.pending:

@@ -80,8 +80,8 @@ class SyntheticCameras(Node):
 
         self.film = film
         self._shots = [
-            _Shots(self, camera, pictures, self.options.compressed)
-            for camera, pictures in zip(film.cameras, film.pictures, strict=True)
+            _Shots(self, camera, images, self.options.compressed)
+            for camera, images in zip(film.cameras, film.images, strict=True)
         ]
         if self.options.detections:
             self._shots += [_Detections(self, camera, film.truth) for camera in film.cameras]
@@ -90,7 +90,7 @@ class SyntheticCameras(Node):
         self._static = tf2_ros.StaticTransformBroadcaster(self)
         stamp = self.get_clock().now().to_msg()
         self._static.sendTransform([transform_message(camera, stamp) for camera in film.cameras])
-        # A steady clock: cameras go on taking pictures when somebody sets the wall clock.
+        # A steady clock: cameras go on taking images when somebody sets the wall clock.
         self._timer = self.create_timer(1.0 / film.rate_hz, self._take, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _take(self) -> None:
@@ -105,7 +105,7 @@ class SyntheticCameras(Node):
 
 
 class _Detections:
-    """The true boxes in one camera's pictures."""
+    """The true boxes in one camera's images."""
 
     def __init__(self, node: Node, camera: FilmCamera, truth: tuple[tuple[TruePerson, ...], ...]) -> None:
         from refit_ros.evaluation.true_boxes import true_boxes
@@ -125,7 +125,7 @@ class _Detections:
 class _Shots:
     """One camera's messages, made beforehand: at its time each only gets its stamp."""
 
-    def __init__(self, node: Node, camera: FilmCamera, pictures: tuple[np.ndarray, ...], compressed: bool) -> None:
+    def __init__(self, node: Node, camera: FilmCamera, images: tuple[np.ndarray, ...], compressed: bool) -> None:
         topic = f"/{camera.calibration.name}/image_raw"
         if compressed:
             self._publisher = node.create_publisher(CompressedImage, f"{topic}/compressed", qos_profile_sensor_data)
@@ -137,8 +137,8 @@ class _Shots:
         self._info = camera_info_message(camera.calibration)
         frame_id, types = camera.calibration.frame_id, RosTypes()
         self._messages = [
-            compressed_message(picture, frame_id) if compressed else image_message(types, picture, 0, frame_id)
-            for picture in pictures
+            compressed_message(image, frame_id) if compressed else image_message(types, image, 0, frame_id)
+            for image in images
         ]
 
     def publish(self, index: int, stamp: Time) -> None:
@@ -148,13 +148,13 @@ class _Shots:
         self._publisher.publish(message)
 
 
-def compressed_message(picture: np.ndarray, frame_id: str) -> CompressedImage:
+def compressed_message(image: np.ndarray, frame_id: str) -> CompressedImage:
     """(H, W, 3) uint8 RGB as JPEG."""
     import cv2
 
-    done, content = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    done, content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
     if not done:
-        raise ValueError(f"a picture of {picture.shape} could not be encoded as JPEG")
+        raise ValueError(f"an image of {image.shape} could not be encoded as JPEG")
     message = CompressedImage(format="rgb8; jpeg compressed bgr8")
     message.header.frame_id = frame_id
     message.data = RosTypes.octets(content)
@@ -216,7 +216,7 @@ def _person_message(person: TruePerson, cameras: tuple[FilmCamera, ...], body_na
 
 
 def in_camera(camera: FilmCamera, world_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points (N, 3) of the world as raw pixels (N, 2), and whether they lie in the picture (N,)."""
+    """Points (N, 3) of the world as raw pixels (N, 2), and whether they lie in the image (N,)."""
     points = (world_m - camera.world_from_camera[:3, 3]) @ camera.world_from_camera[:3, :3]
     return camera.calibration.project(points), camera.calibration.sees(points)
 
@@ -290,7 +290,7 @@ def _render_and_play(node: SyntheticCameras, renderer: ThreadPoolExecutor) -> No
         interrupt.check()
     film = filming.result()
     node.get_logger().info(
-        f"{len(film)} sets of pictures from {len(film.cameras)} camera(s) ready after {time.monotonic() - began_s:.1f} s"
+        f"{len(film)} sets of images from {len(film.cameras)} camera(s) ready after {time.monotonic() - began_s:.1f} s"
     )
     node.play(film, body_name=body_name())
     executor = SingleThreadedExecutor()

@@ -50,7 +50,7 @@ class Tally:
     """What the pipeline has done so far; it writes, the diagnostics read."""
 
     sets: int = 0
-    pictures: int = 0  # in all sets together
+    images: int = 0  # in all sets together
     people: int = 0  # in the last set
     iterations: int = 0  # in the last set
     detector_calls: int = 0
@@ -59,6 +59,6 @@ class Tally:
     failed: int = 0  # sets that ended in an exception
     newest_stamp_ns: int = 0
     moved_cameras: tuple[str, ...] = ()
-    left_out: dict[str, str] = field(default_factory=dict)  # cameras whose last picture was of no use -> why
+    left_out: dict[str, str] = field(default_factory=dict)  # cameras whose last image was of no use -> why
     latency_ms: Percentiles = field(default_factory=Percentiles)
     compute_ms: Percentiles = field(default_factory=Percentiles)

@@ -91,7 +91,7 @@ class Scene:
                 level = status.level[0] if isinstance(status.level, bytes) else int(status.level)
                 camera.state, camera.level, camera.text = values["state"], level, status.message
                 rates = self._rates.setdefault(name, deque(maxlen=MOST_PLOTTED))
-                rates.append((now_s, _number(values.get("pictures per second", "0"))))
+                rates.append((now_s, _number(values.get("images per second", "0"))))
             self._number += 1
 
     def take_camera_info(self, name: str, message: Any) -> None:

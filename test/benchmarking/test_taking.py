@@ -1,4 +1,4 @@
-"""Pictures over a topic of this process. No time is asserted."""
+"""Images over a topic of this process. No time is asserted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.mark.ros
 @pytest.mark.parametrize("encoding", ["rgb8", "bgr8"])
-def test_pictures_come_and_are_timed(encoding):
+def test_images_come_and_are_timed(encoding):
     pytest.importorskip("rclpy", reason="rclpy is not installed")
     from refit_ros.benchmarking.taking import taking_ms
 
@@ -35,5 +35,5 @@ def test_where_nothing_comes_it_says_so_in_the_end(monkeypatch):
             return None
 
     nothing = SimpleNamespace(handle=Handle(), msg_type=None, raw=False)
-    with pytest.raises(RuntimeError, match="no picture came"):
+    with pytest.raises(RuntimeError, match="no image came"):
         taking._publish_and_take(SimpleNamespace(publish=lambda message: None), nothing, None)

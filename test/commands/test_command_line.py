@@ -62,7 +62,7 @@ def use(monkeypatch, run):
 @pytest.mark.parametrize(
     "error, sentence",
     [
-        (ValueError("the picture is empty"), "the picture is empty"),
+        (ValueError("the image is empty"), "the image is empty"),
         (FileNotFoundError(2, "No such file or directory", "a.pkl"), "a.pkl: no such file or directory"),
         (ModuleNotFoundError("No module named 'rclpy'", name="rclpy"), "rclpy cannot be imported: source a ROS 2"),
     ],

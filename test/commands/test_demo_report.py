@@ -90,7 +90,7 @@ def test_what_could_not_be_measured_is_null(args):
         ({}, None),
         ({"comparison": Comparison(0, 58, 0, 0, NAN, NAN, NAN)}, "nobody was found"),
         ({"frames_out": 3}, "only 3 of 60"),
-        ({"overlays": ({"camera1": IMAGE},)}, "an overlay picture did not come"),
+        ({"overlays": ({"camera1": IMAGE},)}, "an overlay image did not come"),
         ({"tf": 0}, "neither TF nor markers"),
         ({"diagnostics": {}}, "diagnostics is silent"),
         ({"latency_ms": np.full(58, 90.0)}, "longer than it did"),

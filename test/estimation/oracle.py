@@ -62,7 +62,7 @@ class Actor:
 
 
 class Stage:
-    """Actors before cameras; gives views (black pictures with true boxes) and the truth."""
+    """Actors before cameras; gives views (black images with true boxes) and the truth."""
 
     def __init__(self, actors, cameras, body=None):
         self.body = body or load_body()
@@ -95,10 +95,10 @@ class Stage:
                     continue
                 if calibration.sees(points).mean() > 0.3:
                     boxes.append(around(calibration.project(points)) + [-12, -12, 12, 12])
-            picture = np.zeros((calibration.height_px, calibration.width_px, 3), np.uint8)
+            image = np.zeros((calibration.height_px, calibration.width_px, 3), np.uint8)
             views.append(
                 View(
-                    picture,
+                    image,
                     calibration,
                     time_s,
                     self.believed[index],
@@ -165,7 +165,7 @@ class Oracle(nn.Module):
         inverse = np.linalg.inv(pose)
         turned, moved = carried(inverse, rotmats[0], transl, rest_pelvis)
         rotmats[0] = turned
-        # A single view mistakes the depth along its ray, and the place in the picture by some pixels.
+        # A single view mistakes the depth along its ray, and the place in the image by some pixels.
         scale = 1 + self.rng.normal(0, depth)
         pelvis = (moved + rest_pelvis) * scale
         pelvis[:2] += self.rng.normal(0, pixels, 2) * pelvis[2] / calibration.focal_px

@@ -51,7 +51,7 @@ def test_two_cross_and_keep_their_numbers():
 
 
 def test_single_camera_crossing_keeps_numbers_while_one_is_hidden():
-    """They pass each other along the picture, one a metre and a half behind the other."""
+    """They pass each other along the image, one a metre and a half behind the other."""
     cameras = ring(1)
     forward, right = cameras[0][1][:2, 2], cameras[0][1][:2, 0]
     forward = forward / np.linalg.norm(forward)
@@ -227,7 +227,7 @@ def test_what_is_published_is_one_body():
     assert np.isfinite(person.joint_stddev).all() and 0 < person.confidence <= 1
 
 
-def test_pictures_that_do_not_fit_are_left_out_with_the_reason():
+def test_images_that_do_not_fit_are_left_out_with_the_reason():
     stage = Stage([Actor((0, 0), seed=1)], ring(3))
     views = stage.views(0.0)
     bad = [

@@ -46,13 +46,13 @@ def test_the_overlay_covers_the_person_and_leaves_the_rest():
     for number in range(3):
         people = estimator.estimate(stage.views(number * 0.1))
     view = stage.views(0.2)[0]
-    picture = np.full((480, 640, 3), 100, np.uint8)
-    drawn = draw_overlay(picture, view.calibration, np.linalg.inv(view.fixed_from_camera), people, stage.body)
-    assert drawn.shape == picture.shape and drawn.dtype == np.uint8 and (picture == 100).all()
+    image = np.full((480, 640, 3), 100, np.uint8)
+    drawn = draw_overlay(image, view.calibration, np.linalg.inv(view.fixed_from_camera), people, stage.body)
+    assert drawn.shape == image.shape and drawn.dtype == np.uint8 and (image == 100).all()
     x, y = view.calibration.project(stage.in_camera(0, 0))[[3, 6]].mean(0).astype(int)
-    changed = (drawn != picture).any(-1)
+    changed = (drawn != image).any(-1)
     assert changed[y - 5 : y + 5, x - 5 : x + 5].all() and not changed[:, :60].any() and 0.01 < changed.mean() < 0.2
     behind = np.linalg.inv(view.fixed_from_camera)
     behind[2, 3] -= 100
-    assert np.array_equal(draw_overlay(picture, view.calibration, behind, people, stage.body, mesh=True), picture)
-    assert np.array_equal(draw_overlay(picture, view.calibration, np.eye(4), [], stage.body), picture)
+    assert np.array_equal(draw_overlay(image, view.calibration, behind, people, stage.body, mesh=True), image)
+    assert np.array_equal(draw_overlay(image, view.calibration, np.eye(4), [], stage.body), image)

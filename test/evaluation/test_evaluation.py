@@ -31,8 +31,8 @@ def staged(actors, count=4, sets=30, **plan) -> Staged:
         stage.time_s = number / 10
         truth.append(tuple(SimpleNamespace(id=10 + a, joints=stage.pose(a)[2]) for a in range(len(actors))))
     calibrations, poses = zip(*stage.cameras)
-    picture = np.zeros((480, 640, 3), np.uint8)
-    sequence = Staged(Plan("test", "none", count, **plan), calibrations, poses, ((picture,) * count,) * sets, tuple(truth))
+    image = np.zeros((480, 640, 3), np.uint8)
+    sequence = Staged(Plan("test", "none", count, **plan), calibrations, poses, ((image,) * count,) * sets, tuple(truth))
     object.__setattr__(sequence, "stage", stage)
     return sequence
 

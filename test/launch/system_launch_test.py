@@ -83,7 +83,7 @@ class TestWhatComesOut(unittest.TestCase):
             for status in self.listener.heard["/diagnostics"][-1].status
         }
 
-    def test_every_message_answers_a_set_of_pictures(self):
+    def test_every_message_answers_a_set_of_images(self):
         self.assertLessEqual(set(self.smpl), set(self.truth))
         for message in self.smpl.values():
             self.assertEqual(message.header.frame_id, "world")
@@ -155,7 +155,7 @@ class TestWhatComesOut(unittest.TestCase):
         joints = joints_of(person)
         self.assertTrue((points.min(0) <= joints.min(0) + 0.05).all() and (points.max(0) >= joints.max(0) - 0.05).all())
 
-    def test_the_overlay_is_as_large_as_the_picture(self):
+    def test_the_overlay_is_as_large_as_the_image(self):
         from sensor_msgs.msg import Image
 
         overlays = []

@@ -91,7 +91,7 @@ class Bench:
         self._publishers[topic].publish(message)
 
     def camera(self, stamp_ns: int, camera: str = "camera", **changes) -> None:
-        """One calibrated picture."""
+        """One calibrated image."""
         from node_fakes import image_message, info_message
 
         frame_id = changes.pop("frame_id", f"{camera}_optical")

@@ -153,7 +153,7 @@ def stamp_of(nanoseconds: int):
 def image_message(
     stamp_ns: int, width: int = 64, height: int = 48, encoding: str = "rgb8", frame_id: str = "camera_optical"
 ):
-    """A grey picture, filled with 100."""
+    """A grey image, filled with 100."""
     from sensor_msgs.msg import Image
 
     channels = {"rgb8": 3, "bgr8": 3, "mono8": 1}.get(encoding, 3)

@@ -1,4 +1,4 @@
-"""Whatever comes: dropped, counted, said at most once a second, never a crash, and good pictures go on."""
+"""Whatever comes: dropped, counted, said at most once a second, never a crash, and good images go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from refit_ros.node.rejections import Rejected, Rejections
 STAMP_NS = 1_700_000_000_000_000_000
 
 
-def bad_pictures() -> dict:
+def bad_images() -> dict:
     def changed(**fields):
         message = image_message(STAMP_NS)
         for name, value in fields.items():
@@ -68,14 +68,14 @@ def bad_pictures() -> dict:
         )
     ],
 )
-def test_a_bad_picture_is_dropped_and_counted_and_the_next_is_used(bench, kind):
+def test_a_bad_image_is_dropped_and_counted_and_the_next_is_used(bench, kind):
     from refit_ros.msg import SmplArray
 
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model())
     bench.connected("/human/smpl")
     bench.publish("/camera/camera_info", info_message(STAMP_NS))
-    bench.publish("/camera/image_raw", bad_pictures()[kind])
+    bench.publish("/camera/image_raw", bad_images()[kind])
     bench.wait(lambda: bench.node._rejections.total == 1, "the rejection")
     bench.camera(STAMP_NS + 50_000_000)
     assert bench.wait(lambda: messages, "a message")[0].header.stamp == stamp_of(STAMP_NS + 50_000_000)
@@ -114,13 +114,13 @@ def test_bad_camera_info_is_counted_and_a_good_one_mends_it(bench, kind):
     bench.wait(lambda: bench.node._rejections.of("camera").get("bad CameraInfo"), "the rejection")
     bench.publish("/camera/image_raw", image_message(STAMP_NS))
     bench.publish("/camera/image_raw", image_message(STAMP_NS + 1))
-    bench.wait(lambda: bench.node._rejections.of("camera").get("no CameraInfo"), "the rejected picture")
+    bench.wait(lambda: bench.node._rejections.of("camera").get("no CameraInfo"), "the rejected image")
     assert not messages
     bench.camera(STAMP_NS + 50_000_000)
     bench.wait(lambda: messages, "a message")
 
 
-def test_the_first_picture_may_come_before_its_camera_info(bench):
+def test_the_first_image_may_come_before_its_camera_info(bench):
     from refit_ros.msg import SmplArray
 
     messages = bench.listen(SmplArray, "/human/smpl")
@@ -140,7 +140,7 @@ def test_a_broken_jpeg_leaves_its_view_out(bench):
     bench.start(fake_model(), image_transport="compressed")
     bench.connected("/human/smpl")
     bench.publish("/camera/camera_info", info_message(STAMP_NS))
-    for index, data in enumerate((b"", b"\xff\xd8 no picture")):
+    for index, data in enumerate((b"", b"\xff\xd8 no image")):
         message = CompressedImage(format="jpeg", data=data)
         message.header.stamp = stamp_of(STAMP_NS + index)
         bench.publish("/camera/image_raw/compressed", message)

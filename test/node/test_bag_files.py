@@ -67,7 +67,7 @@ def test_ros_1_pipes_and_other_files(tmp_path):
 
 
 def test_depth_streams_are_no_cameras_and_are_told(tmp_path):
-    from test_recording import info, picture, rosbags
+    from test_recording import info, image, rosbags
 
     from refit_ros.node.bag_types import make_store
     from refit_ros.node.message_types import BagTypes
@@ -77,7 +77,7 @@ def test_depth_streams_are_no_cameras_and_are_told(tmp_path):
     with rosbags.Writer(tmp_path / "in", version=9, storage_plugin=rosbags.StoragePlugin.MCAP) as writer:
         for name, encoding in (("color", "rgb8"), ("depth", "16UC1"), ("aligned_depth", "mono16")):
             for topic, kind, message in (
-                ("image_raw", "sensor_msgs/msg/Image", picture(types, 10**18, name)),
+                ("image_raw", "sensor_msgs/msg/Image", image(types, 10**18, name)),
                 ("camera_info", "sensor_msgs/msg/CameraInfo", info(types, 10**18, name)),
             ):
                 if topic == "image_raw":

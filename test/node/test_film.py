@@ -10,7 +10,7 @@ from refit_ros.node.film import Lens, shoot
 
 
 class Stripes:
-    """A scene whose picture tells its time and camera."""
+    """A scene whose image tells its time and camera."""
 
     def __init__(self, cameras: int = 2, width: int = 64, height: int = 48) -> None:
         K = np.array([[60.0, 0, width / 2], [0, 60.0, height / 2], [0, 0, 1]])
@@ -26,12 +26,12 @@ class Stripes:
         return [time_s]
 
 
-def test_pictures_and_truth_belong_together():
+def test_images_and_truth_belong_together():
     film = shoot(Stripes(), rate_hz=10, length_s=0.8, at_most_s=60)
-    assert len(film) == 8 and [len(taken) for taken in film.pictures] == [8, 8]
+    assert len(film) == 8 and [len(taken) for taken in film.images] == [8, 8]
     for index in range(8):
         assert film.truth[index] == (index / 10,)
-        assert [int(taken[index][0, 0, 0]) for taken in film.pictures] == [index, index + 100]
+        assert [int(taken[index][0, 0, 0]) for taken in film.images] == [index, index + 100]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -48,19 +48,19 @@ def test_it_gets_shorter_where_patience_ends():
     assert len(film) == 1
 
 
-def test_told_to_stop_before_the_first_picture():
-    with pytest.raises(ValueError, match="before its first picture"):
+def test_told_to_stop_before_the_first_image():
+    with pytest.raises(ValueError, match="before its first image"):
         shoot(Stripes(), rate_hz=10, length_s=1, at_most_s=60, go_on=lambda: False)
 
 
-def test_a_lens_bends_the_picture_as_its_calibration_says():
-    """A dot of the pinhole picture is found where the calibration projects its ray to."""
+def test_a_lens_bends_the_image_as_its_calibration_says():
+    """A dot of the pinhole image is found where the calibration projects its ray to."""
     K = np.array([[200.0, 0, 160], [0, 200.0, 120], [0, 0, 1]])
     calibration = Calibration("camera", "camera", 320, 240, K, "plumb_bob", np.array([-0.25, 0.05, 0.001, -0.002, 0.0]))
     for dot in ((160, 120), (250, 60), (60, 180)):
-        picture = np.zeros((240, 320, 3), np.uint8)
-        picture[dot[1] - 2 : dot[1] + 3, dot[0] - 2 : dot[0] + 3] = 255
-        seen = Lens(calibration).look(picture)[..., 0].astype(float)
+        image = np.zeros((240, 320, 3), np.uint8)
+        image[dot[1] - 2 : dot[1] + 3, dot[0] - 2 : dot[0] + 3] = 255
+        seen = Lens(calibration).look(image)[..., 0].astype(float)
         rows, columns = np.mgrid[:240, :320]
         found = np.array([(columns * seen).sum(), (rows * seen).sum()]) / seen.sum()
         ray = np.linalg.inv(K) @ (*dot, 1.0)

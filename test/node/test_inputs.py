@@ -21,7 +21,7 @@ class Rig:
         self.builder = SetBuilder(["front"], 10**7, 0.05, 0.5)
         self.rejections, self.used = Rejections(lambda sentence: None), Counter()
         intake = SimpleNamespace(
-            cameras=["front"], builder=self.builder, used=self.used, rejections=self.rejections, pictures={"front": 0}
+            cameras=["front"], builder=self.builder, used=self.used, rejections=self.rejections, images={"front": 0}
         )
         self.inputs = Inputs(
             intake,

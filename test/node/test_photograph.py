@@ -29,11 +29,11 @@ def test_a_photograph_through_the_whole_path(bench, capfd):
     markers, tf = bench.listen(MarkerArray, "/human/markers"), bench.listen(TFMessage, "/tf")
     bench.start(load=load_model, weights="untrained", detector="full_image", device="cpu", birth_hits=1, publish_mesh=True)
     bench.connected("/human/smpl", "/human/camera/overlay", "/human/markers", "/tf")
-    picture = Image(width=width, height=height, encoding="rgb8", step=3 * width)
-    picture.header.stamp, picture.header.frame_id = stamp_of(STAMP_NS), "camera_optical"
-    picture.data = array.array("B", photograph.tobytes())
+    image = Image(width=width, height=height, encoding="rgb8", step=3 * width)
+    image.header.stamp, image.header.frame_id = stamp_of(STAMP_NS), "camera_optical"
+    image.data = array.array("B", photograph.tobytes())
     bench.publish("/camera/camera_info", info_message(STAMP_NS, width, height, focal_px=float(np.hypot(width, height))))
-    bench.publish("/camera/image_raw", picture)
+    bench.publish("/camera/image_raw", image)
 
     message = bench.wait(lambda: messages, "a message", 60)[0]
     assert message.header.stamp == stamp_of(STAMP_NS) and message.header.frame_id == "camera_optical"
@@ -55,6 +55,6 @@ def test_a_photograph_through_the_whole_path(bench, capfd):
     mesh = next(m for m in bench.wait(lambda: markers, "markers")[0].markers if m.ns == "mesh")
     assert len(mesh.points) == bench.node._model.body.faces.size
     overlay = bench.wait(lambda: overlays, "an overlay")[0]
-    assert overlay.header.stamp == stamp_of(STAMP_NS)  # where the body is drawn, if it is in the picture at all, is chance
+    assert overlay.header.stamp == stamp_of(STAMP_NS)  # where the body is drawn, if it is in the image at all, is chance
     assert (overlay.height, overlay.width, len(overlay.data)) == (height, width, 3 * width * height)
     assert capfd.readouterr().err.count("untrained: what is published means nothing") == 1

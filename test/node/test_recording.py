@@ -24,7 +24,7 @@ STEP_NS = 33_000_000
 
 
 def write_bag(path: Path, cameras: list[str], sets: int = 6, mcap: bool = True, static: bool = True) -> Path:
-    """Grey pictures of 64 x 48 px, recorded 10 ms after they were taken; cameras in a row, 1 m apart."""
+    """Grey images of 64 x 48 px, recorded 10 ms after they were taken; cameras in a row, 1 m apart."""
     store = make_store()
     types = BagTypes(store)
     plugin = rosbags.StoragePlugin.MCAP if mcap else rosbags.StoragePlugin.SQLITE3
@@ -50,15 +50,15 @@ def write_bag(path: Path, cameras: list[str], sets: int = 6, mcap: bool = True, 
         }
         for tick in range(sets):
             stamp_ns = START_NS + tick * STEP_NS
-            for camera, (pictures, infos) in streams.items():
+            for camera, (images, infos) in streams.items():
                 infos(info(types, stamp_ns, f"{camera}_optical"), stamp_ns + 9_000_000)
-                pictures(picture(types, stamp_ns, f"{camera}_optical"), stamp_ns + 10_000_000)
+                images(image(types, stamp_ns, f"{camera}_optical"), stamp_ns + 10_000_000)
         if static:
-            tf(message, START_NS + 20_000_000)  # recorded after the first pictures
+            tf(message, START_NS + 20_000_000)  # recorded after the first images
     return path
 
 
-def picture(types, stamp_ns: int, frame_id: str):
+def image(types, stamp_ns: int, frame_id: str):
     message = types.new("sensor_msgs/msg/Image")
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
     message.header.frame_id, message.encoding = frame_id, "rgb8"

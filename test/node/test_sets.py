@@ -20,7 +20,7 @@ def frame(camera: str, milliseconds: float) -> Frame:
 
 
 class Rig:
-    """A builder whose pictures arrive `delay_ms` after they were taken, unless told otherwise."""
+    """A builder whose images arrive `delay_ms` after they were taken, unless told otherwise."""
 
     def __init__(self, cameras: str, slop_ms: float = 10, deadline_ms: float = 50, timeout_ms: float = 500) -> None:
         self.builder = SetBuilder(list(cameras), round(slop_ms * MS), deadline_ms / 1e3, timeout_ms / 1e3)
@@ -114,7 +114,7 @@ def test_the_very_first_set_is_complete():
     assert rig.add("b", 0) is None and rig.add("a", 1) is None and rig.add("c", 2) == ["a", "b", "c"]
 
 
-def test_a_picture_that_comes_after_its_set_is_late():
+def test_a_image_that_comes_after_its_set_is_late():
     rig = Rig("ab")
     rig.warm("ab")
     rig.add("a", 0)
@@ -124,7 +124,7 @@ def test_a_picture_that_comes_after_its_set_is_late():
     assert rig.builder.counts("b")["late"] == before + 1
 
 
-def test_pictures_out_of_order_and_repeated_are_late():
+def test_images_out_of_order_and_repeated_are_late():
     rig = Rig("a")
     rig.add("a", 100)
     assert rig.add("a", 100) is None and rig.add("a", 50) is None
@@ -246,7 +246,7 @@ def test_while_the_others_stall_one_camera_with_a_wrong_clock_is_not_taken_for_t
 
 
 def test_a_camera_always_out_of_step_is_soon_not_waited_for():
-    """Its pictures lie 16 ms from the other's, more than the slop: the first camera goes on at its own time."""
+    """Its images lie 16 ms from the other's, more than the slop: the first camera goes on at its own time."""
     rig = Rig("ab", slop_ms=5)
     waited = 0
     for tick in range(200):
@@ -311,7 +311,7 @@ def test_jump_is_longer_than_any_slop():
 BOXES = Boxes(np.array([[1.0, 2, 3, 4]]), np.ones(1))
 
 
-def test_boxes_find_their_picture_whichever_comes_first():
+def test_boxes_find_their_image_whichever_comes_first():
     join = BoxJoin(wait_s=0.1)
     assert join.add_frame(frame("a", 0), 0.0) == []
     assert [f.boxes for f in join.add_boxes(START_NS, BOXES, 0.05)] == [BOXES]
@@ -320,14 +320,14 @@ def test_boxes_find_their_picture_whichever_comes_first():
     assert join.next_deadline_s() is None
 
 
-def test_a_picture_without_boxes_goes_on_after_the_wait():
+def test_a_image_without_boxes_goes_on_after_the_wait():
     join = BoxJoin(wait_s=0.1)
     join.add_frame(frame("a", 0), 0.0)
     assert join.next_deadline_s() == pytest.approx(0.1) and join.poll(0.09) == []
     assert [f.boxes for f in join.poll(0.1)] == [None]
 
 
-def test_boxes_of_a_newer_picture_pass_the_older_ones_by():
+def test_boxes_of_a_newer_image_pass_the_older_ones_by():
     join = BoxJoin(wait_s=1.0)
     for milliseconds in (0, 33, 66):
         join.add_frame(frame("a", milliseconds), milliseconds / 1e3)

@@ -49,7 +49,7 @@ def test_a_view_without_extrinsics_is_left_out_and_counted(bench):
     bench.wait(lambda: messages, "a message")
     bench.camera(STAMP_NS + 95_000_000, "right")
     bench.camera(STAMP_NS + 100_000_000, "left")
-    bench.wait(lambda: messages[-1].header.stamp == stamp_of(STAMP_NS + 100_000_000), "the used picture's stamp")
+    bench.wait(lambda: messages[-1].header.stamp == stamp_of(STAMP_NS + 100_000_000), "the used image's stamp")
     assert list(messages[-1].cameras) == ["left"] and duration_ns(messages[-1].sync_spread) == 0
     assert len(messages[-1].people) == 1
     assert bench.node._rejections.of("right")["no extrinsics"] >= 1
@@ -69,12 +69,12 @@ def test_cameras_out_of_step_and_without_extrinsics_are_diagnosed(bench):
     bench.connected("/human/smpl")
     bench.stand("left_optical", np.eye(4), "map")
 
-    def told() -> bool:  # two cameras that never take a picture at the same time, the left one last
+    def told() -> bool:  # two cameras that never take an image at the same time, the left one last
         told.index += 1
         for camera, offset_ns in (("right", 0), ("left", 50_000_000)):
-            before = bench.node._intake.pictures[camera]
+            before = bench.node._intake.images[camera]
             bench.camera(STAMP_NS + told.index * 100_000_000 + offset_ns, camera)
-            bench.wait(lambda camera=camera, before=before: bench.node._intake.pictures[camera] > before, "the image")
+            bench.wait(lambda camera=camera, before=before: bench.node._intake.images[camera] > before, "the image")
         found = statuses(arrays[-1]) if arrays else {}
         return (
             bool(found)
@@ -99,7 +99,7 @@ def test_the_latest_set_wins_and_what_it_replaced_is_counted(bench):
     bench.connected("/human/smpl")
     for index in range(6):
         bench.camera(STAMP_NS + index * 100_000_000)
-        bench.wait(lambda index=index: bench.node._intake.pictures["camera"] == index + 1, "the picture to arrive")
+        bench.wait(lambda index=index: bench.node._intake.images["camera"] == index + 1, "the image to arrive")
         if index == 0:
             bench.wait(lambda: bench.node._worker.mailbox._item is None, "the first set to be taken")
     gate.set()
@@ -165,7 +165,7 @@ def test_boxes_come_from_vision_msgs_where_they_are_installed(bench):
     np.testing.assert_allclose(found.confidence, [0.75])
 
 
-def test_compressed_pictures(bench):
+def test_compressed_images(bench):
     import cv2
     from node_fakes import info_message
     from refit_ros.msg import SmplArray
@@ -174,9 +174,9 @@ def test_compressed_pictures(bench):
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), image_transport="compressed")
     bench.connected("/human/smpl")
-    picture = np.zeros((48, 64, 3), np.uint8)
-    picture[..., 2] = 200  # OpenCV's red
-    message = CompressedImage(format="png", data=cv2.imencode(".png", picture)[1].tobytes())
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[..., 2] = 200  # OpenCV's red
+    message = CompressedImage(format="png", data=cv2.imencode(".png", image)[1].tobytes())
     message.header.stamp, message.header.frame_id = stamp_of(STAMP_NS), "camera_optical"
     bench.publish("/camera/camera_info", info_message(STAMP_NS))
     bench.publish("/camera/image_raw/compressed", message)
@@ -196,7 +196,7 @@ def test_a_camera_is_lost_and_comes_back(bench):
     tick = 0
 
     def both(alive: tuple[str, ...], until: list[str]) -> None:
-        """Picture after picture until a message is about these cameras."""
+        """Image after image until a message is about these cameras."""
         nonlocal tick
         messages.clear()
 

@@ -104,7 +104,7 @@ def joints_of(person) -> np.ndarray:
     [{}, {"distortion": (-0.28, 0.07, 0.001, -0.002, 0.0)}, {"compressed": True}],
     ids=["pinhole", "distorted", "compressed"],
 )
-def test_truth_projects_onto_the_people_in_the_pictures(ros_context, more):
+def test_truth_projects_onto_the_people_in_the_images(ros_context, more):
     """By CameraInfo and static TF alone, the true joints fall on pixels that the empty room does not have."""
     came = play(ros_context, CompressedImage if more.get("compressed") else Image, **more)
     stamp = max(common_stamps(came))

@@ -110,13 +110,13 @@ def test_overlay_only_while_somebody_looks(bench, monkeypatch):
     bench.camera(STAMP_NS)
     bench.wait(lambda: bench.node._tally.sets == 1, "the first set")
     assert not drawn
-    pictures = bench.listen(Image, "/human/camera/overlay")
+    images = bench.listen(Image, "/human/camera/overlay")
     bench.connected("/human/camera/overlay")
     bench.camera(STAMP_NS + 100_000_000)
-    picture = bench.wait(lambda: pictures, "a picture")[0]
-    assert picture.header.stamp == stamp_of(STAMP_NS + 100_000_000) and picture.header.frame_id == "camera_optical"
-    assert (picture.width, picture.height, picture.step, picture.encoding) == (64, 48, 192, "rgb8")
-    assert bytes(picture.data) == bytes([50]) * 192 * 48
+    overlay = bench.wait(lambda: images, "a overlay")[0]
+    assert overlay.header.stamp == stamp_of(STAMP_NS + 100_000_000) and overlay.header.frame_id == "camera_optical"
+    assert (overlay.width, overlay.height, overlay.step, overlay.encoding) == (64, 48, 192, "rgb8")
+    assert bytes(overlay.data) == bytes([50]) * 192 * 48
 
 
 def test_markers_show_everybody_and_take_down_who_is_gone(bench):

@@ -89,14 +89,14 @@ def test_a_camera_whose_frame_is_the_fixed_frame_needs_no_tf(bench):
     assert list(bench.wait(lambda: messages, "a message")[0].cameras) == ["camera"]
 
 
-def test_a_transform_that_comes_after_its_picture_is_waited_for(bench):
+def test_a_transform_that_comes_after_its_image_is_waited_for(bench):
     from refit_ros.msg import SmplArray
 
     messages = bench.listen(SmplArray, "/human/smpl")
     bench.start(fake_model(), fixed_frame="map", transform_wait_s=5.0)
     bench.connected("/human/smpl")
     bench.camera(STAMP_NS)
-    bench.wait(lambda: bench.node._intake.pictures["camera"] == 1, "the picture")
+    bench.wait(lambda: bench.node._intake.images["camera"] == 1, "the image")
     assert not messages
     bench.stand("camera_optical", np.eye(4), "map")
     assert list(bench.wait(lambda: messages, "a message")[0].cameras) == ["camera"]

@@ -39,7 +39,7 @@ def info(focal_px: float = 500.0, frame_id: str = "left_optical"):
 
 
 def diagnostics(name: str, state: str, level, text: str, rate: str):
-    values = [SimpleNamespace(key="state", value=state), SimpleNamespace(key="pictures per second", value=rate)]
+    values = [SimpleNamespace(key="state", value=state), SimpleNamespace(key="images per second", value=rate)]
     pipeline = SimpleNamespace(name="/refit: pipeline", message="", level=b"\0", values=[])
     return SimpleNamespace(
         status=[pipeline, SimpleNamespace(name=f"/refit: camera {name}", message=text, level=level, values=values)]
@@ -122,7 +122,7 @@ def test_a_camera_stands_where_its_transform_says(types, scene):
 
 
 def test_what_the_node_says_of_its_cameras(scene):
-    scene.take_diagnostics(diagnostics("left", "live", b"\0", "29.9 pictures/s", "29.90"), 1.0)
+    scene.take_diagnostics(diagnostics("left", "live", b"\0", "29.9 images/s", "29.90"), 1.0)
     scene.take_diagnostics(diagnostics("left", "silent", b"\2", "silent for 3.0 s", "0.00"), 2.0)
     (camera,) = scene.state(2.0).cameras
     assert (camera.name, camera.state, camera.level) == ("left", "silent", 2)

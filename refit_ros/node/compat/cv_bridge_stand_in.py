@@ -150,7 +150,7 @@ class CvBridge:
         except cv2.error:
             image = None
         if image is None:
-            raise CvBridgeError(f"{data.size} bytes in format '{cmprs_img_msg.format}' are no picture that can be read")
+            raise CvBridgeError(f"{data.size} bytes in format '{cmprs_img_msg.format}' are no image that can be read")
         if desired_encoding == "passthrough":
             return image
         bits = image.dtype.itemsize * 8

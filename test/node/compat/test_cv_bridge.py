@@ -9,7 +9,7 @@ def bridge(compat_module):
     return compat_module.CvBridge()
 
 
-def picture(height: int = 6, width: int = 8, channels: int = 3, dtype: str = "uint8") -> np.ndarray:
+def taken(height: int = 6, width: int = 8, channels: int = 3, dtype: str = "uint8") -> np.ndarray:
     values = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, (height, width, channels), dtype=dtype)
     return values[..., 0] if channels == 1 else values
 
@@ -32,7 +32,7 @@ def picture(height: int = 6, width: int = 8, channels: int = 3, dtype: str = "ui
     ],
 )
 def test_there_and_back_is_the_same(bridge, encoding, channels, dtype):
-    image = picture(channels=channels) if dtype == "float32" else picture(channels=channels, dtype=dtype)
+    image = taken(channels=channels) if dtype == "float32" else taken(channels=channels, dtype=dtype)
     image = image.astype(dtype)
     message = bridge.cv2_to_imgmsg(image, encoding)
     assert (message.height, message.width, message.encoding) == (6, 8, encoding)
@@ -44,11 +44,11 @@ def test_there_and_back_is_the_same(bridge, encoding, channels, dtype):
 
 
 def test_colours_change_places(bridge):
-    image = picture()
+    image = taken()
     assert np.array_equal(bridge.imgmsg_to_cv2(bridge.cv2_to_imgmsg(image, "bgr8"), "rgb8"), image[..., ::-1])
-    grey = bridge.imgmsg_to_cv2(bridge.cv2_to_imgmsg(picture(channels=1), "mono8"), "rgb8")
-    assert np.array_equal(grey, np.repeat(picture(channels=1)[..., None], 3, axis=2))
-    with_alpha = picture(channels=4)
+    grey = bridge.imgmsg_to_cv2(bridge.cv2_to_imgmsg(taken(channels=1), "mono8"), "rgb8")
+    assert np.array_equal(grey, np.repeat(taken(channels=1)[..., None], 3, axis=2))
+    with_alpha = taken(channels=4)
     assert np.array_equal(bridge.imgmsg_to_cv2(bridge.cv2_to_imgmsg(with_alpha, "bgra8"), "rgb8"), with_alpha[..., 2::-1])
 
 
@@ -61,7 +61,7 @@ def test_sixteen_bits_become_eight(bridge):
 @pytest.mark.parametrize("pattern, red", [("rggb", (0, 0)), ("bggr", (1, 1)), ("gbrg", (1, 0)), ("grbg", (0, 1))])
 def test_bayer_patterns_put_red_where_red_was(bridge, pattern, red):
     mosaic = np.zeros((8, 8), np.uint8)
-    mosaic[red[0] :: 2, red[1] :: 2] = 200  # a red picture
+    mosaic[red[0] :: 2, red[1] :: 2] = 200  # a red taken
     colours = bridge.imgmsg_to_cv2(bridge.cv2_to_imgmsg(mosaic, f"bayer_{pattern}8"), "rgb8")[3:5, 3:5].mean(axis=(0, 1))
     assert colours[0] > 150 and colours[1] < 20 and colours[2] < 20
 
@@ -75,25 +75,25 @@ def test_yuv_pairs_become_the_colour_they_mean(bridge):
 
 
 def test_rows_longer_than_the_picture_are_cut(bridge):
-    message = bridge.cv2_to_imgmsg(picture(width=8), "rgb8")
+    message = bridge.cv2_to_imgmsg(taken(width=8), "rgb8")
     message.width = 6  # the step stays that of 8 px
-    assert np.array_equal(bridge.imgmsg_to_cv2(message, "rgb8"), picture(width=8)[:, :6])
+    assert np.array_equal(bridge.imgmsg_to_cv2(message, "rgb8"), taken(width=8)[:, :6])
 
 
 def test_header_is_carried_over(bridge):
     from std_msgs.msg import Header
 
-    message = bridge.cv2_to_imgmsg(picture(), "rgb8", header=Header(frame_id="camera_optical_frame"))
+    message = bridge.cv2_to_imgmsg(taken(), "rgb8", header=Header(frame_id="camera_optical_frame"))
     assert message.header.frame_id == "camera_optical_frame"
 
 
 def test_what_cannot_be_is_refused(bridge, compat_module):
     refused = compat_module.CvBridgeError
     with pytest.raises(refused):
-        bridge.cv2_to_imgmsg(picture(), "mono8")
+        bridge.cv2_to_imgmsg(taken(), "mono8")
     with pytest.raises(refused):
-        bridge.imgmsg_to_cv2(bridge.cv2_to_imgmsg(picture(channels=1), "8UC1"), "rgb8")
-    message = bridge.cv2_to_imgmsg(picture(), "rgb8")
+        bridge.imgmsg_to_cv2(bridge.cv2_to_imgmsg(taken(channels=1), "8UC1"), "rgb8")
+    message = bridge.cv2_to_imgmsg(taken(), "rgb8")
     message.encoding = "no such encoding"
     with pytest.raises(refused):
         bridge.imgmsg_to_cv2(message, "rgb8")
@@ -103,7 +103,7 @@ def test_what_cannot_be_is_refused(bridge, compat_module):
 @pytest.mark.parametrize("change", [{"height": 0}, {"width": 0}, {"step": 3}, {"height": 60}, {"width": 9}])
 def test_sizes_that_do_not_fit_are_refused(bridge, compat_module, change):
     """The stand-in alone: the real one lets NumPy speak, or reads what is there."""
-    message = bridge.cv2_to_imgmsg(picture(), "rgb8")
+    message = bridge.cv2_to_imgmsg(taken(), "rgb8")
     for name, value in change.items():
         setattr(message, name, value)
     with pytest.raises(compat_module.CvBridgeError):
@@ -111,7 +111,7 @@ def test_sizes_that_do_not_fit_are_refused(bridge, compat_module, change):
 
 
 def test_png_is_kept_to_the_bit(bridge):
-    image = picture()
+    image = taken()
     message = bridge.cv2_to_compressed_imgmsg(image, "png")
     assert "png" in message.format
     assert np.array_equal(bridge.compressed_imgmsg_to_cv2(message), image)
@@ -119,7 +119,7 @@ def test_png_is_kept_to_the_bit(bridge):
 
 
 @pytest.mark.parametrize("compat_module", ["stand_in"], indirect=True)
-@pytest.mark.parametrize("data", [b"", b"not a picture", b"\xff\xd8\xff\xe0 cut off"])
+@pytest.mark.parametrize("data", [b"", b"not a taken", b"\xff\xd8\xff\xe0 cut off"])
 def test_bytes_that_are_no_picture_are_refused(bridge, compat_module, data):
     """The stand-in alone: the real one gives None or OpenCV's own error."""
     from sensor_msgs.msg import CompressedImage
