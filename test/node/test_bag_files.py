@@ -67,7 +67,7 @@ def test_ros_1_pipes_and_other_files(tmp_path):
 
 
 def test_depth_streams_are_no_cameras_and_are_told(tmp_path):
-    from test_recording import info, image, rosbags
+    from test_recording import image, info, rosbags
 
     from refit_ros.node.bag_types import make_store
     from refit_ros.node.message_types import BagTypes
