@@ -140,8 +140,10 @@ class Solver:
             return []
         flat = [index for group in groups for index in group]
         person = np.concatenate([[number] * len(group) for number, group in enumerate(groups)])
-        rotations = np.stack([encoded.camera(index).rotation for index in flat])
-        views = Views(torch.tensor(person, dtype=torch.int64, device=self.device), self._tensor(rotations))
+        views = None  # where nobody is seen twice there is nothing to agree on
+        if len(flat) > len(groups):
+            rotations = np.stack([encoded.camera(index).rotation for index in flat])
+            views = Views(torch.tensor(person, dtype=torch.int64, device=self.device), self._tensor(rotations))
         betas = None
         if any(prior.held is not None for prior in priors):
             rows = [np.full(10, np.nan) if priors[p].held is None else priors[p].held for p in person]
