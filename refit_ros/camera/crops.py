@@ -7,7 +7,8 @@ A lens with distortion or two focal lengths is undone in the same one resampling
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -151,12 +152,19 @@ def cut_all(
         )
     else:
         patches = normalised(np.stack([cut(i, c, s, size) for i, c, s in zip(images, calibrations, squares)]))
+    return replace(without_images(calibrations, squares, device), images=patches.to(device))
+
+
+def without_images(
+    calibrations: Sequence[Calibration], squares: Sequence[Square], device: torch.device | str = "cpu"
+) -> Crops:
+    """Where crops lie, of images that are elsewhere."""
 
     def batch(values) -> torch.Tensor:
         return torch.tensor(np.array(values), dtype=torch.float32)
 
     crops = Crops(
-        images=patches,
+        images=torch.zeros(len(squares), 3, 0, 0),
         center_px=batch([s.center_px for s in squares]),
         side_px=batch([s.side_px for s in squares]),
         focal_px=batch([c.focal_px for c in calibrations]),

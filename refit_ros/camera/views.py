@@ -15,7 +15,7 @@ from refit_ros.camera.calibration import Calibration
 class View:
     """One camera's image of a synchronized set."""
 
-    image: np.ndarray  # (H, W, 3) uint8 RGB, as the camera gave it (distorted)
+    image: np.ndarray | None  # (H, W, 3) uint8 RGB, as the camera gave it (distorted); None: it is on another machine
     calibration: Calibration
     stamp_s: float  # capture time
     fixed_from_camera: np.ndarray | None = None  # (4, 4) m; None: no extrinsics are known
@@ -26,7 +26,7 @@ class View:
 class Camera:
     """A usable view: its image, its lens and its pose."""
 
-    image: np.ndarray  # (H, W, 3) uint8 RGB
+    image: np.ndarray | None  # (H, W, 3) uint8 RGB; None: it is on another machine
     calibration: Calibration
     stamp_s: float
     fixed_from_camera: np.ndarray  # (4, 4) m
@@ -77,13 +77,8 @@ def _fault(view: View, several: bool) -> str | None:
         calibration.check()
     except ValueError as error:
         return str(error)
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        return f"image is {image.dtype} {image.shape}, expected uint8 (height, width, 3)"
-    if image.shape[:2] != (calibration.height_px, calibration.width_px):
-        return (
-            f"image is {image.shape[1]} x {image.shape[0]} px, but calibrated for "
-            f"{calibration.width_px} x {calibration.height_px}"
-        )
+    if image is not None and (fault := _fault_of_image(image, calibration)) is not None:
+        return fault
     if not np.isfinite(view.stamp_s):
         return "its stamp is not a number"
     if view.fixed_from_camera is None:
@@ -93,6 +88,17 @@ def _fault(view: View, several: bool) -> str | None:
         return "its pose in the fixed frame is not a finite 4 x 4 matrix"
     if abs(np.linalg.det(pose[:3, :3]) - 1) > 0.05:
         return "its pose in the fixed frame is no rigid motion"
+    return None
+
+
+def _fault_of_image(image: np.ndarray, calibration: Calibration) -> str | None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        return f"image is {image.dtype} {image.shape}, expected uint8 (height, width, 3)"
+    if image.shape[:2] != (calibration.height_px, calibration.width_px):
+        return (
+            f"image is {image.shape[1]} x {image.shape[0]} px, but calibrated for "
+            f"{calibration.width_px} x {calibration.height_px}"
+        )
     return None
 
 

@@ -26,9 +26,9 @@ class Features:
     maps: Tensor  # (B, M, S / 4, S / 4): one channel for each marker
     pooled: Tensor  # (B, C)
 
-    def to(self, dtype: torch.dtype) -> Features:
-        """The same in the precision that the loop runs in."""
-        return Features(self.maps.to(dtype), self.pooled.to(dtype))
+    def to(self, kind: torch.dtype | torch.device) -> Features:
+        """The same in another precision, or on another device."""
+        return Features(self.maps.to(kind), self.pooled.to(kind))
 
 
 class Reader(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -71,25 +71,41 @@ class WithFallback:
 
     def __init__(self, detector: Detector, other: Detector, least_confidence: float, rests: bool = True) -> None:
         """rests: False where images do not follow one another in time, so that each is worth a look."""
-        self._detector, self._other, self._least, self._rests = detector, other, least_confidence, rests
-        self._in_vain = self._resting = 0
+        self._detector, self._other, self._least, self._turns = detector, other, least_confidence, Turns(rests)
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
         """The first detector's boxes, or the other's."""
         found = self._detector.find(images)
-        if self._somebody(found):
-            return found
-        if self._resting > 0:
-            self._resting -= 1
+        if somebody(found, self._least) or not self._turns.due():
             return found
         others = self._other.find(images)
-        if self._somebody(others):
+        return others if self._turns.answered(somebody(others, self._least), len(images)) else found
+
+
+class Turns:
+    """When the slow one is asked, as `WithFallback` says."""
+
+    def __init__(self, rests: bool) -> None:
+        self._rests = rests
+        self._in_vain = self._resting = 0
+
+    def due(self) -> bool:
+        """Ask once for each set in which the first has found nobody."""
+        if self._resting > 0:
+            self._resting -= 1
+            return False
+        return True
+
+    def answered(self, found: bool, images: int) -> bool:
+        """Whether it has found somebody in so many images; returns the same."""
+        if found:
             self._in_vain = 0
-            return others
-        if self._rests:
-            self._resting = min(2**self._in_vain, LONGEST_REST) * len(images) - 1
+        elif self._rests:
+            self._resting = min(2**self._in_vain, LONGEST_REST) * images - 1
             self._in_vain = min(self._in_vain + 1, LONGEST_REST)
         return found
 
-    def _somebody(self, found: Sequence[Boxes]) -> bool:
-        return any((boxes.confidence >= self._least).any() for boxes in found)
+
+def somebody(found: Iterable[Boxes], least_confidence: float) -> bool:
+    """Whether any image shows anybody."""
+    return any((boxes.confidence >= least_confidence).any() for boxes in found)

@@ -45,6 +45,12 @@ class Landmarks:
         return Landmarks(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
+def no_landmarks() -> Landmarks:
+    """Of nobody."""
+    shapes = (COUNT, 2), (COUNT,), (COUNT,), (COUNT, 3), (), (COUNT,), (4,), (4,)
+    return Landmarks(*(np.zeros((0, *shape)) for shape in shapes))
+
+
 class LandmarkNetwork:
     """BlazePose `lite`, `full` or `heavy`, on the CPU."""
 

@@ -25,6 +25,21 @@ class CropPlan:
     newcomers: tuple[tuple[int, float], ...]  # (crop, confidence of its box), the most certain first
     dropped: int  # boxes for which there was no room
 
+    def without(self, cameras: Collection[int]) -> CropPlan:
+        """The part that other cameras show."""
+        kept = [index for index, crop in enumerate(self.crops) if crop.camera not in cameras]
+        if len(kept) == len(self.crops):
+            return self
+        new = {old: index for index, old in enumerate(kept)}
+        followed = {number: tuple(new[crop] for crop in own if crop in new) for number, own in self.followed.items()}
+        return CropPlan(
+            tuple(self.crops[index] for index in kept),
+            {number: own for number, own in followed.items() if own},
+            tuple((number, new[crop]) for number, crop in self.probes if crop in new),
+            tuple((new[crop], confidence) for crop, confidence in self.newcomers if crop in new),
+            self.dropped,
+        )
+
 
 def plan_crops(
     predictions: Sequence[Prediction],

@@ -12,23 +12,24 @@ from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.views import Camera, View, usable
 from refit_ros.core.refit import Refit
 from refit_ros.detection.protocol import cleaned
-from refit_ros.detection.registry import make_detector
-from refit_ros.detection.results import as_detector
 from refit_ros.estimation.budget import Budget
 from refit_ros.estimation.contradictions import contradictions
 from refit_ros.estimation.crop_plan import plan_crops
 from refit_ros.estimation.detections import Detections, associate_detections, heard
 from refit_ros.estimation.evidence import Evidence
+from refit_ros.estimation.eyes import NO_ANSWER, Eyes, FeatureEyes
 from refit_ros.estimation.lifecycle import CLOCK_SET_BACK_S, Everybody, admitted, brought_up, managed, newborn_log_odds
 from refit_ros.estimation.mesh import person_vertices
 from refit_ros.estimation.pose_estimation import FrameEstimates, PoseEstimation
 from refit_ros.estimation.predicted_views import Prediction, predict_views
 from refit_ros.estimation.publish import publish
+from refit_ros.estimation.search import Searcher, detectors
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.smooth import Smoother
 from refit_ros.estimation.solve import Solver
 from refit_ros.estimation.tracks import predicted_pose
 from refit_ros.estimation.types import People, Person
+from refit_ros.estimation.view_evidence import Search, expectations, features_in_order
 from refit_ros.tracking import root_state
 from refit_ros.tracking.config import DEFAULT, TrackerConfig
 from refit_ros.tracking.moved_cameras import MovedCameras
@@ -41,7 +42,7 @@ UNSURE_M = 0.25  # a prediction less sure than this wants the detector's word be
 class Estimator:
     """Finds, follows, matches and fuses people. One set of images at a time, in the order of their stamps.
 
-    A set goes through stages from values to values: predicted views, detections, crops, poses, people.
+    A set goes through stages from values to values: predicted views, detections, crops, what they show, poses, people.
     """
 
     def __init__(
@@ -50,14 +51,17 @@ class Estimator:
         settings: Settings | None = None,
         detector: object | None = None,
         config: TrackerConfig = DEFAULT,
+        eyes: Eyes | None = None,
     ) -> None:
         """detector: an own one instead of the settings', an object with `find(images)` (see detection/results.py).
+        eyes: where images are looked at, if not here.
 
         Raises ValueError or FileNotFoundError, with a sentence, where the detector cannot be had.
         """
         self.settings, self.config = settings or Settings(), config
         self._solver = Solver(network.eval(), self.settings.known_height_m)
-        self._detector = make_detector(self.settings, self._solver.device) if detector is None else as_detector(detector)
+        self._eyes = eyes or FeatureEyes(network, detectors(self.settings, self._solver.device, detector))
+        self._searcher = Searcher(self._eyes, self.settings)
         self._several = False  # more than one camera, or extrinsics, were ever seen
         self._held: dict[int, np.ndarray] = {}
         self.reset()
@@ -119,18 +123,25 @@ class Estimator:
         detected_s = time.perf_counter()
         size = self._solver.network.config.image_size
         plan = plan_crops(predictions, detections, cameras, self._moved.suspected, self.settings, size, self.config)
+        seen = self._eyes.look(cameras, expectations(plan.crops))
+        unseen = {crop.camera for crop in plan.crops} - set(seen)
+        left_out |= {cameras[index].name: NO_ANSWER for index in unseen}
+        plan = plan.without(unseen)
+        features = features_in_order(plan.crops, seen) if plan.crops else None
+        encoded_s = time.perf_counter()
         try:
-            frame = self._poses(plan, predictions, cameras, stamp_s, self._held)
+            encoded = self._solver.encoded(cameras, plan.crops, features)
+            frame = self._poses(plan, encoded, predictions, cameras, stamp_s, self._held)
         except FloatingPointError as error:  # weights that do not fit: nothing of it may leave
             frame, left_out = FrameEstimates(), {**left_out, **{camera.name: str(error) for camera in cameras}}
         people = self._concluded(frame, predictions, detections, cameras, before_s, stamp_s)
         total_s = time.perf_counter() - started_s
         self._budget.spent(total_s - (detected_s - started_s), frame.loop_s, frame.iterations)
-        spent = {"detect": detected_s - started_s, "encode": frame.encode_s, "loop": frame.loop_s, "total": total_s}
+        spent = {"detect": detected_s - started_s, "encode": encoded_s - detected_s, "loop": frame.loop_s, "total": total_s}
         return People(
             stamp_s,
             people,
-            tuple(camera.name for camera in cameras),
+            tuple(camera.name for index, camera in enumerate(cameras) if index not in unseen),
             left_out,
             frame.iterations,
             calls,
@@ -160,9 +171,12 @@ class Estimator:
         self._sets += 1
         # Boxes that come with a view are taken in place of the detector's.
         found = {index: camera.boxes for index, camera in enumerate(cameras) if camera.boxes is not None}
-        asked = [index for index in range(len(cameras)) if index not in found] if self._detector is not None and due else []
-        if asked:
-            found.update(zip(asked, self._detector.find([cameras[index].image for index in asked])))
+        asked = (
+            [index for index in range(len(cameras)) if index not in found]
+            if due and self._eyes.searches(Search.DETECTOR)
+            else []
+        )
+        found.update(self._searcher.find(cameras, asked))
         dropped = 0
         for index, boxes in found.items():
             calibration = cameras[index].calibration

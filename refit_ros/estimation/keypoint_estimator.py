@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
 from refit_ros.camera.geometry import overlap
 from refit_ros.camera.views import Camera, View, usable
 from refit_ros.core.keypoints import KeypointRefit
-from refit_ros.detection.landmarks import Landmarks
-from refit_ros.detection.protocol import Detector, cleaned
-from refit_ros.detection.registry import make_detector
-from refit_ros.detection.results import as_detector
-from refit_ros.estimation.keypoint_people import different_people, person
+from refit_ros.detection.landmarks import Landmarks, no_landmarks
+from refit_ros.detection.protocol import cleaned
+from refit_ros.estimation.eyes import NO_ANSWER, Eyes, LandmarkEyes, LandmarkSource
+from refit_ros.estimation.keypoint_people import person
 from refit_ros.estimation.keypoint_tracks import Followed, assign, expected_box, expected_px
 from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver, Sighting
+from refit_ros.estimation.search import Searcher, detectors
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.types import People
+from refit_ros.estimation.view_evidence import Expectation, Search
 from refit_ros.tracking.config import DEFAULT
 from refit_ros.tracking.match import Candidate, match
 
@@ -29,21 +29,24 @@ SAME_BOX = 0.5
 EVERYBODY = -1  # as a person's number
 
 
-class LandmarkSource(Protocol):
-    """Finds 33 landmarks of the people in boxes (N, 4) px of an image; see `detection.landmarks.LandmarkNetwork`."""
-
-    def in_boxes(self, image: np.ndarray, xyxy_px: np.ndarray) -> Landmarks: ...
-
-
 class KeypointEstimator:
     """As `Estimator`: one set of images at a time, in the order of their stamps. People are followed, not smoothed."""
 
     def __init__(
-        self, network: KeypointRefit, landmarks: LandmarkSource, settings: Settings, detector: object | None = None
+        self,
+        network: KeypointRefit,
+        landmarks: LandmarkSource | None,
+        settings: Settings,
+        detector: object | None = None,
+        eyes: Eyes | None = None,
     ) -> None:
-        """detector: an own one instead of the settings'. Raises what `make_detector` raises where it cannot be had."""
-        self._solver, self._landmarks, self.settings = KeypointSolver(network), landmarks, settings
-        self._detector: Detector | None = make_detector(settings) if detector is None else as_detector(detector)
+        """detector: an own one instead of the settings'. Raises what `detectors` raises where it cannot be had.
+
+        eyes: where images are looked at, if not here; then neither landmarks nor a detector are needed.
+        """
+        self._solver, self.settings = KeypointSolver(network), settings
+        self._eyes = eyes or LandmarkEyes(landmarks, detectors(settings, own=detector))
+        self._searcher = Searcher(self._eyes, settings)
         self._several = False
         self._held: dict[int, np.ndarray] = {}
         self.reset()
@@ -82,39 +85,45 @@ class KeypointEstimator:
             self.reset()
         self._stamp_s = stamp_s = max(stamp_s, self._stamp_s)
         self._followed = [one for one in self._followed if stamp_s - one.seen_s <= self.settings.death_s]
-        calls, dropped, found, expected = 0, 0, [], []
-        for camera in cameras:
-            where = [expected_px(one, camera, stamp_s) for one in self._followed]
-            boxes, called, bad = self._boxes(camera, where)
-            calls, dropped = calls + called, dropped + bad
-            seen = self._landmarks.in_boxes(camera.image, boxes)
-            found.append(seen[different_people(seen)])
-            expected.append(where)
+        expected = [[expected_px(one, camera, stamp_s) for one in self._followed] for camera in cameras]
+        boxes, calls, dropped = self._boxes(cameras, expected)
         self._sets += 1
-        people = self._conclude(cameras, found, expected, stamp_s)
+        wanted = {index: Expectation(regions_px=own) for index, own in enumerate(boxes) if len(own)}
+        seen = self._eyes.look(cameras, wanted)
+        left_out |= {cameras[index].name: NO_ANSWER for index in wanted if index not in seen}
+        answered = [index for index in range(len(cameras)) if index in seen or index not in wanted]
+        people = self._conclude(
+            [cameras[index] for index in answered],
+            [seen[index].landmarks if index in seen else no_landmarks() for index in answered],
+            [expected[index] for index in answered],
+            stamp_s,
+        )
         return People(
             stamp_s,
             people,
-            tuple(camera.name for camera in cameras),
+            tuple(cameras[index].name for index in answered),
             left_out,
             iterations=self.settings.iterations,
             detector_calls=calls,
             boxes_dropped=dropped,
         )
 
-    def _boxes(self, camera: Camera, expected: list[np.ndarray | None]) -> tuple[np.ndarray, int, int]:
-        """(N, 4) px where to look for landmarks, calls of the detector, boxes dropped."""
-        own = [expected_box(px) for px in expected if px is not None]
-        given, calls = camera.boxes, 0
-        if given is None and self._detector is not None and (not own or self._sets % self.settings.detector_interval == 0):
-            given, calls = self._detector.find([camera.image])[0], 1
+    def _boxes(self, cameras: list[Camera], expected: list[list[np.ndarray | None]]) -> tuple[list[np.ndarray], int, int]:
+        """Of each camera (N, 4) px where to look for landmarks; calls of the detector, boxes dropped."""
+        own = [[expected_box(px) for px in where if px is not None] for where in expected]
+        given = {index: camera.boxes for index, camera in enumerate(cameras) if camera.boxes is not None}
+        turn = self._sets % self.settings.detector_interval == 0
+        due = [index for index, boxes in enumerate(own) if index not in given and (turn or not boxes)]
+        given |= self._searcher.find(cameras, due)
         dropped = 0
-        if given is not None:
-            size = camera.calibration.width_px, camera.calibration.height_px
-            boxes, dropped = cleaned(given, *size, self.settings.detector_confidence, self.settings.max_people)
-            near = overlap(boxes.xyxy_px, np.array(own).reshape(-1, 4))
-            own += [box for box, shares in zip(boxes.xyxy_px, near) if not (shares > SAME_BOX).any()]
-        return np.array(own, float).reshape(-1, 4), calls, dropped
+        for index, boxes in given.items():
+            size = cameras[index].calibration.width_px, cameras[index].calibration.height_px
+            boxes, bad = cleaned(boxes, *size, self.settings.detector_confidence, self.settings.max_people)
+            dropped += bad
+            near = overlap(boxes.xyxy_px, np.array(own[index]).reshape(-1, 4))
+            own[index] += [box for box, shares in zip(boxes.xyxy_px, near) if not (shares > SAME_BOX).any()]
+        calls = len(due) if self._eyes.searches(Search.DETECTOR) else 0
+        return [np.array(each, float).reshape(-1, 4) for each in own], calls, dropped
 
     def _conclude(
         self, cameras: list[Camera], found: list[Landmarks], expected: list[list[np.ndarray | None]], stamp_s: float

@@ -1,6 +1,6 @@
-"""From crops to bodies in the fixed frame: one call of the backbone, the loop for each group of views, one place.
+"""From features of crops to bodies in the fixed frame: the loop for each group of views, one place.
 
-All images and all people of a set go through the network as one batch. What leaves here is numpy.
+All people of a set go through the network as one batch. What leaves here is numpy.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class FusedEstimate:
 
 @dataclass(frozen=True)
 class Encoded:
-    """The crops of one set with the network's features of them: what `Solver.encode` gives and its other methods take."""
+    """The crops of one set with the network's features of them: what `Solver.encoded` gives and its other methods take."""
 
     cameras: tuple[Camera, ...]
     planned: tuple[Crop, ...]
@@ -98,28 +98,17 @@ class Solver:
         # here were shown images that agree with the geometry, and are told where the crop really lies.
         self._exact = getattr(network.config, "backbone", "") == "small"
 
-    @torch.inference_mode()
-    def encode(self, cameras: list[Camera], planned: list[Crop]) -> Encoded:
-        """Cuts and encodes all crops of a set; the other methods refer to them by index."""
+    def encoded(self, cameras: Sequence[Camera], planned: Sequence[Crop], features: Features | None) -> Encoded:
+        """All crops of a set with their features (None without any); the other methods refer to them by index."""
         if not planned:
             return Encoded(tuple(cameras), ())
-        views = [cameras[crop.camera] for crop in planned]
-        crops = cropping.cut_all(
-            [view.image for view in views],
-            [view.calibration for view in views],
-            [crop.square for crop in planned],
-            self.network.config.image_size,
-            self.device,
+        crops = cropping.without_images(
+            [cameras[crop.camera].calibration for crop in planned], [crop.square for crop in planned], self.device
         )
-        masked = [row for row, crop in enumerate(planned) if crop.mask is not None]
-        if masked:
-            masks = torch.from_numpy(np.stack([planned[row].mask for row in masked])).to(self.device)
-            rows = torch.tensor(masked, device=self.device)
-            crops.images[rows] = crops.images[rows].masked_fill(masks[:, None], 0.0)
         if self._exact:
             half = 0.5 * crops.side_px / self.network.config.image_size - 0.5
             crops = replace(crops, center_px=crops.center_px + half[:, None])
-        return Encoded(tuple(cameras), tuple(planned), crops, self.network.encode(crops.images))
+        return Encoded(tuple(cameras), tuple(planned), crops, features.to(self.device))
 
     @torch.inference_mode()
     def alone(self, encoded: Encoded, indices: list[int], iterations: int) -> list[ViewEstimate]:

@@ -14,11 +14,14 @@ from torch import nn
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.geometry import around, carried, matrix_from_axis_angle
-from refit_ros.camera.views import View
+from refit_ros.camera.views import Camera, View
 from refit_ros.core.body import load_body
 from refit_ros.core.camera import weak_perspective_from_transl
 from refit_ros.core.refit import Features
 from refit_ros.core.types import Crops, Estimate, Fit
+from refit_ros.estimation.eyes import FeatureEyes
+from refit_ros.estimation.solve import Crop, Encoded, Solver
+from refit_ros.estimation.view_evidence import expectations, features_in_order
 
 
 def ring(count: int, radius_m: float = 4.0, height_m: float = 1.6) -> list[tuple[Calibration, np.ndarray]]:
@@ -106,6 +109,15 @@ class Stage:
                 )
             )
         return views
+
+
+def encoded(solver: Solver, cameras: list[Camera], planned: list[Crop]) -> Encoded:
+    """What eyes and solver make of crops."""
+    features = None
+    if planned:
+        seen = FeatureEyes(solver.network, {}).look(cameras, expectations(tuple(planned)))
+        features = features_in_order(tuple(planned), seen)
+    return solver.encoded(cameras, planned, features)
 
 
 class Oracle(nn.Module):

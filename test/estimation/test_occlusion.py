@@ -56,10 +56,10 @@ def test_the_crops_of_two_side_by_side_are_masked_and_those_of_one_alone_are_not
         stage = Stage([Actor((0.0, 0.3 * k), seed=k) for k in range(actors)], ring(2))
         estimator = Estimator(Oracle(stage, 0, 0, 0), Settings(detector="topic", smoothing=0.0))
         seen = []
-        encode = estimator._solver.encode
-        estimator._solver.encode = lambda cameras, crops, encode=encode, seen=seen: (
-            seen.extend(one.mask is not None for one in crops),
-            encode(cameras, crops),
+        look = estimator._eyes.look
+        estimator._eyes.look = lambda cameras, wanted, look=look, seen=seen: (
+            seen.extend(mask is not None for one in wanted.values() for mask in one.masks),
+            look(cameras, wanted),
         )[1]
         for number in range(4):
             people = estimator.estimate(stage.views(number * 0.1))

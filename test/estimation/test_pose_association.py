@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from oracle import Actor, Oracle, Stage, ring
+from oracle import Actor, Oracle, Stage, encoded, ring
 
 from refit_ros.camera.crops import square_around
 from refit_ros.camera.geometry import around
@@ -37,8 +37,9 @@ def followed(*starts, sets: int = 8):
             Crop(0, square_around(around(cameras[0].calibration.project_square(stage.in_camera(actor, 0)))))
             for _, actor in crops
         ]
-        encoded = solver.encode(cameras, planned)
-        estimates = solver.together(encoded, [[i] for i in range(len(crops))], [Prior()] * len(crops), 1)
+        estimates = solver.together(
+            encoded(solver, cameras, planned), [[i] for i in range(len(crops))], [Prior()] * len(crops), 1
+        )
         return [Seen(i, owner, estimates[i][0]) for i, (owner, _) in enumerate(crops)]
 
     return predictions, cameras, seen

@@ -1,0 +1,137 @@
+"""Expectations and evidence as plain arrays and back: what is sent and stored. What cannot be meant is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from refit_ros.camera.boxes import Boxes
+from refit_ros.core.refit import Features
+from refit_ros.detection.landmarks import COUNT, Landmarks, no_landmarks
+from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
+
+Arrays = dict[str, np.ndarray]
+HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+LANDMARK_NUMBERS = 6  # of each landmark: x, y px, visibility, x, y, z m
+MOST_REGIONS = 400  # of one image
+FARTHEST_PX = 1e6
+
+
+def arrays_of_expectation(wanted: Expectation) -> Arrays:
+    """search () uint8; regions_px (N, 4); masked (K,) uint32 which regions have a mask; masks (K, S, S / 8) uint8 bits."""
+    masked = [row for row, mask in enumerate(wanted.masks) if mask is not None]
+    bits = np.stack([np.packbits(wanted.masks[row], axis=1) for row in masked]) if masked else np.zeros((0, 0, 0), np.uint8)
+    return {
+        "search": np.uint8(wanted.search),
+        "regions_px": np.asarray(wanted.regions_px, np.float64),
+        "masked": np.array(masked, np.uint32),
+        "masks": bits,
+    }
+
+
+def expectation_of(arrays: Mapping[str, np.ndarray], crop_size: int) -> Expectation:
+    """crop_size: px of masks. Raises ValueError with a sentence."""
+    if int(arrays["search"]) not in list(Search):
+        raise ValueError(f"a search of kind {int(arrays['search'])} is unknown")
+    regions = _regions(arrays["regions_px"])
+    masked, bits = arrays["masked"], arrays["masks"]
+    if len(set(masked.tolist())) != len(masked) or (masked >= len(regions)).any():
+        raise ValueError(f"masks of regions {masked[:8].tolist()} cannot be of {len(regions)} regions")
+    if len(masked) and bits.shape != (len(masked), crop_size, crop_size // 8):
+        raise ValueError(f"masks have shape {bits.shape}, and crops of {crop_size} px need {crop_size} x {crop_size} bits")
+    masks: list[np.ndarray | None] = [None] * len(regions) if len(masked) else []
+    for row, each in zip(masked.tolist(), bits):
+        masks[row] = np.unpackbits(each, axis=1).astype(bool)
+    return Expectation(Search(int(arrays["search"])), regions, tuple(masks))
+
+
+def arrays_of_evidence(seen: ViewEvidence) -> Arrays:
+    """searched () bool; boxes (M, 5) with confidence; regions_px (N, 4); of each of the N regions maps (N, K, s, s) and
+    pooled (N, C) as uint16 bits of `half` (0: float16, 1: bfloat16), or landmarks (P, 33, 6) and flag (P,) float32.
+    """
+    boxes = seen.boxes
+    arrays = {
+        "searched": np.bool_(boxes is not None),
+        "boxes": np.zeros((0, 5)) if boxes is None else np.column_stack([boxes.xyxy_px, boxes.confidence]).reshape(-1, 5),
+        "regions_px": np.asarray(seen.regions_px, np.float64),
+        "half": np.uint8(0),
+        "maps": np.zeros((0, 0, 0, 0), np.uint16),
+        "pooled": np.zeros((0, 0), np.uint16),
+        "landmarks": np.zeros((0, COUNT, LANDMARK_NUMBERS), np.float32),
+        "flag": np.zeros(0, np.float32),
+    }
+    if seen.features is not None:
+        arrays["half"] = np.uint8(list(HALVES.values()).index(seen.features.maps.dtype))
+        arrays["maps"], arrays["pooled"] = (
+            values.cpu().view(torch.int16).numpy().view(np.uint16) for values in (seen.features.maps, seen.features.pooled)
+        )
+    if seen.landmarks is not None:
+        found = seen.landmarks
+        numbers = np.concatenate([found.place_px, found.visibility[..., None], found.place_m], -1)
+        arrays["landmarks"], arrays["flag"] = numbers.astype(np.float32), found.flag.astype(np.float32)
+    return arrays
+
+
+def evidence_of(arrays: Mapping[str, np.ndarray], kind: str, maps_shape: tuple[int, int, int] = (0, 0, 0)) -> ViewEvidence:
+    """kind: "features", whose maps have the shape (K, s, s), or "keypoints". Raises ValueError with a sentence."""
+    boxes = arrays["boxes"]
+    if boxes.ndim != 2 or boxes.shape[1] != 5:
+        raise ValueError(f"boxes have shape {boxes.shape}, expected (M, 5)")
+    searched = Boxes(boxes[:, :4], boxes[:, 4]) if bool(arrays["searched"]) else None
+    regions = _regions(arrays["regions_px"])
+    if kind == "keypoints":
+        return ViewEvidence(searched, regions, landmarks=_landmarks(arrays, len(regions)))
+    return ViewEvidence(searched, regions, _features(arrays, len(regions), maps_shape) if len(regions) else None)
+
+
+def as_sent(found: Landmarks) -> Landmarks:
+    """What is left of landmarks that are sent: places, visibility and flag, in float32; the rest is zero."""
+    return _landmarks(arrays_of_evidence(ViewEvidence(landmarks=found)), len(found))
+
+
+def _regions(values: np.ndarray) -> np.ndarray:
+    regions = np.asarray(values, np.float64)
+    if regions.ndim != 2 or regions.shape[1] != 4 or len(regions) > MOST_REGIONS:
+        raise ValueError(f"regions have shape {regions.shape}, expected (N, 4) with N up to {MOST_REGIONS}")
+    if not (np.abs(regions) < FARTHEST_PX).all() or (regions[:, 2:] <= regions[:, :2]).any():  # NaN is not below
+        raise ValueError("a region has no area or lies beyond all images")
+    return regions
+
+
+def _features(arrays: Mapping[str, np.ndarray], count: int, maps_shape: tuple[int, int, int]) -> Features:
+    maps, pooled, half = arrays["maps"], arrays["pooled"], int(arrays["half"])
+    if half >= len(HALVES):
+        raise ValueError(f"half precision of kind {half} is unknown")
+    if maps.shape != (count, *maps_shape) or pooled.ndim != 2 or len(pooled) != count:
+        expected = " x ".join(map(str, (count, *maps_shape)))
+        raise ValueError(f"maps have shape {maps.shape} and pooled features {pooled.shape}: expected {expected}")
+    kind = list(HALVES.values())[half]
+    parts = [torch.from_numpy(np.array(values).view(np.int16)).view(kind) for values in (maps, pooled)]
+    if not all(bool(torch.isfinite(part).all()) for part in parts):
+        raise ValueError("features hold numbers that are not finite")
+    return Features(*parts)
+
+
+def _landmarks(arrays: Mapping[str, np.ndarray], most: int) -> Landmarks:
+    numbers, flag = np.asarray(arrays["landmarks"], np.float64), np.asarray(arrays["flag"], np.float64)
+    if numbers.shape[1:] != (COUNT, LANDMARK_NUMBERS) or flag.shape != numbers.shape[:1] or len(flag) > most:
+        raise ValueError(
+            f"landmarks have shape {numbers.shape} with {len(flag)} flags, expected ({COUNT}, {LANDMARK_NUMBERS}) for each "
+            f"of up to {most} regions"
+        )
+    place_px, visibility, place_m = numbers[..., :2], numbers[..., 2], numbers[..., 3:]
+    if not ((np.abs(place_px) < FARTHEST_PX).all() and (np.abs(place_m) < 100).all()):
+        raise ValueError("landmarks lie beyond all images, or are not finite")
+    if not (((visibility >= 0) & (visibility <= 1)).all() and ((flag >= 0) & (flag <= 1)).all()):
+        raise ValueError("visibility and flag of landmarks lie between 0 and 1")
+    if len(flag) and not (visibility.max(1) > 0).all():
+        raise ValueError("landmarks of somebody of whom nothing is seen")
+    if not len(flag):
+        return no_landmarks()
+    none = no_landmarks()
+    rest = {
+        name: np.zeros((len(flag), *getattr(none, name).shape[1:])) for name in ("presence", "heat", "region", "next_region")
+    }
+    return Landmarks(place_px=place_px, visibility=visibility, place_m=place_m, flag=flag, **rest)

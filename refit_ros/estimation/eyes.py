@@ -1,0 +1,125 @@
+"""Who looks at images: here, or on other machines. All that an estimator knows of an image it asks of its eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from refit_ros.camera import crops as cropping
+from refit_ros.camera.boxes import Boxes
+from refit_ros.camera.views import Camera
+from refit_ros.core.refit import Features, Refit
+from refit_ros.detection.landmarks import Landmarks
+from refit_ros.detection.protocol import Detector
+from refit_ros.estimation.evidence_arrays import as_sent
+from refit_ros.estimation.keypoint_people import different_people
+from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence, in_halves, square_of
+
+NO_ANSWER = "what it shows did not come in time"
+
+
+class Eyes(Protocol):
+    """Answers about the images of one set.
+
+    Regions are crops of the square-pixel image for eyes that give features, boxes in the raw image for those that give
+    landmarks.
+    """
+
+    def searches(self, search: Search) -> bool:
+        """Whether there is anybody to look for people in this way."""
+        ...
+
+    def look(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation]) -> dict[int, ViewEvidence]:
+        """By index of the camera. Those of whom nothing came are missing: they may be on another machine."""
+        ...
+
+
+class LocalEyes:
+    """The detectors, and what is common to both kinds of evidence. Images are this process's own."""
+
+    def __init__(self, detectors: Mapping[Search, Detector]) -> None:
+        self._detectors = dict(detectors)
+
+    def searches(self, search: Search) -> bool:
+        return search in self._detectors
+
+    def look(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation]) -> dict[int, ViewEvidence]:
+        boxes: dict[int, Boxes] = {}
+        for search, detector in self._detectors.items():
+            asked = [index for index, one in wanted.items() if one.search == search]
+            if asked:
+                boxes.update(zip(asked, detector.find([cameras[index].image for index in asked])))
+        return self._closer(cameras, wanted, boxes)
+
+    def _closer(
+        self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], boxes: Mapping[int, Boxes]
+    ) -> dict[int, ViewEvidence]:
+        return {index: ViewEvidence(boxes.get(index), one.regions_px) for index, one in wanted.items()}
+
+
+class FeatureEyes(LocalEyes):
+    """Gives the network's features of crops, all of a call as one batch."""
+
+    def __init__(self, network: Refit, detectors: Mapping[Search, Detector]) -> None:
+        super().__init__(detectors)
+        self._network = network
+        self._device = next(network.parameters()).device
+
+    def _closer(
+        self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], boxes: Mapping[int, Boxes]
+    ) -> dict[int, ViewEvidence]:
+        owners = [index for index, one in wanted.items() for _ in one.regions_px]
+        features = self._features(cameras, wanted, owners) if owners else None
+        seen, begin = {}, 0
+        for index, one in wanted.items():
+            end = begin + len(one.regions_px)
+            own = Features(features.maps[begin:end], features.pooled[begin:end]) if end > begin else None
+            seen[index] = ViewEvidence(boxes.get(index), one.regions_px, None if own is None else in_halves(own))
+            begin = end
+        return seen
+
+    @torch.inference_mode()
+    def _features(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], owners: list[int]) -> Features:
+        images = cropping.cut_all(
+            [cameras[index].image for index in owners],
+            [cameras[index].calibration for index in owners],
+            [square_of(region) for one in wanted.values() for region in one.regions_px],
+            self._network.config.image_size,
+            self._device,
+        ).images
+        masks = [mask for one in wanted.values() for mask in one.masks or (None,) * len(one.regions_px)]
+        masked = [row for row, mask in enumerate(masks) if mask is not None]
+        if masked:
+            hidden = torch.from_numpy(np.stack([masks[row] for row in masked])).to(self._device)
+            rows = torch.tensor(masked, device=self._device)
+            images[rows] = images[rows].masked_fill(hidden[:, None], 0.0)
+        return self._network.encode(images)
+
+
+class LandmarkSource(Protocol):
+    """Finds 33 landmarks of the people in boxes (N, 4) px of an image; see `detection.landmarks.LandmarkNetwork`."""
+
+    def in_boxes(self, image: np.ndarray, xyxy_px: np.ndarray) -> Landmarks: ...
+
+
+class LandmarkEyes(LocalEyes):
+    """Gives landmarks of the people in boxes, each person once."""
+
+    def __init__(self, landmarks: LandmarkSource, detectors: Mapping[Search, Detector]) -> None:
+        super().__init__(detectors)
+        self._landmarks = landmarks
+
+    def _closer(
+        self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], boxes: Mapping[int, Boxes]
+    ) -> dict[int, ViewEvidence]:
+        seen = {}
+        for index, one in wanted.items():
+            found = None
+            if len(one.regions_px):
+                found = self._landmarks.in_boxes(cameras[index].image, one.regions_px)
+                found = as_sent(found[different_people(found)])
+            seen[index] = ViewEvidence(boxes.get(index), one.regions_px, landmarks=found)
+        return seen

@@ -1,0 +1,93 @@
+"""What is asked of one camera's image, and what it shows: all that lies between the eyes and the fusion of the views.
+
+Both are frozen values that can be sent: an `Expectation` goes to where the image is, a `ViewEvidence` comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+import torch
+
+from refit_ros.camera.boxes import Boxes
+from refit_ros.camera.crops import Square
+from refit_ros.core.refit import Features
+from refit_ros.detection.landmarks import Landmarks
+from refit_ros.estimation.solve import Crop
+
+LARGEST_HALF = 65504.0  # that float16 holds
+
+
+class Search(IntEnum):
+    """Who looks for people in a whole image."""
+
+    NOBODY = 0
+    DETECTOR = 1
+    FALLBACK = 2  # the slower one, where the detector has found nobody in any image
+
+
+def no_regions() -> np.ndarray:
+    return np.zeros((0, 4))
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Of one image: whether to look for people, and N regions to look into closely."""
+
+    search: Search = Search.NOBODY
+    regions_px: np.ndarray = field(default_factory=no_regions)  # (N, 4) left, top, right, bottom; see `Eyes`
+    masks: tuple[np.ndarray | None, ...] = ()  # of each region (S, S) bool where it shows somebody else; none: nobody
+
+
+@dataclass(frozen=True)
+class ViewEvidence:
+    """Of one image: boxes of people where they were looked for, and what the N regions show that were asked about."""
+
+    boxes: Boxes | None = None  # None: nobody looked
+    regions_px: np.ndarray = field(default_factory=no_regions)  # (N, 4) as they were asked about
+    features: Features | None = None  # of the N regions, in half precision
+    landmarks: Landmarks | None = None  # of those of the N regions that show people, each person once
+
+
+def region_of(square: Square) -> np.ndarray:
+    """(4,) px. The edges of crops are whole pixels, so that `square_of` gives back the very same square."""
+    half = square.side_px / 2
+    return np.array([*(square.center_px - half), *(square.center_px + half)])
+
+
+def square_of(region_px: np.ndarray) -> Square:
+    return Square((region_px[:2] + region_px[2:]) / 2, float(region_px[2] - region_px[0]))
+
+
+def expectations(crops: tuple[Crop, ...]) -> dict[int, Expectation]:
+    """What to ask of each camera, to get the features of planned crops; in each camera in their order."""
+    asked: dict[int, list[Crop]] = {}
+    for crop in crops:
+        asked.setdefault(crop.camera, []).append(crop)
+    return {
+        camera: Expectation(
+            regions_px=np.stack([region_of(crop.square) for crop in own]), masks=tuple(crop.mask for crop in own)
+        )
+        for camera, own in asked.items()
+    }
+
+
+def in_halves(features: Features) -> Features:
+    """In float16, or in bfloat16 where the numbers leave its range: what is sent, and what is used where nothing is sent.
+
+    So people are the same, to the number, wherever the images are looked at.
+    """
+    largest = max((float(values.abs().max()) for values in (features.maps, features.pooled) if values.numel()), default=0.0)
+    return features.to(torch.bfloat16 if largest > LARGEST_HALF else torch.float16)
+
+
+def features_in_order(crops: tuple[Crop, ...], evidence: dict[int, ViewEvidence]) -> Features:
+    """The features of planned crops, at least one, from the answers to `expectations`; all cameras must be there."""
+    left = {camera: iter(range(len(seen.regions_px))) for camera, seen in evidence.items()}
+    rows = [(evidence[crop.camera].features, next(left[crop.camera])) for crop in crops]
+    return Features(
+        torch.stack([features.maps[row].float() for features, row in rows]),
+        torch.stack([features.pooled[row].float() for features, row in rows]),
+    )
