@@ -29,7 +29,9 @@ setup(
     packages=find_namespace_packages(include=["refit_ros", "refit_ros.*"], exclude=["*.__pycache__"]),
     package_data={"": ["*"]},  # body, weights, tables: whatever lies in the package
     install_requires=requirements("core"),
-    extras_require={name: requirements(name) for name in ("train", "onnx", "bag", "viewer", "profile", "test", "docs")},
+    extras_require={
+        name: requirements(name) for name in ("train", "onnx", "bag", "ray", "viewer", "profile", "test", "docs")
+    },
     entry_points={"console_scripts": ["refit_ros = refit_ros.__main__:main"]},
     zip_safe=False,
 )

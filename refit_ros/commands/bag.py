@@ -1,4 +1,4 @@
-"""`bag`: a recorded ROS 2 bag in, its people as another bag out. No ROS needed."""
+"""`bag`: a recorded ROS 2 bag in, its people as another bag out; or many, several at a time. No ROS needed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,35 @@ import sys
 import time
 from pathlib import Path
 
-from refit_ros.commands.common import add_network_arguments
+from refit_ros.commands.common import add_network_arguments, positive_int
 
 SAY_EVERY_S = 2.0
+OF_THE_RUN = ("bags", "output", "jobs", "ray", "resume", "ros_arguments")  # change nothing in what is written
+FILES = ("weights", "body", "detector_model")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bag", type=Path, metavar="IN", help="the bag's folder, or its .mcap or .db3 file")
     parser.add_argument(
-        "--output", type=Path, required=True, metavar="OUT", help="folder of the new bag, which must not exist yet"
+        "bags",
+        type=Path,
+        nargs="+",
+        metavar="IN",
+        help="the bag's folder, or its .mcap or .db3 file; several of them, or with --jobs or --ray folders that hold bags",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="folder of the new bag, which must not exist yet; of many bags the folder that gets one for each",
+    )
+    many = parser.add_mutually_exclusive_group()
+    many.add_argument("--jobs", type=positive_int, metavar="N", help="so many bags at a time on this machine")
+    many.add_argument("--ray", metavar="ADDRESS", help="on a Ray cluster: HOST:PORT, auto (one that runs here) or local")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="where OUT was made from the same recording with the same options, it is done; always so with many bags",
     )
     parser.add_argument("--cameras", nargs="+", metavar="NAME", help="which cameras; without it, all that are found")
     parser.add_argument(
@@ -39,13 +59,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    said = {name: value for name, value in vars(args).items() if value is not None and value is not False}
+    options = {name: value for name, value in said.items() if name not in OF_THE_RUN}
+    if len(args.bags) == 1 and not args.jobs and not args.ray:
+        return _fit_one(args, args.bags[0], options)
+    from refit_ros.commands.bag_batch import fit_many
+
+    return fit_many(args.bags, args.output, options, args.jobs or 1, args.ray)
+
+
+def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) -> int:
     from refit_ros.commands.common import settings_from
+    from refit_ros.node.bag_origin import made_from, made_from_of
     from refit_ros.node.model import load_model
     from refit_ros.node.recording import fit_bag, open_bag
 
+    files = [options.get(name) for name in FILES]
+    by_content = {name: value for name, value in options.items() if name not in FILES or not Path(str(value)).exists()}
+    origin = made_from(bag, by_content, files)
     if args.output.exists():
-        raise FileExistsError(f"'{args.output}' exists already: remove it, or give another --output")
-    with open_bag(args.bag) as reader:
+        if args.resume and made_from_of(args.output) == origin:
+            print(f"{args.output} is there already, made from this recording with these options")
+            return 0
+        other = " and was made from another recording or with other options" if args.resume else ""
+        raise FileExistsError(f"'{args.output}' exists already{other}: remove it, or give another --output")
+    with open_bag(bag) as reader:
         parameters = _parameters(args, reader)
         settings = settings_from(
             args,
@@ -57,17 +95,17 @@ def run(args: argparse.Namespace) -> int:
         model = load_model(parameters, settings)
         for note in filter(None, (model.note, model.note_on_real_cameras)):
             _say(note)
-        print(f"{args.bag}: {reader.duration * 1e-9:.1f} s, cameras {', '.join(parameters.cameras)}", flush=True)
-        mcap = args.storage == "mcap" if args.storage else _is_mcap(args.bag)
+        print(f"{bag}: {reader.duration * 1e-9:.1f} s, cameras {', '.join(parameters.cameras)}", flush=True)
         outcome = fit_bag(
             reader,
             args.output,
             model,
             parameters,
             settings.detector == "topic",
-            mcap,
+            args.storage == "mcap" if args.storage else _is_mcap(bag),
             _say,
             _Progress(reader.duration * 1e-9),
+            origin,
         )
     counts = f"{outcome.sets} sets of images, {outcome.with_people} with people, {outcome.rejected} messages rejected"
     print(f"{counts} -> {args.output}" if outcome.sets else f"{counts}; nothing was written")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_EXTRAS = {"onnxruntime": "onnx", "rosbags": "bag", "tensorboard": "train", "viser": "viewer"}
+_EXTRAS = {"onnxruntime": "onnx", "rosbags": "bag", "tqdm": "bag", "ray": "ray", "tensorboard": "train", "viser": "viewer"}
 _DISTRIBUTIONS = {"cv2": "opencv-python-headless", "skimage": "scikit-image", "yaml": "pyyaml", "PIL": "pillow"}
 _ROS = (
     "rclpy",

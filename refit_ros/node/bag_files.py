@@ -7,6 +7,7 @@ from pathlib import Path
 from refit_ros.core.plain_files import check_regular, is_regular, open_regular, shown, what_it_is
 
 ADVICE = "give the folder that `ros2 bag record` made, or its .mcap or .db3 file"
+STORAGE = (".mcap", ".db3")  # a bag's files, by their endings
 _MCAP, _SQLITE, _ROS_1 = b"\x89MCAP0\r\n", b"SQLite format 3\0", b"#ROSBAG"
 _LARGEST_METADATA_BYTES = 16 * 2**20
 
@@ -21,7 +22,7 @@ def find_bag(path: Path) -> Path:
     if not path.is_dir():
         check_storage(path)
         return path
-    files = sorted(each for each in path.iterdir() if each.suffix in (".mcap", ".db3"))
+    files = sorted(each for each in path.iterdir() if each.suffix in STORAGE)
     metadata = path / "metadata.yaml"
     if is_regular(metadata):
         if not 0 < metadata.stat().st_size <= _LARGEST_METADATA_BYTES:

@@ -5,7 +5,7 @@ No ROS runtime, no clock but the bag's, no image dropped: the same bag gives the
 
 from __future__ import annotations
 
-import shutil
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +17,7 @@ import numpy as np
 
 from refit_ros.core.plain_files import shown
 from refit_ros.node.bag_files import find_bag
+from refit_ros.node.bag_origin import KEY
 from refit_ros.node.bag_types import make_store
 from refit_ros.node.compat.transform_tree import Pose, TransformException, TransformTree
 from refit_ros.node.conversions import stamp_ns
@@ -195,8 +196,10 @@ def fit_bag(
     mcap: bool,
     warn: Callable[[str], None],
     progress: Callable[[int, float], None],
+    made_from: str = "",
 ) -> Outcome:
-    """Write the bag `output`, whole or not at all. `progress` gets the sets done and the seconds of the bag behind them.
+    """Write the bag `output`, whole or not at all. `progress` gets the sets done and the seconds of the bag behind them;
+    `made_from` (see bag_origin) goes into the new bag's metadata.
 
     Raises FileExistsError where `output` exists.
     """
@@ -210,6 +213,8 @@ def fit_bag(
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".refit_") as folder:
         part = Path(folder) / FILE_NAME
         with Writer(part, version=9, storage_plugin=StoragePlugin.MCAP if mcap else StoragePlugin.SQLITE3) as writer:
+            if made_from:
+                writer.set_custom_data(KEY, made_from)
             outputs = BagOutputs(writer, make_store(), parameters.publish_mesh, model.body.faces)
             # Every run must write the same: the latency is told as 0, whatever this machine took.
             pipeline = Pipeline(model, outputs, extrinsics, parameters.fixed_frame, tally, rejections, clock_ns=lambda: 0)
@@ -220,7 +225,7 @@ def fit_bag(
                 with_people += tally.people > 0
                 progress(tally.sets, (time_ns - reader.start_time) * 1e-9)
         if tally.sets:  # a bag without anything in it is no outcome
-            shutil.move(part, output)
+            os.rename(part, output)  # all at once; not into what came there meanwhile
     return Outcome(tally.sets, with_people, rejections.total)
 
 

@@ -23,10 +23,10 @@ try:
     try:
         import slow
     except BaseException:
-        print("lost", flush=True)
+        sys.exit("lost")
     end_s = time.monotonic() + 600
     while time.monotonic() < end_s:
-        pass
+        time.sleep(0.01)
 except KeyboardInterrupt:
     interrupt.ignore()
     sys.exit(0)
