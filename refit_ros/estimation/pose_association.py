@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from refit_ros.estimation.predicted_views import Prediction
 from refit_ros.estimation.solve import ViewEstimate
 from refit_ros.tracking.association import assign
 from refit_ros.tracking.config import TrackerConfig
-from refit_ros.tracking.measurement import distance2, surprise
+from refit_ros.tracking.measurement import PredictedBody, distance2, surprise
+from refit_ros.tracking.root_state import update, view_information
 
 DIMENSIONS = 4  # bearing (2), log depth, pose
 
@@ -40,21 +41,29 @@ class Association:
 def associate(
     seen: Sequence[Seen], predictions: Sequence[Prediction], cameras: Sequence[Camera], config: TrackerConfig
 ) -> Association:
-    """Camera by camera: the bodies that its crops show, and which followed person each of them is."""
+    """Camera by camera: the bodies that its crops show, and which followed person each of them is.
+
+    What one camera says of somebody moves where the next one expects them (sequential updates, Bar-Shalom, Li and
+    Kirubarajan 2001), so that the bodies given to a person agree with each other and not only with a vague prediction. The
+    cameras that see people most in the open are asked first.
+    """
     views: dict[int, dict[int, int]] = {}
     squared_of: dict[int, dict[int, float]] = {}
     missed: dict[int, tuple[int, ...]] = {}
     unassigned: list[int] = []
-    for camera in sorted({each.estimate.crop.camera for each in seen}):
+    expected = [one.body for one in predictions]
+    for camera in _clearest_first({each.estimate.crop.camera for each in seen}, predictions):
         here = [each for each in seen if each.estimate.crop.camera == camera]
         bodies = _bodies(here, config)
         rows = [number for number, one in enumerate(predictions) if camera in one.views and not one.track.lost]
-        ways = [[_best(row, predictions[row], body, cameras[camera], config) for body in bodies] for row in rows]
+        ways = [[_best(row, expected[row], body, cameras[camera], config) for body in bodies] for row in rows]
         squared = np.array([[distance for distance, _ in way] for way in ways]).reshape(len(rows), len(bodies))
         chance = np.array([predictions[row].there(camera, cameras) for row in rows])
         pairs = assign(squared, chance, surprise(config.gate_sigma**2, DIMENSIONS), DIMENSIONS)
         for row, column in pairs.items():
             squared_of.setdefault(rows[row], {})[camera], views.setdefault(rows[row], {})[camera] = ways[row][column]
+            estimate = next(each.estimate for each in bodies[column] if each.crop == ways[row][column][1])
+            expected[rows[row]] = _seen_there(expected[rows[row]], estimate, cameras[camera], config)
         for each in here:
             if each.owner is not None and camera not in views.get(each.owner, {}):
                 missed[each.owner] = (*missed.get(each.owner, ()), camera)
@@ -62,6 +71,24 @@ def associate(
             if column not in pairs.values():
                 unassigned += [each.crop for each in body if each.owner is None]
     return Association(views, missed, squared_of, tuple(sorted(unassigned)))
+
+
+def _clearest_first(asked: Collection[int], predictions: Sequence[Prediction]) -> list[int]:
+    """Cameras by how much of the followed people they see in the open, on average."""
+
+    def clear(camera: int) -> float:
+        visible = [one.views[camera].visible for one in predictions if camera in one.views]
+        return float(np.mean(visible)) if visible else 0.0
+
+    return sorted(asked, key=lambda camera: (-clear(camera), camera))
+
+
+def _seen_there(body: PredictedBody, estimate: ViewEstimate, camera: Camera, config: TrackerConfig) -> PredictedBody:
+    """The same body after one camera's word on where it is."""
+    place_m, camera_m = camera.to_fixed(estimate.joints_m[:1])[0], camera.fixed_from_camera[:3, 3]
+    information = view_information(place_m, camera_m, config.bearing_sigma_m, config.depth_sigma)
+    state = update(body.state, place_m, information)
+    return replace(body, state=state, joints_m=body.joints_m + state.position_m - body.state.position_m)
 
 
 def _bodies(here: Sequence[Seen], config: TrackerConfig) -> list[list[Seen]]:
@@ -74,9 +101,11 @@ def _bodies(here: Sequence[Seen], config: TrackerConfig) -> list[list[Seen]]:
     return bodies
 
 
-def _best(number: int, one: Prediction, body: Sequence[Seen], camera: Camera, config: TrackerConfig) -> tuple[float, int]:
+def _best(
+    number: int, expected: PredictedBody, body: Sequence[Seen], camera: Camera, config: TrackerConfig
+) -> tuple[float, int]:
     """How far a body lies from a person, in sigmas squared, by the crop that was cut for them or else the nearest."""
-    ways = [(distance2(one.body, each.estimate.joints_m, camera, config), each.crop, each.owner) for each in body]
+    ways = [(distance2(expected, each.estimate.joints_m, camera, config), each.crop, each.owner) for each in body]
     own = [(distance, crop) for distance, crop, owner in ways if owner == number]
     return own[0] if own else min((distance, crop) for distance, crop, _ in ways)
 

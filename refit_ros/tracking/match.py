@@ -1,11 +1,12 @@
 """Which detection of which camera is whom, from geometry alone.
 
 Two detections of two cameras show the same person if the rays through their joints meet, at depths that agree with
-the depth each estimate has on its own. How well they meet is a Mahalanobis distance; a pair gains what that
-distance lies below a threshold. Detections are grouped so that the gain summed over all pairs within groups is
-largest, with at most one detection of a camera in a group: correlation clustering, solved by joining the best pair
-of groups first (greedy additive edge contraction, Keuper et al., ICCV 2015) and then moving single detections for
-as long as that helps. So a group is consistent over all its pairs of cameras, not only along a chain of them.
+the depth each estimate has on its own, and if both see the same pose, turned the same way in the room. How well they
+agree is a Mahalanobis distance; a pair gains what that distance lies below a threshold. Detections are grouped so that the
+gain summed over all pairs within groups is largest, with at most one detection of a camera in a group: correlation
+clustering, solved by joining the best pair of groups first (greedy additive edge contraction, Keuper et al., ICCV 2015)
+and then moving single detections for as long as that helps. So a group is consistent over all its pairs of cameras, not
+only along a chain of them.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def pair_gains(candidates: list[Candidate], cameras: list[Camera], config: Track
     if len(first):
         gate = config.gate_sigma**2
         rays = [(origin[side], direction[side], depth[side]) for side in (first, second)]
-        cost = _meeting_cost(*rays[0], *rays[1], config)
+        cost = _meeting_cost(*rays[0], *rays[1], config) + _pose_cost(points[first], points[second], config)
         gain[first, second] = gain[second, first] = np.maximum(gate - cost, gate * (1 - WORST))
     return gain
 
@@ -74,6 +75,19 @@ def _meeting_cost(o1, d1, z1, o2, d2, z2, config: TrackerConfig) -> np.ndarray:
     gap = between + s1[..., None] * d1 - s2[..., None] * d2
     cost = ray * (gap**2).sum(-1) + prior1 * (s1 - z1) ** 2 + prior2 * (s2 - z2) ** 2
     return np.median(cost, axis=-1)
+
+
+def _pose_cost(points1: np.ndarray, points2: np.ndarray, config: TrackerConfig) -> np.ndarray:
+    """How far two estimates (P, 24, 3) of the fixed frame differ in pose and orientation: the mean over the joints.
+
+    Beside another camera's, joints err about the pelvis as the pelvis errs across the ray. Sizes are made equal: a view that
+    mistakes the person's height mistakes all of the body with it, and its depth, which the rays answer for.
+    """
+    about1, about2 = points1 - points1[:, :1], points2 - points2[:, :1]
+    size1, size2 = (np.sqrt((about**2).sum(-1).mean(-1))[:, None, None] for about in (about1, about2))
+    size = np.sqrt(size1 * size2)
+    apart_m = np.linalg.norm(about1 * size / size1 - about2 * size / size2, axis=-1).mean(-1)
+    return (apart_m / config.bearing_sigma_m) ** 2
 
 
 def _contracted(gain: np.ndarray) -> np.ndarray:
