@@ -143,7 +143,7 @@ def _npy(content: bytes | bytearray) -> np.ndarray:
     if content[:6] != b"\x93NUMPY" or length > _NPY_LONGEST_HEADER:
         raise ValueError("it is damaged or no array")
     header = _NPY_HEADER.fullmatch(content[begin : begin + length].decode("latin1"))
-    if header is None or header[2] not in "biufU":
+    if header is None:
         raise ValueError("it is not an array of numbers (pickled objects, or fields)")
     order, kind, size, fortran, axes = header.groups()
     shape = tuple(int(part.strip().rstrip("L")) for part in axes.split(",") if part.strip())

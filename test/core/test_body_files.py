@@ -15,6 +15,7 @@ from refit_ros.core.body import load_body
 from refit_ros.core.body_files import published_markers, read_body
 from refit_ros.core.errors import InputError
 from refit_ros.core.joints import PARENTS
+from refit_ros.core.plain_arrays import read_npz
 from refit_ros.core.safe_pickle import load_arrays
 
 
@@ -267,6 +268,16 @@ def test_objects_inside_an_npz_are_not_made(tmp_path):
         read_body(tmp_path / "bad.npz")
     np.savez(tmp_path / "good.npz", **{**smpl_arrays(), "bs_style": ran})
     assert len(read_body(tmp_path / "good.npz").v_template) == 120 and not trace.exists()
+
+
+@pytest.mark.parametrize("kind", ["<c16", "|V8", "|S8"])
+def test_types_that_are_no_plain_numbers_are_refused(tmp_path, kind):
+    """NumPy has types of a letter and a size that are none: they become no arrays at all, whoever would refuse them later."""
+    np.savez(tmp_path / "some.npz", numbers=np.zeros(3), others=np.zeros(3, np.dtype(kind)))
+    with (tmp_path / "some.npz").open("rb") as file:
+        found = read_npz(file, ["numbers", "others"])
+    assert isinstance(found["others"], ValueError) and "not an array of numbers" in str(found["others"])
+    assert found["numbers"].shape == (3,)
 
 
 def test_objects_in_a_pickle_that_nobody_needs_do_no_harm(tmp_path):
