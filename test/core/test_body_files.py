@@ -272,7 +272,7 @@ def test_objects_inside_an_npz_are_not_made(tmp_path):
 
 @pytest.mark.parametrize("kind", ["<c16", "|V8", "|S8"])
 def test_types_that_are_no_plain_numbers_are_refused(tmp_path, kind):
-    """NumPy has types of a letter and a size that are none: they become no arrays at all, whoever would refuse them later."""
+    """NumPy has types of a letter and a size that are none: they become no arrays at all, whoever else refuses them."""
     np.savez(tmp_path / "some.npz", numbers=np.zeros(3), others=np.zeros(3, np.dtype(kind)))
     with (tmp_path / "some.npz").open("rb") as file:
         found = read_npz(file, ["numbers", "others"])
