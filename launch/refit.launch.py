@@ -30,6 +30,7 @@ PASSED_ON = {
     "camera_info_topic": (str, "Where calibrations come from"),
     "image_transport": (str, "raw or compressed"),
     "fixed_frame": (str, "TF frame of everything published; not needed with one camera"),
+    "extrinsics": (str, "File of `calibrate` that says where the cameras stand"),
     "tf_prefix": (str, "Before the names of people's frames; not given: the namespace"),
     "rectified": (bool, "Images are rectified: P of CameraInfo is used and no lens"),
     "weights": (str, "Checkpoint of the network"),

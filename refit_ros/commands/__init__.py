@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "bag": Command("fit bodies to a recorded ROS 2 bag and write another bag", uses_ros=True),
     "motion": Command("turn people of a bag or of `fit` into motion files: AMASS's .npz, BVH, GLB, TRC"),
     "view": Command("show people and cameras in a browser: the running node's, or those of a bag", uses_ros=True),
+    "calibrate": Command("find where cameras stand from people who walk through what they see", uses_ros=True),
     "train": Command("train the network on synthetic people, or on data sets you bring"),
     "evaluate": Command("measure how far the estimates lie from the truth"),
     "benchmark": Command("measure how fast everything is on this machine"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 
 from refit_ros.camera.calibration import Calibration
+from refit_ros.camera.rig import METADATA, camera_of, tables_of
 from refit_ros.core.errors import InputError
 from refit_ros.core.joints import JOINT_INDEX
 
@@ -27,7 +27,7 @@ class CameraFile:
     """One camera of a recording."""
 
     calibration: Calibration
-    world_from_camera: np.ndarray  # (4, 4) m
+    world_from_camera: np.ndarray | None  # (4, 4) m; None: the file does not say
     video: Path
 
 
@@ -49,19 +49,15 @@ def read_cameras(folder: Path) -> list[CameraFile]:
     files = sorted(folder.glob("*.toml"))
     if len(files) != 1:
         raise InputError(f"{folder}: {len(files)} .toml files; a recording has one, as Pose2Sim or anipose write it")
-    try:
-        tables = tomllib.loads(files[0].read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{files[0]} is no TOML: {error}") from None
+    tables = tables_of(files[0])
+    tables.pop(METADATA, None)
     videos = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in VIDEOS]
     cameras = []
     for key, table in tables.items():
-        if not isinstance(table, dict) or "matrix" not in table:
-            continue  # anipose's [metadata], say
         name = str(table.get("name", key))
         own = [path for path in videos if _plain(path.stem).startswith(_plain(name)) or _plain(path.stem) == _plain(key)]
         if own:
-            cameras.append(CameraFile(*_camera(name, table, files[0]), own[0]))
+            cameras.append(CameraFile(*camera_of(key, table, files[0]), own[0]))
     if not cameras:
         raise InputError(f"{folder}: no video is named as a camera of {files[0].name}; name them camera.mp4 or the like")
     return cameras
@@ -69,24 +65,6 @@ def read_cameras(folder: Path) -> list[CameraFile]:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _camera(name: str, table: dict, path: Path) -> tuple[Calibration, np.ndarray]:
-    try:
-        width, height = (int(value) for value in table["size"])
-        matrix = np.array(table["matrix"], float).reshape(3, 3)
-        lens = np.array(table["distortions"], float).reshape(-1)
-        rotation, _ = cv2.Rodrigues(np.array(table["rotation"], float).reshape(3))
-        translation = np.array(table["translation"], float).reshape(3)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: camera '{name}' lacks size, matrix, distortions, rotation or translation ({error})"
-        ) from None
-    if table.get("fisheye"):
-        raise InputError(f"{path}: camera '{name}' is a fisheye, which is not read; undistort its video first")
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = rotation.T, -rotation.T @ translation
-    return Calibration(name, name, width, height, matrix, D=lens), pose
 
 
 def read_truth(folder: Path) -> Truth:

@@ -91,12 +91,15 @@ def evaluate_recording(
     make_estimator: gives a new one each time. every: one frame in so many. overlays: a folder for some images.
     """
     cameras, truth = read_cameras(folder), read_truth(folder)
+    lost = [camera.calibration.name for camera in cameras if camera.world_from_camera is None]
+    if lost:
+        raise InputError(f"{folder}: camera '{lost[0]}' has no rotation and translation; `calibrate` finds them")
     numbers = list(range(0, len(truth.points), every))
     images = {camera.calibration.name: read_frames(camera.video, set(numbers)) for camera in cameras}
     numbers = [number for number in numbers if all(number in each for each in images.values())]
     if not numbers:
         raise InputError(f"{folder}: no frame is in all videos")
-    cameras = [_as_filmed(camera, images[camera.calibration.name][numbers[0]], say) for camera in cameras]
+    cameras = [as_filmed(camera, images[camera.calibration.name][numbers[0]], say) for camera in cameras]
     groups = [[camera] for camera in cameras]
     groups += [cameras[:2]] if len(cameras) > 2 else []
     groups += [cameras] if len(cameras) > 1 else []
@@ -108,7 +111,7 @@ def evaluate_recording(
     return rows
 
 
-def _as_filmed(camera: CameraFile, image: np.ndarray, say: Callable[[str], None]) -> CameraFile:
+def as_filmed(camera: CameraFile, image: np.ndarray, say: Callable[[str], None]) -> CameraFile:
     """The camera with its video's size: encoders cut a few columns off, and the first pixel stays the first."""
     height, width = image.shape[:2]
     own = camera.calibration

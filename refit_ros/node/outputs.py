@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from refit_ros.camera.rig import read_rig
 from refit_ros.node import conversions
 from refit_ros.node.level import LevelFrame
 from refit_ros.node.message_types import RosTypes
 from refit_ros.node.obstacles import Obstacles
+from refit_ros.node.rig_frames import RigFrames
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
@@ -50,14 +53,19 @@ class Outputs:
         self._tf_stamps_ns: deque[int] = deque(maxlen=TF_REMEMBERED)
         self.level = LevelFrame(node, tf_prefix)
         self.obstacles = Obstacles(node, obstacles_of) if obstacles_of is not None else None
+        self._rig: RigFrames | None = None
+
+    def publish_rig(self, path: str) -> None:
+        """Where the cameras stand, for everybody and for this node. Raises InputError or OSError with a sentence."""
+        self._rig = RigFrames(self._node, read_rig(Path(path)))
 
     def close(self) -> None:
         for publisher in (self._smpl, self._markers, *self._overlays.values()):
             self._node.destroy_lifecycle_publisher(publisher)
         self._node.destroy_publisher(self._tf.pub_tf)
         self.level.close()
-        if self.obstacles is not None:
-            self.obstacles.close()
+        for part in filter(None, (self.obstacles, self._rig)):
+            part.close()
 
     def smpl_wanted(self) -> bool:
         return self._smpl.get_subscription_count() > 0

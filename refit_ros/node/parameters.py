@@ -61,6 +61,10 @@ class NodeParameters:
         60.0,
     )
     fixed_frame: str = _parameter("", "TF frame of everything that is published; empty: the only camera's optical frame")
+    extrinsics: str = _parameter(
+        "",
+        "File of `calibrate` that says where the cameras stand: it is published on /tf_static; empty: TF comes from others",
+    )
     tf_prefix: str = _parameter(
         "", "Before the names of people's frames, as in robot/human_1/pelvis; empty: the node's namespace; /: nothing"
     )

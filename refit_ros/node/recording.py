@@ -219,7 +219,7 @@ def fit_bag(
             # Every run must write the same: the latency is told as 0, whatever this machine took.
             pipeline = Pipeline(model, outputs, extrinsics, parameters.fixed_frame, tally, rejections, clock_ns=lambda: 0)
             with_people = 0
-            for time_ns, found in _sets(reader, parameters, Intake(parameters, detections, rejections)):
+            for time_ns, found in sets_in(reader, parameters, Intake(parameters, detections, rejections)):
                 outputs.time_ns = time_ns
                 pipeline.process(found)
                 with_people += tally.people > 0
@@ -229,7 +229,7 @@ def fit_bag(
     return Outcome(tally.sets, with_people, rejections.total)
 
 
-def _sets(reader: AnyReader, parameters: NodeParameters, intake: Intake) -> Iterator[tuple[int, Any]]:
+def sets_in(reader: AnyReader, parameters: NodeParameters, intake: Intake) -> Iterator[tuple[int, Any]]:
     """(time in the bag, set), as the node would have got them had it been fast enough."""
     take = _takers(parameters, intake)
     wanted = [connection for connection in reader.connections if (connection.topic, connection.msgtype) in take]

@@ -81,6 +81,8 @@ class RefitNode(LifecycleNode):
         obstacles_of = self._model.body.arrays if self._options.obstacles else None
         names = list(self._options.cameras)
         self._outputs = Outputs(self, names, self._options.publish_mesh, faces, self._tf_prefix, obstacles_of)
+        if self._options.extrinsics:
+            self._outputs.publish_rig(self._options.extrinsics)
         self.get_logger().info(
             f"configured: {self._model.weights} weights, body {self._model.body.name}, on {self._model.device}"
         )

@@ -1,0 +1,1 @@
+"""Where cameras stand, from people who walk through what they see."""

@@ -1,0 +1,153 @@
+"""Where images come from: a folder of videos, a bag, a scene that is drawn; each as sets for the cameras' lookers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from refit_ros.camera.calibration import Calibration
+from refit_ros.camera.rig import Rig
+from refit_ros.core.errors import InputError
+from refit_ros.evaluation.recording_files import CameraFile, read_cameras
+from refit_ros.evaluation.recording_suite import as_filmed
+
+DRAWN = "drawn"  # in place of a file's name
+USUAL_RATE_HZ = 30.0  # of a video that does not say
+
+
+@dataclass(frozen=True)
+class Source:
+    """Cameras, their images in the order of time, and where they are said to stand if somebody says so."""
+
+    calibrations: tuple[Calibration, ...]
+    images: Callable[[], Iterator[tuple[int, int, float, np.ndarray]]]  # moment, camera, s, (H, W, 3) uint8 RGB
+    said: Rig | None = None
+
+
+def videos(folder: Path, rate_hz: float, say: Callable[[str], None]) -> Source:
+    """As `evaluate --suite recording` reads them; frames of the same index were taken at the same time.
+
+    Raises InputError with a sentence.
+    """
+    cameras = [_as_filmed(camera, say) for camera in read_cameras(folder)]
+    rates = {round(_rate_hz(camera.video), 2) for camera in cameras}
+    if len(rates) > 1:
+        raise InputError(
+            f"{folder}: the videos have {', '.join(map(str, sorted(rates)))} frames a second: bring them to one"
+        )
+    video_hz = rates.pop()
+    step = max(1, round(video_hz / rate_hz))
+
+    def images() -> Iterator[tuple[int, int, float, np.ndarray]]:
+        for index, camera in enumerate(cameras):
+            for frame, image in _frames(camera.video, step):
+                yield frame // step, index, frame / video_hz, image
+
+    calibrations = tuple(camera.calibration for camera in cameras)
+    poses = [camera.world_from_camera for camera in cameras]
+    said = None if any(pose is None for pose in poses) else Rig(calibrations, "world", np.array(poses))
+    return Source(calibrations, images, said)
+
+
+def _as_filmed(camera: CameraFile, say: Callable[[str], None]) -> CameraFile:
+    for _, image in _frames(camera.video, 1):
+        return as_filmed(camera, image, say)
+    raise InputError(f"{camera.video} holds no frame that can be read")
+
+
+def _rate_hz(path: Path) -> float:
+    video = cv2.VideoCapture(str(path))
+    try:
+        rate_hz = video.get(cv2.CAP_PROP_FPS)
+    finally:
+        video.release()
+    return rate_hz if 1 <= rate_hz <= 1000 else USUAL_RATE_HZ
+
+
+def _frames(path: Path, step: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Every step-th frame, RGB."""
+    video = cv2.VideoCapture(str(path))
+    try:
+        if not video.isOpened():
+            raise InputError(f"{path} cannot be opened: it is cut off, damaged or of an unknown kind")
+        number = 0
+        while video.grab():
+            if number % step == 0:
+                read, image = video.retrieve()
+                if read:
+                    yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            number += 1
+    finally:
+        video.release()
+
+
+def drawn(seconds: float, rate_hz: float, seed: int, scene_name: str = "walking") -> Source:
+    """Four cameras that watch a drawn person walk, and where they really stand."""
+    from refit_ros.synthetic.scenes import named_scene
+
+    scene = named_scene(scene_name, cameras=4, seed=seed)
+    calibrations = tuple(calibration for calibration, _ in scene.cameras)
+
+    def images() -> Iterator[tuple[int, int, float, np.ndarray]]:
+        for moment in range(round(seconds * rate_hz)):
+            for index in range(len(calibrations)):
+                yield moment, index, moment / rate_hz, scene.render(moment / rate_hz, index)
+
+    return Source(calibrations, images, Rig(calibrations, "world", np.array([pose for _, pose in scene.cameras])))
+
+
+def bag(path: Path, rate_hz: float, image_topic: str | None, camera_info_topic: str | None, say: Callable) -> Source:
+    """A ROS 2 bag with images and calibrations. Raises ValueError or FileNotFoundError with a sentence."""
+    from refit_ros.node.parameters import NodeParameters
+    from refit_ros.node.recording import cameras_in, open_bag
+
+    said = {"image_topic": image_topic, "camera_info_topic": camera_info_topic}
+    said = {name: value for name, value in said.items() if value}
+    templates = NodeParameters(**said)
+    with open_bag(path) as reader:
+        names, transport = cameras_in(reader, templates.image_topic, templates.camera_info_topic, say)
+    parameters = replace(templates, cameras=tuple(names), image_transport=transport, fixed_frame="unknown")
+    return Source(_first_calibrations(path, parameters, say), lambda: _of_bag(path, parameters, rate_hz, say))
+
+
+def _first_calibrations(path: Path, parameters, say: Callable) -> tuple[Calibration, ...]:
+    found: dict[str, Calibration] = {}
+    for frames in _sets(path, parameters, say):
+        for frame in frames:
+            found.setdefault(frame.camera, replace(frame.calibration, frame_id=frame.frame_id))
+        if len(found) == len(parameters.cameras):
+            return tuple(found[name] for name in parameters.cameras)
+    lost = [name for name in parameters.cameras if name not in found]
+    raise InputError(f"{path}: camera {lost[0]} has no image with a calibration that can be used")
+
+
+def _of_bag(path: Path, parameters, rate_hz: float, say: Callable) -> Iterator[tuple[int, int, float, np.ndarray]]:
+    from refit_ros.node.images import rgb_image
+    from refit_ros.node.rejections import Rejected
+
+    index = {name: number for number, name in enumerate(parameters.cameras)}
+    last_s, moment = -np.inf, 0
+    for frames in _sets(path, parameters, say):
+        stamp_s = min(frame.stamp_ns for frame in frames) * 1e-9
+        if stamp_s - last_s < 0.999 / rate_hz:
+            continue
+        last_s, moment = stamp_s, moment + 1
+        for frame in frames:
+            try:
+                yield moment, index[frame.camera], frame.stamp_ns * 1e-9, rgb_image(frame.message, frame.calibration)
+            except Rejected as rejected:
+                say(f"camera {frame.camera}: {rejected}")
+
+
+def _sets(path: Path, parameters, say: Callable) -> Iterator[tuple]:
+    from refit_ros.node.intake import Intake
+    from refit_ros.node.recording import open_bag, sets_in
+    from refit_ros.node.rejections import Rejections
+
+    with open_bag(path) as reader:
+        for _, found in sets_in(reader, parameters, Intake(parameters, False, Rejections(say))):
+            yield found.frames
