@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,5 +121,5 @@ def write_rig(path: Path, rig: Rig) -> None:
         file.write(("\n".join(lines) + "\n").encode())
 
 
-def _numbers(values: Sequence[float]) -> str:
+def _numbers(values: np.ndarray) -> str:
     return f"[{', '.join(repr(float(value)) for value in values)}]"
