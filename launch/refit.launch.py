@@ -38,6 +38,7 @@ PASSED_ON = {
     "device": (str, "auto, cpu, cuda or cuda:N"),
     "detector": (str, "builtin, photographs, topic, onnx or full_image"),
     "publish_mesh": (bool, "Put the mesh into /human/markers"),
+    "hri": (bool, "Publish people by REP 155 too"),
     "obstacles": (bool, "Publish people for planners too"),
     "autostart": (bool, "Configure and activate at the start"),
     "use_sim_time": (bool, "Take the time from /clock"),

@@ -41,7 +41,7 @@ class Obstacles:
             topic: node.create_lifecycle_publisher(PointCloud2, topic, DEPTH) for topic in (POINTS, CAPSULES)
         }
         for topic, package, name in ((PEOPLE, "people_msgs", "People"), (COLLISIONS, "moveit_msgs", "CollisionObject")):
-            kind = _installed(package, name)
+            kind = installed(package, name)
             if kind is not None:
                 self._publishers[topic] = node.create_lifecycle_publisher(kind, topic, DEPTH)
         self._collisions: set[int] = set()
@@ -143,7 +143,7 @@ def removal(person: int) -> Any:
     return message
 
 
-def _installed(package: str, name: str) -> type | None:
+def installed(package: str, name: str) -> type | None:
     """A message's class where its package is installed."""
     try:
         return getattr(importlib.import_module(f"{package}.msg"), name)

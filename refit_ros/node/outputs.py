@@ -10,6 +10,7 @@ import numpy as np
 
 from refit_ros.camera.rig import read_rig
 from refit_ros.node import conversions
+from refit_ros.node.humans import Humans
 from refit_ros.node.level import LevelFrame
 from refit_ros.node.message_types import RosTypes
 from refit_ros.node.obstacles import Obstacles
@@ -35,6 +36,7 @@ class Outputs:
         faces: np.ndarray,
         tf_prefix: str = "",
         obstacles_of: BodyArrays | None = None,
+        humans_of: BodyArrays | None = None,
     ) -> None:
         from sensor_msgs.msg import Image
         from visualization_msgs.msg import MarkerArray
@@ -53,6 +55,7 @@ class Outputs:
         self._tf_stamps_ns: deque[int] = deque(maxlen=TF_REMEMBERED)
         self.level = LevelFrame(node, tf_prefix)
         self.obstacles = Obstacles(node, obstacles_of) if obstacles_of is not None else None
+        self.humans = Humans(node, humans_of, self.types) if humans_of is not None else None
         self._rig: RigFrames | None = None
 
     def publish_rig(self, path: str) -> None:
@@ -64,7 +67,7 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
         self._node.destroy_publisher(self._tf.pub_tf)
         self.level.close()
-        for part in filter(None, (self.obstacles, self._rig)):
+        for part in filter(None, (self.obstacles, self.humans, self._rig)):
             part.close()
 
     def smpl_wanted(self) -> bool:

@@ -87,6 +87,7 @@ class NodeParameters:
         False, "Publish everybody where they will be by then, walking on as before; the stamp stays the images' capture time"
     )
     publish_mesh: bool = _parameter(False, "Put the mesh into /human/markers, besides skeleton and label")
+    hri: bool = _parameter(False, "Publish people by REP 155 too: /humans/bodies, and frames body_h<id>")
     obstacles: bool = _parameter(False, "Publish people for planners too: /human/obstacles, /human/capsules and more")
 
     def __post_init__(self) -> None:

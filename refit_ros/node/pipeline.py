@@ -87,6 +87,8 @@ class Pipeline:
             self.mark_stale(camera)
         if self._outputs.obstacles is not None:
             self._outputs.obstacles.publish((), self._tally.newest_stamp_ns, self._last_frame_id)
+        if self._outputs.humans is not None:
+            self._outputs.humans.publish((), (), self._tally.newest_stamp_ns)
         if self._outputs.markers_wanted():
             self._outputs.publish_markers(self._markers.deletion(self._tally.newest_stamp_ns, self._last_frame_id))
 
@@ -139,7 +141,12 @@ class Pipeline:
         if out.smpl_wanted():
             out.publish_smpl(conversions.smpl_array(out.types, people, taken, frame_id, self._model.body.name, latency_ns))
         if people.people and out.tf_wanted():
-            out.publish_tf(frames.transforms(out.types, people.people, stamp_ns, frame_id, self._tf_prefix))
+            transforms = frames.transforms(out.types, people.people, stamp_ns, frame_id, self._tf_prefix)
+            if out.humans is not None:
+                transforms += out.humans.transforms(people.people, stamp_ns, frame_id)
+            out.publish_tf(transforms)
+        if out.humans is not None:
+            out.humans.publish(people.people, views, stamp_ns)
         if out.obstacles is not None:
             out.obstacles.publish(people.people, stamp_ns, frame_id)
         if out.markers_wanted():

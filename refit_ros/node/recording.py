@@ -149,7 +149,7 @@ def transforms_in(reader: AnyReader) -> Lookup:
 class BagOutputs:
     """In place of the node's publishers: everything is wanted but overlays, and goes into the bag."""
 
-    obstacles = None
+    obstacles = humans = None
 
     def __init__(self, writer: Any, store: Any, publish_mesh: bool, faces: np.ndarray) -> None:
         self.types, self.publish_mesh, self.faces = BagTypes(store), publish_mesh, np.asarray(faces)

@@ -78,9 +78,16 @@ class RefitNode(LifecycleNode):
         self._detections = settings.detector == "topic"
         faces = np.asarray(self._model.body.faces)
         self._tf_prefix = frames.prefix_of(self._options.tf_prefix, self.get_namespace())
-        obstacles_of = self._model.body.arrays if self._options.obstacles else None
-        names = list(self._options.cameras)
-        self._outputs = Outputs(self, names, self._options.publish_mesh, faces, self._tf_prefix, obstacles_of)
+        arrays, options = self._model.body.arrays, self._options
+        self._outputs = Outputs(
+            self,
+            list(options.cameras),
+            options.publish_mesh,
+            faces,
+            self._tf_prefix,
+            arrays if options.obstacles else None,
+            arrays if options.hri else None,
+        )
         if self._options.extrinsics:
             self._outputs.publish_rig(self._options.extrinsics)
         self.get_logger().info(

@@ -168,7 +168,7 @@ def test_collision_objects_come_and_go(people, installed):
 
 
 def test_packages_that_are_not_there_are_no_fault():
-    assert obstacles._installed("no_such_msgs", "People") is None
+    assert obstacles.installed("no_such_msgs", "People") is None
 
 
 def test_the_node_publishes_them_when_it_is_told_to(bench):
