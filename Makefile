@@ -11,7 +11,7 @@ help:
 	@echo 'make demo     set up on first use, then run the whole system on synthetic cameras for about 20 s -> demo_output/'
 	@echo 'make test     set up likewise and run the whole test suite'
 	@echo 'make test-processors   the tests of the core again, computed as on processors with fewer instructions (slow)'
-	@echo 'make docs     the API reference, made from the docstrings -> docs/api/refit_ros.html'
+	@echo 'make docs     the documents as a site, and the API reference -> docs/site/index.html, docs/api/refit_ros.html'
 	@echo 'make guards   take each guard of scripts/guards.toml away in a copy and see its test fail (slow)'
 	@echo 'make setup    set up only: .venv/ and install/'
 	@echo 'make doctor   what is installed, what is missing and what to do about it'
@@ -46,5 +46,5 @@ doctor: setup
 	@$(in_environment) exec python -m refit_ros doctor $(ARGS)
 
 clean:
-	rm -rf .venv build install log demo_output fit_output docs/api .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv build install log demo_output fit_output docs/api docs/site .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -48,6 +48,22 @@ def test_commands_that_are_shown_exist(document):
     assert set(COMMAND.findall(document.read_text())) <= set(COMMANDS)
 
 
+def test_the_site_s_pages_exist_and_what_they_link_to_comes_along(tmp_path, monkeypatch):
+    """What `make docs` gives to MkDocs; it needs no MkDocs."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from make_docs import copy_documents
+
+    pages = re.findall(r"^ +- [^:]+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    documents = [str(path) for path in copy_documents(tmp_path)]
+    assert len(pages) > 15 and set(pages) <= set(documents) and len(pages) == len(set(pages))
+    for document in documents:
+        text = without_code((tmp_path / document).read_text())
+        links = [link for link in LINK.findall(text) if not re.match(r"[a-z]+:", link)]
+        there = [(ROOT / document).parent / link.partition("#")[0] for link in links]
+        files = [path.resolve().relative_to(ROOT) for path in there if path.is_file()]
+        assert all((tmp_path / path).is_file() for path in files), document
+
+
 def test_the_first_screen_of_the_readme_holds_both_commands_and_an_image():
     screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:30])
     assert "make demo" in screen and "make test" in screen and re.search(r"!\[[^\]]*\]\(docs/images/", screen)
