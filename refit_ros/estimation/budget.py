@@ -16,14 +16,14 @@ class Budget:
 
     def __init__(self, budget_ms: float) -> None:
         self._budget_s = budget_ms / 1000
-        self._rest_s: float | None = None
-        self._iteration_s: float | None = None
+        self._learned_s: tuple[float, float] | None = None  # of one iteration, of the rest of a set
 
     def iterations(self, wished: int) -> int:
         """At most `wished`, at least 1."""
-        if self._budget_s == 0 or self._iteration_s is None:
+        if self._budget_s == 0 or self._learned_s is None:
             return wished
-        room = (MARGIN * self._budget_s - self._rest_s) / max(self._iteration_s, 1e-6)
+        each, rest = self._learned_s
+        room = (MARGIN * self._budget_s - rest) / max(each, 1e-6)
         return int(min(max(math.floor(room), 1), wished))
 
     def spent(self, total_s: float, loop_s: float, iterations: int) -> None:
@@ -31,5 +31,6 @@ class Budget:
         if iterations <= 0:
             return
         each, rest = loop_s / iterations, max(total_s - loop_s, 0.0)
-        self._iteration_s = each if self._iteration_s is None else (1 - MEMORY) * self._iteration_s + MEMORY * each
-        self._rest_s = rest if self._rest_s is None else (1 - MEMORY) * self._rest_s + MEMORY * rest
+        if self._learned_s is not None:
+            each, rest = ((1 - MEMORY) * old + MEMORY * new for old, new in zip(self._learned_s, (each, rest)))
+        self._learned_s = each, rest

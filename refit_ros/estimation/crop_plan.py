@@ -52,7 +52,8 @@ def plan_crops(
 ) -> CropPlan:
     """`suspected`: names of cameras that may have moved; `image_size`: of the network's crops, px."""
     planned: list[Crop] = []
-    followed, probes = {}, []
+    followed: dict[int, tuple[int, ...]] = {}
+    probes: list[tuple[int, int]] = []
     for number, one in enumerate(predictions):
         if one.track.lost:
             continue

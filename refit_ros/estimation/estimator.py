@@ -10,6 +10,7 @@ import numpy as np
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.views import Camera, View, usable
+from refit_ros.core.inference import Prepared
 from refit_ros.core.refit import Refit
 from refit_ros.detection.protocol import cleaned
 from refit_ros.estimation.budget import Budget
@@ -47,7 +48,7 @@ class Estimator:
 
     def __init__(
         self,
-        network: Refit,
+        network: Refit | Prepared,
         settings: Settings | None = None,
         detector: object | None = None,
         config: TrackerConfig = DEFAULT,
@@ -209,8 +210,9 @@ class Estimator:
         self._in_doubt = any(frame.missed.values())
         # Where a camera's boxes are no longer where its people should be, how far off they are is as good as a residual.
         self._moved.judge({**contradictions(predictions, detections, cameras, config), **frame.residual_px}, stamp_s)
-        followed = sorted((track for track in self._everybody.tracks if track.id is not None), key=lambda track: track.id)
-        poses = self._smoother({track.key: self._pose(track, stamp_s) for track in followed}, stamp_s)
+        by_id = {track.id: track for track in self._everybody.tracks if track.id is not None}
+        followed = dict(sorted(by_id.items()))
+        poses = self._smoother({track.key: self._pose(track, stamp_s) for track in followed.values()}, stamp_s)
         return publish(followed, estimates, poses, self._solver, cameras, stamp_s)
 
     def _pose(self, track, stamp_s: float):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ class Evidence:
     cameras_m: np.ndarray | None = None  # (V, 3) m: where the cameras stand, in the fixed frame; None: not known
 
 
-def evidence(solved: FusedEstimate, cameras: list[Camera]) -> Evidence:
+def evidence(solved: FusedEstimate, cameras: Sequence[Camera]) -> Evidence:
     """Of a person solved in this set."""
     used = [cameras[one.crop.camera] for one in solved.views]
     depth = np.mean([camera.to_camera(solved.pose.joints)[:, 2].mean() for camera in used])

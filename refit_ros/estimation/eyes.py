@@ -11,6 +11,7 @@ import torch
 from refit_ros.camera import crops as cropping
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.views import Camera
+from refit_ros.core.inference import Prepared
 from refit_ros.core.refit import Features, Refit
 from refit_ros.detection.landmarks import Landmarks
 from refit_ros.detection.protocol import Detector
@@ -63,7 +64,7 @@ class LocalEyes:
 class FeatureEyes(LocalEyes):
     """Gives the network's features of crops, all of a call as one batch."""
 
-    def __init__(self, network: Refit, detectors: Mapping[Search, Detector]) -> None:
+    def __init__(self, network: Refit | Prepared, detectors: Mapping[Search, Detector]) -> None:
         super().__init__(detectors)
         self._network = network
         self._device = next(network.parameters()).device

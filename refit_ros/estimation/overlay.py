@@ -37,7 +37,7 @@ def draw_overlay(
 
     camera_from_fixed (4, 4) m is the inverse of the view's `fixed_from_camera`. Without `mesh` only skeletons are drawn.
     """
-    persons = list(getattr(people, "people", people))
+    persons = list(people.people if isinstance(people, People) else people)
     drawn = np.ascontiguousarray(image).copy()
     if not persons:
         return drawn
@@ -92,7 +92,7 @@ def _skeleton(image: np.ndarray, joints_camera_m: np.ndarray, color, calibration
     for joint, parent in enumerate(PARENTS):
         if parent >= 0 and near[joint] and near[parent]:
             cv2.line(image, points[parent], points[joint], color, thick, cv2.LINE_AA)
-    for joint in np.flatnonzero(near):
+    for joint in np.flatnonzero(near).tolist():
         cv2.circle(image, points[joint], max(1, thick), (255, 255, 255), -1, cv2.LINE_AA)
 
 

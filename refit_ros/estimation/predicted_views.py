@@ -105,8 +105,8 @@ def with_views(predictions: Sequence[Prediction], cameras: Sequence[Camera], con
     """The same people, looked for in these cameras."""
     alone = []
     for one in predictions:
-        views = {index: predict_view(one.outline_m, camera) for index, camera in enumerate(cameras)}
-        alone.append({index: view for index, view in views.items() if view is not None})
+        found = ((index, predict_view(one.outline_m, camera)) for index, camera in enumerate(cameras))
+        alone.append({index: view for index, view in found if view is not None})
     together = []
     for number, one in enumerate(predictions):
         # Who is not yet sure to be there hides nobody: else a ghost would excuse those whose boxes it takes.

@@ -18,20 +18,20 @@ from refit_ros.estimation.uncertainty import joint_stddev
 
 
 def publish(
-    tracks: Sequence[Track],
+    tracks: Mapping[int, Track],
     estimates: Mapping[int, FusedEstimate],
     poses: Mapping[int, Pose],
     solver: Solver,
     cameras: Sequence[Camera],
     stamp_s: float,
 ) -> tuple[Person, ...]:
-    """Everybody who has an id; `estimates` of this set and smoothed `poses` by the tracks' keys."""
+    """`tracks` by their ids; `estimates` of this set and smoothed `poses` by the tracks' keys."""
     if not tracks:
         return ()
-    chosen = [poses[track.key] for track in tracks]
+    chosen = [poses[track.key] for track in tracks.values()]
     relative = solver.joints(np.stack([pose.betas for pose in chosen]), np.stack([pose.rotmats for pose in chosen]))
     people = []
-    for track, pose, joints in zip(tracks, chosen, relative):
+    for (person_id, track), pose, joints in zip(tracks.items(), chosen, relative):
         joints, turns, facts = joints + pose.transl, axis_angle_from_matrix(pose.rotmats), track.evidence
         in_image = np.zeros(24, bool)
         for camera in cameras:
@@ -41,7 +41,7 @@ def publish(
         stddev_m = joint_stddev(facts, unseen_s)
         people.append(
             Person(
-                id=track.id,
+                id=person_id,
                 confidence=float(np.clip(track.confidence * facts.confidence * np.exp(-unseen_s), 0, 1)),
                 betas=pose.betas,
                 global_orient=turns[0],

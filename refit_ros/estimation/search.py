@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.views import Camera
@@ -45,6 +45,6 @@ class Searcher:
             return found | others
         return found
 
-    def _ask(self, cameras: Sequence[Camera], asked: Collection[int], search: Search) -> Mapping[int, Boxes]:
+    def _ask(self, cameras: Sequence[Camera], asked: Collection[int], search: Search) -> dict[int, Boxes]:
         seen = self._eyes.look(cameras, {index: Expectation(search) for index in asked})
         return {index: one.boxes for index, one in seen.items() if one.boxes is not None}

@@ -61,12 +61,12 @@ class Rotations:
     def __init__(self, smoothing: float) -> None:
         self._cutoff_hz = still_cutoff_hz(smoothing)
         self._value: np.ndarray | None = None
-        self._velocity: np.ndarray | None = None  # (N, 3) rad/s in the body's own frame
+        self._velocity = np.zeros(3)  # (N, 3) rad/s in the body's own frame; before the first step (3,), all the same
 
     def __call__(self, value: np.ndarray, step_s: float) -> np.ndarray:
         """The steadied rotations, `step_s` seconds (> 0) after the last ones."""
         if self._value is None:
-            self._value, self._velocity = np.array(value, float), np.zeros((len(value), 3))
+            self._value = np.array(value, float)
             return self._value
         turn = axis_angle_from_matrix(np.swapaxes(self._value, -1, -2) @ value)
         self._velocity = self._velocity + _share(SPEED_CUTOFF_HZ, step_s) * (turn / step_s - self._velocity)
@@ -89,9 +89,16 @@ class Shape:
 
     def learned(self, betas: np.ndarray, weight: float = 1.0) -> Shape:
         """The shape after one more estimate of this `weight` (> 0: more for more views)."""
-        total = min(self.weight, SHAPE_MEMORY) + weight
-        mean = np.array(betas, float) if self.mean is None else self.mean + (betas - self.mean) * weight / total
-        return Shape(mean, total)
+        return Shape(self.mean_with(betas, weight), self._total(weight))
+
+    def mean_with(self, betas: np.ndarray, weight: float = 1.0) -> np.ndarray:
+        """The mean (10,) that `learned` gives."""
+        if self.mean is None:
+            return np.array(betas, float)
+        return self.mean + (betas - self.mean) * weight / self._total(weight)
+
+    def _total(self, weight: float) -> float:
+        return min(self.weight, SHAPE_MEMORY) + weight
 
 
 class Smoother:
@@ -110,9 +117,10 @@ class Smoother:
         return {key: self._smoothed(key, pose, stamp_s) for key, pose in poses.items()}
 
     def _smoothed(self, key: int, pose: Pose, stamp_s: float) -> Pose:
-        place, rotations, before_s = self._filters.get(key, (None, None, -np.inf))
-        if place is None or not 0 < stamp_s - before_s < LONGEST_STEP_S:
-            place, rotations, before_s = Place(self._smoothing), Rotations(self._smoothing), stamp_s
+        known = self._filters.get(key)
+        if known is None or not 0 < stamp_s - known[2] < LONGEST_STEP_S:
+            known = Place(self._smoothing), Rotations(self._smoothing), stamp_s
+        place, rotations, before_s = known
         step_s = max(stamp_s - before_s, 1e-3)
         pelvis_m = place(pose.joints[0], step_s)
         self._filters[key] = place, rotations, stamp_s

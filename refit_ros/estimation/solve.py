@@ -6,7 +6,7 @@ All people of a set go through the network as one batch. What leaves here is num
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from refit_ros.camera import crops as cropping
 from refit_ros.camera.crops import Square
 from refit_ros.camera.views import Camera
 from refit_ros.core.camera import transl_from_weak_perspective, weak_perspective_from_transl
+from refit_ros.core.inference import Prepared
 from refit_ros.core.refit import Features, Refit
 from refit_ros.core.rotations import rotmat_from_6d, sixd_from_rotmat
 from refit_ros.core.types import Crops, Estimate, Views
@@ -74,6 +75,18 @@ class Encoded:
         """That took crop `index`."""
         return self.cameras[self.planned[index].camera]
 
+    def crops_of(self, rows: torch.Tensor) -> Crops:
+        """These crops. Raises IndexError where there are none."""
+        if self.crops is None:
+            raise IndexError("this set has no crops")
+        return Crops(*(getattr(self.crops, field.name)[rows] for field in fields(Crops)))
+
+    def features_of(self, rows: torch.Tensor) -> Features:
+        """What they show. Raises IndexError where there are none."""
+        if self.features is None:
+            raise IndexError("this set has no crops")
+        return Features(self.features.maps[rows], self.features.pooled[rows])
+
 
 @dataclass(frozen=True)
 class Prior:
@@ -87,7 +100,7 @@ class Prior:
 class Solver:
     """Runs the network on a set's crops. Nothing is kept from one call to the next."""
 
-    def __init__(self, network: Refit, known_height_m: float = 0.0) -> None:
+    def __init__(self, network: Refit | Prepared, known_height_m: float = 0.0) -> None:
         """known_height_m: everybody's standing height; 0: unknown."""
         self.network = network
         self.body = network.body
@@ -99,9 +112,14 @@ class Solver:
         self._exact = getattr(network.config, "backbone", "") == "small"
 
     def encoded(self, cameras: Sequence[Camera], planned: Sequence[Crop], features: Features | None) -> Encoded:
-        """All crops of a set with their features (None without any); the other methods refer to them by index."""
+        """All crops of a set with their features (None without any); the other methods refer to them by index.
+
+        Raises ValueError for crops without features.
+        """
         if not planned:
             return Encoded(tuple(cameras), ())
+        if features is None:
+            raise ValueError(f"{len(planned)} crops were planned, and no features of them are given")
         crops = cropping.without_images(
             [cameras[crop.camera].calibration for crop in planned], [crop.square for crop in planned], self.device
         )
@@ -146,7 +164,7 @@ class Solver:
         if prior.held is not None:
             return prior.held
         if prior.shape is not None:
-            betas = prior.shape.learned(betas, float(views)).mean
+            betas = prior.shape.mean_with(betas, float(views))
         return with_height(betas, self._known_height_m, self.height_m) if self._known_height_m > 0 else betas
 
     def placed(
@@ -193,9 +211,8 @@ class Solver:
         return float(self.body.height_m(self._tensor(betas[None]))[0])
 
     def _own(self, encoded: Encoded, indices: list[int], views, betas, start, iterations: int) -> list[ViewEstimate]:
-        rows, features = torch.tensor(indices, device=self.device), encoded.features
-        crops = _rows(encoded.crops, rows)
-        features = replace(features, maps=features.maps[rows], pooled=features.pooled[rows])
+        rows = torch.tensor(indices, device=self.device)
+        crops, features = encoded.crops_of(rows), encoded.features_of(rows)
         if start is not None:
             first = self.network.fit(features, crops, views=views, betas=betas, iterations=0).estimate
             start = _between(first, start, crops)
@@ -235,17 +252,13 @@ class Solver:
             # The pelvis is J0 + transl in every frame, and J0 depends on the shape alone.
             rest_pelvis = pose.joints[0] - pose.transl
             transl[row] = camera.to_camera(pose.joints[0]) - rest_pelvis
-        crops = _rows(encoded.crops, torch.tensor(flat, device=self.device))
+        crops = encoded.crops_of(torch.tensor(flat, device=self.device))
         weak = weak_perspective_from_transl(self._tensor(transl), crops)
         weak = torch.where(torch.tensor(cold, device=self.device)[:, None], torch.nan, weak)
         return Estimate(self._tensor(rotmats), self._tensor(betas), weak, self._tensor(transl))
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.asarray(values), dtype=torch.float32, device=self.device)
-
-
-def _rows(crops: Crops, rows: torch.Tensor) -> Crops:
-    return Crops(*(getattr(crops, name)[rows] for name in ("images", "center_px", "side_px", "focal_px", "principal_px")))
 
 
 def _before_the_camera(estimate: Estimate, crops: Crops) -> Estimate:

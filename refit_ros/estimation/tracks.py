@@ -33,6 +33,7 @@ class Track:
     pose_root_m: np.ndarray  # (3,) m: where `root` was then
     seen_s: float  # when they were last seen: found by a detector, or looked at and not denied by it
     looked_s: float  # when a detector last looked where they should be
+    evidence: Evidence  # of the last look at them
     id: int | None = None
     hits: int = 1  # sets in which a detector found them
     log_odds: LogOdds = field(default_factory=LogOdds)  # that this is a person at all
@@ -40,7 +41,6 @@ class Track:
     lost: bool = False  # no camera found them when the detector last looked
     fresh: bool = True  # estimated from images in the current set
     shape: Shape = field(default_factory=Shape)
-    evidence: Evidence | None = None  # of the last look
     in_sight: Mapping[str, float] = field(default_factory=dict)  # camera: log odds that it can see them where they are
 
     @property
@@ -122,8 +122,8 @@ def born(
         pelvis_m,
         stamp_s,
         stamp_s,
+        evidence(solved, cameras),
         log_odds=LogOdds().hearing(log_odds, config),
         confidence=confidence,
         shape=Shape().learned(solved.views[0].betas, weight=float(len(solved.views))),
-        evidence=evidence(solved, cameras),
     )

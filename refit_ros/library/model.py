@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -68,14 +68,15 @@ def load(
     if evidence is not None:
         chosen = replace(chosen, evidence=evidence)
     found = body if body is None or isinstance(body, Body) else load_body(os.fspath(body))
-    if takes_keypoints(chosen.evidence, weights):
-        if detector is None and chosen.detector == Settings().detector:
-            chosen = replace(chosen, detector="photographs")
-        still = replace(chosen, birth_hits=1)
-        keypoints, estimators = keypoint_estimators([still, chosen], weights, found, device_named(device), detector)
-        return Model(keypoints, chosen, detector, estimators)
-    network = load_network(weights, body=found, device=device_named(device))
-    return Model(prepare(network, precision), chosen, detector)
+    keypoints = takes_keypoints(chosen.evidence, weights)
+    if keypoints and detector is None and chosen.detector == Settings().detector:
+        chosen = replace(chosen, detector="photographs")
+    still = replace(chosen, birth_hits=1)  # an image stands alone: nobody has to be seen twice before counting as a person
+    if keypoints:
+        network, estimators = keypoint_estimators([still, chosen], weights, found, device_named(device), detector)
+        return Model(network, chosen, *estimators)
+    prepared = prepare(load_network(weights, body=found, device=device_named(device)), precision)
+    return Model(prepared, chosen, Estimator(prepared, still, detector), Estimator(prepared, chosen, detector))
 
 
 def _settings(values: Mapping[str, Any]) -> Settings:
@@ -92,20 +93,12 @@ class Model:
         self,
         network: Prepared | KeypointRefit,
         settings: Settings,
-        detector: Any = None,
-        estimators: Sequence[KeypointEstimator] | None = None,
+        single: Estimator | KeypointEstimator,
+        tracking: Estimator | KeypointEstimator,
     ) -> None:
-        """estimators: of single images and of images that follow one another; made here for a network of features.
-
-        Raises ValueError or FileNotFoundError, with a sentence, where the settings' detector cannot be had.
-        """
+        """Estimators over the network: of single images, and of images that follow one another."""
         self.network, self.settings = network, settings
-        self._detector = detector
-        # An image stands alone: nobody has to be seen twice before counting as a person.
-        self._single, self._tracking = estimators or (
-            Estimator(network, replace(settings, birth_hits=1), detector),
-            Estimator(network, settings, detector),
-        )
+        self._single, self._tracking = single, tracking
         self._said: set[str] = set()
         self._history = CameraHistory()
         self._stamp_s = -INTERVAL_S
