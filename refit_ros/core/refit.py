@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,15 @@ class Features:
     def to(self, kind: torch.dtype | torch.device) -> Features:
         """The same in another precision, or on another device."""
         return Features(self.maps.to(kind), self.pooled.to(kind))
+
+
+class Looked(Protocol):
+    """What a network knows of B crops before its loop: `Features`, or another evidence that its reader takes."""
+
+    @property
+    def pooled(self) -> Tensor: ...  # (B, C)
+
+    def to(self, kind: torch.dtype | torch.device, /) -> Self: ...
 
 
 class Reader(Protocol):
@@ -100,7 +109,7 @@ class Refit(nn.Module):
 
     def fit(
         self,
-        features: Features,
+        features: Looked,
         crops: Crops,
         views: Views | None = None,
         betas: Tensor | None = None,

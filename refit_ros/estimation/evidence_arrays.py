@@ -21,13 +21,13 @@ FARTHEST_PX = 1e6
 
 def arrays_of_expectation(wanted: Expectation) -> Arrays:
     """search () uint8; regions_px (N, 4); masked (K,) uint32 which regions have a mask; masks (K, S, S / 8) uint8 bits."""
-    masked = [row for row, mask in enumerate(wanted.masks) if mask is not None]
-    bits = np.stack([np.packbits(wanted.masks[row], axis=1) for row in masked]) if masked else np.zeros((0, 0, 0), np.uint8)
+    masks = {row: mask for row, mask in enumerate(wanted.masks) if mask is not None}
+    bits = [np.packbits(mask, axis=1) for mask in masks.values()]
     return {
-        "search": np.uint8(wanted.search),
+        "search": np.array(wanted.search, np.uint8),
         "regions_px": np.asarray(wanted.regions_px, np.float64),
-        "masked": np.array(masked, np.uint32),
-        "masks": bits,
+        "masked": np.array(list(masks), np.uint32),
+        "masks": np.stack(bits) if bits else np.zeros((0, 0, 0), np.uint8),
     }
 
 
@@ -52,18 +52,18 @@ def arrays_of_evidence(seen: ViewEvidence) -> Arrays:
     pooled (N, C) as uint16 bits of `half` (0: float16, 1: bfloat16), or landmarks (P, 33, 6) and flag (P,) float32.
     """
     boxes = seen.boxes
-    arrays = {
-        "searched": np.bool_(boxes is not None),
+    arrays: Arrays = {
+        "searched": np.array(boxes is not None),
         "boxes": np.zeros((0, 5)) if boxes is None else np.column_stack([boxes.xyxy_px, boxes.confidence]).reshape(-1, 5),
         "regions_px": np.asarray(seen.regions_px, np.float64),
-        "half": np.uint8(0),
+        "half": np.array(0, np.uint8),
         "maps": np.zeros((0, 0, 0, 0), np.uint16),
         "pooled": np.zeros((0, 0), np.uint16),
         "landmarks": np.zeros((0, COUNT, LANDMARK_NUMBERS), np.float32),
         "flag": np.zeros(0, np.float32),
     }
     if seen.features is not None:
-        arrays["half"] = np.uint8(list(HALVES.values()).index(seen.features.maps.dtype))
+        arrays["half"] = np.array(list(HALVES.values()).index(seen.features.maps.dtype), np.uint8)
         arrays["maps"], arrays["pooled"] = (
             values.cpu().view(torch.int16).numpy().view(np.uint16) for values in (seen.features.maps, seen.features.pooled)
         )

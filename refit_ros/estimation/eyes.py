@@ -38,6 +38,13 @@ class Eyes(Protocol):
         ...
 
 
+def _image(camera: Camera) -> np.ndarray:
+    """Raises ValueError where it is not here."""
+    if camera.image is None:
+        raise ValueError(f"the image of camera {camera.name} is on another machine; look at it there")
+    return camera.image
+
+
 class LocalEyes:
     """The detectors, and what is common to both kinds of evidence. Images are this process's own."""
 
@@ -52,7 +59,7 @@ class LocalEyes:
         for search, detector in self._detectors.items():
             asked = [index for index, one in wanted.items() if one.search == search]
             if asked:
-                boxes.update(zip(asked, detector.find([cameras[index].image for index in asked])))
+                boxes.update(zip(asked, detector.find([_image(cameras[index]) for index in asked])))
         return self._closer(cameras, wanted, boxes)
 
     def _closer(
@@ -77,25 +84,27 @@ class FeatureEyes(LocalEyes):
         seen, begin = {}, 0
         for index, one in wanted.items():
             end = begin + len(one.regions_px)
-            own = Features(features.maps[begin:end], features.pooled[begin:end]) if end > begin else None
-            seen[index] = ViewEvidence(boxes.get(index), one.regions_px, None if own is None else in_halves(own))
+            own = None
+            if features is not None and end > begin:
+                own = in_halves(Features(features.maps[begin:end], features.pooled[begin:end]))
+            seen[index] = ViewEvidence(boxes.get(index), one.regions_px, own)
             begin = end
         return seen
 
     @torch.inference_mode()
     def _features(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], owners: list[int]) -> Features:
         images = cropping.cut_all(
-            [cameras[index].image for index in owners],
+            [_image(cameras[index]) for index in owners],
             [cameras[index].calibration for index in owners],
             [square_of(region) for one in wanted.values() for region in one.regions_px],
             self._network.config.image_size,
             self._device,
         ).images
         masks = [mask for one in wanted.values() for mask in one.masks or (None,) * len(one.regions_px)]
-        masked = [row for row, mask in enumerate(masks) if mask is not None]
+        masked = {row: mask for row, mask in enumerate(masks) if mask is not None}
         if masked:
-            hidden = torch.from_numpy(np.stack([masks[row] for row in masked])).to(self._device)
-            rows = torch.tensor(masked, device=self._device)
+            hidden = torch.from_numpy(np.stack(list(masked.values()))).to(self._device)
+            rows = torch.tensor(list(masked), device=self._device)
             images[rows] = images[rows].masked_fill(hidden[:, None], 0.0)
         return self._network.encode(images)
 
@@ -120,7 +129,7 @@ class LandmarkEyes(LocalEyes):
         for index, one in wanted.items():
             found = None
             if len(one.regions_px):
-                found = self._landmarks.in_boxes(cameras[index].image, one.regions_px)
+                found = self._landmarks.in_boxes(_image(cameras[index]), one.regions_px)
                 found = as_sent(found[different_people(found)])
             seen[index] = ViewEvidence(boxes.get(index), one.regions_px, landmarks=found)
         return seen

@@ -45,7 +45,11 @@ class KeypointEstimator:
         eyes: where images are looked at, if not here; then neither landmarks nor a detector are needed.
         """
         self._solver, self.settings = KeypointSolver(network), settings
-        self._eyes = eyes or LandmarkEyes(landmarks, detectors(settings, own=detector))
+        if eyes is None:
+            if landmarks is None:
+                raise ValueError("without eyes, landmarks are needed: give a source of them")
+            eyes = LandmarkEyes(landmarks, detectors(settings, own=detector))
+        self._eyes = eyes
         self._searcher = Searcher(self._eyes, settings)
         self._several = False
         self._held: dict[int, np.ndarray] = {}
@@ -91,10 +95,11 @@ class KeypointEstimator:
         wanted = {index: Expectation(regions_px=own) for index, own in enumerate(boxes) if len(own)}
         seen = self._eyes.look(cameras, wanted)
         left_out |= {cameras[index].name: NO_ANSWER for index in wanted if index not in seen}
+        landmarks = {index: one.landmarks for index, one in seen.items() if one.landmarks is not None}
         answered = [index for index in range(len(cameras)) if index in seen or index not in wanted]
         people = self._conclude(
             [cameras[index] for index in answered],
-            [seen[index].landmarks if index in seen else no_landmarks() for index in answered],
+            [landmarks[index] if index in landmarks else no_landmarks() for index in answered],
             [expected[index] for index in answered],
             stamp_s,
         )
@@ -142,7 +147,8 @@ class KeypointEstimator:
         known = list(groups)
         bodies = self._fit(cameras, found, members, [self._followed[index].number for index in known])
         published = []
-        taken = [(someone, set()) for someone in self._followed]  # with the cameras that see newcomers
+        # With the cameras that see newcomers.
+        taken: list[tuple[Followed, set[int]]] = [(someone, set()) for someone in self._followed]
         for order, (body, own) in enumerate(zip(bodies, members)):
             if order < len(known):
                 someone = self._followed[known[order]]
@@ -184,7 +190,8 @@ class KeypointEstimator:
     ) -> list[KeypointBody]:
         """numbers: of the first of them, who are followed."""
         free = self._held.get(EVERYBODY, np.full(10, np.nan))
-        shapes = [self._held.get(number, free) for number in [*numbers, *[None] * (len(members) - len(numbers))]]
+        shapes = [free if number is None else self._held.get(number, free) for number in numbers]
+        shapes += [free] * (len(members) - len(numbers))
         return self._solver.fit(
             [
                 [

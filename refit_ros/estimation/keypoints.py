@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ from refit_ros.core.types import Crops, Estimate, Views
 from refit_ros.estimation.fuse import fuse
 
 GUESSED_WEIGHT = 0.03  # of a landmark that is not seen, at the network's own place for it, when a person is put somewhere
+
+_Tensors = TypeVar("_Tensors", Crops, KeypointEvidence)
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,7 @@ def _camera_from_ray(direction: np.ndarray) -> np.ndarray:
     return np.eye(3) + cross + cross @ cross / (1 + z[2])
 
 
-def _joined(kind: type, parts: list):
+def _joined(kind: type[_Tensors], parts: Sequence[_Tensors]) -> _Tensors:
     """Dataclasses of tensors one after the other, in float32."""
-    return kind(*(torch.cat([getattr(part, name) for part in parts]).float() for name in kind.__dataclass_fields__))
+    names = [field.name for field in fields(kind)]
+    return kind(*(torch.cat([getattr(part, name) for part in parts]).float() for name in names))

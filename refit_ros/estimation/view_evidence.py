@@ -86,7 +86,8 @@ def in_halves(features: Features) -> Features:
 def features_in_order(crops: tuple[Crop, ...], evidence: dict[int, ViewEvidence]) -> Features:
     """The features of planned crops, at least one, from the answers to `expectations`; all cameras must be there."""
     left = {camera: iter(range(len(seen.regions_px))) for camera, seen in evidence.items()}
-    rows = [(evidence[crop.camera].features, next(left[crop.camera])) for crop in crops]
+    shown = {camera: seen.features for camera, seen in evidence.items() if seen.features is not None}
+    rows = [(shown[crop.camera], next(left[crop.camera])) for crop in crops]
     return Features(
         torch.stack([features.maps[row].float() for features, row in rows]),
         torch.stack([features.pooled[row].float() for features, row in rows]),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
+import torch
 from oracle import Actor, Oracle, Stage, encoded, ring
 
 from refit_ros.camera.crops import square_around
 from refit_ros.camera.views import usable
+from refit_ros.detection.protocol import FullImage
+from refit_ros.estimation.eyes import LocalEyes
 from refit_ros.estimation.solve import Crop, Prior, Solver
+from refit_ros.estimation.view_evidence import Expectation, Search
 
 
 def test_two_sets_at_once_do_not_mix():
@@ -24,3 +31,23 @@ def test_two_sets_at_once_do_not_mix():
     np.testing.assert_array_equal(before[0].joints_m, after[0].joints_m)
     assert [view.crop.camera for view in after] == [0, 1]
     assert encoded(solver, cameras, []).features is None and solver.alone(first, [], 2) == []
+
+
+def test_what_is_not_there_is_refused_by_name():
+    stage = Stage([Actor((0, 0), seed=1)], ring(1))
+    (camera,), _ = usable(stage.views(0.0), several=True)
+    solver = Solver(Oracle(stage, 0, 0, 0))
+    with pytest.raises(ValueError, match="1 crops were planned"):
+        solver.encoded([camera], [Crop(0, square_around(camera.boxes.xyxy_px[0]))], None)
+    empty = solver.encoded([camera], [], None)
+    for part in (empty.crops_of, empty.features_of):
+        with pytest.raises(IndexError, match="no crops"):
+            part(torch.tensor([0]))
+
+
+def test_an_image_that_is_elsewhere_is_not_looked_at_here():
+    (view,) = Stage([Actor((0, 0), seed=1)], ring(1)).views(0.0)
+    cameras, _ = usable([replace(view, image=None)], several=True)
+    eyes = LocalEyes({Search.DETECTOR: FullImage()})
+    with pytest.raises(ValueError, match="cam0 is on another machine"):
+        eyes.look(cameras, {0: Expectation(Search.DETECTOR)})
