@@ -2,7 +2,7 @@
 # ARGS go to what is run: make test ARGS="test/core -k camera"; PYTHON names the interpreter for set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-processors guards docs doctor clean
+.PHONY: help setup demo test test-processors guards fuzz docs doctor clean
 # A process for each core, up to four; a file's tests stay together. Each process has a ROS domain of its own.
 parallel := -n auto --maxprocesses 4 --dist loadfile
 in_environment := source scripts/environment.sh &&
@@ -13,6 +13,7 @@ help:
 	@echo 'make test-processors   the tests of the core again, computed as on processors with fewer instructions (slow)'
 	@echo 'make docs     the documents as a site, and the API reference -> docs/site/index.html, docs/api/refit_ros.html'
 	@echo 'make guards   take each guard of scripts/guards.toml away in a copy and see its test fail (slow)'
+	@echo 'make fuzz     change files of every kind at random, for as long as wished, and see that the readers hold (slow)'
 	@echo 'make setup    set up only: .venv/ and install/'
 	@echo 'make doctor   what is installed, what is missing and what to do about it'
 	@echo 'make clean    remove everything that set-up and runs have made'
@@ -41,6 +42,9 @@ docs: setup
 
 guards: setup
 	@$(in_environment) exec python scripts/mutate_guards.py $(ARGS)
+
+fuzz: setup
+	@$(in_environment) OMP_NUM_THREADS=1 REFIT_FUZZ_EXAMPLES=20000 exec python -m pytest test/fuzz/test_readers.py --timeout 36000 $(ARGS)
 
 doctor: setup
 	@$(in_environment) exec python -m refit_ros doctor $(ARGS)

@@ -21,12 +21,14 @@ AGAIN_S = 0.1  # an import that is under way is given so long before the next tr
 PATIENCE_S = 2.5  # ... and no longer than this in all: whoever pressed Ctrl-C waits
 ONCE_S = 1.0  # a second signal so soon after one that was raised is impatience: what tidies up is not interrupted by it
 LAST_RESORT_S = 4.0  # a program that only notes is ended so long after the signal, whatever it is at
+LOOK_S = 0.1  # how often the thread that ends it looks whether it is time
 ENDS_WITH_PARENT = "REFIT_ENDS_WITH_PARENT"  # set by the launch files
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 _came_s: float | None = None
 _raised_s = float("-inf")
 _only_notes = False
+_last_resort_s = LAST_RESORT_S
 
 
 def listen() -> None:
@@ -36,13 +38,14 @@ def listen() -> None:
         signal.signal(number, _on_signal)
 
 
-def only_note() -> None:
+def only_note(last_resort_s: float = LAST_RESORT_S) -> None:
     """From now on both signals raise nothing: look with `check` or `came`. Call from the main thread.
 
-    The program has LAST_RESORT_S from then on, and is ended by another thread with exit code 0 if it needs more. Raises
-    KeyboardInterrupt if a signal came already.
+    The program has `last_resort_s` from the signal on, and is ended by another thread with exit code 0 if it needs more.
+    Raises KeyboardInterrupt if a signal came already.
     """
     global _only_notes
+    allow(last_resort_s)
     reads, writes = os.pipe()
     os.set_blocking(writes, False)
     for number in _NUMBERS:
@@ -53,6 +56,12 @@ def only_note() -> None:
     threading.Thread(target=_take_note, args=(reads,), name="refit signals", daemon=True).start()
     _only_notes = True
     check()
+
+
+def allow(last_resort_s: float) -> None:
+    """From now on the program has so long after the signal: for one that has started others and waits for their end."""
+    global _last_resort_s
+    _last_resort_s = last_resort_s
 
 
 def only_notes() -> bool:
@@ -104,7 +113,8 @@ def _take_note(reads: int) -> None:
     global _came_s
     os.read(reads, 1)
     _came_s = time.monotonic()
-    time.sleep(LAST_RESORT_S)
+    while time.monotonic() - _came_s < _last_resort_s:
+        time.sleep(LOOK_S)
     os._exit(0)
 
 

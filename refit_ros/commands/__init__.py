@@ -27,11 +27,19 @@ COMMANDS: dict[str, Command] = {
     "node": Command(
         "run the ROS 2 node: camera topics in, /human/smpl, markers and TF out", uses_ros=True, notes_signals=True
     ),
-    "demo": Command("run the whole system on synthetic cameras for some seconds and compare with the truth", uses_ros=True),
+    "demo": Command(
+        "run the whole system on synthetic cameras for some seconds and compare with the truth",
+        uses_ros=True,
+        notes_signals=True,
+    ),
     "fit": Command("fit bodies to images, folders or videos, without ROS"),
-    "bag": Command("fit bodies to a recorded ROS 2 bag and write another bag", uses_ros=True),
+    "bag": Command("fit bodies to a recorded ROS 2 bag, or to many, and write others", uses_ros=True),
     "motion": Command("turn people of a bag or of `fit` into motion files: AMASS's .npz, BVH, GLB, TRC"),
-    "view": Command("show people and cameras in a browser: the running node's, or those of a bag", uses_ros=True),
+    "view": Command(
+        "show people and cameras in a browser: the running node's, or those of a bag",
+        uses_ros=True,
+        notes_signals=True,
+    ),
     "calibrate": Command("find where cameras stand from people who walk through what they see", uses_ros=True),
     "train": Command("train the network on synthetic people, or on data sets you bring"),
     "evaluate": Command("measure how far the estimates lie from the truth"),

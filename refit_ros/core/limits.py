@@ -33,6 +33,9 @@ LIMITS: dict[str, Limit] = {
     "pickle_megabytes": Limit(64, "the list of contents of a PyTorch checkpoint"),
     "pickle_steps": Limit(500_000, "steps of a pickle's program (SMPL's have thousands)"),
     "zip_directory_kilobytes": Limit(4096, "the directory of a .npz or PyTorch file"),
+    "detector_file_megabytes": Limit(1024, "an ONNX detector"),
+    "detector_memory_megabytes": Limit(8192, "addresses that an ONNX detector may take where it is tried"),
+    "detector_seconds": Limit(120, "until an ONNX detector has loaded and answered once where it is tried"),
     "safetensors_header_kilobytes": Limit(4096, "the header of a .safetensors file"),
 }
 

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 
 from refit_ros.camera.boxes import Boxes
+from refit_ros.detection.onnx_trial import try_model
 from refit_ros.detection.protocol import nobody
 
 PERSON = 0
@@ -42,15 +43,20 @@ class Layout:
 class OnnxDetector:
     """Finds people with an ONNX model through onnxruntime."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Raises FileNotFoundError, ImportError or ValueError with a sentence that names the file and the way to mend it."""
+    def __init__(self, path: str | Path, tried: bool = False) -> None:
+        """tried: it is known to load and to answer; without it, that is found out in another process first.
+
+        Raises FileNotFoundError, ImportError or ValueError with a sentence that names the file and the way to mend it.
+        """
         path = Path(path).expanduser()
-        if not path.is_file():
+        if not path.exists():
             raise FileNotFoundError(f"no detector model at {path}: set detector_model to an existing .onnx file")
         try:
             import onnxruntime
         except ImportError as error:
             raise ImportError("detector 'onnx' needs onnxruntime: pip install onnxruntime") from error
+        if not tried:
+            try_model(path)
         onnxruntime.set_default_logger_severity(3)
         providers = [
             name
@@ -60,7 +66,9 @@ class OnnxDetector:
         try:
             self._session = onnxruntime.InferenceSession(str(path), providers=providers)
         except Exception as error:  # onnxruntime raises its own unrelated types, one for each fault
-            raise ValueError(f"{path} is no usable ONNX model: {str(error).splitlines()[0]}") from error
+            raise ValueError(
+                f"{path} is no usable ONNX model (damaged, or newer than this onnxruntime can read): export it again"
+            ) from error
         self._path = path
         inputs = {entry.name: entry for entry in self._session.get_inputs()}
         images = [entry for entry in inputs.values() if len(entry.shape) == 4]

@@ -12,14 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
+from refit_ros import interrupt
 from refit_ros.node.comparison import Comparison, bodies_from, compare, world_from_message_frame
 from refit_ros.node.conversions import stamp_ns
 from refit_ros.node.large_messages import PROFILE_VARIABLES, segment_bytes, write_profile
 from refit_ros.node.other_work import machine_used_s, others_share
-from refit_ros.node.processes import Children
+from refit_ros.node.processes import SIGINT_PATIENCE_S, Children
 
 NODE, CAMERAS = "node", "cameras"
 OVERLAY_PATIENCE_S = 3.0
+LAST_RESORT_WITH_CHILDREN_S = SIGINT_PATIENCE_S + 6.0  # where signals are only noted: children are ended first
 
 
 class NotWell(RuntimeError):
@@ -120,6 +122,8 @@ def run_system(setup: Setup, progress: Callable[[str], None] = lambda line: None
     os.environ |= {
         name: environment[name] for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", *PROFILE_VARIABLES) if name in environment
     }
+    interrupt.check()
+    interrupt.allow(LAST_RESORT_WITH_CHILDREN_S)
     context = rclpy.Context()
     # Python's own handlers stay: Ctrl-C must come out of here as KeyboardInterrupt, children ended on the way.
     rclpy.init(context=context, domain_id=setup.domain_id, signal_handler_options=SignalHandlerOptions.NO)

@@ -14,6 +14,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
+from refit_ros import interrupt
 from refit_ros.node.images import rgb_image
 from refit_ros.node.synthetic_cameras import TRUTH_TOPIC
 
@@ -55,9 +56,10 @@ class Monitor(Node):
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, QUEUE)
 
     def listen(self, seconds: float) -> None:
-        """Receive for so long."""
+        """Receive for so long. Raises KeyboardInterrupt where a signal was noted."""
         end_s = time.monotonic() + seconds
         while (left_s := end_s - time.monotonic()) > 0:
+            interrupt.check()
             self._executor.spin_once(timeout_sec=min(left_s, 0.1))
 
     def forget(self) -> None:
@@ -74,6 +76,7 @@ class Monitor(Node):
         ]
         end_s = time.monotonic() + at_most_s
         while len(self.heard.overlays) < len(cameras) and time.monotonic() < end_s:
+            interrupt.check()
             self._executor.spin_once(timeout_sec=0.05)
         for subscription in subscriptions:
             self.destroy_subscription(subscription)

@@ -125,8 +125,8 @@ def transforms_in(reader: AnyReader) -> Lookup:
     """Every transform of the bag, read beforehand: one that was recorded after its image counts too."""
     tree = TransformTree(FOREVER_NS)
     connections = [each for each in reader.connections if each.msgtype == TF]
-    for connection, _, raw in reader.messages(connections) if connections else ():  # no connection means all to rosbags
-        for each in reader.deserialize(raw, connection.msgtype).transforms:
+    for connection, _, raw in _messages(reader, connections):
+        for each in _read(reader, connection, raw).transforms:
             place, turn = each.transform.translation, each.transform.rotation
             tree.set(
                 each.header.frame_id,
@@ -144,6 +144,27 @@ def transforms_in(reader: AnyReader) -> Lookup:
         return pose.translation, pose.rotation
 
     return lookup
+
+
+def _messages(reader: AnyReader, connections: list) -> Iterator[tuple[Any, int, bytes]]:
+    """Of these connections; none are none, which to rosbags means all. Raises ValueError where the bag is damaged."""
+    try:
+        yield from reader.messages(connections) if connections else ()
+    except Exception as error:  # damaged bytes make the reader raise anything
+        raise ValueError(f"{_damaged(reader)} ({type(error).__name__}: {shown(str(error)[:100])})") from error
+
+
+def _read(reader: AnyReader, connection: Any, raw: bytes) -> Any:
+    """Raises ValueError where the message is damaged."""
+    try:
+        return reader.deserialize(raw, connection.msgtype)
+    except Exception as error:
+        raise ValueError(f"{_damaged(reader)}: a message on {shown(connection.topic[:200])} cannot be read") from error
+
+
+def _damaged(reader: AnyReader) -> str:
+    where = ", ".join(shown(path) for path in reader.paths)
+    return f"'{where}' is damaged within: copy it again, or mend it with `mcap recover` or `sqlite3 FILE .recover`"
 
 
 class BagOutputs:
@@ -234,7 +255,7 @@ def sets_in(reader: AnyReader, parameters: NodeParameters, intake: Intake) -> It
     take = _takers(parameters, intake)
     wanted = [connection for connection in reader.connections if (connection.topic, connection.msgtype) in take]
     time_ns = reader.start_time
-    for connection, time_ns, raw in reader.messages(wanted):
+    for connection, time_ns, raw in _messages(reader, wanted):
         yield from _overdue(intake, time_ns * 1e-9)
         camera, method = take[connection.topic, connection.msgtype]
         try:

@@ -40,8 +40,7 @@ import atexit, os, sys, threading, time
 from refit_ros import interrupt
 
 atexit.register(os.abort)  # as threads of compiled code do now and then where the interpreter ends
-interrupt.LAST_RESORT_S = float(sys.argv[1])
-interrupt.only_note()
+interrupt.only_note(float(sys.argv[1]))
 sys.stdout.write("ready\\n")
 sys.stdout.flush()
 {then}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -10,11 +12,19 @@ pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
+from refit_ros.detection import onnx_models  # noqa: E402
 from refit_ros.detection.onnx_models import OnnxDetector  # noqa: E402
 
 SIDE, CLASSES = 96, 80
 CELLS = 144 + 36 + 9
 TRUE = np.array([16.0, 8.0, 40.0, 56.0])  # in input px
+
+
+@pytest.fixture(autouse=True)
+def trusted(request, monkeypatch):
+    """A process for each of these models would take longer than all of their tests."""
+    if "tried" not in request.keywords:
+        monkeypatch.setattr(onnx_models, "try_model", lambda path: None)
 
 
 def model(path, outputs: dict[str, np.ndarray], side=SIDE, sizes=False):
@@ -116,3 +126,54 @@ def test_what_cannot_be_used_is_named(tmp_path):
         OnnxDetector(tmp_path / "text.onnx")
     with pytest.raises(ValueError, match=r"\(1, 7\)"):
         OnnxDetector(model(tmp_path / "classifier.onnx", {"out": np.zeros((1, 7), np.float32)}))
+
+
+def endless(path):
+    """A loop whose condition is always true."""
+    says = [
+        helper.make_tensor_value_info(name, kind, []) for name, kind in (("i", TensorProto.INT64), ("go", TensorProto.BOOL))
+    ]
+    again = [helper.make_tensor_value_info("on", TensorProto.BOOL, [])]
+    body = helper.make_graph([helper.make_node("Identity", ["go"], ["on"])], "body", says, again)
+    true = helper.make_node("Constant", [], ["true"], value=numpy_helper.from_array(np.array(True)))
+    answer = helper.make_node("Constant", [], ["out"], value=numpy_helper.from_array(suppressed()["output0"]))
+    image = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])]
+    out = [helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 30, 6])]
+    graph = helper.make_graph([true, helper.make_node("Loop", ["", "true"], [], body=body), answer], "endless", image, out)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def greedy(path):
+    """It makes an array of 4 TB before it answers."""
+    far = helper.make_node("Constant", [], ["far"], value=numpy_helper.from_array(np.array([10**12], np.int64)))
+    large = helper.make_node("ConstantOfShape", ["far"], ["large"])
+    least = helper.make_node("ReduceMin", ["large"], ["least"], keepdims=0)
+    answer = helper.make_node("Constant", [], ["some"], value=numpy_helper.from_array(suppressed()["output0"]))
+    add = helper.make_node("Add", ["some", "least"], ["out"])
+    image = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])]
+    out = [helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 30, 6])]
+    graph = helper.make_graph([far, large, least, answer, add], "greedy", image, out)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+@pytest.mark.tried
+def test_a_model_that_does_not_end_or_takes_all_memory_is_told_and_not_loaded(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="greedy.onnx .*export it again"):
+        OnnxDetector(greedy(tmp_path / "greedy.onnx"))
+    monkeypatch.setenv("REFIT_LIMIT_DETECTOR_SECONDS", "10")
+    with pytest.raises(ValueError, match="endless.onnx (did not answer within 10 s|ended the process)"):
+        OnnxDetector(endless(tmp_path / "endless.onnx"))
+
+
+@pytest.mark.tried
+def test_a_sound_model_is_tried_and_loaded_and_what_is_none_is_named(tmp_path):
+    (found,) = OnnxDetector(model(tmp_path / "sound.onnx", yolov8())).find([np.zeros((SIDE, SIDE, 3), np.uint8)])
+    assert (found.confidence > 0.5).sum() == 1
+    os.mkfifo(tmp_path / "pipe.onnx")
+    (tmp_path / "page.onnx").write_text("<html>sign in</html>")
+    (tmp_path / "noise.onnx").write_bytes(bytes(range(1, 200)))
+    for name, word in (("pipe.onnx", "a named pipe"), ("page.onnx", "a web page"), ("noise.onnx", "no usable ONNX model")):
+        with pytest.raises(ValueError, match=word):
+            OnnxDetector(tmp_path / name)

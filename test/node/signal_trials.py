@@ -1,4 +1,5 @@
 """Signals at random moments from `exec` on: python test/node/signal_trials.py --trials 200 [--only idle] [--seed 0]
+Of another command than `node`: python test/node/signal_trials.py --trials 20 --command evaluate --suite people
 
 Half of the programs only start and wait; half compute without a pause, images coming, with a fake network. Prints every
 trial that ended with another code than 0, a traceback, or later than 5 s after the signal; ends with 1 where there is one.
@@ -88,10 +89,13 @@ def main() -> int:
     parser.add_argument("--longest", type=float, default=8.0, help="the signal comes within so many seconds from exec on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=["idle", "computing"])
+    parser.add_argument("--command", nargs=argparse.REMAINDER, help="this command of refit_ros, in place of the node")
     args = parser.parse_args()
     chance = random.Random(args.seed)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts us in the background has it ignored
     programs = {"idle": ["-m", "refit_ros", "node"], "computing": ["-c", COMPUTING]}
+    if args.command:
+        programs = {args.command[0]: ["-m", "refit_ros", *args.command]}
     kinds = [args.only] if args.only else list(programs)
     with tempfile.TemporaryDirectory() as folder:
         driver = subprocess.Popen([sys.executable, "-c", IMAGES], env=environment(), stdout=subprocess.PIPE)

@@ -37,6 +37,13 @@ def test_all_are_asked_to_end(tmp_path, monkeypatch):
         assert codes[name] != -signal.SIGKILL and "KeyboardInterrupt" in children.log(name).read_text()
 
 
+def test_programs_end_by_themselves_before_they_are_killed_and_who_started_them_waits():
+    from refit_ros.interrupt import LAST_RESORT_S
+    from refit_ros.node.harness import LAST_RESORT_WITH_CHILDREN_S
+
+    assert LAST_RESORT_S < processes.SIGINT_PATIENCE_S < LAST_RESORT_WITH_CHILDREN_S
+
+
 def test_a_stubborn_one_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "SIGINT_PATIENCE_S", 0.5)
     children = Children(tmp_path, dict(os.environ), PYTHON)

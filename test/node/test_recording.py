@@ -164,7 +164,7 @@ def test_a_run_that_is_cut_off_leaves_nothing_behind(tmp_path):
 
 def run_command(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "refit_ros", "bag", *map(str, arguments)], capture_output=True, text=True, timeout=140
+        [sys.executable, "-m", "refit_ros", "bag", *map(str, arguments)], capture_output=True, text=True, timeout=600
     )
 
 
@@ -217,6 +217,6 @@ def test_ros_is_not_needed(tmp_path):
         ],
         capture_output=True,
         text=True,
-        timeout=140,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
