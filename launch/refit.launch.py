@@ -6,6 +6,7 @@ An argument that is not given is not passed on: the defaults are the node's own 
 import atexit
 import copy
 import fnmatch
+import os
 import shutil
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from launch import LaunchDescription
 SHARE = Path(get_package_share_directory("refit_ros"))
 PARAMS_FILE = str(SHARE / "config" / "refit.yaml")
 LEVEL_FRAME = "refit_level"  # the node publishes it where it has one camera and no fixed_frame (refit_ros.node.level)
+USUAL_SIZE_PX = 640, 480  # of an image: room for larger ones needs a profile of one's own
 
 # Launch arguments that are parameters of the node by the same name, and what they are given as.
 PASSED_ON = {
@@ -117,6 +119,20 @@ def rviz_config(cameras: list[str], namespace: str) -> str:
     return str(path)
 
 
+def room_for_images(cameras: int) -> dict[str, str]:
+    """The environment in which Fast DDS has room for so many cameras' overlays; empty where the user has a profile.
+
+    Other middleware does not look at it.
+    """
+    from refit_ros.node.large_messages import PROFILE_VARIABLES, segment_bytes, write_profile
+
+    if any(name in os.environ for name in PROFILE_VARIABLES):
+        return {}
+    folder = tempfile.mkdtemp(prefix="refit_dds_")
+    atexit.register(shutil.rmtree, folder, True)
+    return write_profile(Path(folder, "fast_dds.xml"), segment_bytes(cameras, *USUAL_SIZE_PX))
+
+
 def rviz_frame(parameters: dict, namespace: str) -> str:
     """The frame that is certainly there: what everything is published in, or the level frame below the only camera."""
     if parameters.get("fixed_frame"):
@@ -161,7 +177,7 @@ def start(context) -> list:
             output="screen",
             emulate_tty=True,
             parameters=parameters,
-            additional_env={"REFIT_ENDS_WITH_PARENT": "1"},
+            additional_env={"REFIT_ENDS_WITH_PARENT": "1", **room_for_images(len(known.get("cameras") or ["camera"]))},
         )
     ]
     if truth("viewer", arguments["viewer"]):

@@ -158,6 +158,19 @@ def test_a_file_that_is_no_yaml_is_one_sentence(refit_launch, tmp_path):
     assert "\n" not in str(refused.value)
 
 
+def test_the_node_has_room_for_its_images_unless_the_user_has_a_profile(refit_launch, monkeypatch):
+    from refit_ros.node.large_messages import PROFILE_VARIABLES, segment_bytes
+
+    for name in PROFILE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    given = started(refit_launch, cameras="a,b,c,d", fixed_frame="map")[0].named["additional_env"]
+    assert given["REFIT_ENDS_WITH_PARENT"] == "1"
+    (path,) = {Path(given[name]) for name in PROFILE_VARIABLES}
+    assert f"<segment_size>{segment_bytes(4, 640, 480)}</segment_size>" in path.read_text()
+    monkeypatch.setenv(PROFILE_VARIABLES[1], "/my/own.xml")
+    assert started(refit_launch)[0].named["additional_env"] == {"REFIT_ENDS_WITH_PARENT": "1"}
+
+
 def test_rvizs_file_lies_in_a_folder_of_its_own(refit_launch):
     first, second = (Path(started(refit_launch, rviz="true")[1].named["arguments"][1]) for _ in range(2))
     assert first.parent != second.parent and first.parent.stat().st_mode & 0o077 == 0

@@ -272,7 +272,7 @@ def test_the_node_publishes_them_when_it_is_told_to(bench):
     bench.camera(STAMP_NS + 100_000_000)
     message = bench.wait(lambda: states and states[-1], "joint states")
     assert set(message.name) == {f"{name}_h1" for name in MOVING}
-    bench.node.trigger_deactivate()
+    bench.within_spin(bench.node.trigger_deactivate)
     assert not any("/h1/" in each.topic_name for each in bench.node.publishers)  # nothing stale stays
 
 

@@ -182,7 +182,7 @@ def test_the_node_publishes_them_when_it_is_told_to(bench):
     message = bench.wait(lambda: clouds and clouds[-1], "capsules")
     assert message.header.stamp == stamp_of(STAMP_NS) and message.header.frame_id == "camera_optical"
     assert set(read(message)["id"]) == {1, 2}
-    bench.node.trigger_deactivate()
+    bench.within_spin(bench.node.trigger_deactivate)
     bench.wait(lambda: clouds[-1].width == 0, "nobody")  # nothing stale stays
 
 
