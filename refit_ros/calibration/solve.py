@@ -35,6 +35,7 @@ def calibrate(
     names (K): of the tracks' points. distance: two cameras and how many m apart they are; without it the people's size,
     as each camera alone guesses it, gives the scale. Raises InputError with a sentence where that cannot be told.
     """
+    check_count(lenses)
     by_camera = [[track for track in tracks if track.camera == index] for index in range(len(lenses))]
     _check_seen(by_camera, lenses)
     poses = _first_poses(by_camera, lenses, first, say)
@@ -65,9 +66,13 @@ def calibrate(
     )
 
 
-def _check_seen(by_camera: list[list[Track]], lenses: Sequence[Calibration]) -> None:
+def check_count(lenses: Sequence[Calibration]) -> None:
+    """Raises InputError where there is nothing to calibrate; worth asking before anything is looked at."""
     if len(lenses) < 2:
         raise InputError(f"{len(lenses)} camera is given, and extrinsics lie between two or more")
+
+
+def _check_seen(by_camera: list[list[Track]], lenses: Sequence[Calibration]) -> None:
     for tracks, lens in zip(by_camera, lenses):
         if not tracks:
             raise InputError(f"camera {lens.name} saw nobody: somebody must walk where it looks, whole and not too small")

@@ -78,9 +78,10 @@ def _known(args: argparse.Namespace) -> Rig | None:
 
 
 def _found(args: argparse.Namespace) -> Rig:
-    from refit_ros.calibration.solve import calibrate
+    from refit_ros.calibration.solve import calibrate, check_count
 
     source = _source(args)
+    check_count(source.calibrations)
     names = [calibration.name for calibration in source.calibrations]
     first = names.index(_one_of(args.first, names)) if args.first else 0
     distance = None
