@@ -13,6 +13,7 @@ if __name__ == "__main__":  # until `main` listens nothing is open yet: a signal
         signal.signal(_number, lambda *_: os._exit(0))
 
 import argparse
+import contextlib
 import importlib
 import sys
 import traceback
@@ -57,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _guarded(arguments: list[str]) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # somebody else's stream
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         interrupt.listen()
         interrupt.end_with_parent()

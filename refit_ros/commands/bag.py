@@ -140,7 +140,9 @@ def _parameters(args: argparse.Namespace, reader):
 
 
 def _is_mcap(path: Path) -> bool:
-    return path.suffix == ".mcap" or (path.is_dir() and any(path.glob("*.mcap")))
+    from refit_ros.node.bag_files import is_mcap
+
+    return any(path.glob("*.[mM][cC][aA][pP]")) if path.is_dir() else is_mcap(path)
 
 
 def _say(sentence: str) -> None:

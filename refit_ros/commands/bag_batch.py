@@ -88,7 +88,7 @@ def bags_in(folder: Path, but_not: Path) -> list[Path]:
             continue
         if each.is_dir() and not each.is_symlink():
             found += bags_in(each, but_not)
-        elif each.suffix in (*STORAGE, ".bag"):
+        elif each.suffix.lower() in (*STORAGE, ".bag"):
             found.append(each)
     return found
 

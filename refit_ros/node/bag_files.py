@@ -22,7 +22,7 @@ def find_bag(path: Path) -> Path:
     if not path.is_dir():
         check_storage(path)
         return path
-    files = sorted(each for each in path.iterdir() if each.suffix in STORAGE)
+    files = sorted(each for each in path.iterdir() if each.suffix.lower() in STORAGE)
     metadata = path / "metadata.yaml"
     if is_regular(metadata):
         if not 0 < metadata.stat().st_size <= _LARGEST_METADATA_BYTES:
@@ -38,6 +38,12 @@ def find_bag(path: Path) -> Path:
         raise ValueError(f"'{shown(path)}' has no metadata.yaml: {_unfinished(path, files)}")
     check_storage(files[0])
     return files[0]
+
+
+def is_mcap(file: Path) -> bool:
+    """By its first bytes, whatever it is called."""
+    with open_regular(file) as opened:
+        return opened.read(len(_MCAP)) == _MCAP
 
 
 def check_storage(file: Path) -> None:

@@ -50,11 +50,11 @@ def _files_of(path: str | Path | None) -> list[Path]:
     if not path.is_dir():
         return [path]
     inside = sorted(file for file in path.iterdir() if is_regular(file))
-    return [file for file in inside if file.suffix in STORAGE] or inside
+    return [file for file in inside if file.suffix.lower() in STORAGE] or inside
 
 
 def _add(total, file: Path) -> None:
-    total.update(f"{file.suffix} {check_regular(file)} ".encode())
+    total.update(f"{file.suffix.lower()} {check_regular(file)} ".encode())
     with open_regular(file) as opened:
         while chunk := opened.read(_CHUNK_BYTES):
             total.update(chunk)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refit_ros.core.plain_files import shown
-from refit_ros.node.bag_files import find_bag
+from refit_ros.node.bag_files import find_bag, is_mcap
 from refit_ros.node.bag_origin import KEY
 from refit_ros.node.bag_types import make_store
 from refit_ros.node.compat.transform_tree import Pose, TransformException, TransformTree
@@ -52,9 +52,26 @@ class Outcome:
 @contextmanager
 def open_bag(path: Path) -> Iterator[AnyReader]:
     """A reader, open. Raises FileNotFoundError or ValueError with a sentence."""
+    with _called_what_it_is(find_bag(path)) as found:
+        yield from _open(found, path)
+
+
+@contextmanager
+def _called_what_it_is(found: Path) -> Iterator[Path]:
+    """rosbags tells files apart by their endings alone: one that is called otherwise gets another name for it."""
+    ending = "" if found.is_dir() else ".mcap" if is_mcap(found) else ".db3"
+    if not ending or found.suffix == ending:
+        yield found
+        return
+    with tempfile.TemporaryDirectory(prefix="refit_") as folder:
+        link = Path(folder) / f"{FILE_NAME}{ending}"
+        link.symlink_to(found.resolve())
+        yield link
+
+
+def _open(found: Path, path: Path) -> Iterator[AnyReader]:
     from rosbags.highlevel import AnyReader, AnyReaderError
 
-    found = find_bag(path)
     try:
         reader = AnyReader([found], default_typestore=make_store())
         reader.open()
@@ -163,7 +180,7 @@ def _read(reader: AnyReader, connection: Any, raw: bytes) -> Any:
 
 
 def _damaged(reader: AnyReader) -> str:
-    where = ", ".join(shown(path) for path in reader.paths)
+    where = ", ".join(shown(path.resolve()) for path in reader.paths)
     return f"'{where}' is damaged within: copy it again, or mend it with `mcap recover` or `sqlite3 FILE .recover`"
 
 

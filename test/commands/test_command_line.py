@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -35,6 +36,16 @@ def test_help_names_every_command_and_imports_nothing_heavy():
     assert "synthetic_cameras" not in text
     assert not modules.intersection(HEAVY)
     assert not any(name.startswith("refit_ros.commands.") for name in modules)
+
+
+def test_a_name_that_is_no_text_can_be_printed():
+    code = (
+        "from refit_ros.__main__ import main\n"
+        "try:\n    main(['--version'])\nexcept SystemExit:\n    print('caf' + chr(0xdce9))\n"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, env=environment)
+    assert done.returncode == 0 and done.stdout.endswith("caf\\udce9\n"), done.stderr
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))

@@ -87,3 +87,10 @@ def test_depth_streams_are_no_cameras_and_are_told(tmp_path):
     with recording.open_bag(tmp_path / "in") as reader:
         assert recording.cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info", said.append) == (["color"], "raw")
     assert len(said) == 2 and all("depth" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize("name", ["RUN.MCAP", "run.bak", "run", os.fsdecode(b"caf\xe9.dat")])
+def test_a_storage_file_is_known_by_its_bytes_whatever_it_is_called(bag, tmp_path, name):
+    shutil.copy(storage_of(bag), tmp_path / name)
+    with recording.open_bag(tmp_path / name) as reader:
+        assert recording.cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info")[0] == ["camera"]
