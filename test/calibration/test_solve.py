@@ -118,3 +118,15 @@ def test_half_the_body_is_enough_but_no_limb_is_not():
     names = tuple(f"point_{index}" for index in range(len(NAMES)))
     with pytest.raises(InputError, match="no arm, leg or trunk"):
         calibrate(seen, FOUR.calibrations, names)
+
+
+def test_a_camera_that_fits_the_others_in_less_than_half_is_refused():
+    """As with another camera's lens, or a clock that differs."""
+    random = np.random.default_rng(6)
+    seen = tracks([walker(24)], FOUR, noise=0.004)
+    wild = (
+        seen[3].rays
+        + random.choice([-0.06, 0.06], seen[3].rays.shape) * (random.random(seen[3].weight.shape) < 0.6)[..., None]
+    )
+    told = refused([*seen[:3], replace(seen[3], rays=wild)], FOUR)
+    assert "of what cam3 saw fits the other cameras" in told
