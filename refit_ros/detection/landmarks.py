@@ -7,7 +7,7 @@ decoding, refinement on heatmaps and next region. docs/models.md states how far 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -22,6 +22,9 @@ PERSON = 0.5  # a flag above this: this is a person
 MOST_AT_ONCE = 8  # crops in one call: more gain nothing and take memory
 _KERNEL = 9  # heatmap pixels around a landmark that refine it
 _LEAST_HEAT = 0.5
+
+
+_TRUST = (-3.6, 5.3, 1.79)
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,24 @@ class Landmarks:
     def __len__(self) -> int:
         return len(self.flag)
 
+    @property
+    def trust(self) -> np.ndarray:
+        """(N, 33) 0 .. 1: that a landmark lies within 6 % of the region's side of the truth.
+
+        A logistic regression on 131 drawn people whose images ended somewhere below the head: the heat says much more of
+        that than the visibility does (area under the curve 0.89 and 0.79). What is cut off has a visibility as high as 1.
+        """
+        bias, by_heat, by_visibility = _TRUST
+        return _sigmoid(bias + by_heat * self.heat + by_visibility * self.visibility)
+
     def __getitem__(self, chosen) -> Landmarks:
         """Some of the people, by a mask or indices (M,)."""
         return Landmarks(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+def with_trust(found: Landmarks) -> Landmarks:
+    """The same, the trust in the place of the visibility: what a fit and what is said of it go by."""
+    return replace(found, visibility=found.trust)
 
 
 def no_landmarks() -> Landmarks:
@@ -68,6 +86,17 @@ class LandmarkNetwork:
         before has found the body; a region in which nobody is seen is kept.
         """
         return self.in_regions([image], [from_boxes(xyxy_px)], passes)[0]
+
+    def in_turned_boxes(self, image: np.ndarray, xyxy_px: np.ndarray, turned_rad: np.ndarray) -> Landmarks:
+        """As `in_boxes`, of people who are known to be turned in the image by so much (N,), clockwise, NaN: not known.
+
+        Who is known needs one pass.
+        """
+        regions, known = from_boxes(xyxy_px), np.isfinite(turned_rad)
+        first = self.in_regions([image], [regions[~known]])[0]
+        regions[~known] = np.where((first.flag > PERSON)[:, None], first.next_region, first.region)
+        regions[known, 3] = turned_rad[known]
+        return self.in_regions([image], [regions])[0]
 
     def in_regions(self, images: Sequence[np.ndarray], regions: Sequence[np.ndarray], passes: int = 1) -> list[Landmarks]:
         """Landmarks for the regions (N_i, 4) of each image; all images' together in few calls."""

@@ -20,12 +20,15 @@ FARTHEST_PX = 1e6
 
 
 def arrays_of_expectation(wanted: Expectation) -> Arrays:
-    """search () uint8; regions_px (N, 4); masked (K,) uint32 which regions have a mask; masks (K, S, S / 8) uint8 bits."""
+    """search () uint8; regions_px (N, 4); turned_rad (N,) or (0,); masked (K,) uint32 which regions have a mask; masks
+    (K, S, S / 8) uint8 bits.
+    """
     masks = {row: mask for row, mask in enumerate(wanted.masks) if mask is not None}
     bits = [np.packbits(mask, axis=1) for mask in masks.values()]
     return {
         "search": np.array(wanted.search, np.uint8),
         "regions_px": np.asarray(wanted.regions_px, np.float64),
+        "turned_rad": np.asarray(wanted.turned_rad, np.float64),
         "masked": np.array(list(masks), np.uint32),
         "masks": np.stack(bits) if bits else np.zeros((0, 0, 0), np.uint8),
     }
@@ -44,7 +47,10 @@ def expectation_of(arrays: Mapping[str, np.ndarray], crop_size: int) -> Expectat
     masks: list[np.ndarray | None] = [None] * len(regions) if len(masked) else []
     for row, each in zip(masked.tolist(), bits):
         masks[row] = np.unpackbits(each, axis=1).astype(bool)
-    return Expectation(Search(int(arrays["search"])), regions, tuple(masks))
+    turned_rad = np.asarray(arrays.get("turned_rad", np.zeros(0)), np.float64)
+    if turned_rad.shape not in ((0,), (len(regions),)) or np.isinf(turned_rad).any():
+        raise ValueError(f"turns of shape {turned_rad.shape} cannot be of {len(regions)} regions, or are infinite")
+    return Expectation(Search(int(arrays["search"])), regions, tuple(masks), turned_rad)
 
 
 def arrays_of_evidence(seen: ViewEvidence) -> Arrays:

@@ -13,7 +13,7 @@ from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.views import Camera
 from refit_ros.core.inference import Prepared
 from refit_ros.core.refit import Features, Refit
-from refit_ros.detection.landmarks import Landmarks
+from refit_ros.detection.landmarks import Landmarks, with_trust
 from refit_ros.detection.protocol import Detector
 from refit_ros.estimation.evidence_arrays import as_sent
 from refit_ros.estimation.keypoint_people import different_people
@@ -110,7 +110,10 @@ class FeatureEyes(LocalEyes):
 
 
 class LandmarkSource(Protocol):
-    """Finds 33 landmarks of the people in boxes (N, 4) px of an image; see `detection.landmarks.LandmarkNetwork`."""
+    """Finds 33 landmarks of the people in boxes (N, 4) px of an image; see `detection.landmarks.LandmarkNetwork`.
+
+    It may have `in_turned_boxes` too, and is then told how people are turned who are known.
+    """
 
     def in_boxes(self, image: np.ndarray, xyxy_px: np.ndarray) -> Landmarks: ...
 
@@ -129,7 +132,13 @@ class LandmarkEyes(LocalEyes):
         for index, one in wanted.items():
             found = None
             if len(one.regions_px):
-                found = self._landmarks.in_boxes(_image(cameras[index]), one.regions_px)
-                found = as_sent(found[different_people(found)])
+                found = self._look(_image(cameras[index]), one)
+                found = as_sent(with_trust(found[different_people(found)]))
             seen[index] = ViewEvidence(boxes.get(index), one.regions_px, landmarks=found)
         return seen
+
+    def _look(self, image: np.ndarray, wanted: Expectation) -> Landmarks:
+        in_turned_boxes = getattr(self._landmarks, "in_turned_boxes", None)
+        if in_turned_boxes is None or not len(wanted.turned_rad):
+            return self._landmarks.in_boxes(image, wanted.regions_px)
+        return in_turned_boxes(image, wanted.regions_px, wanted.turned_rad)

@@ -13,16 +13,15 @@ from refit_ros.detection.landmarks import Landmarks, no_landmarks
 from refit_ros.detection.protocol import cleaned
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, LandmarkEyes, LandmarkSource
 from refit_ros.estimation.keypoint_people import person
-from refit_ros.estimation.keypoint_tracks import Followed, assign, expected_box, expected_px
-from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver, Sighting
+from refit_ros.estimation.keypoint_tracks import Expected, Followed, Seen, assign, expect
+from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver
 from refit_ros.estimation.search import Searcher, detectors
 from refit_ros.estimation.settings import Settings
-from refit_ros.estimation.types import People
+from refit_ros.estimation.types import People, Person
 from refit_ros.estimation.view_evidence import Expectation, Search
 from refit_ros.tracking.config import DEFAULT
 from refit_ros.tracking.match import Candidate, match
 
-SAME_PLACE_M = 0.4  # newcomers whose pelvis is nearer to somebody whom none of their cameras tells apart are that person
 CAUTION = 4  # times birth_hits that somebody must be seen of whom a second camera should see something and does not
 CLOCK_SET_BACK_S = 1.0
 SAME_BOX = 0.5
@@ -89,10 +88,9 @@ class KeypointEstimator:
             self.reset()
         self._stamp_s = stamp_s = max(stamp_s, self._stamp_s)
         self._followed = [one for one in self._followed if stamp_s - one.seen_s <= self.settings.death_s]
-        expected = [[expected_px(one, camera, stamp_s) for one in self._followed] for camera in cameras]
-        boxes, calls, dropped = self._boxes(cameras, expected)
+        expected = [[expect(one, camera, stamp_s, DEFAULT) for one in self._followed] for camera in cameras]
+        wanted, calls, dropped = self._wanted(cameras, expected)
         self._sets += 1
-        wanted = {index: Expectation(regions_px=own) for index, own in enumerate(boxes) if len(own)}
         seen = self._eyes.look(cameras, wanted)
         left_out |= {cameras[index].name: NO_ANSWER for index in wanted if index not in seen}
         landmarks = {index: one.landmarks for index, one in seen.items() if one.landmarks is not None}
@@ -113,98 +111,110 @@ class KeypointEstimator:
             boxes_dropped=dropped,
         )
 
-    def _boxes(self, cameras: list[Camera], expected: list[list[np.ndarray | None]]) -> tuple[list[np.ndarray], int, int]:
-        """Of each camera (N, 4) px where to look for landmarks; calls of the detector, boxes dropped."""
-        own = [[expected_box(px) for px in where if px is not None] for where in expected]
+    def _wanted(
+        self, cameras: list[Camera], expected: list[list[Expected | None]]
+    ) -> tuple[dict[int, Expectation], int, int]:
+        """Of each camera where to look for landmarks; calls of the detector, boxes dropped."""
+        own = [[one for one in where if one is not None] for where in expected]
         given = {index: camera.boxes for index, camera in enumerate(cameras) if camera.boxes is not None}
         turn = self._sets % self.settings.detector_interval == 0
-        due = [index for index, boxes in enumerate(own) if index not in given and (turn or not boxes)]
+        due = [index for index, known in enumerate(own) if index not in given and (turn or not known)]
         given |= self._searcher.find(cameras, due)
-        dropped = 0
+        new, dropped = {}, 0
         for index, boxes in given.items():
             size = cameras[index].calibration.width_px, cameras[index].calibration.height_px
             boxes, bad = cleaned(boxes, *size, self.settings.detector_confidence, self.settings.max_people)
             dropped += bad
-            near = overlap(boxes.xyxy_px, np.array(own[index]).reshape(-1, 4))
-            own[index] += [box for box, shares in zip(boxes.xyxy_px, near) if not (shares > SAME_BOX).any()]
+            near = overlap(boxes.xyxy_px, np.array([one.extent for one in own[index]]).reshape(-1, 4))
+            new[index] = boxes.xyxy_px[~(near > SAME_BOX).any(1)]
         calls = len(due) if self._eyes.searches(Search.DETECTOR) else 0
-        return [np.array(each, float).reshape(-1, 4) for each in own], calls, dropped
+        asked = {}
+        for index, known in enumerate(own):
+            boxes_px = [one.box for one in known] + list(new.get(index, ()))
+            if boxes_px:
+                turned_rad = np.full(len(boxes_px), np.nan)
+                turned_rad[: len(known)] = [one.turned_rad for one in known]
+                asked[index] = Expectation(regions_px=np.array(boxes_px, float), turned_rad=turned_rad)
+        return asked, calls, dropped
 
     def _conclude(
-        self, cameras: list[Camera], found: list[Landmarks], expected: list[list[np.ndarray | None]], stamp_s: float
+        self, cameras: list[Camera], found: list[Landmarks], expected: list[list[Expected | None]], stamp_s: float
     ) -> tuple:
         """Assigns, fits and publishes."""
-        groups: dict[int, list[tuple[int, int]]] = {}
-        left: list[tuple[int, int]] = []  # camera and index of landmarks that are of nobody who is followed
+        groups: dict[int, list[Seen]] = {}  # of the followed, by index
+        left: list[Seen] = []
         for view, (seen, where) in enumerate(zip(found, expected)):
             whose = assign(seen, where)
             for index in range(len(seen)):
+                one = Seen(cameras[view], view, seen[[index]])
                 if index in whose:
-                    groups.setdefault(whose[index], []).append((view, index))
+                    groups.setdefault(whose[index], []).append(one.beside(where[whose[index]]))
                 else:
-                    left.append((view, index))
-        members = [*groups.values(), *self._newcomers(cameras, found, left)]
-        known = list(groups)
-        bodies = self._fit(cameras, found, members, [self._followed[index].number for index in known])
+                    left.append(one)
+        newcomers = self._rejoined(groups, self._newcomers(cameras, left), expected, stamp_s)
+        bodies = self._fit(list(groups.values()), [self._followed[index].number for index in groups])
         published = []
-        # With the cameras that see newcomers.
-        taken: list[tuple[Followed, set[int]]] = [(someone, set()) for someone in self._followed]
-        for order, (body, own) in enumerate(zip(bodies, members)):
-            if order < len(known):
-                someone = self._followed[known[order]]
-                someone.seen(body.joints, stamp_s)
-            else:
-                views = {view for view, _ in own}
-                if any(
-                    np.linalg.norm(body.joints[0] - other.joints[0]) < SAME_PLACE_M and not views & seen_by
-                    for other, seen_by in taken
-                ):
-                    continue
-                someone = Followed(body.joints, stamp_s)
-                self._followed.append(someone)
-                taken.append((someone, views))
-            if someone.number is None and someone.hits >= self._patience(body, own, cameras):
-                self._last_number += 1
-                someone.number = self._last_number
-            if someone.number is not None:
-                seen_by = [found[view][[index]] for view, index in own]
-                published.append(person(someone.number, body, seen_by, [cameras[view] for view, _ in own]))
+        for someone, body, own in zip([self._followed[index] for index in groups], bodies, groups.values()):
+            someone.seen(body, [one.camera for one in own], stamp_s)
+            published += self._published(someone, own, cameras)
+        for body, own in newcomers:
+            self._followed.append(Followed(body, [one.camera for one in own], stamp_s))
+            published += self._published(self._followed[-1], own, cameras)
         return tuple(sorted(published, key=lambda one: one.id)[: self.settings.max_people])
 
-    def _newcomers(
-        self, cameras: list[Camera], found: list[Landmarks], left: list[tuple[int, int]]
-    ) -> list[list[tuple[int, int]]]:
-        """Sightings that nobody's are, grouped by person."""
+    def _newcomers(self, cameras: list[Camera], left: list[Seen]) -> list[tuple[KeypointBody, list[Seen]]]:
+        """Those whom nobody's expectation explains, grouped by person."""
+        alone = self._fit([[one] for one in left])
         if len(cameras) == 1 or not left:
-            return [[one] for one in left]
-        alone = self._fit(cameras, found, [[one] for one in left])
-        candidates = [Candidate(view, cameras[view].to_camera(body.joints)) for (view, _), body in zip(left, alone)]
-        return [[left[index] for index in group] for group in match(candidates, cameras, DEFAULT)]
+            return [(body, [one]) for body, one in zip(alone, left)]
+        candidates = [Candidate(one.view, one.camera.to_camera(body.joints)) for body, one in zip(alone, left)]
+        groups = [[left[index] for index in group] for group in match(candidates, cameras, DEFAULT)]
+        return list(zip(self._fit(groups), groups))
 
-    def _fit(
+    def _rejoined(
         self,
-        cameras: list[Camera],
-        found: list[Landmarks],
-        members: list[list[tuple[int, int]]],
-        numbers: Sequence[int | None] = (),
-    ) -> list[KeypointBody]:
+        groups: dict[int, list[Seen]],
+        newcomers: list[tuple[KeypointBody, list[Seen]]],
+        expected: list[list[Expected | None]],
+        stamp_s: float,
+    ) -> list[tuple[KeypointBody, list[Seen]]]:
+        """Those who are new indeed. Whoever is where somebody followed is, in cameras that have not shown that one yet, is
+        that one: what was expected of their pose, or of their distance from a single camera, was wrong."""
+        new = []
+        for body, own in newcomers:
+            views = {one.view for one in own}
+            free = [i for i in range(len(self._followed)) if not views & {one.view for one in groups.get(i, ())}]
+            off = {i: self._followed[i].apart2(body, [one.camera for one in own], stamp_s, DEFAULT) for i in free}
+            nearest = min(off, key=off.__getitem__, default=None)
+            if nearest is None or off[nearest] > DEFAULT.gate_sigma**2:
+                new.append((body, own))
+            elif nearest in groups:
+                groups[nearest] += [one.beside(expected[one.view][nearest]) for one in own]
+            else:
+                groups[nearest] = list(own)
+        return new
+
+    def _fit(self, members: list[list[Seen]], numbers: Sequence[int | None] = ()) -> list[KeypointBody]:
         """numbers: of the first of them, who are followed."""
         free = self._held.get(EVERYBODY, np.full(10, np.nan))
         shapes = [free if number is None else self._held.get(number, free) for number in numbers]
         shapes += [free] * (len(members) - len(numbers))
         return self._solver.fit(
-            [
-                [
-                    Sighting(cameras[v], found[v].place_px[i], found[v].visibility[i], "blazepose", found[v].place_m[i])
-                    for v, i in own
-                ]
-                for own in members
-            ],
+            [[one.sighting for one in own] for own in members],
             betas=np.stack(shapes) if self._held and shapes else None,
             iterations=self.settings.iterations,
         )
 
-    def _patience(self, body: KeypointBody, own: list[tuple[int, int]], cameras: list[Camera]) -> int:
+    def _published(self, someone: Followed, own: list[Seen], cameras: list[Camera]) -> list[Person]:
+        """Nobody before they were seen often enough."""
+        if someone.number is None and someone.hits >= self._patience(someone.body, own, cameras):
+            self._last_number += 1
+            someone.number = self._last_number
+        if someone.number is None:
+            return []
+        return [person(someone.number, someone.body, [one.found for one in own], [one.camera for one in own])]
+
+    def _patience(self, body: KeypointBody, own: list[Seen], cameras: list[Camera]) -> int:
         """Sets in which somebody must be seen. One view's idea of the distance is not enough where others look there."""
         looking = sum(bool(camera.calibration.sees(camera.to_camera(body.joints[:1]))[0]) for camera in cameras)
         doubtful = len(own) == 1 and looking > 1

@@ -3,72 +3,159 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from refit_ros.camera.geometry import around
 from refit_ros.camera.views import Camera
-from refit_ros.core.joints import JOINT_INDEX
-from refit_ros.core.landmarks import LANDMARK_INDEX
-from refit_ros.detection.landmarks import Landmarks
+from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
+from refit_ros.detection.landmarks import COUNT, Landmarks
+from refit_ros.estimation.keypoints import KeypointBody, Sighting
+from refit_ros.tracking.config import TrackerConfig
+from refit_ros.tracking.measurement import belief
+from refit_ros.tracking.root_state import views_information
 
 _LIMBS = tuple(
     f"{side}_{part}" for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist") for side in ("left", "right")
 )
-_JOINTS, _LANDMARKS = ([index[name] for name in _LIMBS] for index in (JOINT_INDEX, LANDMARK_INDEX))
+_LANDMARKS = [LANDMARK_INDEX[name] for name in _LIMBS]
+_HIPS, _SHOULDERS = ([LANDMARK_INDEX[f"{side}_{part}"] for side in ("left", "right")] for part in ("hip", "shoulder"))
 FAR = 0.25  # of the size in the image: landmarks that are on average farther from where somebody is expected are another's
-MARGIN = 0.12  # of the box in which a followed person is looked for
+NEAREST_M = 0.2
+LONGEST_S = 0.5  # for which a velocity is believed
+NOISE = (0.12, 0.06)  # sigma of an expected landmark, of the size in the image: of a body that one camera, that several saw
+_OTHER_SIDE = list(MIRRORED_LANDMARKS[:COUNT])
 
 
 @dataclass
 class Followed:
     """Somebody who was seen before."""
 
-    joints: np.ndarray  # (24, 3) m, fixed frame, at the last sight
+    body: KeypointBody  # at the last sight
+    cameras: list[Camera]  # that saw them then
     seen_s: float
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))  # m/s
     hits: int = 1
     number: int | None = None  # given when published for the first time
 
-    def expected(self, stamp_s: float) -> np.ndarray:
-        """(24, 3) m where the joints should be now."""
-        return self.joints + self.velocity * min(max(stamp_s - self.seen_s, 0.0), 0.5)
+    def moved_m(self, stamp_s: float) -> np.ndarray:
+        """(3,) since the last sight."""
+        return self.velocity * min(max(stamp_s - self.seen_s, 0.0), LONGEST_S)
 
-    def seen(self, joints: np.ndarray, stamp_s: float) -> None:
+    def seen(self, body: KeypointBody, cameras: list[Camera], stamp_s: float) -> None:
         passed_s = stamp_s - self.seen_s
         if passed_s > 0.001:
-            self.velocity = 0.5 * self.velocity + 0.5 * (joints[0] - self.joints[0]) / passed_s
-        self.joints, self.seen_s, self.hits = joints, stamp_s, self.hits + 1
+            self.velocity = 0.5 * self.velocity + 0.5 * (body.joints[0] - self.body.joints[0]) / passed_s
+        self.body, self.cameras, self.seen_s, self.hits = body, cameras, stamp_s, self.hits + 1
+
+    def apart2(self, body: KeypointBody, cameras: list[Camera], stamp_s: float, config: TrackerConfig) -> float:
+        """Squared, in sigmas: how far the pelvis of a body that `cameras` see is from where theirs should be."""
+        off = body.joints[0] - self.body.joints[0] - self.moved_m(stamp_s)
+        covariance = _place_covariance(self.body, self.cameras, config) + _place_covariance(body, cameras, config)
+        return float(off @ np.linalg.solve(covariance, off))
 
 
-def expected_px(someone: Followed, camera: Camera, stamp_s: float) -> np.ndarray | None:
-    """(12, 2) px of the limbs in a camera's raw image; None where it cannot see them."""
-    points = camera.to_camera(someone.expected(stamp_s)[_JOINTS])
-    if (points[:, 2] < 0.2).any() or not camera.calibration.sees(points).any():
+def _place_covariance(body: KeypointBody, cameras: list[Camera], config: TrackerConfig) -> np.ndarray:
+    """(3, 3) m^2"""
+    places_m = [camera.fixed_from_camera[:3, 3] for camera in cameras]
+    return np.linalg.inv(views_information(body.joints[0], places_m, config.bearing_sigma_m, config.depth_sigma))
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Where one camera should see somebody."""
+
+    px: np.ndarray  # (33, 2) BlazePose's landmarks, raw image
+    sigma_px: float  # how far a landmark may be from there
+
+    @property
+    def size_px(self) -> float:
+        box = around(self.px[_LANDMARKS])
+        return float(max((box[2:] - box[:2]).max(), 8.0))
+
+    @property
+    def extent(self) -> np.ndarray:
+        """(4,) px"""
+        return around(self.px)
+
+    @property
+    def box(self) -> np.ndarray:
+        """(4,) px to look in: a square about the hips that holds them whichever way they are turned."""
+        reach = max(float(np.linalg.norm(self.px - self._hips, axis=1).max()), 4.0)
+        return np.concatenate([self._hips - reach, self._hips + reach])
+
+    @property
+    def turned_rad(self) -> float:
+        """Of the way from the hips to the shoulders, clockwise from upright."""
+        right, down = self.px[_SHOULDERS].mean(0) - self._hips
+        return float(np.arctan2(right, -down))
+
+    @property
+    def _hips(self) -> np.ndarray:
+        return self.px[_HIPS].mean(0)
+
+    def belief(self, place_px: np.ndarray) -> np.ndarray:
+        """(33,) 0 .. 1: how far landmarks (33, 2) px are believed beside what was expected, as Student's t weighs them."""
+        return belief(((place_px - self.px) ** 2).sum(1) / self.sigma_px**2)
+
+    def off(self, found: Landmarks) -> np.ndarray:
+        """(N,) of landmarks of N people: mean distance of the limbs from here, of the size in the image."""
+        weight = found.visibility[:, _LANDMARKS]
+        apart = np.linalg.norm(found.place_px[:, _LANDMARKS] - self.px[_LANDMARKS], axis=2)
+        return (weight * apart).sum(1) / np.maximum(weight.sum(1), 1e-6) / self.size_px
+
+
+def sides_exchanged(found: Landmarks) -> Landmarks:
+    """The same with left for right: of who is seen from the front and was taken to be seen from behind."""
+    swapped = {
+        name: getattr(found, name)[:, _OTHER_SIDE] for name in ("place_px", "visibility", "presence", "place_m", "heat")
+    }
+    return replace(found, **swapped)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Landmarks of one person in one camera."""
+
+    camera: Camera
+    view: int  # the camera's place in the set
+    found: Landmarks  # of one
+    believed: np.ndarray = field(default_factory=lambda: np.ones(COUNT))  # (33,) 0 .. 1
+    exchanged: bool = False  # left for right: then what the network made of it in 3D is of somebody who faces away
+
+    def beside(self, expected: Expected | None) -> Seen:
+        """The same, each landmark believed as far as what was expected allows, on the side where it was expected."""
+        if expected is None:
+            return self
+        other = sides_exchanged(self.found)
+        exchanged = bool(expected.off(other)[0] < expected.off(self.found)[0])
+        found = other if exchanged else self.found
+        return replace(self, found=found, believed=expected.belief(found.place_px[0]), exchanged=exchanged)
+
+    @property
+    def sighting(self) -> Sighting:
+        found, offset_m = self.found, None if self.exchanged else self.found.place_m[0]
+        return Sighting(self.camera, found.place_px[0], found.visibility[0] * self.believed, "blazepose", offset_m)
+
+
+def expect(someone: Followed, camera: Camera, stamp_s: float, config: TrackerConfig) -> Expected | None:
+    """None where a camera cannot see them."""
+    points = camera.to_camera(someone.body.landmarks[:COUNT] + someone.moved_m(stamp_s))
+    if (points[:, 2] < NEAREST_M).any() or not camera.calibration.sees(points[_LANDMARKS]).any():
         return None
-    return camera.calibration.project(points)
+    moved_m = config.pose_change_m_s * max(stamp_s - someone.seen_s, 0.0)
+    still = Expected(camera.calibration.project(points), 0.0)
+    own_px = NOISE[len(someone.cameras) > 1] * still.size_px
+    return replace(still, sigma_px=float(np.hypot(own_px, moved_m * camera.calibration.focal_px / points[:, 2].mean())))
 
 
-def expected_box(px: np.ndarray) -> np.ndarray:
-    """(4,) px to look for somebody in whose limbs are expected at px (12, 2)."""
-    box = around(px)
-    margin = MARGIN * (box[2:] - box[:2]).max()
-    return box + np.array([-margin, -2 * margin, margin, margin])  # the head lies above the limbs
-
-
-def assign(found: Landmarks, expected: Sequence[np.ndarray | None]) -> dict[int, int]:
+def assign(found: Landmarks, expected: Sequence[Expected | None]) -> dict[int, int]:
     """Landmarks (N people) -> index of the expected person each of them is; those who are nobody's are missing."""
     cost = np.full((len(found), len(expected)), 10.0)
-    for column, px in enumerate(expected):
-        if px is None:
-            continue
-        box = around(px)
-        size = max((box[2:] - box[:2]).max(), 8.0)
-        for row in range(len(found)):
-            weight = found.visibility[row, _LANDMARKS]
-            off = np.linalg.norm(found.place_px[row, _LANDMARKS] - px, axis=1)
-            cost[row, column] = (weight * off).sum() / max(weight.sum(), 1e-6) / size
+    for column, each in enumerate(expected):
+        if each is not None and len(found):
+            cost[:, column] = np.minimum(each.off(found), each.off(sides_exchanged(found)))
     rows, columns = linear_sum_assignment(cost)
     return {int(row): int(column) for row, column in zip(rows, columns) if cost[row, column] < FAR}

@@ -47,6 +47,7 @@ class KeypointBody:
     rotmats: np.ndarray  # (24, 3, 3): the global one in the fixed frame, then relative to the parents
     transl: np.ndarray  # (3,) m
     joints: np.ndarray  # (24, 3) m
+    landmarks: np.ndarray  # (K, 3) m, in the order of LANDMARK_NAMES
     weak_perspective: np.ndarray  # (V, 3) s, tx, ty of each view's crop
     residual_px: np.ndarray  # (V,) root mean square over what is seen, in the square-pixel image
     box_px: np.ndarray  # (V, 4) of each view's crop, in the square-pixel image
@@ -107,6 +108,7 @@ class KeypointSolver:
             rotmats=rotmats[0].double().cpu().numpy(),
             transl=fused.transl,
             joints=joints_m[0].double().cpu().numpy() + fused.transl,
+            landmarks=landmarks_m[0].double().cpu().numpy() + fused.transl,
             weak_perspective=estimate.weak_perspective[own].double().cpu().numpy(),
             residual_px=fused.residual_px,
             box_px=np.concatenate([center - half, center + half], axis=1),

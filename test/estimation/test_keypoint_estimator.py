@@ -16,6 +16,7 @@ from refit_ros.core.keypoints import LANDMARKS
 from refit_ros.core.landmarks import LANDMARK_INDEX
 from refit_ros.detection.landmarks import Landmarks
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
+from refit_ros.estimation.keypoint_tracks import sides_exchanged
 from refit_ros.estimation.keypoints import KeypointBody
 from refit_ros.estimation.settings import Settings
 
@@ -101,9 +102,11 @@ class Watching:
         landmarks, joints = network.landmark_body(
             torch.zeros(1, 10), torch.eye(3).expand(1, 24, 3, 3) * torch.tensor([1.0, -1.0, -1.0])[:, None]
         )
-        self.landmarks, self.joints = ((points - joints[:, :1])[0].numpy() for points in (landmarks[:, :33], joints))
+        self.all_landmarks, self.joints = ((points - joints[:, :1])[0].numpy() for points in (landmarks, joints))
+        self.landmarks = self.all_landmarks[:33]
         self.places_m = np.array(places_m, float)
         self.cameras = {}
+        self.turned_rad = []
 
     def views(self, stamp_s, shown=None):
         """Two cameras, 4 m apart, that look at the people from z = 0; boxes where `shown` says (camera by camera)."""
@@ -129,6 +132,10 @@ class Watching:
         px = self._px(self.cameras[number], place)
         return np.concatenate([px.min(0) - 10, px.max(0) + 10])
 
+    def in_turned_boxes(self, image, xyxy_px, turned_rad):
+        self.turned_rad += turned_rad.tolist()
+        return self.in_boxes(image, xyxy_px)
+
     def in_boxes(self, image, xyxy_px):
         camera = self.cameras[int(image[0, 0, 0])]
         everybody = np.array([self._px(camera, place) for place in self.places_m])
@@ -152,8 +159,15 @@ class Watching:
             turns = np.tile(np.eye(3), (24, 1, 1))
             bodies.append(
                 KeypointBody(
-                    shape, turns, place, self.joints + place, np.ones((count, 3)), np.ones(count), np.zeros((count, 4))
-                )
+                    shape,
+                    turns,
+                    place,
+                    self.joints + place,
+                    self.all_landmarks + place,
+                    np.ones((count, 3)),
+                    np.ones(count),
+                    np.zeros((count, 4)),
+                )  # fmt: skip
             )
         return bodies
 
@@ -220,3 +234,72 @@ def test_views_without_a_place_are_left_out_of_several(network):
     first, second = watching.views(0.0)
     people = following(network, watching).estimate([first, dataclasses.replace(second, fixed_from_camera=None)])
     assert people.cameras == ("camera0",) and "unknown" in people.left_out["camera1"]
+
+
+def told(watching, change):
+    """Landmarks of camera 1 as `change` makes them."""
+    plain = watching.in_boxes
+    watching.in_boxes = lambda image, boxes: change(plain(image, boxes)) if image[0, 0, 0] == 1 else plain(image, boxes)
+
+
+def test_sides_that_one_camera_exchanges_are_put_right(network):
+    watching = Watching(network, [[0.0, 0, 5]])
+    tracker = following(network, watching)
+    for stamp_s in (0.0, 0.1):
+        tracker.estimate(watching.views(stamp_s))
+    asked = []
+    watching.fit = lambda people, **how: asked.append(people) or Watching.fit(watching, people, **how)
+    told(watching, sides_exchanged)
+    assert len(tracker.estimate(watching.views(0.2)).people[0].views) == 2
+    ((first, second),) = asked[-1]
+    for sighting in (first, second):
+        expected = watching._px(sighting.camera, watching.places_m[0])
+        assert np.abs(sighting.place_px - expected).max() < 1.0 and sighting.visibility.min() > 0.9
+
+
+def test_landmarks_far_from_where_they_were_expected_are_hardly_believed(network):
+    watching = Watching(network, [[0.0, 0, 5]])
+    tracker = following(network, watching)
+    for stamp_s in (0.0, 0.1):
+        tracker.estimate(watching.views(stamp_s))
+    asked = []
+    watching.fit = lambda people, **how: asked.append(people) or Watching.fit(watching, people, **how)
+    arm = [LANDMARK_INDEX[name] for name in ("left_elbow", "left_wrist")]
+
+    def elsewhere(found):
+        place = found.place_px.copy()
+        place[:, arm] += [0, 300]
+        return dataclasses.replace(found, place_px=place)
+
+    told(watching, elsewhere)
+    assert len(tracker.estimate(watching.views(0.2)).people[0].views) == 2
+    visibility = asked[-1][0][1].visibility
+    assert visibility[arm].max() < 0.2 and np.delete(visibility, arm).min() > 0.9
+
+
+def test_who_is_not_as_expected_is_still_the_same(network):
+    """A fit that went wrong must not hide the person whom it was of."""
+    watching = Watching(network, [[0.0, 0, 5]])
+    tracker = following(network, watching)
+    for stamp_s in (0.0, 0.1):
+        tracker.estimate(watching.views(stamp_s))
+    (someone,) = tracker._followed
+    upside_down = someone.body.joints[0] - (someone.body.landmarks - someone.body.joints[0])
+    someone.body = dataclasses.replace(someone.body, landmarks=upside_down)
+    (person,) = tracker.estimate(watching.views(0.2)).people
+    assert person.id == 1 and len(person.views) == 2 and len(tracker._followed) == 1
+
+
+def test_who_lies_is_looked_for_in_a_region_turned_as_they_are(network):
+    watching = Watching(network, [[0.0, 0, 5]])
+    tracker = following(network, watching)
+    tracker.estimate(watching.views(0.0))
+    assert len(watching.turned_rad) == 2 and np.isnan(watching.turned_rad).all()
+    (someone,) = tracker._followed
+    lying = np.tile(someone.body.joints[0], (len(someone.body.landmarks), 1))
+    lying[[LANDMARK_INDEX[f"{side}_shoulder"] for side in ("left", "right")], 0] += 0.5  # the head to the right
+    lying[[LANDMARK_INDEX[f"{side}_ankle"] for side in ("left", "right")], 0] -= 0.8
+    someone.body = dataclasses.replace(someone.body, landmarks=lying)
+    watching.turned_rad.clear()
+    tracker.estimate(watching.views(0.1, [[], []]))
+    assert len(watching.turned_rad) == 2 and np.abs(np.array(watching.turned_rad) - np.pi / 2).max() < 0.05

@@ -223,6 +223,11 @@ def test_expectations_that_cannot_be_are_refused():
     mask[3:9, 4:] = True
     arrays = arrays_of_expectation(Expectation(regions_px=REGIONS, masks=(None, mask)))
     assert np.array_equal(expectation_of(through_bytes(arrays), 32).masks[1], mask)
+    turned = arrays_of_expectation(Expectation(regions_px=REGIONS, turned_rad=np.array([np.nan, 0.5])))
+    assert np.array_equal(expectation_of(through_bytes(turned), 32).turned_rad, [np.nan, 0.5], equal_nan=True)
+    for value in (np.zeros(3), np.full(2, np.inf), np.zeros((2, 1))):
+        with pytest.raises(ValueError, match="turns"):
+            expectation_of(turned | {"turned_rad": value}, 32)
     for wrong in ({"search": np.uint8(9)}, {"masked": np.array([2])}, {"masks": arrays["masks"][:, :5]}):
         with pytest.raises(ValueError):
             expectation_of(arrays | wrong, 32)

@@ -50,3 +50,17 @@ def test_bad_requests_are_told(body):
         EvidenceSource(body, "dev", 0)
     with pytest.raises(ValueError, match="1 to 8 views"):
         EvidenceSource(body, "train", 0).batch(2, 9)
+
+
+def test_a_third_of_single_views_end_below_the_head_and_what_is_below_is_not_sure(body):
+    source = EvidenceSource(body, "train", 7)
+    samples = source.batch(800)
+    landmarks_m, _ = source.body(samples.target.betas, samples.target.rotmats, samples.target.transl)
+    off = (samples.evidence.place - place_in_crop(landmarks_m, samples.crops)).norm(dim=-1) / 2
+    visibility = samples.evidence.visibility
+    hips = [LANDMARK_INDEX["left_hip"], LANDMARK_INDEX["right_hip"]]
+    lost = (off[:, hips] > 0.2).all(1)
+    assert 0.05 < lost.float().mean() < 0.25  # of those that are cut above the hips, most
+    assert visibility[lost][:, hips].median() < 0.45 < 0.7 < visibility[off < 0.02].median()
+    nose = LANDMARK_INDEX["nose"]
+    assert off[lost, nose].median() < 0.12  # the head is where it is, and these crops are small
