@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -34,7 +35,7 @@ class Run:
     switches: int = 0
     errors_m: list[np.ndarray] = field(default_factory=list)  # (n,) of a set
     aligned_m: list[np.ndarray] = field(default_factory=list)
-    sigmas: list[np.ndarray] = field(default_factory=list)  # error over joint_stddev's length
+    sigmas: list[np.ndarray] = field(default_factory=list)  # error over joint_stddev, the distance within which 68 % lie
     _number: int | None = None
 
     def add(self, people, truth: np.ndarray, joints: list[int]) -> None:
@@ -56,7 +57,7 @@ class Run:
         first, second = both
         self.errors_m.append(error)
         self.aligned_m.append((similarity_aligned(first, second) - second).norm(dim=-1)[0].numpy())
-        self.sigmas.append(error / (np.sqrt(3) * own.joint_stddev[joints][known]))
+        self.sigmas.append(error / own.joint_stddev[joints][known])
 
     def figures(self) -> dict[str, float | str]:
         result: dict[str, float | str] = {
@@ -86,7 +87,7 @@ def evaluate_recording(
     overlays: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[dict]:
-    """Figures of each camera by itself, of the first two and of all together. Raises InputError with a sentence.
+    """Figures of each camera by itself, of every two, and of all together. Raises InputError with a sentence.
 
     make_estimator: gives a new one each time. every: one frame in so many. overlays: a folder for some images.
     """
@@ -101,8 +102,8 @@ def evaluate_recording(
         raise InputError(f"{folder}: no frame is in all videos")
     cameras = [as_filmed(camera, images[camera.calibration.name][numbers[0]], say) for camera in cameras]
     groups = [[camera] for camera in cameras]
-    groups += [cameras[:2]] if len(cameras) > 2 else []
-    groups += [cameras] if len(cameras) > 1 else []
+    groups += [list(pair) for pair in combinations(cameras, 2)]
+    groups += [cameras] if len(cameras) > 2 else []
     rows = []
     for group in groups:
         run = _played(group, images, numbers, truth, make_estimator(), body, overlays)
