@@ -73,3 +73,26 @@ def test_a_stranger_stays_unassigned():
     predictions, cameras, seen = followed((-0.6, 0.0), (0.9, 0.2))
     pairs = associate(seen((0, 0), (None, 1)), predictions[:1], cameras, DEFAULT)
     assert pairs.unassigned == (1,) and pairs.views == {0: {0: 0}}
+
+
+def test_what_one_camera_says_tells_the_next_one_whom_to_expect():
+    """Somebody new may have gone anywhere. One camera sees one of two people; of the other one's two it is the same person."""
+    stage = Stage([Actor((0.0, 0.0), seed=0), Actor((0.5, 0.0), seed=0)], ring(2))
+    estimator = Estimator(Oracle(stage), SETTINGS)
+    stage.absent = {1}
+    for index in range(3):
+        estimator.estimate(stage.views(index * 0.1))
+    stage.absent = set()
+    stage.actors[0].start, stage.actors[1].start = np.array([0.0, -0.45, 0.0]), np.array([0.0, 0.3, 0.0])
+    cameras, _ = usable(stage.views(0.8), several=True)
+    (one,) = predict_views(estimator._everybody.tracks, cameras, estimator._solver, 0.8, DEFAULT, False)
+    shown = ((0, 0), (1, 0), (1, 1))  # camera, actor: the person who is farther off in both, the other one in the second
+    planned = [
+        Crop(camera, square_around(around(cameras[camera].calibration.project_square(stage.in_camera(actor, camera)))))
+        for camera, actor in shown
+    ]
+    solver = estimator._solver
+    estimates = solver.together(encoded(solver, cameras, planned), [[0], [1], [2]], [Prior()] * 3, 1)
+    seen = [Seen(number, None, estimate[0]) for number, estimate in enumerate(estimates)]
+    pairs = associate(seen, [one], cameras, DEFAULT)
+    assert pairs.views == {0: {0: 0, 1: 1}} and pairs.unassigned == (2,)

@@ -86,3 +86,18 @@ def test_cameras_that_face_each_other():
             who.append(number)
     groups = match(candidates, cameras, DEFAULT)
     assert wrong(groups, who) == 0 and len(groups) == 2
+
+
+def test_two_who_stand_close_are_told_apart_by_their_pose():
+    """Nearer to each other than the rays err: only whose arms are up tells who is whom."""
+    rng = np.random.default_rng(4)
+    cameras = [Camera(np.zeros((1, 1, 3), np.uint8), calibration, 0.0, pose, None) for calibration, pose in ring(2, 4.0)]
+    down = rng.normal(0, [0.1, 0.25, 0.4], (24, 3))
+    down[0], down[16:] = 0, [0.0, 0.3, 0.1]
+    up = down.copy()
+    up[16:] = [0.0, 0.3, 0.7]
+    left, right = np.array([[-0.04, 0.0, 0.95], [0.04, 0.0, 0.95]])
+    # The second camera errs by the distance between them.
+    seen = ((0, down + left), (0, up + right), (1, up + left), (1, down + right))
+    candidates = [Candidate(camera, cameras[camera].to_camera(joints)) for camera, joints in seen]
+    assert sorted(map(sorted, match(candidates, cameras, DEFAULT))) == [[0, 3], [1, 2]]
