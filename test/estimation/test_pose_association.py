@@ -76,7 +76,7 @@ def test_a_stranger_stays_unassigned():
 
 
 def test_what_one_camera_says_tells_the_next_one_whom_to_expect():
-    """Somebody new may have gone anywhere. One camera sees one of two people; of the other one's two it is the same person."""
+    """Somebody new may be anywhere. One camera sees one of two people: of the two in the other one it is the same."""
     stage = Stage([Actor((0.0, 0.0), seed=0), Actor((0.5, 0.0), seed=0)], ring(2))
     estimator = Estimator(Oracle(stage), SETTINGS)
     stage.absent = {1}
