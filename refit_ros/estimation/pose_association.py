@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from refit_ros.camera.geometry import size_px
 from refit_ros.camera.views import Camera
 from refit_ros.estimation.predicted_views import Prediction
 from refit_ros.estimation.solve import ViewEstimate
-from refit_ros.tracking.association import assign
+from refit_ros.tracking.association import assign, margins
 from refit_ros.tracking.config import TrackerConfig
 from refit_ros.tracking.measurement import PredictedBody, distance2, surprise
 from refit_ros.tracking.root_state import update, view_information
@@ -45,42 +45,58 @@ def associate(
 
     What one camera says of somebody moves where the next one expects them (sequential updates, Bar-Shalom, Li and
     Kirubarajan 2001), so that the bodies given to a person agree with each other and not only with a vague prediction. The
-    cameras that see people most in the open are asked first.
+    cameras that leave least doubt who is whom are asked first.
     """
     views: dict[int, dict[int, int]] = {}
     squared_of: dict[int, dict[int, float]] = {}
     missed: dict[int, tuple[int, ...]] = {}
     unassigned: list[int] = []
     expected = [one.body for one in predictions]
-    for camera in _clearest_first({each.estimate.crop.camera for each in seen}, predictions):
-        here = [each for each in seen if each.estimate.crop.camera == camera]
-        bodies = _bodies(here, config)
-        rows = [number for number, one in enumerate(predictions) if camera in one.views and not one.track.lost]
-        ways = [[_best(row, expected[row], body, cameras[camera], config) for body in bodies] for row in rows]
-        squared = np.array([[distance for distance, _ in way] for way in ways]).reshape(len(rows), len(bodies))
-        chance = np.array([predictions[row].there(camera, cameras) for row in rows])
-        pairs = assign(squared, chance, surprise(config.gate_sigma**2, DIMENSIONS), DIMENSIONS)
-        for row, column in pairs.items():
-            squared_of.setdefault(rows[row], {})[camera], views.setdefault(rows[row], {})[camera] = ways[row][column]
-            estimate = next(each.estimate for each in bodies[column] if each.crop == ways[row][column][1])
-            expected[rows[row]] = _seen_there(expected[rows[row]], estimate, cameras[camera], config)
-        for each in here:
+    here = {camera: [each for each in seen if each.estimate.crop.camera == camera] for camera in range(len(cameras))}
+    bodies = {camera: _bodies(those, config) for camera, those in here.items() if those}
+    margin = {camera: _margin(camera, those, expected, predictions, cameras, config) for camera, those in bodies.items()}
+    for camera in sorted(bodies, key=lambda camera: (-margin[camera], camera)):
+        pairs = _assigned(camera, bodies[camera], expected, predictions, cameras, config)
+        for row, (column, squared, crop) in pairs.items():
+            squared_of.setdefault(row, {})[camera], views.setdefault(row, {})[camera] = squared, crop
+            estimate = next(each.estimate for each in bodies[camera][column] if each.crop == crop)
+            expected[row] = _seen_there(expected[row], estimate, cameras[camera], config)
+        for each in here[camera]:
             if each.owner is not None and camera not in views.get(each.owner, {}):
                 missed[each.owner] = (*missed.get(each.owner, ()), camera)
-        for column, body in enumerate(bodies):
-            if column not in pairs.values():
+        taken = {column for column, _, _ in pairs.values()}
+        for column, body in enumerate(bodies[camera]):
+            if column not in taken:
                 unassigned += [each.crop for each in body if each.owner is None]
     return Association(views, missed, squared_of, tuple(sorted(unassigned)))
 
 
-def _clearest_first(asked: Collection[int], predictions: Sequence[Prediction]) -> list[int]:
-    """Cameras by how much of the followed people they see in the open, on average."""
+def _assigned(
+    camera: int,
+    bodies: Sequence[Sequence[Seen]],
+    expected: Sequence[PredictedBody],
+    predictions: Sequence[Prediction],
+    cameras: Sequence[Camera],
+    config: TrackerConfig,
+) -> dict[int, tuple[int, float, int]]:
+    """In one camera: prediction -> (which of its bodies, how far from `expected`, in sigmas squared, and the crop)."""
+    rows, ways, squared, chance = _table(camera, bodies, expected, predictions, cameras, config)
+    pairs = assign(squared, chance, surprise(config.gate_sigma**2, DIMENSIONS), DIMENSIONS)
+    return {rows[row]: (column, *ways[row][column]) for row, column in pairs.items()}
 
-    def clear(camera: int) -> float:
-        visible = [one.views[camera].visible for one in predictions if camera in one.views]
-        return float(np.mean(visible)) if visible else 0.0
 
-    return sorted(asked, key=lambda camera: (-clear(camera), camera))
+def _margin(camera: int, bodies, expected, predictions, cameras, config: TrackerConfig) -> float:
+    """How clear it is in one camera who is whom, on average; as `_assigned`."""
+    _, _, squared, chance = _table(camera, bodies, expected, predictions, cameras, config)
+    clear = margins(squared, chance, surprise(config.gate_sigma**2, DIMENSIONS), DIMENSIONS)
+    return float(clear.mean()) if len(clear) else 0.0
+
+
+def _table(camera: int, bodies, expected, predictions, cameras, config: TrackerConfig):
+    rows = [number for number, one in enumerate(predictions) if camera in one.views and not one.track.lost]
+    ways = [[_best(row, expected[row], body, cameras[camera], config) for body in bodies] for row in rows]
+    squared = np.array([[distance for distance, _ in way] for way in ways]).reshape(len(rows), len(bodies))
+    return rows, ways, squared, np.array([predictions[row].there(camera, cameras) for row in rows])
 
 
 def _seen_there(body: PredictedBody, estimate: ViewEstimate, camera: Camera, config: TrackerConfig) -> PredictedBody:

@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from refit_ros.tracking.measurement import surprise
 
+UNTHINKABLE = 1e6  # a cost that is never paid
 LEAST, MOST = 0.02, 0.98  # probabilities of being seen are kept within these: nothing is certain
 
 
@@ -27,11 +28,35 @@ def assign(squared: np.ndarray, seen: np.ndarray, density: float, dimensions: in
     count, bodies = squared.shape
     if not count or not bodies:
         return {}
+    rows, columns = linear_sum_assignment(_costs(squared, seen, density, dimensions))
+    return {int(row): int(column) for row, column in zip(rows, columns) if column < bodies}
+
+
+def margins(squared: np.ndarray, seen: np.ndarray, density: float, dimensions: int) -> np.ndarray:
+    """(N,) >= 0: how much dearer everything would be if somebody were not given what `assign` gives them.
+
+    Near 0 where two people could as well be exchanged.
+    """
+    count, bodies = squared.shape
+    if not count or not bodies:
+        return np.zeros(count)
+    table = _costs(squared, seen, density, dimensions)
+    rows, columns = linear_sum_assignment(table)
+    best, dearer = table[rows, columns].sum(), np.zeros(count)
+    for row, column in zip(rows, columns):
+        other = table.copy()
+        other[row, column] = UNTHINKABLE
+        dearer[row] = other[linear_sum_assignment(other)].sum() - best
+    return dearer
+
+
+def _costs(squared: np.ndarray, seen: np.ndarray, density: float, dimensions: int) -> np.ndarray:
+    """(N, M + N): of taking each body, and of each being missed."""
+    count, bodies = squared.shape
     seen = np.clip(seen, LEAST, MOST)
     taken = np.vectorize(lambda value: surprise(value, dimensions))(squared) - np.log(seen)[:, None]
     missed = density - np.log1p(-seen)
-    table = np.full((count, bodies + count), 1e6)
+    table = np.full((count, bodies + count), UNTHINKABLE)
     table[:, :bodies] = taken
     table[np.arange(count), bodies + np.arange(count)] = missed
-    rows, columns = linear_sum_assignment(table)
-    return {int(row): int(column) for row, column in zip(rows, columns) if column < bodies}
+    return table
