@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refit_ros.tracking.association import assign
+from refit_ros.tracking.association import assign, margins
 from refit_ros.tracking.measurement import belief, surprise
 
 DENSITY = surprise(9.0, 4)
@@ -36,3 +36,11 @@ def test_a_mistake_counts_less_the_larger_it_is():
     steps = np.diff([surprise(value, 4) for value in (0.0, 10.0, 20.0, 30.0)])
     assert (steps > 0).all() and (np.diff(steps) < 0).all() and surprise(0.0, 4) == 0
     assert belief(np.array([0.0]))[0] == 1 and belief(np.array([40.0]))[0] < 0.1
+
+
+def test_the_margin_is_small_where_two_could_be_exchanged():
+    clear = np.array([[0.1, 90.0], [90.0, 0.1]])
+    doubtful = np.array([[1.0, 1.2], [1.1, 1.0]])
+    seen = np.full(2, 0.9)
+    assert (margins(doubtful, seen, 8.0, 4) < 0.5).all() and (margins(clear, seen, 8.0, 4) > 5).all()
+    assert margins(np.zeros((2, 0)), seen, 8.0, 4).tolist() == [0, 0]
