@@ -61,7 +61,9 @@ def brought_up(
             tracks.append(refused(one.track, one.body.state, missed, stamp_s - before_s, config))
     for younger in duplicates(tracks, frame.followed, cameras, config):
         entry = existence.discount(stamp_s - before_s, config) * existence.missed(config.recall)
-        tracks[younger] = replace(tracks[younger], log_odds=tracks[younger].log_odds.watching(entry, config))
+        # That the body moves as people do speaks for the elder, whose body it is.
+        before = predictions[younger].track.log_odds
+        tracks[younger] = replace(tracks[younger], log_odds=before.watching(entry, config))
     return tuple(tracks)
 
 
