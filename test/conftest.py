@@ -29,6 +29,14 @@ def seeded():
         sys.modules["torch"].manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def a_command_in_a_test_ends_no_program(monkeypatch):
+    """A command that only notes signals ends its program (`interrupt.leave`): that would be the suite."""
+    from refit_ros import interrupt
+
+    monkeypatch.setattr(interrupt, "only_note", lambda *_: None)
+
+
 @pytest.fixture
 def ros_context():
     """An rclpy context of the test's own, shut down afterwards; the test is skipped where there is no rclpy."""
