@@ -163,7 +163,8 @@ def test_a_model_that_does_not_end_or_takes_all_memory_is_told_and_not_loaded(tm
     with pytest.raises(ValueError, match="greedy.onnx .*export it again"):
         OnnxDetector(greedy(tmp_path / "greedy.onnx"))
     monkeypatch.setenv("REFIT_LIMIT_DETECTOR_SECONDS", "10")
-    with pytest.raises(ValueError, match="endless.onnx (did not answer within 10 s|ended the process)"):
+    refused = "did not answer within 10 s|ended the process|is no usable ONNX model"  # by us, the system or onnxruntime
+    with pytest.raises(ValueError, match=f"endless.onnx ({refused})"):
         OnnxDetector(endless(tmp_path / "endless.onnx"))
 
 
