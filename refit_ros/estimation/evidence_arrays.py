@@ -14,7 +14,7 @@ from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
 
 Arrays = dict[str, np.ndarray]
 HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
-LANDMARK_NUMBERS = 6  # of each landmark: x, y px, visibility, x, y, z m
+MOST_M = 32.0  # of a landmark from the hips
 MOST_REGIONS = 400  # of one image
 FARTHEST_PX = 1e6
 
@@ -54,18 +54,20 @@ def expectation_of(arrays: Mapping[str, np.ndarray], crop_size: int) -> Expectat
 
 
 def arrays_of_evidence(seen: ViewEvidence) -> Arrays:
-    """searched () bool; boxes (M, 5) with confidence; regions_px (N, 4); of each of the N regions maps (N, K, s, s) and
-    pooled (N, C) as uint16 bits of `half` (0: float16, 1: bfloat16), or landmarks (P, 33, 6) and flag (P,) float32.
+    """searched () bool; boxes (M, 5) with confidence; of N regions maps (N, K, s, s) and pooled (N, C) as uint16 bits of
+    `half` (0: float16, 1: bfloat16), or of P people landmarks_px (P, 33, 2) float32, landmarks_mm (P, 33, 3) int16,
+    visibility (P, 33) uint8 in 255ths and flag (P,) float32.
     """
     boxes = seen.boxes
     arrays: Arrays = {
         "searched": np.array(boxes is not None),
         "boxes": np.zeros((0, 5)) if boxes is None else np.column_stack([boxes.xyxy_px, boxes.confidence]).reshape(-1, 5),
-        "regions_px": np.asarray(seen.regions_px, np.float64),
         "half": np.array(0, np.uint8),
         "maps": np.zeros((0, 0, 0, 0), np.uint16),
         "pooled": np.zeros((0, 0), np.uint16),
-        "landmarks": np.zeros((0, COUNT, LANDMARK_NUMBERS), np.float32),
+        "landmarks_px": np.zeros((0, COUNT, 2), np.float32),
+        "landmarks_mm": np.zeros((0, COUNT, 3), np.int16),
+        "visibility": np.zeros((0, COUNT), np.uint8),
         "flag": np.zeros(0, np.float32),
     }
     if seen.features is not None:
@@ -75,26 +77,33 @@ def arrays_of_evidence(seen: ViewEvidence) -> Arrays:
         )
     if seen.landmarks is not None:
         found = seen.landmarks
-        numbers = np.concatenate([found.place_px, found.visibility[..., None], found.place_m], -1)
-        arrays["landmarks"], arrays["flag"] = numbers.astype(np.float32), found.flag.astype(np.float32)
+        arrays["landmarks_px"] = found.place_px.astype(np.float32)
+        arrays["landmarks_mm"] = np.round(np.clip(found.place_m, -MOST_M, MOST_M) * 1000).astype(np.int16)
+        arrays["visibility"] = np.round(np.clip(found.visibility, 0, 1) * 255).astype(np.uint8)
+        arrays["flag"] = found.flag.astype(np.float32)
     return arrays
 
 
-def evidence_of(arrays: Mapping[str, np.ndarray], kind: str, maps_shape: tuple[int, int, int] = (0, 0, 0)) -> ViewEvidence:
-    """kind: "features", whose maps have the shape (K, s, s), or "keypoints". Raises ValueError with a sentence."""
+def evidence_of(
+    arrays: Mapping[str, np.ndarray], kind: str, regions: int, maps_shape: tuple[int, int, int] = (0, 0, 0)
+) -> ViewEvidence:
+    """kind: "features", whose maps have the shape (K, s, s), or "keypoints"; regions: how many were asked about.
+
+    Raises ValueError with a sentence.
+    """
     boxes = arrays["boxes"]
     if boxes.ndim != 2 or boxes.shape[1] != 5:
         raise ValueError(f"boxes have shape {boxes.shape}, expected (M, 5)")
     searched = Boxes(boxes[:, :4], boxes[:, 4]) if bool(arrays["searched"]) else None
-    regions = _regions(arrays["regions_px"])
     if kind == "keypoints":
-        return ViewEvidence(searched, regions, landmarks=_landmarks(arrays, len(regions)))
-    return ViewEvidence(searched, regions, _features(arrays, len(regions), maps_shape) if len(regions) else None)
+        return ViewEvidence(searched, landmarks=_landmarks(arrays, regions) if regions else None)
+    return ViewEvidence(searched, _features(arrays, regions, maps_shape) if regions else None)
 
 
 def as_sent(found: Landmarks) -> Landmarks:
-    """What is left of landmarks that are sent: places, visibility and flag, in float32; the rest is zero."""
-    return _landmarks(arrays_of_evidence(ViewEvidence(landmarks=found)), len(found))
+    """What is left of landmarks that are sent: places, visibility and flag, rounded; the rest is zero."""
+    seen = np.round(np.clip(found.visibility, 0, 1) * 255).any(1)
+    return _landmarks(arrays_of_evidence(ViewEvidence(landmarks=found[seen])), len(found))
 
 
 def _regions(values: np.ndarray) -> np.ndarray:
@@ -121,17 +130,24 @@ def _features(arrays: Mapping[str, np.ndarray], count: int, maps_shape: tuple[in
 
 
 def _landmarks(arrays: Mapping[str, np.ndarray], most: int) -> Landmarks:
-    numbers, flag = np.asarray(arrays["landmarks"], np.float64), np.asarray(arrays["flag"], np.float64)
-    if numbers.shape[1:] != (COUNT, LANDMARK_NUMBERS) or flag.shape != numbers.shape[:1] or len(flag) > most:
+    names = "landmarks_px", "landmarks_mm", "visibility", "flag"
+    place_px, place_mm, visible, flag = (np.asarray(arrays[name], np.float64) for name in names)
+    count = len(flag)
+    if [each.shape for each in (place_px, place_mm, visible, flag)] != [
+        (count, COUNT, 2),
+        (count, COUNT, 3),
+        (count, COUNT),
+        (count,),
+    ] or count > most:
         raise ValueError(
-            f"landmarks have shape {numbers.shape} with {len(flag)} flags, expected ({COUNT}, {LANDMARK_NUMBERS}) for each "
-            f"of up to {most} regions"
+            f"landmarks have shapes {place_px.shape}, {place_mm.shape} and {visible.shape}: expected {COUNT} for each of up "
+            f"to {most} regions"
         )
-    place_px, visibility, place_m = numbers[..., :2], numbers[..., 2], numbers[..., 3:]
-    if not ((np.abs(place_px) < FARTHEST_PX).all() and (np.abs(place_m) < 100).all()):
+    if not (np.abs(place_px) < FARTHEST_PX).all():
         raise ValueError("landmarks lie beyond all images, or are not finite")
-    if not (((visibility >= 0) & (visibility <= 1)).all() and ((flag >= 0) & (flag <= 1)).all()):
-        raise ValueError("visibility and flag of landmarks lie between 0 and 1")
+    if not ((flag >= 0) & (flag <= 1)).all():
+        raise ValueError("the flag that says whether it is a person lies between 0 and 1")
+    place_m, visibility = place_mm / 1000, visible / 255
     if len(flag) and not (visibility.max(1) > 0).all():
         raise ValueError("landmarks of somebody of whom nothing is seen")
     if not len(flag):

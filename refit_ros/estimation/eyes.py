@@ -65,7 +65,7 @@ class LocalEyes:
     def _closer(
         self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], boxes: Mapping[int, Boxes]
     ) -> dict[int, ViewEvidence]:
-        return {index: ViewEvidence(boxes.get(index), one.regions_px) for index, one in wanted.items()}
+        return {index: ViewEvidence(boxes.get(index)) for index in wanted}
 
 
 class FeatureEyes(LocalEyes):
@@ -87,7 +87,7 @@ class FeatureEyes(LocalEyes):
             own = None
             if features is not None and end > begin:
                 own = in_halves(Features(features.maps[begin:end], features.pooled[begin:end]))
-            seen[index] = ViewEvidence(boxes.get(index), one.regions_px, own)
+            seen[index] = ViewEvidence(boxes.get(index), own)
             begin = end
         return seen
 
@@ -134,7 +134,7 @@ class LandmarkEyes(LocalEyes):
             if len(one.regions_px):
                 found = self._look(_image(cameras[index]), one)
                 found = as_sent(with_trust(found[different_people(found)]))
-            seen[index] = ViewEvidence(boxes.get(index), one.regions_px, landmarks=found)
+            seen[index] = ViewEvidence(boxes.get(index), landmarks=found)
         return seen
 
     def _look(self, image: np.ndarray, wanted: Expectation) -> Landmarks:

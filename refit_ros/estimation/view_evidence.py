@@ -44,10 +44,12 @@ class Expectation:
 
 @dataclass(frozen=True)
 class ViewEvidence:
-    """Of one image: boxes of people where they were looked for, and what the N regions show that were asked about."""
+    """Of one image: boxes of people where they were looked for, and what the N regions show that were asked about.
+
+    Of landmarks, only places, visibility and flag count.
+    """
 
     boxes: Boxes | None = None  # None: nobody looked
-    regions_px: np.ndarray = field(default_factory=no_regions)  # (N, 4) as they were asked about
     features: Features | None = None  # of the N regions, in half precision
     landmarks: Landmarks | None = None  # of those of the N regions that show people, each person once
 
@@ -86,10 +88,10 @@ def in_halves(features: Features) -> Features:
 
 def features_in_order(crops: tuple[Crop, ...], evidence: dict[int, ViewEvidence]) -> Features:
     """The features of planned crops, at least one, from the answers to `expectations`; all cameras must be there."""
-    left = {camera: iter(range(len(seen.regions_px))) for camera, seen in evidence.items()}
     shown = {camera: seen.features for camera, seen in evidence.items() if seen.features is not None}
-    rows = [(shown[crop.camera], next(left[crop.camera])) for crop in crops]
+    rows = {camera: zip(features.maps, features.pooled) for camera, features in shown.items()}
+    found = [next(rows[crop.camera]) for crop in crops]
     return Features(
-        torch.stack([features.maps[row].float() for features, row in rows]),
-        torch.stack([features.pooled[row].float() for features, row in rows]),
+        torch.stack([maps.float() for maps, _ in found]),
+        torch.stack([pooled.float() for _, pooled in found]),
     )

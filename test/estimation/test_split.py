@@ -67,7 +67,7 @@ class Apart:
             seen = self._of(cameras[index].name).look(here, {0: asked})[0]
             arrays = arrays_of_evidence(seen)
             self.sent += sum(each.nbytes for each in arrays.values())
-            answers[index] = evidence_of(through_bytes(arrays), self.kind, self.maps_shape)
+            answers[index] = evidence_of(through_bytes(arrays), self.kind, len(asked.regions_px), self.maps_shape)
         return answers
 
     def without_images(self, views):
@@ -163,9 +163,7 @@ def test_a_crop_is_found_again_by_its_region():
 def test_features_beyond_float16_are_sent_in_bfloat16():
     features = in_halves(Features(torch.full((1, 2, 8, 8), 1e5), torch.ones(1, 3)))
     assert features.maps.dtype == torch.bfloat16
-    sent = evidence_of(
-        through_bytes(arrays_of_evidence(ViewEvidence(None, np.array([[0, 0, 9, 9.0]]), features))), "features", (2, 8, 8)
-    )
+    sent = evidence_of(through_bytes(arrays_of_evidence(ViewEvidence(None, features))), "features", 1, (2, 8, 8))
     assert torch.equal(sent.features.maps, features.maps) and torch.equal(sent.features.pooled, features.pooled)
 
 
@@ -179,11 +177,6 @@ def halves(count=2):
 @pytest.mark.parametrize(
     "name, value, match",
     [
-        ("regions_px", np.zeros((2, 3)), "shape"),
-        ("regions_px", np.full((2, 4), np.nan), "no area"),
-        ("regions_px", np.array([[5, 5, 5, 9], [0, 0, 1, 1.0]]), "no area"),
-        ("regions_px", np.tile([0, 0, 1e9, 1e9], (2, 1)), "beyond"),
-        ("regions_px", np.tile([0, 0, 1, 1.0], (1000, 1)), "shape"),
         ("boxes", np.zeros((3, 4)), "boxes"),
         ("maps", np.zeros((1, 1, 8, 8), np.uint16), "maps"),
         ("maps", np.full((2, 1, 8, 8), 0x7C00, np.uint16), "not finite"),
@@ -192,30 +185,41 @@ def halves(count=2):
     ],
 )
 def test_features_that_cannot_be_are_refused(name, value, match):
-    arrays = arrays_of_evidence(ViewEvidence(None, REGIONS, halves()))
-    evidence_of(arrays, "features", (1, 8, 8))
+    arrays = arrays_of_evidence(ViewEvidence(None, halves()))
+    evidence_of(arrays, "features", 2, (1, 8, 8))
     with pytest.raises(ValueError, match=match):
-        evidence_of(arrays | {name: value}, "features", (1, 8, 8))
+        evidence_of(arrays | {name: value}, "features", 2, (1, 8, 8))
 
 
 @pytest.mark.parametrize(
     "name, value",
     [
-        ("landmarks", np.zeros((1, 32, 6), np.float32)),
-        ("landmarks", np.full((1, 33, 6), np.nan, np.float32)),
-        ("landmarks", np.full((1, 33, 6), 2.0, np.float32)),  # a visibility of 2
-        ("landmarks", np.zeros((1, 33, 6), np.float32)),  # nothing is seen
-        ("landmarks", np.full((3, 33, 6), 0.5, np.float32)),  # more than were asked about
+        ("landmarks_px", np.zeros((1, 32, 2), np.float32)),
+        ("landmarks_px", np.full((1, 33, 2), np.nan, np.float32)),
+        ("landmarks_mm", np.zeros((2, 33, 3), np.int16)),
+        ("visibility", np.zeros((1, 33), np.uint8)),  # nothing is seen
         ("flag", np.full(1, np.nan, np.float32)),
         ("flag", np.zeros(2, np.float32)),
     ],
 )
 def test_landmarks_that_cannot_be_are_refused(name, value):
-    sound = {"landmarks": np.full((1, 33, 6), 0.5, np.float32), "flag": np.ones(1, np.float32)}
-    arrays = arrays_of_evidence(ViewEvidence(None, REGIONS)) | sound
-    assert len(evidence_of(arrays, "keypoints").landmarks) == 1
+    sound = {
+        "landmarks_px": np.full((1, 33, 2), 9.5, np.float32),
+        "landmarks_mm": np.full((1, 33, 3), -500, np.int16),
+        "visibility": np.full((1, 33), 200, np.uint8),
+        "flag": np.ones(1, np.float32),
+    }
+    arrays = arrays_of_evidence(ViewEvidence()) | sound
+    assert evidence_of(arrays, "keypoints", 2).landmarks.place_m[0, 0, 0] == -0.5
     with pytest.raises(ValueError):
-        evidence_of(arrays | {name: value}, "keypoints")
+        evidence_of(arrays | {name: value}, "keypoints", 2)
+    with pytest.raises(ValueError, match="up to 1 regions"):
+        evidence_of(
+            {key: np.concatenate([each, each]) for key, each in arrays.items() if each.ndim}
+            | {"searched": np.bool_(False), "half": np.uint8(0)},
+            "keypoints",
+            1,
+        )
 
 
 def test_expectations_that_cannot_be_are_refused():
@@ -228,6 +232,15 @@ def test_expectations_that_cannot_be_are_refused():
     for value in (np.zeros(3), np.full(2, np.inf), np.zeros((2, 1))):
         with pytest.raises(ValueError, match="turns"):
             expectation_of(turned | {"turned_rad": value}, 32)
-    for wrong in ({"search": np.uint8(9)}, {"masked": np.array([2])}, {"masks": arrays["masks"][:, :5]}):
+    for wrong in (
+        {"search": np.uint8(9)},
+        {"masked": np.array([2])},
+        {"masks": arrays["masks"][:, :5]},
+        {"regions_px": np.zeros((2, 3))},
+        {"regions_px": np.full((2, 4), np.nan)},
+        {"regions_px": np.array([[5, 5, 5, 9], [0, 0, 1, 1.0]])},
+        {"regions_px": np.tile([0, 0, 1e9, 1e9], (2, 1))},
+        {"regions_px": np.tile([0, 0, 1, 1.0], (1000, 1))},
+    ):
         with pytest.raises(ValueError):
             expectation_of(arrays | wrong, 32)
