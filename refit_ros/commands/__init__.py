@@ -27,6 +27,16 @@ COMMANDS: dict[str, Command] = {
     "node": Command(
         "run the ROS 2 node: camera topics in, /human/smpl, markers and TF out", uses_ros=True, notes_signals=True
     ),
+    "edge": Command(
+        "run the node's part beside the cameras: images in, evidence for a fusion node out",
+        uses_ros=True,
+        notes_signals=True,
+    ),
+    "fusion": Command(
+        "run the node's other part: the evidence of edges in, /human/smpl, markers and TF out",
+        uses_ros=True,
+        notes_signals=True,
+    ),
     "demo": Command(
         "run the whole system on synthetic cameras for some seconds and compare with the truth",
         uses_ros=True,

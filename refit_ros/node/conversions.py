@@ -73,6 +73,16 @@ def calibration(camera: str, message: Any, rectified: bool = False) -> Calibrati
         raise Rejected("bad CameraInfo", f"{whose}{error}") from error
 
 
+def camera_info(types: RosTypes, camera: Calibration, stamp: int) -> Any:
+    """The CameraInfo from which `calibration` makes the same camera again; `stamp` in ns."""
+    message = types.new("sensor_msgs/msg/CameraInfo")
+    set_stamp(message.header.stamp, stamp)
+    message.header.frame_id = camera.frame_id
+    message.width, message.height, message.distortion_model = camera.width_px, camera.height_px, camera.distortion_model
+    message.k, message.d = np.asarray(camera.K, float).reshape(-1), camera.coefficients.tolist()
+    return message
+
+
 def boxes(message: Any, wanted_class: str = "") -> Boxes:
     """vision_msgs/Detection2DArray, or geometry_msgs/PolygonStamped with two corners a box -> Boxes.
 

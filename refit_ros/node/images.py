@@ -6,7 +6,7 @@ raises `Rejected` with one sentence.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,6 +17,9 @@ from refit_ros.core.errors import InputError
 from refit_ros.node.conversions import stamp_ns
 from refit_ros.node.rejections import Rejected
 from refit_ros.node.silenced import decoders_silenced
+
+if TYPE_CHECKING:
+    from refit_ros.node.sets import Frame
 
 # What OpenCV does to get RGB ("": nothing) and the channels of 8 bits. OpenCV names a Bayer pattern after its second row.
 _EIGHT_BIT = {
@@ -135,6 +138,13 @@ def _by_cv_bridge(message: Any) -> np.ndarray:
         return cv_bridge.CvBridge().imgmsg_to_cv2(message, "rgb8")
     except cv_bridge.CvBridgeError as error:
         raise Rejected("cannot be decoded", f"cv_bridge: {error}") from error
+
+
+def decoded(frame: Frame) -> np.ndarray:
+    """The image of a frame, as `rgb_image`, of the size that its calibration says. Raises Rejected."""
+    image = rgb_image(frame.message, frame.calibration)
+    check_size((image.shape[1], image.shape[0]), frame.calibration)
+    return image
 
 
 def check_size(image_size: tuple[int, int], camera: Calibration) -> None:

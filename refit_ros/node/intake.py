@@ -43,13 +43,16 @@ def never_raises(take: Callable) -> Callable:
 class Intake:
     """Every method gives the sets that are ready now; `now_s` is a steady clock's."""
 
-    def __init__(self, parameters: NodeParameters, detections: bool, rejections: Rejections) -> None:
+    def __init__(
+        self, parameters: NodeParameters, detections: bool, rejections: Rejections, builder: SetBuilder | None = None
+    ) -> None:
+        """builder: in place of one that joins the images of all cameras."""
         self.cameras = list(parameters.cameras)
         self.rejections = rejections
         self.images = {name: 0 for name in self.cameras}  # usable ones that came
         self.calibrations = {name: 0 for name in self.cameras}  # messages, the same one again and again
         self.used: Counter[tuple[str, str]] = Counter()  # (camera, what): messages that went into a set, or held there
-        self.builder = SetBuilder(
+        self.builder = builder or SetBuilder(
             self.cameras, round(parameters.sync_slop_s * 1e9), parameters.sync_deadline_s, parameters.camera_timeout_s
         )
         self.rectified = {name for name in self.cameras if parameters.rectified}  # whose images have no lens any more

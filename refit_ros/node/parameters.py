@@ -86,6 +86,15 @@ class NodeParameters:
     predict_to_now: bool = _parameter(
         False, "Publish everybody where they will be by then, walking on as before; the stamp stays the images' capture time"
     )
+    evidence_wait_s: float = _parameter(
+        0.25,
+        "Fusion of edges: how long a set waits at most for what its images show; less where the others are quick",
+        0.01,
+        5.0,
+    )
+    clock_offset_s: float = _parameter(
+        0.02, "Fusion of edges: an edge whose host's clock lies farther off than this is not used; 0: any is", 0.0, 10.0
+    )
     publish_mesh: bool = _parameter(False, "Put the mesh into /human/markers, besides skeleton and label")
     hri: bool = _parameter(False, "Publish people by REP 155 too: /humans/bodies, and frames body_h<id>")
     obstacles: bool = _parameter(False, "Publish people for planners too: /human/obstacles, /human/capsules and more")
@@ -195,14 +204,14 @@ def _widen_integers(node: Node) -> None:
             overrides[entry.name] = Parameter(entry.name, value=float(given.value))
 
 
-def read(node: Node) -> tuple[NodeParameters, Settings]:
-    """The values of now. Raises ValueError with a sentence where they cannot work."""
+def read(node: Node, **instead: Any) -> tuple[NodeParameters, Settings]:
+    """The values of now, but for some of the node's own. Raises ValueError with a sentence where they cannot work."""
 
     def values(kind) -> dict[str, Any]:
         found = {entry.name: node.get_parameter(entry.name).value for entry in fields(kind)}
         return {name: tuple(value) if isinstance(value, (list, tuple)) else value for name, value in found.items()}
 
-    return NodeParameters(**values(NodeParameters)), Settings(**values(Settings))
+    return NodeParameters(**values(NodeParameters) | instead), Settings(**values(Settings))
 
 
 def _descriptor(entry: Field):

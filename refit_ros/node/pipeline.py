@@ -22,7 +22,7 @@ from refit_ros.node.stale import marked_stale
 if TYPE_CHECKING:
     from refit_ros.node.model import Model
     from refit_ros.node.outputs import Outputs
-    from refit_ros.node.sets import FrameSet
+    from refit_ros.node.sets import Frame, FrameSet
     from refit_ros.node.tally import Tally
 
 
@@ -40,10 +40,12 @@ class Pipeline:
         clock_ns: Callable[[], int],
         ids: Ids | None = None,
         tf_prefix: str = "",
+        decode: Callable[[Frame], np.ndarray | None] = images.decoded,
     ) -> None:
+        """decode: raises Rejected; None where the image is on another machine."""
         self._model, self._outputs, self._extrinsics, self._fixed_frame = model, outputs, extrinsics, fixed_frame
         self._tally, self._rejections, self._clock_ns = tally, rejections, clock_ns
-        self._tf_prefix = tf_prefix
+        self._tf_prefix, self._decode = tf_prefix, decode
         self._ids = ids or Ids()  # given where they must outlive this pipeline
         self._markers = Markers(outputs.types)
         self._estimating = threading.Lock()
@@ -111,8 +113,7 @@ class Pipeline:
             if frame.camera in left_out:
                 continue
             try:
-                image = images.rgb_image(frame.message, frame.calibration)
-                images.check_size((image.shape[1], image.shape[0]), frame.calibration)
+                image = self._decode(frame)
             except Rejected as rejected:
                 self._rejections.add(frame.camera, rejected.reason, str(rejected))
                 left_out[frame.camera] = str(rejected)
@@ -155,7 +156,7 @@ class Pipeline:
         for frame, view in (
             (frame, view) for view in views for frame in taken.frames if frame.camera == view.calibration.name
         ):
-            if out.overlay_wanted(frame.camera):
+            if view.image is not None and out.overlay_wanted(frame.camera):
                 image = self._overlay(view, people)
                 self._overlays[frame.camera] = image, frame.stamp_ns, frame.frame_id
                 out.publish_overlay(

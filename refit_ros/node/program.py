@@ -18,8 +18,10 @@ LOOK_S = 0.5  # how often the main thread looks whether the spinning one has end
 END_WAIT_S = 1.0  # for a callback that is still at work when all ends
 
 
-def run_node(ros_arguments: list[str]) -> int:
-    """Run the node until a signal was noted (`interrupt.only_note`). Returns the exit code, to be left with at once.
+def run_node(ros_arguments: list[str], which: str = "refit") -> int:
+    """Run a node until a signal was noted (`interrupt.only_note`). Returns the exit code, to be left with at once.
+
+    which: "refit", or the parts of it, "edge" and "fusion".
 
     A thread may still be deep in a computation then: waiting for it could take longer than anybody waits for a Ctrl-C.
     rclpy's own signal handlers would take the context away before the node could tidy up: the markers on show
@@ -35,7 +37,7 @@ def run_node(ros_arguments: list[str]) -> int:
     from rclpy.impl.implementation_singleton import rclpy_implementation
     from rclpy.signals import SignalHandlerOptions
 
-    program = _Program()
+    program = _Program(which)
     try:
         rclpy.init(args=ros_arguments, signal_handler_options=SignalHandlerOptions.NO)
         program.run()
@@ -51,10 +53,25 @@ def run_node(ros_arguments: list[str]) -> int:
     return 0
 
 
+def _node_class(which: str) -> type[RefitNode]:
+    if which == "edge":
+        from refit_ros.node.edge_node import EdgeNode
+
+        return EdgeNode
+    if which == "fusion":
+        from refit_ros.node.fusion_node import FusionNode
+
+        return FusionNode
+    from refit_ros.node.refit_node import RefitNode
+
+    return RefitNode
+
+
 class _Program:
     """The main thread waits for signals, another one spins."""
 
-    def __init__(self) -> None:
+    def __init__(self, which: str) -> None:
+        self._which = which
         self._node: RefitNode | None = None
         self._executor: Executor | None = None
         self._thread: threading.Thread | None = None
@@ -66,11 +83,10 @@ class _Program:
         import cv2
 
         interrupt.check()
-        from refit_ros.node.refit_node import RefitNode
-
+        kind = _node_class(self._which)
         interrupt.check()
         cv2.setNumThreads(1)  # its pool spins between two images and takes more than it gives
-        self._node = RefitNode()
+        self._node = kind()
         self._wake = self._node.create_guard_condition(lambda: None)
         interrupt.check()
         self._node.start()

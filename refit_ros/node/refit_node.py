@@ -12,7 +12,7 @@ import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from refit_ros.node import diagnostics, frames, parameters
+from refit_ros.node import diagnostics, frames, images, parameters
 from refit_ros.node.cameras import Cameras
 from refit_ros.node.diagnostics import Diagnostics
 from refit_ros.node.ids import Ids
@@ -53,8 +53,8 @@ def explains_failure(transition: Callable) -> Callable:
 class RefitNode(LifecycleNode):
     """`load` makes the model from (NodeParameters, Settings); tests put their own in its place."""
 
-    def __init__(self, load: Callable[..., Model] = load_model, **node_options: Any) -> None:
-        super().__init__(NAME, **node_options)
+    def __init__(self, load: Callable[..., Model] = load_model, name: str = NAME, **node_options: Any) -> None:
+        super().__init__(name, **node_options)
         self._load = load
         self._model = self._outputs = None
         self._opened, self._idle, self._ids = ExitStack(), True, Ids()
@@ -144,7 +144,7 @@ class RefitNode(LifecycleNode):
 
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._tally, self._rejections = Tally(), Rejections(self.get_logger().warning)
-        self._intake = Intake(self._options, self._detections, self._rejections)
+        self._intake = self._make_intake()
         self._pipeline = Pipeline(
             self._model,
             self._outputs,
@@ -155,9 +155,10 @@ class RefitNode(LifecycleNode):
             lambda: self.get_clock().now().nanoseconds,
             self._ids,
             self._tf_prefix,
+            self._decode,
         )
         opened.callback(self._clear)
-        self._worker = Worker(self._pipeline.process, self._count_failure)
+        self._worker = Worker(self._process, self._count_failure)
         opened.callback(self._stop_worker)
         self._said_what_weights_mean = False
         self._inputs = Inputs(
@@ -168,7 +169,7 @@ class RefitNode(LifecycleNode):
             self.get_logger().warning,
             time.monotonic(),
         )
-        self._cameras = Cameras(self, self._options, self._intake, self._detections, self._deliver, self._inputs)
+        self._cameras = self._make_cameras()
         opened.callback(self._cameras.close)
         self._diagnostics = Diagnostics(
             self.get_fully_qualified_name(), self._model, self._intake, self._tally, self._inputs, self._transforms
@@ -177,6 +178,17 @@ class RefitNode(LifecycleNode):
         opened.callback(self.destroy_publisher, self._diagnostics_publisher)
         opened.callback(self.destroy_timer, self.create_timer(diagnostics.PERIOD_S, self._diagnose, clock=steady))
         self._offer_services(opened)
+
+    def _make_intake(self) -> Intake:
+        return Intake(self._options, self._detections, self._rejections)
+
+    def _make_cameras(self) -> Cameras:
+        return Cameras(self, self._options, self._intake, self._detections, self._deliver, self._inputs)
+
+    def _process(self, taken: FrameSet) -> None:
+        self._pipeline.process(taken)
+
+    _decode = staticmethod(images.decoded)
 
     def _extrinsics(self, opened: ExitStack) -> frames.Extrinsics | None:
         self._buffer = None

@@ -1,0 +1,13 @@
+"""`fusion`: as `node`, the part of it that joins what edges have seen (docs/several_machines.md)."""
+
+from __future__ import annotations
+
+import argparse
+
+from refit_ros.commands.node import add_arguments as add_arguments
+
+
+def run(args: argparse.Namespace) -> int:
+    from refit_ros.node.program import run_node
+
+    return run_node(args.ros_arguments, "fusion")
