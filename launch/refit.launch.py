@@ -39,6 +39,7 @@ PASSED_ON = {
     "body_model": (str, "SMPL file or the folder that holds it"),
     "device": (str, "auto, cpu, cuda or cuda:N"),
     "detector": (str, "builtin, photographs, topic, onnx or full_image"),
+    "evidence": (str, "auto, keypoints or features"),
     "publish_mesh": (bool, "Put the mesh into /human/markers"),
     "hri": (bool, "Publish people by REP 155 too"),
     "obstacles": (bool, "Publish people for planners too"),
@@ -85,10 +86,11 @@ def from_file(path: str, node: str) -> dict:
     return found
 
 
-def said(context) -> dict:
-    """The parameters that were given on the command line."""
+def said(context, names=PASSED_ON) -> dict:
+    """The parameters of these names that were given on the command line."""
     parameters = {}
-    for name, (kind, _) in PASSED_ON.items():
+    for name in names:
+        kind = PASSED_ON[name][0]
         text = context.launch_configurations[name]
         if text:
             value = camera_names(text) if name == "cameras" else truth(name, text) if kind is bool else text

@@ -62,7 +62,7 @@ class EvidenceIntake(Intake):
         self.newest_ns[camera] = answer.stamp_ns
         self._check_clock(camera)
         frame = self._frame(answer, message)
-        self.pictures[camera] += 1
+        self.images[camera] += 1
         return self._hand_on([frame], now_s)
 
     def _answered(self, answer: Answer, message: Any) -> None:

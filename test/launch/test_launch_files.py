@@ -52,6 +52,19 @@ def refit_launch(monkeypatch):
     return module
 
 
+@pytest.fixture
+def part_launch(refit_launch):
+    """Loads launch/edge.launch.py or launch/fusion.launch.py over the same stand-ins."""
+
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"{name}_launch", ROOT / "launch" / f"{name}.launch.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
 def started(module, **given: str):
     """The actions that `start` makes of these arguments."""
     declared = {
@@ -174,3 +187,22 @@ def test_the_node_has_room_for_its_images_unless_the_user_has_a_profile(refit_la
 def test_rvizs_file_lies_in_a_folder_of_its_own(refit_launch):
     first, second = (Path(started(refit_launch, rviz="true")[1].named["arguments"][1]) for _ in range(2))
     assert first.parent != second.parent and first.parent.stat().st_mode & 0o077 == 0
+
+
+def test_edges_and_fusion_are_started_with_what_was_said(part_launch):
+    (edge,) = started(part_launch("edge"), cameras="left,robot/back", evidence="keypoints", device="cpu")
+    assert edge.named["executable"] == "refit_edge" and edge.named["name"] == "refit_edge_left_robot_back"
+    parameters = edge.named["parameters"]
+    assert Path(parameters[0]).name == "refit.yaml" and parameters[1]["cameras"] == ["left", "robot/back"]
+    assert parameters[1]["evidence"].value == "keypoints" and set(parameters[1]) == {"cameras", "evidence", "device"}
+    (fusion,) = started(part_launch("fusion"), cameras="left", fixed_frame="map", params_file="mine.yaml", namespace="robot")
+    assert fusion.named["executable"] == fusion.named["name"] == "refit_fusion" and fusion.named["namespace"] == "robot"
+    assert fusion.named["parameters"][0] == "mine.yaml" and fusion.named["parameters"][1]["fixed_frame"].value == "map"
+    (plain,) = started(part_launch("edge"))
+    assert plain.named["name"] == "refit_edge" and len(plain.named["parameters"]) == 1
+
+
+@pytest.mark.parametrize("name", ["edge", "fusion"])
+def test_what_a_part_does_not_understand_is_told(part_launch, name):
+    with pytest.raises(ValueError, match="autostart is 'perhaps': give true or false"):
+        started(part_launch(name), autostart="perhaps")

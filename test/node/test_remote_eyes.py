@@ -1,0 +1,142 @@
+"""Eyes that are elsewhere: what is lost is asked again, and nobody waits long for who does not answer. No ROS in here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from refit_ros.camera.calibration import Calibration
+from refit_ros.camera.views import Camera
+from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
+from refit_ros.node import remote_eyes
+from refit_ros.node.host_clocks import HostClocks
+from refit_ros.node.remote_eyes import RemoteEyes
+from refit_ros.node.sets import Frame, FrameSet
+from refit_ros.node.standby import LISTEN_S, SILENT_S, Standby, read_heartbeat
+
+REGION = Expectation(regions_px=np.array([[0.0, 0, 32, 32]]))
+
+
+def cameras(*names):
+    K = np.array([[60.0, 0, 32], [0, 60.0, 24], [0, 0, 1]])
+    return [Camera(None, Calibration(name, name, 64, 48, K), 1.0, np.eye(4), None) for name in names]
+
+
+class Wire:
+    """Answers at once, but for cameras that are dead and questions that are lost."""
+
+    def __init__(self, wait_s=30.0, searches=(Search.DETECTOR,)):
+        self.eyes = RemoteEyes(self.send, searches, 10, wait_s)
+        self.questions, self.dead, self.lost = [], set(), 0
+
+    def send(self, question):
+        self.questions.append(question)
+        if self.lost:
+            self.lost -= 1
+        elif question.camera not in self.dead and self.eyes.answered(question.number) is not None:
+            self.eyes.take(question.number, ViewEvidence())
+
+    def look(self, seen, wanted, told=None):
+        frames = tuple(Frame(one.name, 7, one.name, None, one.calibration) for one in seen)
+        self.eyes.begin(FrameSet(frames), {one.name: 5 for one in seen}, told or {})
+        return self.eyes.look(seen, wanted)
+
+
+def test_everybody_is_asked_once_about_their_own_image():
+    wire = Wire()
+    assert set(wire.look(cameras("a", "b"), {0: REGION, 1: REGION})) == {0, 1}
+    assert [(each.camera, each.stamp_ns, each.calibration) for each in wire.questions] == [("a", 7, 5), ("b", 7, 5)]
+    assert len({each.number for each in wire.questions}) == 2
+
+
+def test_a_question_that_was_lost_is_asked_again():
+    wire = Wire()
+    wire.lost = 2
+    assert set(wire.look(cameras("a"), {0: REGION})) == {0}
+    assert len(wire.questions) == 3 and len({each.number for each in wire.questions}) == 1
+
+
+def test_who_does_not_answer_is_left_out_and_not_asked_for_a_while(monkeypatch):
+    monkeypatch.setattr(remote_eyes, "LEAST_GRACE_S", 0.001)
+    wire = Wire()
+    wire.dead = {"b"}
+    seen = cameras("a", "b")
+    for _ in range(remote_eyes.MISSES):
+        assert set(wire.look(seen, {0: REGION, 1: REGION})) == {0}
+    asked = sum(each.camera == "b" for each in wire.questions)
+    assert set(wire.look(seen, {0: REGION, 1: REGION})) == {0}
+    assert sum(each.camera == "b" for each in wire.questions) == asked
+    wire.dead = set()
+    back = [set(wire.look(seen, {0: REGION, 1: REGION})) for _ in range(remote_eyes.RETRY)]
+    assert {0, 1} in back and back[-1] == {0, 1}
+    assert wire.eyes.values("b")["evidence: answers that did not come in time"] == remote_eyes.MISSES
+
+
+def test_alone_and_dead_is_waited_for_no_longer_than_was_said():
+    wire = Wire(wait_s=0.01)
+    wire.dead = {"a"}
+    assert wire.look(cameras("a"), {0: REGION}) == {}
+
+
+def test_what_was_told_unasked_is_not_asked():
+    wire = Wire()
+    told = ViewEvidence()
+    search = {0: Expectation(Search.DETECTOR)}
+    assert wire.look(cameras("a"), search, {"a": (Search.DETECTOR, told)})[0] is told and not wire.questions
+    assert set(wire.look(cameras("a"), search, {"a": (Search.NOBODY, told)})) == {0} and len(wire.questions) == 1
+    assert wire.eyes.searches(Search.DETECTOR) and not wire.eyes.searches(Search.FALLBACK)
+
+
+def test_edges_are_told_when_to_search_unasked():
+    wire = Wire()
+    hints = []
+    for _ in range(12):
+        wire.look(cameras("a"), {0: REGION})
+        hints.append(wire.questions[-1].search_next)
+    assert hints == [number == 9 for number in range(12)]
+    wire.look(cameras("a"), {0: Expectation(Search.DETECTOR)})  # out of turn: somebody is missing
+    assert wire.questions[-1].search_next
+
+
+def test_an_answer_to_nobody_is_nothing():
+    wire = Wire()
+    assert wire.eyes.answered(99) is None
+    wire.eyes.take(99, ViewEvidence())
+    assert set(wire.look(cameras("a"), {0: replace(REGION)})) == {0}
+
+
+def test_a_clock_is_known_as_well_as_its_quickest_answer():
+    clocks = HostClocks()
+    assert clocks.of("a") is None
+    ahead, dice = 30_000_000, np.random.default_rng(0)
+    for number in range(40):
+        asked = number * 10**9
+        there, back = dice.integers(100_000, 9_000_000, 2).tolist()
+        received = asked + there + ahead
+        clocks.add("a", asked, received, received + 5_000_000, asked + there + 5_000_000 + back)
+    found = clocks.of("a")
+    assert abs(found.ahead_s - 0.03) <= found.unsure_s < 0.003
+    assert found.beyond(0.02) and not found.beyond(0.04)
+    clocks.add("b", 100, 50, 40, 90)  # sent before it was received
+    assert clocks.of("b") is None
+
+
+def test_one_publishes_and_the_other_takes_over():
+    first, second = Standby("first", 0.0), Standby("second", 0.2)
+    assert first.look(LISTEN_S / 2, 1) is None and not first.publishes
+    assert first.look(LISTEN_S, 1000) == "takes over" and second.look(LISTEN_S, 1000) is None
+    second.heard(*read_heartbeat(first.heartbeat()), LISTEN_S + 0.1)
+    assert second.look(LISTEN_S + 0.3, 1300) is None and second.other(LISTEN_S + 0.3) == "first"
+    gone_s = LISTEN_S + 0.1 + SILENT_S + 0.01  # of the first nothing is heard any more
+    assert second.look(gone_s, 2000) == "takes over" and second.heartbeat() == "2000 second"
+    second.heard("first", 1000, gone_s)  # it was only cut off: who began first goes on
+    assert second.look(gone_s, 2100) == "steps back" and second.heartbeat() == ""
+    first.heard("second", 2000, gone_s)
+    assert first.look(gone_s, 2100) is None and first.publishes
+
+
+@pytest.mark.parametrize("text", ["", "12", "x y", "12 ", "-1 a", "9" * 30 + " a", "1 " + "a" * 300])
+def test_what_is_no_heartbeat_is_none(text):
+    assert read_heartbeat(text) is None
