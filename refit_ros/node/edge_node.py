@@ -22,10 +22,11 @@ from refit_ros.node.evidence_topics import BEST_EFFORT, LATCHED, calibration_top
 from refit_ros.node.inputs import Inputs
 from refit_ros.node.intake import Intake
 from refit_ros.node.message_types import RosTypes
-from refit_ros.node.refit_node import SUCCESS, RefitNode, explains_failure
+from refit_ros.node.refit_node import RefitNode
 from refit_ros.node.rejections import Rejected, Rejections
 from refit_ros.node.sets import FrameSet
 from refit_ros.node.tally import Rate, Tally
+from refit_ros.node.transitions import SUCCESS, explains_failure
 
 NAME = "refit_edge"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -25,29 +24,13 @@ from refit_ros.node.rejections import Rejections
 from refit_ros.node.sets import FrameSet
 from refit_ros.node.tally import Tally
 from refit_ros.node.tf_intake import TransformIntake
+from refit_ros.node.transitions import SUCCESS, explains_failure, refuses_illegal_transitions
 from refit_ros.node.worker import Worker
 
 NAME = "refit"
 SYNTHETIC_CAMERAS = "synthetic_cameras"  # the node of that name in this package
-SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 EVERYBODY = -1
 SHAPE_LIMIT = 10.0  # standard deviations; nobody is further from the mean
-
-
-def explains_failure(transition: Callable) -> Callable:
-    """rclpy turns an exception in a transition into an error state without a word: say it, and fail instead."""
-
-    def guarded(self: RefitNode, state: LifecycleState) -> TransitionCallbackReturn:
-        name = transition.__name__.removeprefix("on_")
-        try:
-            return transition(self, state)
-        except (ValueError, OSError, ModuleNotFoundError) as error:
-            self.get_logger().error(f"{name} failed: {error}")
-        except Exception:
-            self.get_logger().error(f"{name} failed:\n{traceback.format_exc()}")
-        return FAILURE
-
-    return guarded
 
 
 class RefitNode(LifecycleNode):
@@ -314,13 +297,3 @@ class RefitNode(LifecycleNode):
                 return response
 
         service.callback = guarded
-
-
-def refuses_illegal_transitions(mixin: type) -> bool:
-    """Whether this rclpy has the mending of https://github.com/ros2/rclpy/issues/1209 (pull request 1319).
-
-    Without it a change_state request that the present state does not allow raises out of the service's callback and ends
-    the executor; with it `__change_state` catches the RCLError itself.
-    """
-    change = getattr(mixin, "_LifecycleNodeMixin__change_state", None)
-    return change is not None and "RCLError" in change.__code__.co_names
