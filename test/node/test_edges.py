@@ -189,6 +189,8 @@ def room(bench, monkeypatch):
     if not hasattr(messages, "ViewEvidence"):
         pytest.skip("the messages were built before there was a ViewEvidence: `make setup` builds them anew")
     monkeypatch.setattr("refit_ros.node.remote_eyes.LEAST_GRACE_S", LONG_S)  # however busy the machine: wait for both
+    # Stamps here go on by a tenth of a second an image, however long an image takes: no clock was set anew.
+    monkeypatch.setattr("refit_ros.node.sets.JUMP_NS", 10**18)
     opened = Room(bench)
     yield opened
     opened.close()
