@@ -93,6 +93,7 @@ def question_message(types: RosTypes, question: Question, network: str) -> Any:
     message.asker, message.number, message.calibration = question.asker, question.number, question.calibration
     message.search, message.search_next = int(arrays["search"]), question.search_next
     message.regions = _sent("d", arrays["regions_px"])
+    message.turned = _sent("d", arrays["turned_rad"])
     message.masked = _sent("I", arrays["masked"])
     message.mask_side = arrays["masks"].shape[1]
     message.masks = _sent("B", arrays["masks"])
@@ -108,6 +109,7 @@ def question_in(message: Any, kind: Kind) -> Question:
         arrays = {
             "search": np.uint8(message.search),
             "regions_px": _rows(message.regions, "d", (4,)),
+            "turned_rad": np.asarray(message.turned, np.float64),
             "masked": np.asarray(message.masked),
             "masks": _rows(message.masks, "B", (side, side // 8)) if side else np.zeros((0, 0, 0), np.uint8),
         }

@@ -48,6 +48,7 @@ CONTRACT = {
         "uint8 search",
         "bool search_next",
         "float64[] regions",
+        "float64[] turned",
         "uint32[] masked",
         "uint16 mask_side",
         "uint8[] masks",
