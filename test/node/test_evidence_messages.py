@@ -59,7 +59,7 @@ def question(**changes) -> Question:
     mask = np.zeros((32, 32), bool)
     mask[3:, 7:9] = True
     regions = np.array([[-3, 0, 29, 32], [10, 11, 50, 51.0]])
-    wanted = Expectation(Search.FALLBACK, regions, (None, mask))
+    wanted = Expectation(Search.FALLBACK, regions, (None, mask), np.array([0.5, np.nan]))
     asked = Question("camera", NOW_NS, wanted, "abcd", 2**32 - 1, calibration_hash(CAMERA), True, NOW_NS + 5)
     return replace(asked, **changes)
 
@@ -101,6 +101,7 @@ def test_a_question_comes_back(types):
     asked = question()
     assert replace(found, wanted=None) == replace(asked, wanted=None)
     assert found.wanted.search == Search.FALLBACK and np.array_equal(found.wanted.regions_px, asked.wanted.regions_px)
+    assert np.array_equal(found.wanted.turned_rad, [0.5, np.nan], equal_nan=True)
     assert found.wanted.masks[0] is None and np.array_equal(found.wanted.masks[1], asked.wanted.masks[1])
     empty = question_in(over_the_wire(question_message(types, question(wanted=Expectation()), "n")), Kind("keypoints", "n"))
     assert len(empty.wanted.regions_px) == 0 and empty.wanted.search == Search.NOBODY
