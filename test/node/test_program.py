@@ -22,7 +22,7 @@ atexit.register(os.abort)  # as threads of the middleware and of the network do 
 sys.path.insert(0, {str(HERE)!r})
 from node_fakes import fake_model
 from refit_ros.node import refit_node
-refit_node.RefitNode.__init__.__defaults__ = (lambda *_: fake_model(delay_s=0.2),)
+refit_node.RefitNode.__init__.__defaults__ = (lambda *_: fake_model(delay_s=0.2), refit_node.NAME)
 from refit_ros.__main__ import main
 sys.exit(main(["node"]))
 """
