@@ -32,7 +32,7 @@ def run(args):
     from node_fakes import fake_model
     from refit_ros.node import refit_node
     from refit_ros.node.program import run_node
-    refit_node.RefitNode.__init__.__defaults__ = (lambda *_: fake_model(delay_s=0.2),)
+    refit_node.RefitNode.__init__.__defaults__ = (lambda *_: fake_model(delay_s=0.2), refit_node.NAME)
     return run_node(args.ros_arguments)
 command.run = run
 sys.exit(main(["node"]))
