@@ -54,9 +54,12 @@ def associate(
     expected = [one.body for one in predictions]
     here = {camera: [each for each in seen if each.estimate.crop.camera == camera] for camera in range(len(cameras))}
     bodies = {camera: _bodies(those, config) for camera, those in here.items() if those}
-    margin = {camera: _margin(camera, those, expected, predictions, cameras, config) for camera, those in bodies.items()}
-    for camera in sorted(bodies, key=lambda camera: (-margin[camera], camera)):
-        pairs = _assigned(camera, bodies[camera], expected, predictions, cameras, config)
+    ways = {camera: _ways(camera, those, expected, predictions, cameras, config) for camera, those in bodies.items()}
+    asked = list(bodies) if len(bodies) == 1 else sorted(bodies, key=lambda camera: (-_margin(ways[camera], config), camera))
+    for camera in asked:
+        if camera != asked[0]:  # somebody else's word may have moved where people are expected
+            ways[camera] = _ways(camera, bodies[camera], expected, predictions, cameras, config)
+        pairs = _assigned(ways[camera], config)
         for row, (column, squared, crop) in pairs.items():
             squared_of.setdefault(row, {})[camera], views.setdefault(row, {})[camera] = squared, crop
             estimate = next(each.estimate for each in bodies[camera][column] if each.crop == crop)
@@ -71,32 +74,43 @@ def associate(
     return Association(views, missed, squared_of, tuple(sorted(unassigned)))
 
 
-def _assigned(
+@dataclass(frozen=True)
+class _Ways:
+    """In one camera, for each of N people each of M bodies that they may be."""
+
+    rows: list[int]  # N predictions
+    crops: list[list[int]]  # N x M: which crop of the body it would be
+    squared: np.ndarray  # (N, M): how far it lies from where they are expected, in sigmas squared
+    seen: np.ndarray  # (N,): the probability that they are there and seen
+
+
+def _ways(
     camera: int,
     bodies: Sequence[Sequence[Seen]],
     expected: Sequence[PredictedBody],
     predictions: Sequence[Prediction],
     cameras: Sequence[Camera],
     config: TrackerConfig,
-) -> dict[int, tuple[int, float, int]]:
-    """In one camera: prediction -> (which of its bodies, how far from `expected`, in sigmas squared, and the crop)."""
-    rows, ways, squared, chance = _table(camera, bodies, expected, predictions, cameras, config)
-    pairs = assign(squared, chance, surprise(config.gate_sigma**2, DIMENSIONS), DIMENSIONS)
-    return {rows[row]: (column, *ways[row][column]) for row, column in pairs.items()}
-
-
-def _margin(camera: int, bodies, expected, predictions, cameras, config: TrackerConfig) -> float:
-    """How clear it is in one camera who is whom, on average; as `_assigned`."""
-    _, _, squared, chance = _table(camera, bodies, expected, predictions, cameras, config)
-    clear = margins(squared, chance, surprise(config.gate_sigma**2, DIMENSIONS), DIMENSIONS)
-    return float(clear.mean()) if len(clear) else 0.0
-
-
-def _table(camera: int, bodies, expected, predictions, cameras, config: TrackerConfig):
+) -> _Ways:
     rows = [number for number, one in enumerate(predictions) if camera in one.views and not one.track.lost]
-    ways = [[_best(row, expected[row], body, cameras[camera], config) for body in bodies] for row in rows]
-    squared = np.array([[distance for distance, _ in way] for way in ways]).reshape(len(rows), len(bodies))
-    return rows, ways, squared, np.array([predictions[row].there(camera, cameras) for row in rows])
+    best = [[_best(row, expected[row], body, cameras[camera], config) for body in bodies] for row in rows]
+    squared = np.array([[distance for distance, _ in each] for each in best]).reshape(len(rows), len(bodies))
+    seen = np.array([predictions[row].there(camera, cameras) for row in rows])
+    return _Ways(rows, [[crop for _, crop in each] for each in best], squared, seen)
+
+
+def _assigned(ways: _Ways, config: TrackerConfig) -> dict[int, tuple[int, float, int]]:
+    """Prediction -> (which of the camera's bodies, how far from where expected, in sigmas squared, and the crop)."""
+    pairs = assign(ways.squared, ways.seen, surprise(config.gate_sigma**2, DIMENSIONS), DIMENSIONS)
+    return {
+        ways.rows[row]: (column, float(ways.squared[row, column]), ways.crops[row][column]) for row, column in pairs.items()
+    }
+
+
+def _margin(ways: _Ways, config: TrackerConfig) -> float:
+    """How clear it is in one camera who is whom, on average."""
+    clear = margins(ways.squared, ways.seen, surprise(config.gate_sigma**2, DIMENSIONS), DIMENSIONS)
+    return float(clear.mean()) if len(clear) else 0.0
 
 
 def _seen_there(body: PredictedBody, estimate: ViewEstimate, camera: Camera, config: TrackerConfig) -> PredictedBody:
