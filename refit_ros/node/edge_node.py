@@ -74,14 +74,7 @@ class EdgeNode(RefitNode):
                 Expectation, expectation_topic(name), partial(self._on_question, name), BEST_EFFORT
             )
             opened.callback(self.destroy_subscription, asked)
-        self._inputs = Inputs(
-            self._intake,
-            self._tally,
-            self.count_publishers,
-            self.get_topic_names_and_types,
-            self.get_logger().warning,
-            time.monotonic(),
-        )
+        self._inputs = Inputs.of(self, self._intake, self._tally)
         self._cameras = Cameras(self, self._options, self._intake, self._detections, self._deliver, self._inputs)
         opened.callback(self._cameras.close)
         self._diagnostics = EdgeDiagnostics(self.get_fully_qualified_name(), self._intake, self._inputs, self._work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from refit_ros.node.logged import shortened
 from refit_ros.node.tally import Rate
 
 if TYPE_CHECKING:
+    from rclpy.node import Node
+
     from refit_ros.node.intake import Intake
     from refit_ros.node.tally import Tally
 
@@ -63,6 +66,12 @@ class Inputs:
         self._told: set[tuple[str, str]] = set()
         self._silent: set[str] = set()
         self._before = 0, 0
+
+    @classmethod
+    def of(cls, node: Node, intake: Intake, tally: Tally) -> Inputs:
+        """What comes to a node, from now on."""
+        say = node.get_logger().warning
+        return cls(intake, tally, node.count_publishers, node.get_topic_names_and_types, say, time.monotonic())
 
     def expect(self, topic: Topic) -> None:
         """It is subscribed to from now on."""

@@ -144,14 +144,7 @@ class RefitNode(LifecycleNode):
         self._worker = Worker(self._process, self._count_failure)
         opened.callback(self._stop_worker)
         self._said_what_weights_mean = False
-        self._inputs = Inputs(
-            self._intake,
-            self._tally,
-            self.count_publishers,
-            self.get_topic_names_and_types,
-            self.get_logger().warning,
-            time.monotonic(),
-        )
+        self._inputs = Inputs.of(self, self._intake, self._tally)
         self._cameras = self._make_cameras()
         opened.callback(self._cameras.close)
         self._diagnostics = Diagnostics(
