@@ -7,8 +7,6 @@ import importlib.util
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch_ros.actions import Node
 
 from launch import LaunchDescription
 
@@ -37,37 +35,5 @@ def refit_launch():
     return module
 
 
-def start(context) -> list:
-    arguments = context.launch_configurations
-    refit = refit_launch()
-    given = refit.said(context, ARGUMENTS)
-    return [
-        Node(
-            package="refit_ros",
-            executable="refit_fusion",
-            name=arguments["name"] or "refit_fusion",
-            namespace=arguments["namespace"],
-            output="screen",
-            emulate_tty=True,
-            parameters=[arguments["params_file"] or refit.PARAMS_FILE, *([given] if given else [])],
-            additional_env={"REFIT_ENDS_WITH_PARENT": "1"},
-        )
-    ]
-
-
 def generate_launch_description() -> LaunchDescription:
-    refit = refit_launch()
-    return LaunchDescription(
-        [
-            *(
-                DeclareLaunchArgument(
-                    name, default_value="", description=f"{refit.PASSED_ON[name][1]} (not given: the node's own default)"
-                )
-                for name in ARGUMENTS
-            ),
-            DeclareLaunchArgument("params_file", default_value=refit.PARAMS_FILE, description="Parameters of the node"),
-            DeclareLaunchArgument("namespace", default_value="", description="Of all edges and the fusion node alike"),
-            DeclareLaunchArgument("name", default_value="", description="Of the node; not given: refit_fusion"),
-            OpaqueFunction(function=start),
-        ]
-    )
+    return refit_launch().part_description("refit_fusion", ARGUMENTS, lambda _: "refit_fusion", "refit_fusion")

@@ -202,15 +202,52 @@ def start(context) -> list:
     return actions
 
 
+def passed_on(names) -> list:
+    """The arguments of these names, declared."""
+    return [
+        DeclareLaunchArgument(
+            name, default_value="", description=f"{PASSED_ON[name][1]} (not given: the node's own default)"
+        )
+        for name in names
+    ]
+
+
+def part_description(executable: str, names, name_of, name_told: str) -> LaunchDescription:
+    """A launch file's that starts a part of the node, with the arguments of these names.
+
+    name_of(arguments): what the node is called where nobody says so; name_told: the same, for `--show-args`.
+    """
+
+    def start_part(context) -> list:
+        arguments, given = context.launch_configurations, said(context, names)
+        return [
+            Node(
+                package="refit_ros",
+                executable=executable,
+                name=arguments["name"] or name_of(arguments),
+                namespace=arguments["namespace"],
+                output="screen",
+                emulate_tty=True,
+                parameters=[arguments["params_file"] or PARAMS_FILE, *([given] if given else [])],
+                additional_env={"REFIT_ENDS_WITH_PARENT": "1"},
+            )
+        ]
+
+    return LaunchDescription(
+        [
+            *passed_on(names),
+            DeclareLaunchArgument("params_file", default_value=PARAMS_FILE, description="Parameters of the node"),
+            DeclareLaunchArgument("namespace", default_value="", description="Of all edges and the fusion node alike"),
+            DeclareLaunchArgument("name", default_value="", description=f"Of the node; not given: {name_told}"),
+            OpaqueFunction(function=start_part),
+        ]
+    )
+
+
 def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
-            *(
-                DeclareLaunchArgument(
-                    name, default_value="", description=f"{description} (not given: the node's own default)"
-                )
-                for name, (_, description) in PASSED_ON.items()
-            ),
+            *passed_on(PASSED_ON),
             DeclareLaunchArgument("params_file", default_value=PARAMS_FILE, description="Parameters of the node"),
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and of its topics"),
             DeclareLaunchArgument("rviz", default_value="false", description="Start RViz too"),

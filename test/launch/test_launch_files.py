@@ -66,14 +66,16 @@ def part_launch(refit_launch):
 
 
 def started(module, **given: str):
-    """The actions that `start` makes of these arguments."""
+    """The actions that the description's one function makes of these arguments."""
+    described = module.generate_launch_description().arguments[0]
     declared = {
         argument.arguments[0]: argument.named["default_value"]
-        for argument in module.generate_launch_description().arguments[0]
+        for argument in described
         if type(argument).__name__ == "DeclareLaunchArgument"
     }
     assert set(given) <= set(declared)
-    return module.start(SimpleNamespace(launch_configurations={**declared, **given}))
+    (start,) = [action.named["function"] for action in described if type(action).__name__ == "OpaqueFunction"]
+    return start(SimpleNamespace(launch_configurations={**declared, **given}))
 
 
 def rviz(actions) -> tuple[str, dict, dict]:
