@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy.spatial.transform import Rotation
+
+from refit_ros.core.rotations import skew
 
 NEAREST_M = 0.05  # what comes out nearer to a camera is taken to stand here
 LOOSE = (12.0, 6.0, 3.0)  # in tolerances, one after the other: what fits badly at first may still pull
@@ -104,7 +107,7 @@ def _step(poses, points, rays: Rays, free, seen, off, loose: float, damping: flo
     by_seen[:, 0, 0] = by_seen[:, 1, 1] = 1 / far
     by_seen[:, :, 2] = -seen[:, :2] / far[:, None] ** 2
     by_point = by_seen @ poses[rays.camera, :3, :3]
-    by_camera = np.concatenate([-by_seen @ _cross(seen), by_seen], axis=2)
+    by_camera = np.concatenate([-by_seen @ skew(torch.from_numpy(seen)).numpy(), by_seen], axis=2)
     cameras, count = len(poses), len(points)
     trusted_point, trusted_camera = trust[:, None, None] * by_point, trust[:, None, None] * by_camera
     of_points = _summed(rays.point, by_point.transpose(0, 2, 1) @ trusted_point, count)
@@ -136,12 +139,3 @@ def _summed(index: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     flat = values.reshape(len(values), -1)
     sums = np.stack([np.bincount(index, column, count) for column in flat.T], axis=1)
     return sums.reshape(count, *values.shape[1:])
-
-
-def _cross(vectors: np.ndarray) -> np.ndarray:
-    """(M, 3, 3): the matrix that takes w to vector x w."""
-    result = np.zeros((len(vectors), 3, 3))
-    x, y, z = vectors.T
-    result[:, 0, 1], result[:, 0, 2], result[:, 1, 0] = -z, y, z
-    result[:, 1, 2], result[:, 2, 0], result[:, 2, 1] = -x, -y, x
-    return result

@@ -11,6 +11,7 @@ import torch
 from refit_ros.calibration.bundle import Rays, adjust
 from refit_ros.calibration.types import Track
 from refit_ros.camera.triangulation import triangulate
+from refit_ros.core.rotations import nearest_rotmat
 
 SEEN = 0.5  # a point of a weight above this is seen
 ALIKE_RAD = 0.45  # moments whose turns differ by less agree
@@ -74,21 +75,13 @@ def guess(one: Track, other: Track) -> np.ndarray:
     from_mean = (weight * one.points_m).sum(1) / weight.sum(1)
     to_mean = (weight * other.points_m).sum(1) / weight.sum(1)
     spread = np.einsum("tki,tkj->tij", weight * (other.points_m - to_mean[:, None]), one.points_m - from_mean[:, None])
-    turns = nearest_rotation(spread)  # of each moment
+    turns = nearest_rotmat(torch.from_numpy(spread)).numpy()  # of each moment
     apart = np.arccos(np.clip((np.einsum("sij,tij->st", turns, turns) - 1) / 2, -1, 1))
     agree = apart[(apart < ALIKE_RAD).sum(1).argmax()] < ALIKE_RAD
     pose = np.eye(4)
-    pose[:3, :3] = nearest_rotation(turns[agree].sum(0)[None])[0]
+    pose[:3, :3] = nearest_rotmat(torch.from_numpy(turns[agree].sum(0))).numpy()
     pose[:3, 3] = np.median((to_mean - from_mean @ pose[:3, :3].T)[agree], axis=0)
     return pose
-
-
-def nearest_rotation(matrices: np.ndarray) -> np.ndarray:
-    """(N, 3, 3) -> the rotations nearest to them."""
-    u, _, vt = np.linalg.svd(matrices)
-    sign = np.sign(np.linalg.det(u @ vt))
-    u[:, :, 2] *= sign[:, None]
-    return u @ vt
 
 
 def refined(pose: np.ndarray, one: Track, other: Track) -> np.ndarray:
