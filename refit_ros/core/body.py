@@ -124,7 +124,7 @@ class Body(nn.Module):
         rest = self.rest_joints(betas)
         offset = rest - rest[:, self.parents] * self.has_parent
         local = torch.cat(
-            (torch.cat((rotmats, offset[..., None]), dim=-1), self.last_row.expand(len(betas), -1, -1, -1)), dim=-2
+            (torch.cat((rotmats, offset[..., None]), dim=-1), self.last_row.expand(betas.shape[0], -1, -1, -1)), dim=-2
         )
         local = local[:, self.level_order]
         composed, start = [local[:, :1]], 1
@@ -152,8 +152,8 @@ def _tree_indices() -> dict[str, Tensor]:
 def _blended(template: Tensor, shapedirs: Tensor, posedirs: Tensor, betas: Tensor, rotmats: Tensor) -> Tensor:
     """Points of the rest pose, displaced by shape and by pose: (N, 3), (N, 3, 10), (3 N, 207) -> (B, N, 3)."""
     identity = torch.eye(3, dtype=rotmats.dtype, device=rotmats.device)
-    pose_feature = (rotmats[:, 1:] - identity).reshape(len(betas), -1)
-    offsets = torch.matmul(pose_feature, posedirs.T).reshape(len(betas), -1, 3)
+    pose_feature = (rotmats[:, 1:] - identity).flatten(1)
+    offsets = torch.matmul(pose_feature, posedirs.T).unflatten(1, (-1, 3))
     return offsets + (template + blend_shapes(betas, shapedirs))
 
 
@@ -161,7 +161,7 @@ def _skin(points: Tensor, weights: Tensor, transforms: Tensor, rest: Tensor) -> 
     """Linear blend skinning: points (B, N, 3) of the rest pose, weights (N, 24) -> (B, N, 3)."""
     shifts = torch.matmul(transforms, F.pad(rest, (0, 1))[..., None])  # where each joint carries its rest place
     relative = transforms - F.pad(shifts, (3, 0))
-    blended = torch.matmul(weights.expand(len(points), -1, -1), relative.flatten(2)).unflatten(2, (4, 4))
+    blended = torch.matmul(weights.expand(points.shape[0], -1, -1), relative.flatten(2)).unflatten(2, (4, 4))
     return torch.matmul(blended, F.pad(points, (0, 1), value=1.0)[..., None])[:, :, :3, 0]
 
 

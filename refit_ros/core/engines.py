@@ -7,13 +7,13 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from refit_ros.core.encoder import folded_encoder
 from refit_ros.core.errors import InputError
 from refit_ros.core.feedback import MarkerHead
+from refit_ros.core.openvino_engine import openvino_encoder
 
 _HOW_TO_GET = {"openvino": "pip install openvino", "onnxruntime": "in the source folder, pip install '.[onnx]'"}
 
@@ -28,45 +28,13 @@ def make_encoder(engine: str, backbone: nn.Module, head: MarkerHead, example: Te
         raise InputError(f"engine {engine} runs on the CPU here, and the device is {device}: use engine torch or device cpu")
     encoder = folded_encoder(backbone, head)
     try:
-        make = {"openvino": _openvino, "onnxruntime": _onnxruntime}[engine]
+        make = {"openvino": openvino_encoder, "onnxruntime": _onnxruntime}[engine]
         return make(encoder, example, precision)
     except ModuleNotFoundError as error:
         raise InputError(
             f"engine {engine} was asked for and is not installed ({error.name} is missing): "
             f"{_HOW_TO_GET[engine]}, or use engine torch"
         ) from error
-
-
-def _openvino(encoder: torch.nn.Module, example: Tensor, precision: str):
-    import openvino
-
-    hints = {"float32": "f32", "bfloat16": "bf16"}
-    if precision not in hints:
-        raise InputError(f"engine openvino computes in float32 or bfloat16, not in {precision}")
-    with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")
-        # Traced here: left to itself, the converter checks its trace by code whose import alone takes longer than all else.
-        model = openvino.convert_model(torch.jit.trace(encoder, example, check_trace=False), example_input=example)
-    # One kernel set for any number of crops, of one size.
-    model.reshape({0: openvino.PartialShape([-1, *example.shape[1:]])})
-    compiled = openvino.Core().compile_model(
-        model,
-        "CPU",
-        {
-            "INFERENCE_PRECISION_HINT": hints[precision],
-            "PERFORMANCE_HINT": "LATENCY",
-            # Pinned to a core, a thread waits for whatever else runs there while another core is free.
-            "ENABLE_CPU_PINNING": False,
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        },
-    )
-    request = compiled.create_infer_request()
-
-    def run(images: Tensor) -> tuple[Tensor, ...]:
-        outputs = request.infer([np.ascontiguousarray(images.numpy())], share_inputs=True)
-        return tuple(torch.from_numpy(outputs[output].copy()) for output in compiled.outputs)
-
-    return run
 
 
 def _onnxruntime(encoder: torch.nn.Module, example: Tensor, precision: str):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import importlib.util
 import logging
-from dataclasses import fields
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +14,11 @@ from refit_ros.core.cudnn_convolutions import with_cudnn
 from refit_ros.core.encoder import folded_encoder
 from refit_ros.core.errors import InputError
 from refit_ros.core.feedback import MarkerHead
+from refit_ros.core.fit_call import FitCall, Kind, stacked, unpacked, unstacked
 from refit_ros.core.graphs import Recorded
 from refit_ros.core.halves import fit_in_halves
 from refit_ros.core.refit import Features, Refit
+from refit_ros.core.traces import Traced
 from refit_ros.core.types import Crops, Estimate, Fit, Views
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,9 @@ class Prepared:
         self.trained, self.embedded, self.weights_name = network.trained, network.embedded, network.weights_name
         self.device = network.init_pose.device
         self._encode: Recorded[str] | None = Recorded(lambda _, images: self.encoder(*images)) if graphs else None
-        self._fit: Recorded[tuple] | None = Recorded(self._fit_tensors) if graphs else None
+        self._fit: Recorded[Kind] | Traced[Kind] | None = None
+        if graphs or self.device.type == "cpu":
+            self._fit = (Recorded if graphs else Traced)(self._fit_tensors)
 
     def __call__(
         self,
@@ -103,20 +106,17 @@ class Prepared:
         with torch.inference_mode():
             if self._fit is None:
                 return self.network.fit(features, crops, views, betas, start, iterations)
-            given = [features.maps, features.pooled, crops.center_px, crops.side_px, crops.focal_px, crops.principal_px]
-            given += [] if views is None else [views.person, views.camera_from_world]
-            given += [] if betas is None else [betas]
-            given += [] if start is None else [getattr(start, field.name) for field in fields(Estimate)]
-            kind = views is not None, betas is not None, start is not None, iterations
+            kind, tensors = FitCall(features, crops, views, betas, start, iterations).packed()
             try:
-                values = self._fit(kind, tuple(given))
+                values = self._fit(kind, tensors)
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:
+                if isinstance(self._fit, Traced):
+                    raise
                 self._without_graphs(error)
                 return self._fit_together(features, crops, views, betas, start, iterations)
-            history = tuple(Estimate(*(value[:, i] for value in values)) for i in range(iterations + 1))
-            return Fit(history[-1], history)
+            return unstacked(values, iterations)
 
     def eval(self) -> Prepared:
         return self
@@ -138,18 +138,10 @@ class Prepared:
             self._without_graphs(error)
             return self.encoder(images)
 
-    def _fit_tensors(self, kind: tuple, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _fit_tensors(self, kind: Kind, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """`fit` from tensors to tensors: what a recording can hold. -> each quantity (B, iterations + 1, ...)."""
-        has_views, has_betas, has_start, iterations = kind
-        rest = iter(given)
-        features = Features(next(rest), next(rest))
-        images = features.pooled.new_zeros(1, 3, 1, 1).expand(len(features.pooled), -1, -1, -1)  # the loop reads none
-        crops = Crops(images, *(next(rest) for _ in range(4)))
-        views = Views(next(rest), next(rest)) if has_views else None
-        betas = next(rest) if has_betas else None
-        start = Estimate(*rest) if has_start else None
-        fit = self.network.fit(features, crops, views, betas, start, iterations)
-        return tuple(torch.stack([getattr(e, f.name) for e in fit.history], dim=1) for f in fields(Estimate))
+        call = unpacked(kind, tensors)
+        return stacked(self.network.fit(call.features, call.crops, call.views, call.betas, call.start, call.iterations))
 
     def _without_graphs(self, error: RuntimeError) -> None:
         log.warning("goes on without CUDA graphs: %s", str(error).splitlines()[0])

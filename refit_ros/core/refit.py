@@ -129,7 +129,7 @@ class Refit(nn.Module):
             box = box_feature(crops)
             # h0 = tanh(W z);  x0 = init + D(h0);  then all hidden states start from zero
             hidden = torch.tanh(self.init_layer(features.pooled)).unflatten(1, (STREAMS, self.config.hidden))
-            state = self._initial(len(crops)) + self.decoder(hidden, box)
+            state = self._initial(box.shape[0]) + self.decoder(hidden, box)
             state = self._constrain(_started(state, start), views, betas)
             history = [self._estimate(state, crops)]
             hidden = torch.zeros_like(hidden)

@@ -123,7 +123,7 @@ class _Nearest(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, matrix: Tensor) -> Tensor:
-        rotmat = _nearest_by_eigenvector(matrix) if matrix.is_cuda else _nearest_by_svd(matrix)
+        rotmat = _nearest(matrix)
         ctx.save_for_backward(matrix, rotmat)
         return rotmat
 
@@ -151,6 +151,10 @@ def _antisymmetric_part(matrix: Tensor) -> Tensor:
         ),
         dim=-1,
     )
+
+
+def _nearest(matrix: Tensor) -> Tensor:
+    return _nearest_by_eigenvector(matrix) if matrix.is_cuda else _nearest_by_svd(matrix)
 
 
 def _nearest_by_svd(matrix: Tensor) -> Tensor:
@@ -201,7 +205,7 @@ def _nearest_by_eigenvector(matrix: Tensor, squarings: int = 16) -> Tensor:
 @in_float32
 def nearest_rotmat(matrix: Tensor) -> Tensor:
     """(..., 3, 3) any matrix -> (..., 3, 3) the rotation nearest to it (Frobenius norm), determinant +1."""
-    return _Nearest.apply(matrix)
+    return _Nearest.apply(matrix) if torch.is_grad_enabled() else _nearest(matrix)
 
 
 @in_float32

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
+
+from refit_ros.core.openvino_engine import compiled_by_openvino
 
 
 class TfliteNetwork:
@@ -24,23 +25,11 @@ class TfliteNetwork:
         try:
             model = core.read_model(path)
             shape = model.inputs[0].get_partial_shape().to_shape()
-            model.reshape(openvino.PartialShape([-1, *shape[1:]]))
-            compiled = core.compile_model(
-                model,
-                "CPU",
-                {
-                    "INFERENCE_PRECISION_HINT": "f32",
-                    "PERFORMANCE_HINT": "LATENCY",
-                    "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-                },
-            )
+            self.side_px = int(shape[1])
+            self._compiled = compiled_by_openvino(model, np.zeros((1, *tuple(shape)[1:]), np.float32))
         except RuntimeError as error:
             raise ValueError(f"OpenVINO cannot use {path}: {str(error).strip().splitlines()[-1]}") from error
-        self._request = compiled.create_infer_request()
-        self._outputs = compiled.outputs
-        self.side_px = int(shape[1])
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
         """images: (N, S, S, 3) float32 in the file's own range."""
-        results = self._request.infer([np.ascontiguousarray(images, np.float32)], share_inputs=True)
-        return tuple(results[output].copy() for output in self._outputs)
+        return self._compiled(images)

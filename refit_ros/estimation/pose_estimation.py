@@ -75,7 +75,7 @@ class PoseEstimation:
         first = self._solve(frame, plan.followed)
         alone = self._alone(frame, plan)
         pairs = associate(_seen(plan, first, alone), predictions, cameras, self._config)
-        groups = {number: tuple(views.values()) for number, views in pairs.views.items()}
+        groups = {number: tuple(crop for _, crop in sorted(views.items())) for number, views in pairs.views.items()}
         changed = {number: group for number, group in groups.items() if group != plan.followed.get(number)}
         views = {number: first[number] for number in groups if number not in changed} | self._solve(frame, changed)
         followed = self._placed(frame, dict(sorted(views.items())), pairs)

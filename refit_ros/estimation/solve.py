@@ -14,20 +14,15 @@ import torch
 from refit_ros.camera import crops as cropping
 from refit_ros.camera.crops import Square
 from refit_ros.camera.views import Camera
-from refit_ros.core.camera import transl_from_weak_perspective, weak_perspective_from_transl
+from refit_ros.core.fit_call import FitCall
 from refit_ros.core.inference import Prepared
 from refit_ros.core.refit import Features, Refit
-from refit_ros.core.rotations import rotmat_from_6d, sixd_from_rotmat
 from refit_ros.core.types import Crops, Estimate, Views
 from refit_ros.estimation.fuse import Fused, fuse
 from refit_ros.estimation.height import with_height
+from refit_ros.estimation.own_fit import OwnFits, traced_on_processor
 from refit_ros.estimation.pose import Pose
 from refit_ros.estimation.smooth import Shape
-
-WARM_SHARES = 0.5, 0.5, 0.5  # of the last state (pose, shape, camera) in where a followed person's loop starts
-
-# A person's size in their crop, and their offset from its middle, beyond all sense.
-SMALLEST_SCALE, LARGEST_SCALE, FARTHEST_M = 0.1, 10.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +100,8 @@ class Solver:
         self.network = network
         self.body = network.body
         self.device = next(network.parameters()).device
+        self._fits = OwnFits(network)
+        self._posed = traced_on_processor(self._pose, network)
         self._known_height_m = known_height_m
         # Crops are cut as published: crop pixel i lies at (i + 0.5) side / S - 0.5 from the corner, while the network's
         # geometry puts it at i side / S. The published network has learned to live with that half pixel; those trained
@@ -194,17 +191,22 @@ class Solver:
     @torch.inference_mode()
     def joints(self, betas: np.ndarray, rotmats: np.ndarray) -> np.ndarray:
         """betas (N, 10), rotmats (N, 24, 3, 3) to joints (N, 24, 3) m without translation."""
-        return self.body.joints(self._tensor(betas), self._tensor(rotmats)).double().cpu().numpy()
+        return self._posed("joints", (self._tensor(betas), self._tensor(rotmats)))[0].double().cpu().numpy()
 
     @torch.inference_mode()
     def outlines(self, poses: list[Pose]) -> np.ndarray:
         """Markers and joints (N, M + 24, 3) m of poses in the fixed frame: what their boxes must hold."""
         if not poses:
             return np.zeros((0, 0, 3))
-        markers, joints = self.body.markers_and_joints(
-            self._tensor(np.stack([pose.betas for pose in poses])), self._tensor(np.stack([pose.rotmats for pose in poses]))
-        )
-        return torch.cat([markers, joints], 1).double().cpu().numpy() + np.stack([pose.transl for pose in poses])[:, None]
+        given = [np.stack([pose.betas for pose in poses]), np.stack([pose.rotmats for pose in poses])]
+        outlines = self._posed("outlines", tuple(self._tensor(values) for values in given))[0]
+        return outlines.double().cpu().numpy() + np.stack([pose.transl for pose in poses])[:, None]
+
+    def _pose(self, what: str, tensors: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """betas (N, 10), rotmats (N, 24, 3, 3) -> joints (N, 24, 3), with "outlines" after the markers, m."""
+        if what == "joints":
+            return (self.body.joints(*tensors),)
+        return (torch.cat(self.body.markers_and_joints(*tensors), 1),)
 
     @torch.inference_mode()
     def height_m(self, betas: np.ndarray) -> float:
@@ -213,26 +215,22 @@ class Solver:
     def _own(self, encoded: Encoded, indices: list[int], views, betas, start, iterations: int) -> list[ViewEstimate]:
         rows = torch.tensor(indices, device=self.device)
         crops, features = encoded.crops_of(rows), encoded.features_of(rows)
-        if start is not None:
-            first = self.network.fit(features, crops, views=views, betas=betas, iterations=0).estimate
-            start = _between(first, start, crops)
-        fit = self.network.fit(features, crops, views=views, betas=betas, start=start, iterations=iterations)
-        last, previous = _before_the_camera(fit.estimate, crops), fit.history[max(0, len(fit.history) - 2)]
-        joints = self.body.joints(last.betas, last.rotmats)
-        before = self.body.joints(previous.betas, previous.rotmats)
-        update = (joints - joints[:, :1] - before + before[:, :1]).norm(dim=-1)
-        estimate = [
-            value.double().cpu().numpy()
-            for value in (last.rotmats, last.betas, joints + last.transl[:, None], last.weak_perspective, update)
-        ]
-        if not all(np.isfinite(value).all() for value in estimate):
-            raise FloatingPointError("the network's output is not finite: its weights do not fit this body")
+        fit = self._fits(FitCall(features, crops, views, betas, start, iterations))
         own = []
         for row, index in enumerate(indices):
             crop = encoded.planned[index]
-            rotmats, betas_, joints_m, weak, moved = (value[row] for value in estimate)
-            pixels = encoded.cameras[crop.camera].calibration.project_square(joints_m)
-            own.append(ViewEstimate(crop, rotmats, betas_, joints_m, pixels, weak, moved))
+            pixels = encoded.cameras[crop.camera].calibration.project_square(fit.joints_m[row])
+            own.append(
+                ViewEstimate(
+                    crop,
+                    fit.rotmats[row],
+                    fit.betas[row],
+                    fit.joints_m[row],
+                    pixels,
+                    fit.weak_perspective[row],
+                    fit.last_update_m[row],
+                )
+            )
         return own
 
     def _start(self, encoded: Encoded, flat: list[int], person: np.ndarray, starts: list[Pose | None]) -> Estimate | None:
@@ -252,30 +250,8 @@ class Solver:
             # The pelvis is J0 + transl in every frame, and J0 depends on the shape alone.
             rest_pelvis = pose.joints[0] - pose.transl
             transl[row] = camera.to_camera(pose.joints[0]) - rest_pelvis
-        crops = encoded.crops_of(torch.tensor(flat, device=self.device))
-        weak = weak_perspective_from_transl(self._tensor(transl), crops)
-        weak = torch.where(torch.tensor(cold, device=self.device)[:, None], torch.nan, weak)
-        return Estimate(self._tensor(rotmats), self._tensor(betas), weak, self._tensor(transl))
+        weak = np.where(cold[:, None], np.nan, np.zeros((count, 3)))
+        return Estimate(self._tensor(rotmats), self._tensor(betas), self._tensor(weak), self._tensor(transl))
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.asarray(values), dtype=torch.float32, device=self.device)
-
-
-def _before_the_camera(estimate: Estimate, crops: Crops) -> Estimate:
-    """The same estimate with its crop camera within reason: an untrained network may put people behind the camera."""
-    weak = estimate.weak_perspective
-    sound = torch.cat([weak[:, :1].clamp(SMALLEST_SCALE, LARGEST_SCALE), weak[:, 1:].clamp(-FARTHEST_M, FARTHEST_M)], 1)
-    transl = torch.where((sound == weak).all(1, keepdim=True), estimate.transl, transl_from_weak_perspective(sound, crops))
-    return replace(estimate, weak_perspective=sound, transl=transl)
-
-
-def _between(first: Estimate, carried: Estimate, crops: Crops) -> Estimate:
-    """Between the network's own first guess and the last state carried over, WARM_SHARES of the latter; NaN rows stay NaN.
-
-    The guess knows this image, the state knows the person; both err, differently. And the network has learned to
-    expect the errors of its own guess: from a state that is nearly right already it steps too far.
-    """
-    pose, betas, camera = WARM_SHARES
-    sixd = torch.lerp(sixd_from_rotmat(first.rotmats), sixd_from_rotmat(carried.rotmats), pose)
-    weak = torch.lerp(first.weak_perspective, carried.weak_perspective, camera)
-    return Estimate(rotmat_from_6d(sixd), torch.lerp(first.betas, carried.betas, betas), weak, carried.transl)

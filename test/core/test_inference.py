@@ -247,6 +247,28 @@ def test_a_network_that_openvino_does_not_convert_runs_with_torch(network, monke
 
 
 @torch.inference_mode()
+def test_a_loop_recorded_with_one_crop_holds_for_many(network):
+    prepared = prepare(network, "float32", "torch")
+    for count in (1, 2, 5):
+        crops, views = random_crops(count, 128, CPU, seed=count), views_of(1, count, CPU)
+        start, betas = network(crops, iterations=1).estimate, torch.full((count, 10), 0.5)
+        for given in ({}, {"views": views}, {"views": views, "start": start}, {"betas": betas, "start": start}):
+            assert_same(prepared(crops, iterations=2, **given), network(crops, iterations=2, **given), 1e-4)
+    assert len(prepared._fit._traces) == 4
+
+
+@torch.inference_mode()
+def test_where_nothing_can_be_recorded_it_goes_on_without(network, monkeypatch, caplog):
+    def fail(*_, **__):
+        raise RuntimeError("no tracing here")
+
+    monkeypatch.setattr(torch.jit, "trace", fail)
+    prepared, crops = prepare(network, "float32", "torch"), random_crops(2, 128, CPU)
+    assert_same(prepared(crops), network(crops), 1e-4)
+    assert "goes on without recordings" in caplog.text and "no tracing here" in caplog.text
+
+
+@torch.inference_mode()
 @pytest.mark.parametrize("engine", ["auto", "torch"])
 def test_a_crop_is_the_same_alone_and_among_others(network, engine):
     crops = random_crops(5, 128, CPU)

@@ -176,6 +176,17 @@ def test_iterations_fewer_for_the_followed_and_warm():
     assert not any(warm for _, _, warm in cold.calls)
 
 
+def test_nobody_is_solved_twice_where_each_camera_shows_whom_it_was_asked_for():
+    """In whatever order the cameras are heard."""
+    stage = Stage([Actor((0, 0), (0.3, 0), 1)], ring(3))
+    oracle = Oracle(stage, pixels=4.0)
+    estimator = Estimator(oracle, Settings(detector="topic", warm_start=False))
+    for number in range(10):
+        estimator.estimate(stage.views(number * 0.1))
+        oracle.calls.clear() if number < 2 else None
+    assert len(oracle.calls) == 8
+
+
 def test_a_held_shape_is_held_and_released():
     stage = Stage([Actor((0, 0), seed=1)], ring(2))
     estimator = Estimator(Oracle(stage), Settings(detector="topic"))

@@ -1,0 +1,117 @@
+"""Convolutions by OpenVINO on a CPU, spread over its cores as measured here.
+
+Several threads can share one crop, or each can take a crop of its own. Threads that share wait for each other after
+every layer, which a small network's layers are not worth: there two threads take longer than one. A large network's are.
+Which it is depends on the network, the processor and the number of crops, so both are tried when a network is prepared.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from refit_ros.core.errors import InputError
+
+Arrays = tuple[np.ndarray, ...]
+Compiled = Callable[[np.ndarray], Arrays]  # (N, ...) -> outputs (N, ...); not for several threads at a time
+
+_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+_TURNS = 4  # of each way; the quickest turn counts, since others use the machine too
+
+
+def openvino_encoder(encoder: torch.nn.Module, example: Tensor, precision: str) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    """Images (B, 3, S, S) float32, each shaped like `example` (1, 3, S, S), -> maps, pooled.
+
+    It takes as many threads as torch has now. Raises InputError for a precision that OpenVINO does not compute in.
+    """
+    if precision not in _HINTS:
+        raise InputError(f"engine openvino computes in float32 or bfloat16, not in {precision}")
+    compiled = compiled_by_openvino(converted(encoder, example), example.numpy(), precision)
+    return lambda images: tuple(torch.from_numpy(values) for values in compiled(images.numpy()))
+
+
+def converted(network: torch.nn.Module, example: Tensor):
+    """An OpenVINO model of `network`, whose input is like `example` (1, ...)."""
+    import openvino
+
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        # Traced here: left to itself, the converter checks its trace by code whose import alone takes longer than all else.
+        return openvino.convert_model(torch.jit.trace(network, example, check_trace=False), example_input=example)
+
+
+def compiled_by_openvino(model, example: np.ndarray, precision: str = "float32") -> Compiled:
+    """A model of one input, for any number of rows like `example` (1, ...), on as many threads as torch has now."""
+    import openvino
+
+    # One kernel set for any number of rows, of one size.
+    model.reshape(openvino.PartialShape([-1, *example.shape[1:]]))
+    threads = torch.get_num_threads()
+    if threads == 1:
+        return _Streams(model, 1, 1, precision)
+    ways = [_Streams(model, streams, threads, precision) for streams in (threads, 1)]
+    return _Quickest(measured(ways, example, sorted({1, 2, threads})))
+
+
+class _Streams:
+    """The rows in as many groups as there are streams, all at once; each stream has its share of the threads."""
+
+    def __init__(self, model, streams: int, threads: int, precision: str) -> None:
+        import openvino
+
+        self._compiled = openvino.Core().compile_model(
+            model,
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": _HINTS[precision],
+                "NUM_STREAMS": streams,
+                # Pinned to a core, a thread waits for whatever else runs there while another core is free.
+                "ENABLE_CPU_PINNING": False,
+                "INFERENCE_NUM_THREADS": threads,
+            },
+        )
+        self._requests = [self._compiled.create_infer_request() for _ in range(streams)]
+
+    def __call__(self, rows: np.ndarray) -> Arrays:
+        groups = np.array_split(np.ascontiguousarray(rows, np.float32), min(len(rows), len(self._requests)))
+        busy = self._requests[: len(groups)]
+        for request, group in zip(busy, groups):
+            request.start_async([group], share_inputs=True)
+        for request in busy:
+            request.wait()
+        outputs = range(len(self._compiled.outputs))
+        return tuple(np.concatenate([request.get_output_tensor(i).data for request in busy]) for i in outputs)
+
+
+class _Quickest:
+    """One of several ways, by the number of rows."""
+
+    def __init__(self, by_count: Mapping[int, Compiled]) -> None:
+        self._by_count = sorted(by_count.items())
+
+    def __call__(self, rows: np.ndarray) -> Arrays:
+        chosen = self._by_count[0][1]
+        for count, way in self._by_count:
+            if count <= len(rows):
+                chosen = way
+        return chosen(rows)
+
+
+def measured(ways: Sequence[Compiled], example: np.ndarray, counts: Sequence[int]) -> dict[int, Compiled]:
+    """For each number of rows the quickest of these ways; they take turns."""
+    chosen = {}
+    for count in counts:
+        rows = np.repeat(example, count, axis=0)
+        took_s = [float("inf")] * len(ways)
+        for _ in range(_TURNS):
+            for number, way in enumerate(ways):
+                begin_s = time.perf_counter()
+                way(rows)
+                took_s[number] = min(took_s[number], time.perf_counter() - begin_s)
+        chosen[count] = ways[took_s.index(min(took_s))]
+    return chosen

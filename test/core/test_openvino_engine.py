@@ -1,0 +1,70 @@
+"""Rows spread over a processor's cores: the same values in whatever way, and the quicker way is taken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from refit_ros.core import openvino_engine
+from refit_ros.core.openvino_engine import _Quickest, _Streams, compiled_by_openvino, converted, measured
+
+pytest.importorskip("openvino")
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 3)).eval()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("streams, threads", [(1, 1), (1, 2), (2, 2), (4, 4)])
+def test_all_rows_come_back_in_their_order(network, streams, threads):
+    example = torch.zeros(1, 3, 16, 16)
+    model = converted(network, example)
+    import openvino
+
+    model.reshape(openvino.PartialShape([-1, 3, 16, 16]))
+    way = _Streams(model, streams, threads, "float32")
+    for count in (1, 2, 3, 4, 5, 9):
+        rows = torch.randn(count, 3, 16, 16)
+        np.testing.assert_allclose(way(rows.numpy())[0], network(rows).numpy(), rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_what_was_given_first_is_not_changed_by_the_next_call(network, two_threads):
+    compiled = compiled_by_openvino(converted(network, torch.zeros(1, 3, 16, 16)), np.zeros((1, 3, 16, 16), np.float32))
+    rows = torch.randn(2, 3, 16, 16)
+    first = compiled(rows.numpy())[0]
+    kept = first.copy()
+    compiled(-rows.numpy())
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_the_quicker_way_is_taken_for_each_number_of_rows(monkeypatch):
+    now_s = [0.0]
+    monkeypatch.setattr(openvino_engine.time, "perf_counter", lambda: now_s[0])
+
+    def takes(by_count):
+        def way(rows):
+            now_s[0] += by_count[len(rows)]
+            return (rows,)
+
+        return way
+
+    shared, apart = takes({1: 6.0, 2: 12.0, 4: 24.0}), takes({1: 10.0, 2: 10.0, 4: 20.0})
+    chosen = measured([apart, shared], np.zeros((1, 3), np.float32), [1, 2, 4])
+    assert chosen == {1: shared, 2: apart, 4: apart}
+    now_s[0] = 0.0
+    _Quickest(chosen)(np.zeros((2, 3), np.float32))
+    assert now_s[0] == 10.0
