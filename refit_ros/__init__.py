@@ -8,6 +8,15 @@ Public are `load`, `Model`, `Camera` and `People` (`refit_ros/library/`). They a
 `import refit_ros` costs nothing.
 """
 
+import os
+import signal
+import sys
+
+if sys.argv[:1] == ["-m"] and "refit_ros" in sys.orig_argv:  # `python -m refit_ros` looks for its __main__
+    # Until that listens nothing is open yet: a signal ends the program at once, without a word.
+    for _number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(_number, lambda *_: os._exit(0))
+
 from importlib import import_module
 from pkgutil import extend_path
 from typing import TYPE_CHECKING

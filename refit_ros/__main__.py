@@ -5,16 +5,10 @@ Only the chosen command's module is imported, so that `--help` costs nothing but
 
 from __future__ import annotations
 
-import os
-import signal
-
-if __name__ == "__main__":  # until `main` listens nothing is open yet: a signal ends the program at once, without a word
-    for _number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(_number, lambda *_: os._exit(0))
-
 import argparse
 import contextlib
 import importlib
+import os
 import sys
 import traceback
 

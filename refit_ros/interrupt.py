@@ -20,7 +20,7 @@ from typing import NoReturn
 AGAIN_S = 0.1  # an import that is under way is given so long before the next try ...
 PATIENCE_S = 2.5  # ... and no longer than this in all: whoever pressed Ctrl-C waits
 ONCE_S = 1.0  # a second signal so soon after one that was raised is impatience: what tidies up is not interrupted by it
-LAST_RESORT_S = 4.0  # a program that only notes is ended so long after the signal, whatever it is at
+LAST_RESORT_S = 3.0  # a program that only notes is ended so long after the signal, whatever it is at
 LOOK_S = 0.1  # how often the thread that ends it looks whether it is time
 ENDS_WITH_PARENT = "REFIT_ENDS_WITH_PARENT"  # set by the launch files
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -59,7 +59,8 @@ def only_note(last_resort_s: float = LAST_RESORT_S) -> None:
 
 
 def allow(last_resort_s: float) -> None:
-    """From now on the program has so long after the signal: for one that has started others and waits for their end."""
+    """From now on the program has so long after the signal: 0 while nothing is open that could be left half made, more
+    where it has started others and waits for their end."""
     global _last_resort_s
     _last_resort_s = last_resort_s
 

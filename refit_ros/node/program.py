@@ -29,6 +29,7 @@ def run_node(ros_arguments: list[str], which: str = "refit") -> int:
     """
     from refit_ros.node.memory import keep_freed_memory
 
+    interrupt.allow(0.0)  # nothing is open yet, and what is imported now takes seconds
     keep_freed_memory()
     import rclpy
 
@@ -48,8 +49,8 @@ def run_node(ros_arguments: list[str], which: str = "refit") -> int:
     except KeyboardInterrupt:
         pass
     finally:
-        program.end()
-        rclpy.try_shutdown()
+        if program.end():  # else a thread is still at work with what would be taken from under it
+            rclpy.try_shutdown()
     return 0
 
 
@@ -86,6 +87,8 @@ class _Program:
         kind = _node_class(self._which)
         interrupt.check()
         cv2.setNumThreads(1)  # its pool spins between two images and takes more than it gives
+        interrupt.allow(interrupt.LAST_RESORT_S)
+        interrupt.check()
         self._node = kind()
         self._wake = self._node.create_guard_condition(lambda: None)
         interrupt.check()
@@ -95,17 +98,20 @@ class _Program:
         while not self._spun.wait(LOOK_S):
             interrupt.check()
 
-    def end(self) -> None:
-        """Take down what is on show and close everything, unless a callback is still at work."""
+    def end(self) -> bool:
+        """Take down what is on show and close everything. False, and nothing is closed: a callback is still at work."""
         self._ending.set()
         if self._thread is not None:  # first of all: what it waits for must not be taken from under it
             self._wake.trigger()
             self._thread.join(END_WAIT_S)
             if self._thread.is_alive():
-                return
+                return False
             self._executor.shutdown()
-        if self._node is not None and self._node.close():  # nobody publishes any more: others hear that it leaves
+        if self._node is None:
+            return True
+        if idle := self._node.close():  # nobody publishes any more: others hear that it leaves
             self._node.destroy_node()
+        return idle
 
     def _spin(self) -> None:
         """Like `executor.spin()`, but a callback that raises ends neither the node nor the others."""

@@ -86,6 +86,37 @@ def test_a_program_that_never_looks_at_the_note_is_ended(number):
     assert run(NOTES.format(then=NEVER_LOOKS), number, "0.2") == (0, "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_while_nothing_is_open_nothing_is_waited_for(number):
+    assert run(NOTES.format(then="interrupt.allow(0.0)" + NEVER_LOOKS), number, "100000") == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_lines_of_the_package_are_ended_without_a_word(tmp_path, number):
+    (tmp_path / "pkgutil.py").write_text("import time\nprint('within', flush=True)\ntime.sleep(100_000)\n")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    program = subprocess.Popen(
+        [sys.executable, "-m", "refit_ros", "node"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    try:
+        assert program.stdout.readline() == "within\n"
+        program.send_signal(number)
+        said, _ = program.communicate(timeout=300)
+    finally:
+        program.kill()
+    assert (program.returncode, said) == (0, "")
+
+
+def test_another_program_that_imports_the_package_keeps_its_own_handlers():
+    code = "import signal; import refit_ros; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    done = subprocess.run([sys.executable, "-c", code, "refit_ros"], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "True\n"
+
+
 def test_an_import_without_end_is_ended_where_nothing_can_be_raised(tmp_path):
     (tmp_path / "slow.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(600)\n")
     quiet = PROGRAM.replace('print("ready", flush=True)', "interrupt.PATIENCE_S = 0.3")

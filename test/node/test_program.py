@@ -114,6 +114,28 @@ def test_a_signal_while_it_starts(process, number, module):
     assert code == 0 and "Traceback" not in said and "active" not in said
 
 
+# Says how long it may take after a signal where there is no node yet, and where there is one.
+ALLOWED = """
+from refit_ros import interrupt
+from refit_ros.node import program
+def make():
+    print("with a node", interrupt._last_resort_s, flush=True)
+    raise ValueError("enough")
+def node_class(which):
+    print("without", interrupt._last_resort_s, flush=True)
+    return make
+program._node_class = node_class
+from refit_ros.__main__ import main
+main(["node"])
+"""
+
+
+def test_while_there_is_no_node_nothing_is_waited_for(process):
+    node = process("-c", ALLOWED)
+    assert node.child.wait(PATIENCE_S) == 2
+    assert node.log.read_text().splitlines()[:2] == ["without 0.0", "with a node 3.0"]
+
+
 # A node whose network never comes back from its first set.
 STUCK = ACTIVE.replace("fake_model(delay_s=0.2)", "fake_model(gate=Never())").replace(
     "import atexit, os, sys\n",
