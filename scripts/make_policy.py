@@ -1,4 +1,4 @@
-"""Write the SROS2 policy of the node, from what it uses while it runs:
+"""Write the SROS2 policy of the nodes, from what they use while they run:
 
     source scripts/environment.sh && python scripts/make_policy.py --cameras left right > refit.policy.xml
 
@@ -10,16 +10,16 @@ from __future__ import annotations
 import argparse
 import sys
 
-from refit_ros.node.model import load_model
-from refit_ros.node.policy import policy, used_at_most
+from refit_ros.node.policy import NODES, policy, used_at_most
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Write the SROS2 policy of the node, from what it uses while it runs.")
-    parser.add_argument("--cameras", nargs="+", default=["camera"], metavar="NAME", help="the node's parameter `cameras`")
-    parser.add_argument("--enclave", default="/refit", help="where the policy is to hold")
+    parser = argparse.ArgumentParser(description="Write the SROS2 policy of the nodes, from what they use while they run.")
+    parser.add_argument("--cameras", nargs="+", default=["camera"], metavar="NAME", help="the nodes' parameter `cameras`")
+    parser.add_argument("--enclave", default="", help="what stands before the enclaves' names, for example /robot")
     args = parser.parse_args()
-    sys.stdout.write(policy(used_at_most(load_model, tuple(args.cameras)), args.enclave))
+    used = {which: used_at_most(which, cameras=tuple(args.cameras)) for which in NODES}
+    sys.stdout.write(policy(used, args.enclave))
     return 0
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from refit_ros.estimation.types import Person, PersonView
 
 BODIES = "/humans/bodies"  # global, whatever the node's namespace is: so the standard has it
+BODY_TOPICS = ("joint_states", "cropped", "roi", "skeleton2d", "urdf")  # below a body's name
 DEPTH = 5
 OTHER_SHAPE_M = 0.01  # a bone that has become so much longer or shorter makes a new URDF
 NOT_INSTALLED = "hri is true, and hri_msgs is not installed: joint states, URDF and frames of people are published alone"
