@@ -22,7 +22,8 @@ def tables_of(result: dict) -> str:
         f"    {result['command']}",
         "",
     ]
-    make = {"model": _model, "scale": _scale, "node": _node, "load": _load, "profile": _profile}[result["suite"]]
+    suites = {"model": _model, "scale": _scale, "node": _node, "load": _load, "profile": _profile, "soak": _soak}
+    make = suites[result["suite"]]
     return "\n".join(lines + make(result["results"])) + "\n"
 
 
@@ -146,6 +147,26 @@ def _profile(results: dict) -> list[str]:
         ["function of this package, with everything below it", "share of samples"],
         [[f"`{name}`", _percent(share)] for name, share in results["below"]],
     )
+
+
+def _soak(results: dict) -> list[str]:
+    happened = (
+        f"{results['minutes']:.3g} minutes, cameras: {results['cameras']}, {results['sets published']} sets published, "
+        f"{results['messages']} answered, at most {results['most people in a message']} people at once, the node taken "
+        f"through its lifecycle {results['lifecycles']} times, parameters changed {results['parameters changed']} times, "
+        f"{results['log lines a minute']:.1f} log lines a minute. Other programs took {_percent(results['others'])} of the "
+        "processor meanwhile."
+    )
+    header = [
+        "figure",
+        "unit",
+        "first half, median",
+        "second half, median",
+        "its slope times its length",
+        "too much",
+        "flat",
+    ]
+    return [f"**{results['verdict']}**", "", happened, "", *table(header, results["rows"])]
 
 
 def _percent(share: float) -> str:

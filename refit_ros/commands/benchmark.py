@@ -14,11 +14,12 @@ from refit_ros.commands.common import positive_float, positive_int
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--suite",
-        choices=("model", "scale", "node", "profile", "load"),
+        choices=("model", "scale", "node", "profile", "load", "soak"),
         default="model",
         help="model: the network alone; scale: growth with people, cameras and image size; "
         "node: the running node, image in, message out; profile: where that node's time goes; "
-        "load: the network beside busy programs, by number of threads",
+        "load: the network beside busy programs, by number of threads; soak: the node for --minutes with everything that "
+        "may happen, and whether its memory, threads or latency grow (ends with 1 where they do)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="wall",
         help="processor: the processor's time for this program alone, for a machine that is not quiet; with --threads 1",
     )
+    parser.add_argument("--minutes", type=positive_float, default=60.0, help="of the suite soak")
     parser.add_argument("--threads", type=positive_int, help="processor threads; without it, torch's own choice")
 
 
@@ -85,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     if args.table:
         update_document(args.table, _kind(args, device), tables)
     say(f"figures in {args.output}")
-    return 0
+    return 1 if result["results"].get("verdict", "flat").startswith("not flat") else 0
 
 
 def _kind(args: argparse.Namespace, device) -> str:
@@ -132,6 +134,10 @@ def _measure(args: argparse.Namespace, device, say, keep) -> dict:
         from refit_ros.benchmarking.profile_suite import run_profile_suite
 
         return run_profile_suite(device, args.seconds, say)
+    if args.suite == "soak":
+        from refit_ros.benchmarking.soak_suite import run_soak_suite
+
+        return run_soak_suite(device, args.minutes, say, args.output.with_suffix(".png"))
     from refit_ros.benchmarking.node_suite import run_node_suite
 
     return run_node_suite(device, args.rounds, args.seconds, say)

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from refit_ros.node.conversions import stamp_ns
 from refit_ros.node.large_messages import PROFILE_VARIABLES, segment_bytes, write_profile
 from refit_ros.node.other_work import machine_used_s, others_share
 from refit_ros.node.processes import SIGINT_PATIENCE_S, Children
+
+if TYPE_CHECKING:
+    import rclpy
 
 NODE, CAMERAS = "node", "cameras"
 OVERLAY_PATIENCE_S = 3.0
@@ -113,11 +117,25 @@ def run_system(setup: Setup, progress: Callable[[str], None] = lambda line: None
     `progress` gets a line about each second. Raises ChildEnded when a program ends by itself, NotWell when it runs and
     does not do its work, and ValueError when what is asked for cannot be done. No child outlives this call.
     """
+    with surroundings(setup) as (context, children):
+        from refit_ros.node.monitor import Monitor
+
+        monitor = Monitor(context=context)
+        try:
+            measured = _measure(setup, children, monitor, progress)
+        finally:
+            monitor.close()
+        return replace(measured, exit_codes=children.end())
+
+
+@contextmanager
+def surroundings(setup: Setup) -> Iterator[tuple[rclpy.Context, Children]]:
+    """Where programs are started and listened to: a context in their domain, and none of them yet. None outlives it."""
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
     setup.log_folder.mkdir(parents=True, exist_ok=True)
-    environment = environment_for(setup)
+    environment, before = environment_for(setup), dict(os.environ)
     os.environ.pop("ROS_LOCALHOST_ONLY", None)
     os.environ |= {
         name: environment[name] for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", *PROFILE_VARIABLES) if name in environment
@@ -129,26 +147,21 @@ def run_system(setup: Setup, progress: Callable[[str], None] = lambda line: None
     rclpy.init(context=context, domain_id=setup.domain_id, signal_handler_options=SignalHandlerOptions.NO)
     try:
         with Children(setup.log_folder, environment) as children:
-            from refit_ros.node.monitor import Monitor
-
-            monitor = Monitor(context=context)
-            try:
-                measured = _measure(setup, children, monitor, progress)
-            finally:
-                monitor.close()
-            return replace(measured, exit_codes=children.end())
+            yield context, children
     finally:
         context.try_shutdown()
+        os.environ.clear()  # what comes after this has other files
+        os.environ |= before
 
 
 def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str], None]) -> Measured:
     from refit_ros.node.synthetic_options import camera_names
 
     names = camera_names(int(setup.camera_options.get("cameras", 1)))
-    children.start(CAMERAS, ["synthetic_cameras", "--ros-args", *_as_arguments(setup.camera_options)])
+    children.start(CAMERAS, ["synthetic_cameras", "--ros-args", *as_arguments(setup.camera_options)])
     _await("first images", lambda: bool(monitor.heard.truth), setup, children, monitor, progress)
     # Only now: the node's start is measured, and it would share the cores with the rendering.
-    children.start(NODE, ["node", "--ros-args", *_as_arguments({"cameras": names, **setup.node_parameters})])
+    children.start(NODE, ["node", "--ros-args", *as_arguments({"cameras": names, **setup.node_parameters})])
     start_s = _await("first message on /human/smpl", lambda: bool(monitor.heard.smpl), setup, children, monitor, progress)
     monitor.listen(setup.settle_s)
     monitor.forget()
@@ -176,7 +189,7 @@ def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str]
     )
 
 
-def _as_arguments(parameters: Mapping[str, object]) -> list[str]:
+def as_arguments(parameters: Mapping[str, object]) -> list[str]:
     import json
 
     # JSON is YAML, which is what ROS reads parameters as; and keeps text text.

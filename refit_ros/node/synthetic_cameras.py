@@ -80,7 +80,7 @@ class SyntheticCameras(Node):
 
         self.film = film
         self._shots = [
-            _Shots(self, camera, images, self.options.compressed)
+            Shots(self, camera, images, self.options.compressed)
             for camera, images in zip(film.cameras, film.images, strict=True)
         ]
         if self.options.detections:
@@ -122,7 +122,7 @@ class _Detections:
         self._publisher.publish(self._messages[index])
 
 
-class _Shots:
+class Shots:
     """One camera's messages, made beforehand: at its time each only gets its stamp."""
 
     def __init__(self, node: Node, camera: FilmCamera, images: tuple[np.ndarray, ...], compressed: bool) -> None:
