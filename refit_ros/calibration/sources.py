@@ -11,12 +11,12 @@ import numpy as np
 
 from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.rig import Rig
+from refit_ros.camera.videos import open_video
 from refit_ros.core.errors import InputError
-from refit_ros.evaluation.recording_files import CameraFile, read_cameras
+from refit_ros.evaluation.recording_files import USUAL_RATE_HZ, CameraFile, read_cameras
 from refit_ros.evaluation.recording_suite import as_filmed
 
 DRAWN = "drawn"  # in place of a file's name
-USUAL_RATE_HZ = 30.0  # of a video that does not say
 
 
 @dataclass(frozen=True)
@@ -60,29 +60,16 @@ def _as_filmed(camera: CameraFile, say: Callable[[str], None]) -> CameraFile:
 
 
 def _rate_hz(path: Path) -> float:
-    video = cv2.VideoCapture(str(path))
-    try:
-        rate_hz = video.get(cv2.CAP_PROP_FPS)
-    finally:
-        video.release()
-    return rate_hz if 1 <= rate_hz <= 1000 else USUAL_RATE_HZ
+    with open_video(path, USUAL_RATE_HZ) as video:
+        return video.rate_hz if 1 <= video.rate_hz <= 1000 else USUAL_RATE_HZ
 
 
 def _frames(path: Path, step: int) -> Iterator[tuple[int, np.ndarray]]:
     """Every step-th frame, RGB."""
-    video = cv2.VideoCapture(str(path))
-    try:
-        if not video.isOpened():
-            raise InputError(f"{path} cannot be opened: it is cut off, damaged or of an unknown kind")
-        number = 0
-        while video.grab():
+    with open_video(path, USUAL_RATE_HZ) as video:
+        for number, image in video.numbered():
             if number % step == 0:
-                read, image = video.retrieve()
-                if read:
-                    yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-            number += 1
-    finally:
-        video.release()
+                yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def drawn(seconds: float, rate_hz: float, seed: int, scene_name: str = "walking") -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from refit_ros.camera.image_header import JPEG, PNG, ImageHeader, count_scans, is_cut_off, read_header
 from refit_ros.core import limits
 from refit_ros.core.errors import InputError
-from refit_ros.core.plain_files import what_it_is
+from refit_ros.core.plain_files import check_regular, open_regular, what_it_is
 
 _DEPTHS = (8, 10, 12, 14, 16)  # bits that sensors have
 
@@ -26,7 +27,8 @@ class Decoded:
 def decode_topic_image(data: bytes | memoryview, size_px: tuple[int, int] | None = None) -> Decoded:
     """The JPEG or PNG of a topic as it is stored, not turned by EXIF.
 
-    size_px: (width, height) of its calibration; nothing of another size is decoded. None: within the limit for files.
+    size_px: (width, height) of its calibration; nothing of another size is decoded, and nothing beyond the limit for files:
+    the calibration may come from the same stranger.
     Raises WrongSize, InputError.
     """
     header = read_header(data)
@@ -34,9 +36,8 @@ def decode_topic_image(data: bytes | memoryview, size_px: tuple[int, int] | None
         kind = header.kind if header else what_it_is(bytes(data[:512])).split(":")[0]
         they_are = f" (they are {kind[:80]})" if kind else ""
         raise InputError(f"{len(data)} bytes are neither a JPEG nor a PNG image{they_are}")
-    if size_px is None:
-        limits.check(header.pixels, "image_megapixels", f"the image is {header.width_px} x {header.height_px} px", 1_000_000)
-    elif (header.width_px, header.height_px) != size_px:
+    limits.check(header.pixels, "image_megapixels", f"the image is {header.width_px} x {header.height_px} px", 1_000_000)
+    if size_px is not None and (header.width_px, header.height_px) != size_px:
         raise WrongSize(header.width_px, header.height_px)
     return _decode(header, data, turned=False)
 
@@ -47,6 +48,14 @@ class WrongSize(InputError):
     def __init__(self, width_px: int, height_px: int) -> None:
         super().__init__(f"the image is {width_px} x {height_px} px")
         self.size_px = width_px, height_px
+
+
+def read_image_file(path: str | Path) -> Decoded:
+    """An image file, its size looked at first. Raises InputError: the end of a sentence about the file."""
+    with open_regular(path) as file:
+        size = check_regular(path)
+        limits.check(size, "image_file_megabytes", f"the file has {size // limits.MEGABYTE} MB", limits.MEGABYTE)
+        return decode_file_image(file.read(size))
 
 
 def decode_file_image(data: bytes | memoryview) -> Decoded:

@@ -12,9 +12,8 @@ import numpy as np
 
 from refit_ros.camera.calibration import Calibration
 from refit_ros.core.errors import InputError
-from refit_ros.core.plain_files import whole_file
+from refit_ros.core.plain_files import read_text, whole_file
 
-LARGEST_BYTES = 2**20
 METADATA, FIXED_FRAME = "metadata", "fixed_frame"
 
 
@@ -46,10 +45,8 @@ def differences(rig: Rig, other: Rig, first: int = 0) -> tuple[np.ndarray, np.nd
 def tables_of(path: Path) -> dict[str, dict]:
     """The cameras' tables of a file, by their keys, and `metadata`. Raises InputError with a sentence."""
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise InputError(f"{path} has {path.stat().st_size} bytes, too many for a file of cameras")
-        tables = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        tables = tomllib.loads(read_text(path, "cameras_file_kilobytes", 2**10))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path} is no TOML: {error}") from None
     found = {key: table for key, table in tables.items() if isinstance(table, dict)}
     return {key: table for key, table in found.items() if "matrix" in table or key == METADATA}

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from refit_ros.core import limits
 from refit_ros.core.errors import InputError
 from refit_ros.core.plain_files import check_regular, is_regular, open_regular, shown, what_it_is
 
@@ -171,12 +170,9 @@ def _with_unique_names(found: list[tuple[Path, bool, bool]]) -> list[Source]:
 
 def _read_image(path: Path, note: Say) -> np.ndarray:
     """(H, W, 3) uint8 RGB, turned the way the camera was held. Raises InputError: the end of a sentence about the file."""
-    from refit_ros.camera.image_bytes import decode_file_image
+    from refit_ros.camera.image_bytes import read_image_file
 
-    with open_regular(path) as file:
-        size = check_regular(path)
-        limits.check(size, "image_file_megabytes", f"the file has {size // limits.MEGABYTE} MB", limits.MEGABYTE)
-        decoded = decode_file_image(file.read(size))
+    decoded = read_image_file(path)
     if 8 < decoded.bits < 16:
         note(f"{shown(path)}: its 16 bits hold {decoded.bits}, and are read so")
     return decoded.image

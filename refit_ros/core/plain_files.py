@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from refit_ros.core import limits
 from refit_ros.core.errors import InputError
 
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
@@ -75,6 +76,17 @@ def check_regular(path: str | Path) -> int:
         if is_kind(found.st_mode):
             raise InputError(f"{shown(path)} is {name}, not a file; give a regular file.")
     return found.st_size
+
+
+def read_text(path: str | Path, limit: str = "text_file_megabytes", unit: int = 2**20, errors: str = "strict") -> str:
+    """A regular file's UTF-8 text, its size looked at first. Raises InputError with a sentence."""
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        limits.check(size, limit, f"{shown(path)} has {size} bytes", unit)
+        try:
+            return file.read(size).decode("utf-8-sig", errors)
+        except UnicodeDecodeError as error:
+            raise InputError(f"{shown(path)} is no text in UTF-8 ({error.reason} at byte {error.start}).") from None
 
 
 def is_regular(path: str | Path) -> bool:

@@ -11,12 +11,14 @@ import numpy as np
 
 from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.geometry import overlap
+from refit_ros.camera.image_bytes import read_image_file
 from refit_ros.camera.views import View
 from refit_ros.core.body import Body
 from refit_ros.core.camera import default_focal_px
 from refit_ros.core.errors import InputError
 from refit_ros.core.joints import JOINT_INDEX
 from refit_ros.core.landmarks import COCO_17
+from refit_ros.core.plain_files import read_text
 from refit_ros.estimation.overlay import draw_overlay
 
 SAME_BOX = 0.5  # intersection over union
@@ -30,7 +32,7 @@ def read_annotations(folder: Path) -> list[tuple[Path, list[dict]]]:
     if len(files) != 1:
         raise InputError(f"{folder}: {len(files)} .json files; photographs have one, with COCO's 'images' and 'annotations'")
     try:
-        data = json.loads(files[0].read_text())
+        data = json.loads(read_text(files[0]))
         images = {image["id"]: folder / image["file_name"] for image in data["images"]}
         people: dict = {number: [] for number in images}
         for annotation in data["annotations"]:
@@ -38,7 +40,9 @@ def read_annotations(folder: Path) -> list[tuple[Path, list[dict]]]:
             if len(box) != 4:
                 raise ValueError(f"a bbox of {len(box)} numbers")
             people[annotation["image_id"]].append({"bbox": np.array(box, float), "keypoints": points})
-    except (KeyError, TypeError, ValueError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{files[0]} is not in COCO's layout of 'images' and 'annotations' ({error!r})") from None
     return [(path, people[number]) for number, path in images.items()]
 
@@ -51,10 +55,10 @@ def evaluate_photographs(
     people = found = false = empty = false_in_empty = 0
     shares: list[float] = []
     for path, annotated in photographs:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise InputError(f"{path} is named in the annotations and cannot be read")
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        try:
+            image = read_image_file(path).image
+        except InputError as error:
+            raise InputError(f"{path} is named in the annotations and cannot be read: {error}") from None
         height, width = image.shape[:2]
         focal = default_focal_px(height, width)
         K = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])

@@ -11,10 +11,13 @@ import numpy as np
 
 from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.rig import METADATA, camera_of, tables_of
+from refit_ros.camera.videos import open_video
 from refit_ros.core.errors import InputError
 from refit_ros.core.joints import JOINT_INDEX
+from refit_ros.core.plain_files import read_text
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv")
+USUAL_RATE_HZ = 30.0  # of a video that does not say
 _UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 WORLD_OF_TRC = (2, 0, 1)  # Pose2Sim writes TRC with y up: (x, y, z) of the file is (y, z, x) of the calibration's world
 LIMBS = tuple(
@@ -72,7 +75,7 @@ def read_truth(folder: Path) -> Truth:
     files = sorted(folder.glob("*.trc"))
     if len(files) != 1:
         raise InputError(f"{folder}: {len(files)} .trc files; a recording has one, with the joints in 3D")
-    rows = [line.split("\t") for line in files[0].read_text(errors="replace").splitlines()]
+    rows = [line.split("\t") for line in read_text(files[0], errors="replace").splitlines()]
     try:
         names = [name for name in rows[3][2:] if name]
         unit_m = _UNITS_M[rows[2][4].strip().lower()]
@@ -96,16 +99,11 @@ def _limb(name: str) -> str:
 
 def read_frames(path: Path, wanted: set[int]) -> dict[int, np.ndarray]:
     """RGB images by their numbers; fewer where the video ends earlier. Raises InputError where it cannot be opened."""
-    video, images = cv2.VideoCapture(str(path)), {}
-    try:
-        if not video.isOpened():
-            raise InputError(f"{path} cannot be opened: it is cut off, damaged or of an unknown kind")
-        for number in range(max(wanted) + 1):
-            read, image = video.read()
-            if not read:
-                break
+    images = {}
+    with open_video(path, USUAL_RATE_HZ) as video:
+        for number, image in video.numbered():
             if number in wanted:
                 images[number] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    finally:
-        video.release()
+            if number >= max(wanted):
+                break
     return images

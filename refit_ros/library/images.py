@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import cv2
 import numpy as np
+
+from refit_ros.camera.image_bytes import read_image_file
+from refit_ros.core.errors import InputError
+from refit_ros.core.plain_files import shown
 
 
 def rgb_image(image: Any) -> np.ndarray:
@@ -27,9 +30,9 @@ def rgb_image(image: Any) -> np.ndarray:
 
 
 def _read(path: str) -> np.ndarray:
-    if not os.path.isfile(path):
+    if not os.path.exists(path):
         raise FileNotFoundError(f"there is no image '{path}'")
-    image = cv2.imread(path, cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f"'{path}' cannot be read as an image")
-    return np.ascontiguousarray(image[..., ::-1])
+    try:
+        return read_image_file(path).image
+    except InputError as error:
+        raise ValueError(f"'{shown(path)}' cannot be read as an image: {error}") from None

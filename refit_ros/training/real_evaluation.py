@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from refit_ros.core.body import Body
+from refit_ros.core.plain_files import open_regular
 from refit_ros.core.refit import Refit
 from refit_ros.training.measure import errors, estimates
 from refit_ros.training.real_data import RealSource, read_set
@@ -45,8 +46,9 @@ def read_regressor(path: str, body: Body) -> torch.Tensor:
     Raises ValueError where the file does not fit the body.
     """
     try:
-        matrix = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        with open_regular(path) as file:
+            matrix = np.load(file, allow_pickle=False)
+    except (ValueError, OSError, EOFError, MemoryError) as error:
         raise ValueError(f"{path} cannot be read as a joint regressor: {error}") from error
     fits = matrix.ndim == 2 and matrix.shape[0] in (14, 17) and matrix.shape[1] == body.vertex_count
     if not fits or not np.isfinite(matrix).all():

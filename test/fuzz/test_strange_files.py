@@ -1,0 +1,169 @@
+"""Whatever reads a file of a stranger opens regular files only, looks at sizes first, says what is wrong in a sentence."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from refit_ros.camera import image_bytes
+from refit_ros.camera.rig import read_rig
+from refit_ros.camera.videos import open_video
+from refit_ros.core.errors import InputError
+from refit_ros.core.plain_files import read_text
+
+
+def rig(path):
+    return read_rig(path)
+
+
+def annotations(path):
+    from refit_ros.evaluation.photograph_suite import read_annotations
+
+    return read_annotations(path.parent)
+
+
+def truth(path):
+    from refit_ros.evaluation.recording_files import read_truth
+
+    return read_truth(path.parent)
+
+
+def frames(path):
+    from refit_ros.evaluation.recording_files import read_frames
+
+    return read_frames(path, {0})
+
+
+def calibrated(path):
+    from refit_ros.calibration.sources import _frames
+
+    return list(_frames(path, 1))
+
+
+def regressor(path):
+    from refit_ros.core.body import load_body
+    from refit_ros.training.real_evaluation import read_regressor
+
+    return read_regressor(str(path), load_body())
+
+
+def image(path):
+    from refit_ros.library.images import rgb_image
+
+    return rgb_image(path)
+
+
+READERS = {
+    "cameras.toml": rig,
+    "people.json": annotations,
+    "joints.trc": truth,
+    "camera.mp4": frames,
+    "video.avi": calibrated,
+    "regressor.npy": regressor,
+    "photo.jpg": image,
+}
+
+
+def make_pipe(path):
+    os.mkfifo(path)
+
+
+def make_socket(path):
+    here = os.getcwd()
+    os.chdir(path.parent)  # names of sockets are short
+    try:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+def make_link_to_a_device(path):
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and sockets have names on POSIX alone")
+@pytest.mark.parametrize("make", [make_pipe, make_socket, make_link_to_a_device, os.mkdir])
+@pytest.mark.parametrize("name", READERS)
+def test_only_regular_files_are_opened(tmp_path, name, make):
+    make(tmp_path / name)
+    with pytest.raises(ValueError, match="is a (named pipe|socket|device|folder), not a file") as refused:
+        READERS[name](tmp_path / name)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["cameras.toml", "people.json", "joints.trc", "photo.jpg"])
+def test_a_sparse_terabyte_is_not_read(tmp_path, name):
+    with open(tmp_path / name, "wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(ValueError, match="limit of"):
+        READERS[name](tmp_path / name)
+
+
+@pytest.mark.parametrize("name, text", [("cameras.toml", "a = " + "[" * 100_000), ("people.json", "[" * 100_000)])
+def test_brackets_in_brackets_are_one_sentence(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError) as refused:
+        READERS[name](tmp_path / name)
+    assert str(tmp_path / name) in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_text_that_is_none_is_one_sentence(tmp_path):
+    (tmp_path / "cameras.toml").write_bytes(b"\xff\xfe\x00c")
+    with pytest.raises(InputError, match="no text in UTF-8"):
+        read_text(tmp_path / "cameras.toml")
+
+
+def png_header(width_px: int, height_px: int) -> bytes:
+    body = b"IHDR" + struct.pack(">IIBBBBB", width_px, height_px, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body)) + bytes(64)
+
+
+def test_an_image_as_large_as_its_calibration_is_refused_too_where_both_are_beyond_the_limit(monkeypatch):
+    """Who sends the image may send the CameraInfo."""
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(InputError, match="limit of 64"):
+        image_bytes.decode_topic_image(png_header(30_000, 30_000), (30_000, 30_000))
+
+
+def test_the_door_reads_images_as_the_command_does(tmp_path):
+    """16 bits that hold 12 are not black."""
+    grey = np.full((8, 8, 3), 0x0800, np.uint16)
+    cv2.imwrite(str(tmp_path / "grey.png"), grey)
+    assert (image(tmp_path / "grey.png") == 0x80).all()
+    (tmp_path / "large.png").write_bytes(png_header(30_000, 30_000))
+    with pytest.raises(ValueError, match="limit of 64"):
+        image(tmp_path / "large.png")
+
+
+def damaged_video(path, count: int = 12, frame: int = 3) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25.0, (64, 48))
+    for index in range(count):
+        writer.write(np.full((48, 64, 3), 20 * index, np.uint8))
+    writer.release()
+    content = bytearray(path.read_bytes())
+    begin = content.find(b"movi")
+    for _ in range(frame + 1):
+        begin = content.find(b"00dc", begin + 4)
+    content[begin + 8 : begin + 200] = bytes(192)
+    path.write_bytes(content)
+
+
+def test_a_damaged_frame_is_not_the_end_of_a_recordings_or_calibrations_video(tmp_path):
+    from refit_ros.calibration.sources import _frames
+    from refit_ros.evaluation.recording_files import read_frames
+
+    path = tmp_path / "video.avi"
+    damaged_video(path)
+    numbers = [number for number, _ in _frames(path, 1)]
+    assert numbers == [0, 1, 2, *range(4, 12)]
+    found = read_frames(path, {2, 3, 8})
+    assert sorted(found) == [2, 8] and abs(int(found[8].mean()) - 160) < 4
+    with open_video(path, 30.0) as video:
+        assert video.told == 12 and video.rate_hz == 25.0
