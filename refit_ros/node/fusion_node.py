@@ -17,6 +17,7 @@ from refit_ros.node.evidence_intake import EvidenceIntake
 from refit_ros.node.evidence_kind import load_fusion, settings_of
 from refit_ros.node.evidence_messages import Question, calibration_hash, question_message
 from refit_ros.node.evidence_topics import BEST_EFFORT, EvidenceTopics, expectation_topic
+from refit_ros.node.inherited_ids import InheritedIds
 from refit_ros.node.message_types import RosTypes
 from refit_ros.node.model import Model
 from refit_ros.node.parameters import NodeParameters
@@ -34,7 +35,7 @@ class FusionNode(RefitNode):
 
     def __init__(self, load=load_fusion, **node_options: Any) -> None:
         super().__init__(self._load_over_eyes, NAME, **node_options)
-        self._load_fusion = load
+        self._load_fusion, self._ids, self._hears = load, InheritedIds(), None
 
     def _load_over_eyes(self, options: NodeParameters, settings: Settings) -> Model:
         settings = settings_of(options, settings, fusion=True)
@@ -61,6 +62,8 @@ class FusionNode(RefitNode):
             self.destroy_subscription, self.create_subscription(String, HEARTBEATS, self._on_heartbeat, BEST_EFFORT)
         )
         super()._open_streams(opened)
+        self._listen_to_the_other(True)
+        opened.callback(self._listen_to_the_other, False)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         opened.callback(self.destroy_timer, self.create_timer(HEARTBEAT_S, self._beat, clock=steady))
         self._diagnostics = FusionDiagnostics(self._diagnostics, self._eyes, self._intake, self._standby)
@@ -104,10 +107,26 @@ class FusionNode(RefitNode):
         if heard is not None:
             self._standby.heard(*heard, time.monotonic())
 
+    def _listen_to_the_other(self, listens: bool) -> None:
+        """While this node waits it hears whom the one that publishes follows: it will go on with the same ids."""
+        from refit_ros.msg import SmplArray
+
+        if self._hears is not None:
+            self.destroy_subscription(self._hears)
+        self._hears = None
+        if listens:
+            self._hears = self.create_subscription(SmplArray, "human/smpl", self._on_people, BEST_EFFORT)
+
+    def _on_people(self, message: Any) -> None:
+        if not self._standby.publishes:
+            self._ids.heard(message, self._options.fixed_frame)
+
     def _beat(self) -> None:
         from std_msgs.msg import String
 
         change = self._standby.look(time.monotonic(), time.time_ns())
+        if change is not None:
+            self._listen_to_the_other(change == "steps back")
         if change == "takes over":
             self.get_logger().info("publishes people: no other fusion node is heard")
         elif change == "steps back":

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from refit_ros.estimation.types import People
+
 
 class Ids:
     """An estimator that forgets everybody may count from 1 again; here the count goes on."""
@@ -13,8 +18,8 @@ class Ids:
         """The estimator has forgotten everybody."""
         self._shift, self._begun = 0, False
 
-    def outward(self, own: list[int]) -> list[int]:
-        """The ids to publish for the estimator's own of one set."""
+    def outward(self, own: list[int], people: People | None = None) -> list[int]:
+        """The ids to publish for the estimator's own of one set. people: who they are, for those who must know."""
         if own and not self._begun:
             self._shift = self._highest if min(own) <= self._highest else 0
             self._begun = True

@@ -69,7 +69,7 @@ class Pipeline:
             return People(taken.stamp_ns * 1e-9, (), ())
         with self._estimating:
             found = self._model.estimator.estimate(views)
-            given = self._ids.outward([person.id for person in found.people])
+            given = self._ids.outward([person.id for person in found.people], found)
             return replace(found, people=tuple(replace(person, id=id_) for person, id_ in zip(found.people, given)))
 
     def reset(self) -> None:

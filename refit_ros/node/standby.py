@@ -4,7 +4,7 @@ from __future__ import annotations
 
 LISTEN_S = 1.0  # before the first word of one's own
 SILENT_S = 1.0  # a node from which nothing was heard for so long is gone
-HEARTBEAT_S = 0.25
+HEARTBEAT_S = 0.1
 
 
 class Standby:
