@@ -23,6 +23,7 @@ def tables_of(result: dict) -> str:
         "",
     ]
     suites = {"model": _model, "scale": _scale, "node": _node, "load": _load, "profile": _profile, "soak": _soak}
+    suites |= {"hosts": _hosts, "fusion": _scale}
     make = suites[result["suite"]]
     return "\n".join(lines + make(result["results"])) + "\n"
 
@@ -124,6 +125,27 @@ def _load(results: dict) -> list[str]:
         "",
     ]
     return lines + table(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _hosts(results: dict) -> list[str]:
+    lines = []
+    for title, entry in results["networks"].items():
+        plan = entry["plan"]
+        lines += [
+            f"### {title}",
+            "",
+            f"{plan['hosts']} x {plan['cameras_each']} cameras, {plan['people']} people, {plan['rate_hz']:g} images a second; "
+            f"{plan['seconds']:g} s each. The first host's link is spoiled, both ways, by {results['links']}.",
+            "",
+        ]
+        rows = entry["rows"]
+        names = list(next(iter(rows.values())))
+        lines += table(["", *names], [[name, *(_short(row[each]) for each in names)] for name, row in rows.items()])
+    return lines
+
+
+def _short(value: float | None) -> object:
+    return value if value is None or isinstance(value, int) else round(value, 1)
 
 
 def _profile(results: dict) -> list[str]:

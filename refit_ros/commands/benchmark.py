@@ -14,12 +14,14 @@ from refit_ros.commands.common import positive_float, positive_int
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--suite",
-        choices=("model", "scale", "node", "profile", "load", "soak"),
+        choices=("model", "scale", "node", "profile", "load", "soak", "hosts", "fusion"),
         default="model",
         help="model: the network alone; scale: growth with people, cameras and image size; "
         "node: the running node, image in, message out; profile: where that node's time goes; "
         "load: the network beside busy programs, by number of threads; soak: the node for --minutes with everything that "
-        "may happen, and whether its memory, threads or latency grow (ends with 1 where they do)",
+        "may happen, and whether its memory, threads or latency grow (ends with 1 where they do); "
+        "hosts: edges and fusion over a network of namespaces that loses, delays and limits (Linux, root); "
+        "fusion: what edges and the fusion of them cost, by number of cameras and people",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
@@ -138,6 +140,14 @@ def _measure(args: argparse.Namespace, device, say, keep) -> dict:
         from refit_ros.benchmarking.soak_suite import run_soak_suite
 
         return run_soak_suite(device, args.minutes, say, args.output.with_suffix(".png"))
+    if args.suite == "hosts":
+        from refit_ros.benchmarking.hosts_suite import run_hosts_suite
+
+        return run_hosts_suite(args.seconds, say)
+    if args.suite == "fusion":
+        from refit_ros.benchmarking.fusion_suite import run_fusion_suite
+
+        return run_fusion_suite(args.rounds, say)
     from refit_ros.benchmarking.node_suite import run_node_suite
 
     return run_node_suite(device, args.rounds, args.seconds, say)
