@@ -1,7 +1,7 @@
 """What runs on the hosts of `hosts_suite` besides this package's own nodes: edges with drawn eyes, and who listens.
 
-    python -m refit_ros.benchmarking.host_programs edge --cameras camera1 camera2 --of 8 --people 2 --rate 10
-    python -m refit_ros.benchmarking.host_programs listen --output FILE
+python -m refit_ros.benchmarking.host_programs edge --cameras camera1 camera2 --of 8 --people 2 --rate 10
+python -m refit_ros.benchmarking.host_programs listen --output FILE
 """
 
 from __future__ import annotations
@@ -65,9 +65,7 @@ class DrawnEdge(EdgeNode):
             stamp_ns = (time.time_ns() // period_ns + 1) * period_ns
             time.sleep(max(0, stamp_ns - time.time_ns()) * 1e-9)
             for name in self._options.cameras:
-                self._deliver(
-                    FrameSet((Frame(name, stamp_ns, f"{name}_optical", black, self._room.calibrations[name]),))
-                )
+                self._deliver(FrameSet((Frame(name, stamp_ns, f"{name}_optical", black, self._room.calibrations[name]),)))
 
     def _say_where(self):
         from refit_ros.node.compat import tf2_ros
