@@ -26,7 +26,7 @@ END_WAIT_S = 2.0
 
 
 class DrawnEdge(EdgeNode):
-    """An edge whose images are moments of a drawn room: all hosts shoot at the same ones. It says where its cameras stand."""
+    """An edge whose images are moments of a drawn room, the same on all hosts. It says where its cameras stand."""
 
     def __init__(self, cameras: list[str], of: int, people: int, rate_hz: float) -> None:
         from rclpy.parameter import Parameter

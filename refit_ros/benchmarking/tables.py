@@ -134,7 +134,7 @@ def _hosts(results: dict) -> list[str]:
         lines += [
             f"### {title}",
             "",
-            f"{plan['hosts']} x {plan['cameras_each']} cameras, {plan['people']} people, {plan['rate_hz']:g} images a second; "
+            f"{plan['hosts']} x {plan['cameras_each']} cameras, {plan['people']} people, {plan['rate_hz']:g} images/s, "
             f"{plan['seconds']:g} s each. The first host's link is spoiled, both ways, by {results['links']}.",
             "",
         ]

@@ -1,4 +1,4 @@
-"""Links of the rig of hosts do what they are told, figures say what was heard, and drawn people are people to an estimator."""
+"""Links of the rig of hosts do what they are told, and figures say what was heard."""
 
 from __future__ import annotations
 
