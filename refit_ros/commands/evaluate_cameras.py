@@ -24,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--every", type=positive_int, default=3, metavar="N", help="of the videos, one frame in N (recording)"
     )
+    group.add_argument(
+        "--cut",
+        choices=["none", "knees", "waist", "side"],
+        help="cut each image there first, so that people go on beyond its edge, and tell what is seen from what is "
+        "not; every frame then stands for itself (recording)",
+    )
     group.add_argument("--overlays", metavar="DIR", help="write images with the people drawn over them")
     group.add_argument(
         "--evidence", choices=["auto", "keypoints", "features"], default="auto", help="as of `fit`; without it, auto"
@@ -32,17 +38,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_recording(args: argparse.Namespace) -> int:
     """Raises ValueError, FileNotFoundError or ImportError with a sentence."""
-    from refit_ros.evaluation.recording_suite import evaluate_recording, table
+    from refit_ros.evaluation import recording_cuts, recording_suite
 
     folder, overlays = _folders(args)
-    estimator, body = _estimator(args, birth_hits=None)
+    estimator, body = _estimator(args, birth_hits=1 if args.cut else None)
 
     def again():
         estimator.reset()
         return estimator
 
-    rows = evaluate_recording(folder, again, body, args.every, overlays, _say)
-    return _told(args, rows, table(rows))
+    if args.cut:
+        rows = recording_cuts.evaluate_cuts(folder, again, body, args.cut, args.every, overlays, _say)
+        return _told(args, rows, recording_cuts.table(rows))
+    rows = recording_suite.evaluate_recording(folder, again, body, args.every, overlays, _say)
+    return _told(args, rows, recording_suite.table(rows))
 
 
 def run_photographs(args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from refit_ros.detection.regions import crops, from_boxes, from_points, to_image, turned
+from refit_ros.detection.regions import beyond_edge, crops, from_boxes, from_points, to_image, turned
 from refit_ros.detection.tflite import TfliteNetwork
 from refit_ros.models.files import path_of
 
@@ -22,6 +22,7 @@ PERSON = 0.5  # a flag above this: this is a person
 MOST_AT_ONCE = 8  # crops in one call: more gain nothing and take memory
 _KERNEL = 9  # heatmap pixels around a landmark that refine it
 _LEAST_HEAT = 0.5
+_FEWEST = 6  # landmarks
 
 
 _TRUST = (-3.6, 5.3, 1.79)
@@ -53,6 +54,11 @@ class Landmarks:
         bias, by_heat, by_visibility = _TRUST
         return _sigmoid(bias + by_heat * self.heat + by_visibility * self.visibility)
 
+    @property
+    def clearness(self) -> np.ndarray:
+        """(N,) 0 .. 1: the heat of what is visible. Whoever hardly shows anything is not clear."""
+        return (self.heat * self.visibility).sum(1) / np.maximum(self.visibility.sum(1), _FEWEST)
+
     def __getitem__(self, chosen) -> Landmarks:
         """Some of the people, by a mask or indices (M,)."""
         return Landmarks(*(getattr(self, field.name)[chosen] for field in fields(self)))
@@ -83,9 +89,18 @@ class LandmarkNetwork:
         """Landmarks of the people in boxes (N, 4) of an image (H, W, 3) uint8 RGB.
 
         passes: a box says nothing of how a person leans or what is hidden, so that each further pass looks where the one
-        before has found the body; a region in which nobody is seen is kept.
+        before has found the body; a region in which nobody is seen is kept. A box that ends at the image's edge is looked
+        into in larger regions too, and what is seen most clearly is taken.
         """
-        return self.in_regions([image], [from_boxes(xyxy_px)], passes)[0]
+        xyxy_px = np.asarray(xyxy_px, np.float64).reshape(-1, 4)
+        height, width = image.shape[:2]
+        more = [beyond_edge(box, width, height) for box in xyxy_px]
+        regions = np.concatenate([from_boxes(xyxy_px), *more])
+        owner = np.concatenate([np.arange(len(xyxy_px)), *(np.full(len(each), index) for index, each in enumerate(more))])
+        found = self.in_regions([image], [regions], passes)[0]
+        clear = found.clearness
+        best = [max(np.flatnonzero(owner == index), key=clear.__getitem__) for index in range(len(xyxy_px))]
+        return found[np.array(best, int)]
 
     def in_turned_boxes(self, image: np.ndarray, xyxy_px: np.ndarray, turned_rad: np.ndarray) -> Landmarks:
         """As `in_boxes`, of people who are known to be turned in the image by so much (N,), clockwise, NaN: not known.
@@ -93,7 +108,7 @@ class LandmarkNetwork:
         Who is known needs one pass.
         """
         regions, known = from_boxes(xyxy_px), np.isfinite(turned_rad)
-        first = self.in_regions([image], [regions[~known]])[0]
+        first = self.in_boxes(image, xyxy_px[~known], passes=1)
         regions[~known] = np.where((first.flag > PERSON)[:, None], first.next_region, first.region)
         regions[known, 3] = turned_rad[known]
         return self.in_regions([image], [regions])[0]

@@ -12,6 +12,9 @@ import cv2
 import numpy as np
 
 WIDER = 1.25  # a region's side, by the diameter of the circle around the whole body
+AT_EDGE = (0.25, 0.05)  # of a box's longer side: one that ends nearer to the image's lower, side edge may go on behind it
+BELOW = (1.5, 2.2)  # sides of regions for who goes on below the image, by that of the box's own
+BESIDE = 1.15  # likewise for who goes on beside it
 
 
 def from_points(middle_px: np.ndarray, circle_px: np.ndarray) -> np.ndarray:
@@ -28,6 +31,26 @@ def from_boxes(xyxy_px: np.ndarray) -> np.ndarray:
     xyxy_px = np.asarray(xyxy_px, np.float64).reshape(-1, 4)
     size = (xyxy_px[:, 2:] - xyxy_px[:, :2]).max(1, initial=1.0)
     return np.column_stack([(xyxy_px[:, :2] + xyxy_px[:, 2:]) / 2, WIDER * size, np.zeros(len(xyxy_px))])
+
+
+def beyond_edge(xyxy_px: np.ndarray, width: int, height: int) -> np.ndarray:
+    """More regions (M, 4) for one box (4,) that ends at the image's edge: of a body that goes on behind it.
+
+    A landmark network squeezes the whole body into the region that it is given. Of 82 drawn people who were cut off below,
+    half were taken for people in the box's own region, and nearly all in the clearest of it and these; the landmarks' median
+    error fell from 6.0 to 2.7 % of their size (beside the image, 56 people: from 4.2 to 3.4 %).
+    """
+    left, top, right, bottom = (float(value) for value in xyxy_px)
+    longer = max(right - left, bottom - top, 1.0)
+    side, x, y = WIDER * longer, (left + right) / 2, (top + bottom) / 2
+    below, beside = (share * longer for share in AT_EDGE)
+    found = []
+    if bottom > height - below:
+        highest = top - (WIDER - 1) / 2 * longer
+        found += [(x, highest + share * side / 2, share * side, 0.0) for share in BELOW]
+    if (left < beside) != (right > width - beside):
+        found.append(((x + (0.0 if left < beside else width)) / 2, y, BESIDE * side, 0.0))
+    return np.array(found).reshape(-1, 4)
 
 
 def to_image(points: np.ndarray, regions: np.ndarray) -> np.ndarray:

@@ -74,7 +74,8 @@ def read_truth(folder: Path) -> Truth:
     """The limbs of the folder's only .trc. Raises InputError with a sentence."""
     files = sorted(folder.glob("*.trc"))
     if len(files) != 1:
-        raise InputError(f"{folder}: {len(files)} .trc files; a recording has one, with the joints in 3D")
+        other = " (C3D is not read: write the joints as TRC)" if any(folder.glob("*.[cC]3[dD]")) else ""
+        raise InputError(f"{folder}: {len(files)} .trc files; a recording has one, with the joints in 3D{other}")
     rows = [line.split("\t") for line in read_text(files[0], errors="replace").splitlines()]
     try:
         names = [name for name in rows[3][2:] if name]

@@ -79,6 +79,31 @@ class Run:
         return result
 
 
+@dataclass(frozen=True)
+class Recording:
+    """What the cameras saw at some moments, and another tool's joints."""
+
+    cameras: list[CameraFile]
+    truth: Truth
+    images: dict[str, dict[int, np.ndarray]]  # RGB, by the camera's name and the frame's number
+    numbers: list[int]  # of the frames that all cameras have
+
+
+def read_recording(folder: Path, every: int, say: Callable[[str], None] = lambda _: None) -> Recording:
+    """One frame in so many. Raises InputError with a sentence."""
+    cameras, truth = read_cameras(folder), read_truth(folder)
+    lost = [camera.calibration.name for camera in cameras if camera.world_from_camera is None]
+    if lost:
+        raise InputError(f"{folder}: camera '{lost[0]}' has no rotation and translation; `calibrate` finds them")
+    numbers = list(range(0, len(truth.points), every))
+    images = {camera.calibration.name: read_frames(camera.video, set(numbers)) for camera in cameras}
+    numbers = [number for number in numbers if all(number in each for each in images.values())]
+    if not numbers:
+        raise InputError(f"{folder}: no frame is in all videos")
+    cameras = [as_filmed(camera, images[camera.calibration.name][numbers[0]], say) for camera in cameras]
+    return Recording(cameras, truth, images, numbers)
+
+
 def evaluate_recording(
     folder: Path,
     make_estimator: Callable[[], object],
@@ -91,16 +116,8 @@ def evaluate_recording(
 
     make_estimator: gives a new one each time. every: one frame in so many. overlays: a folder for some images.
     """
-    cameras, truth = read_cameras(folder), read_truth(folder)
-    lost = [camera.calibration.name for camera in cameras if camera.world_from_camera is None]
-    if lost:
-        raise InputError(f"{folder}: camera '{lost[0]}' has no rotation and translation; `calibrate` finds them")
-    numbers = list(range(0, len(truth.points), every))
-    images = {camera.calibration.name: read_frames(camera.video, set(numbers)) for camera in cameras}
-    numbers = [number for number in numbers if all(number in each for each in images.values())]
-    if not numbers:
-        raise InputError(f"{folder}: no frame is in all videos")
-    cameras = [as_filmed(camera, images[camera.calibration.name][numbers[0]], say) for camera in cameras]
+    filmed = read_recording(folder, every, say)
+    cameras, truth, images, numbers = filmed.cameras, filmed.truth, filmed.images, filmed.numbers
     groups = [[camera] for camera in cameras]
     groups += [list(pair) for pair in combinations(cameras, 2)]
     groups += [cameras] if len(cameras) > 2 else []

@@ -9,7 +9,7 @@ import pytest
 
 from refit_ros.detection.blazepose import SIDE_PX, BlazePoseDetector, anchors, by_image, merged
 from refit_ros.detection.landmarks import COUNT, LandmarkNetwork, Landmarks, refined
-from refit_ros.detection.regions import crops, from_boxes, from_points, to_image, turned
+from refit_ros.detection.regions import beyond_edge, crops, from_boxes, from_points, to_image, turned
 
 HERE = Path(__file__).parent / "blazepose"
 needs_detector = pytest.mark.needs_models("pose_detection")
@@ -90,8 +90,23 @@ def test_a_box_gives_the_person_in_it_and_an_empty_wall_nobody(images):
     nose, left_shoulder, right_shoulder = person.place_px[0, [0, 11, 12]]
     assert 180 < nose[0] < 260 and 80 < nose[1] < 180 and left_shoulder[0] > nose[0] > right_shoulder[0]
     assert person.visibility[0, 25:].mean() < 0.5 < person.visibility[0, :13].min(), "knees and feet are not in the image"
+    assert left_shoulder[0] - right_shoulder[0] > 170, "the body goes on below the image, and was not squeezed into it"
+    assert (person.place_px[0, 23:25, 1] > 420).all(), "nor were its hips"
     wall = network.in_boxes(np.full((400, 400, 3), 127, np.uint8), np.array([[50.0, 50, 350, 350]]))
     assert wall.flag[0] < 0.5
+
+
+def test_a_box_at_the_images_edge_is_looked_into_beyond_it():
+    assert len(beyond_edge(np.array([100.0, 50, 200, 250]), 640, 480)) == 0, "all of them is in the image"
+    below = beyond_edge(np.array([100.0, 50, 200, 470]), 640, 480)
+    assert len(below) == 2 and np.allclose(below[:, 1] - below[:, 2] / 2, 50 - 0.125 * 420), "the head stays where it is"
+    assert (below[:, 1] + below[:, 2] / 2 > 480).all() and (below[:, 0] == 150).all()
+    for box, x in ([2.0, 50, 102, 250], 26.0), ([538.0, 50, 638, 250], (588 + 640) / 2):
+        beside = beyond_edge(np.array(box), 640, 480)
+        assert len(beside) == 1 and beside[0, 0] == x and beside[0, 1] == 150
+    assert len(beyond_edge(np.array([0.0, 50, 640, 250]), 640, 480)) == 0, (
+        "who fills the image's width may go on on either side"
+    )
 
 
 def test_regions_follow_a_turned_person():

@@ -1,5 +1,7 @@
 """A recording's files, good and bad, and what the suite makes of estimates whose errors are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,8 @@ from refit_ros.core.body import load_body
 from refit_ros.core.errors import InputError
 from refit_ros.core.joints import JOINT_INDEX
 from refit_ros.estimation.types import People, Person, PersonView
+from refit_ros.evaluation.recording_cuts import evaluate_cuts
+from refit_ros.evaluation.recording_cuts import table as cuts_table
 from refit_ros.evaluation.recording_files import LIMBS, read_cameras, read_truth
 from refit_ros.evaluation.recording_suite import evaluate_recording, table
 
@@ -136,3 +140,49 @@ def test_a_video_that_lacks_a_few_columns_is_taken_as_cut(tmp_path, width, fits)
     else:
         with pytest.raises(InputError, match="was scaled or is another camera's"):
             evaluate_recording(tmp_path, lambda: Estimates(0.02), load_body(), 1)
+
+
+class Cut:
+    """Publishes the true person, 2 px to the right in the only view's image, whose size it keeps."""
+
+    def __init__(self, sizes, sigma_m=0.05):
+        self.sizes, self.sigma_m, self.beside = sizes, sigma_m, Estimates(sigma_m)
+
+    def estimate(self, views):
+        self.sizes.append([view.image.shape[:2] for view in views])
+        frame = round(views[0].stamp_s * 60)
+        right = views[0].fixed_from_camera[:3, 0] * (0.04 if len(views) == 1 else 0.0)
+        one = self.beside._person(1, places(frame) + right, views)
+        shown = views[0].calibration.sees(
+            (one.joints - views[0].fixed_from_camera[:3, 3]) @ views[0].fixed_from_camera[:3, :3]
+        )
+        return People(views[0].stamp_s, (replace(one, joint_in_image=shown),), ("",))
+
+
+def test_joints_in_c3d_are_refused_with_what_to_do(tmp_path):
+    write(tmp_path, 1)
+    (tmp_path / "joints.trc").rename(tmp_path / "joints.C3D")
+    with pytest.raises(InputError, match=r"C3D is not read: write the joints as TRC"):
+        read_truth(tmp_path)
+
+
+@pytest.mark.parametrize("cut", ["none", "knees", "side"])
+def test_people_are_cut_where_the_truth_says(tmp_path, cut):
+    write(tmp_path)
+    sizes = []
+    one, together = evaluate_cuts(tmp_path, lambda: Cut(sizes), load_body(), cut, every=1, overlays=tmp_path)
+    assert one["cameras"] == "one" and one["shown"] == 2 * FRAMES and together["shown"] == FRAMES
+    assert one["published_share"] == 1.0 and one["others"] == 0 and one["in_image_right"] > 0.7
+    assert one["within_1_sigma_seen"] == 1.0 and one["stddev_seen_mm"] == 50.0 and 0 < one["median_box"] < 0.1
+    assert together["median_box"] < 1e-6 and together["pa_seen_mm"] < 0.01
+    heights, widths = ({size[axis] for each in sizes for size in each} for axis in (0, 1))
+    assert ("within_1_sigma_unseen" in one) == (cut != "none"), "a joint that no image shows is not counted with the others"
+    assert (heights == {48}) == (cut != "knees") and (widths == {64}) == (cut != "side")
+    assert f"| {cut} | all | {FRAMES} | 100% | 0 | 0.0% |" in cuts_table([one, together])
+    assert list(tmp_path.glob(f"{cut}_cam_1_*.jpg"))
+
+
+def test_an_unknown_cut_is_told(tmp_path):
+    write(tmp_path, 1)
+    with pytest.raises(InputError, match="choose from none, knees, waist, side"):
+        evaluate_cuts(tmp_path, lambda: Estimates(1.0), load_body(), "neck")
