@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -177,9 +178,10 @@ class Calibration:
         raw = self.project(points)
         inside = (raw >= -0.5).all(-1) & (raw[..., 0] < self.width_px - 0.5) & (raw[..., 1] < self.height_px - 0.5)
         if self.distorted:  # polynomials fold points far outside back into the image
-            inside &= np.hypot(*np.moveaxis(_onto_plane(points), -1, 0)) <= 1.05 * self._widest_plane_radius()
+            inside &= np.hypot(*np.moveaxis(_onto_plane(points), -1, 0)) <= 1.05 * self._widest_plane_radius
         return inside & (points[..., 2] > 0.05)
 
+    @cached_property
     def _widest_plane_radius(self) -> float:
         w, h = self.width_px - 1.0, self.height_px - 1.0
         border = np.array([[0, 0], [w, 0], [0, h], [w, h], [w / 2, 0], [w / 2, h], [0, h / 2], [w, h / 2]])

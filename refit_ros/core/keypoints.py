@@ -184,7 +184,7 @@ def square_of_landmarks(px: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]
 
 def crops_without_images(center_px: Tensor, side_px: Tensor, focal_px: Tensor, principal_px: Tensor) -> Crops:
     """Crops of which only the geometry is known; arguments as in `Crops`."""
-    return Crops(center_px.new_zeros(len(center_px), 3, 0, 0), center_px, side_px, focal_px, principal_px)
+    return Crops(center_px.new_zeros(center_px.shape[0], 3, 0, 0), center_px, side_px, focal_px, principal_px)
 
 
 LANDMARKS = NetworkConfig(backbone="keypoints", image_size=256, markers=len(LANDMARK_NAMES), window_features=12)

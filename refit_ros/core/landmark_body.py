@@ -72,13 +72,13 @@ class LandmarkBody(nn.Module):
     @in_float32
     def posed(self, betas: Tensor, rotmats: Tensor, transl: Tensor | None = None) -> PosedLandmarks:
         """betas (B, 10), rotmats (B, 24, 3, 3), transl (B, 3) m."""
-        count, turns = len(betas), rotmats.permute(2, 3, 1, 0)
+        turns = rotmats.permute(2, 3, 1, 0)
         rest = self._rest(betas)
         world, joints = _chain(turns, rest)
         moved = joints - _carried(world, rest)
         blended = self.point_weights @ torch.cat((world.flatten(0, 1), moved))  # (12, M, B)
         identity = torch.eye(3, dtype=rotmats.dtype, device=rotmats.device)
-        feature = (rotmats[:, 1:] - identity).reshape(count, -1)
+        feature = (rotmats[:, 1:] - identity).flatten(1)
         points = (self.point_shapes @ betas.T + self.point_poses @ feature.T).unflatten(0, (-1, 3)).transpose(0, 1)
         points = points + self.point_template.T[..., None]  # (3, M, B)
         points = _carried(blended[:9].unflatten(0, (3, 3)), points) + blended[9:]

@@ -49,7 +49,7 @@ class Traced(Generic[Kind]):
                 except RuntimeError as error:
                     found = self._compute(kind, tensors)  # what was given may be at fault; then this says so
                     self._cannot = True
-                    log.warning("goes on without recordings, slower: %s", str(error).strip().splitlines()[-1])
+                    log.warning("goes on without recordings, slower: %s", str(error).strip().splitlines()[0])
                     return found
                 self._traces[kind] = trace
         return trace(*tensors)

@@ -102,16 +102,22 @@ class LandmarkNetwork:
         best = [max(np.flatnonzero(owner == index), key=clear.__getitem__) for index in range(len(xyxy_px))]
         return found[np.array(best, int)]
 
-    def in_turned_boxes(self, image: np.ndarray, xyxy_px: np.ndarray, turned_rad: np.ndarray) -> Landmarks:
-        """As `in_boxes`, of people who are known to be turned in the image by so much (N,), clockwise, NaN: not known.
+    def in_turned_boxes(
+        self, images: Sequence[np.ndarray], xyxy_px: Sequence[np.ndarray], turned_rad: Sequence[np.ndarray]
+    ) -> list[Landmarks]:
+        """As `in_boxes`, for boxes (N_i, 4) in each image, of people who are known to be turned in it by so much (N_i,),
+        clockwise, NaN: not known.
 
-        Who is known needs one pass.
+        Who is known needs one pass; all images' go through the network together.
         """
-        regions, known = from_boxes(xyxy_px), np.isfinite(turned_rad)
-        first = self.in_boxes(image, xyxy_px[~known], passes=1)
-        regions[~known] = np.where((first.flag > PERSON)[:, None], first.next_region, first.region)
-        regions[known, 3] = turned_rad[known]
-        return self.in_regions([image], [regions])[0]
+        regions = [from_boxes(boxes) for boxes in xyxy_px]
+        for image, boxes, own, turns in zip(images, xyxy_px, regions, turned_rad):
+            known = np.isfinite(turns)
+            own[known, 3] = turns[known]
+            if not known.all():
+                first = self.in_boxes(image, boxes[~known], passes=1)
+                own[~known] = np.where((first.flag > PERSON)[:, None], first.next_region, first.region)
+        return self.in_regions(images, regions)
 
     def in_regions(self, images: Sequence[np.ndarray], regions: Sequence[np.ndarray], passes: int = 1) -> list[Landmarks]:
         """Landmarks for the regions (N_i, 4) of each image; all images' together in few calls."""
@@ -168,21 +174,25 @@ def refined(share: np.ndarray, heat: np.ndarray) -> np.ndarray:
     Where the heat is nowhere above a half they stay.
     """
     height, width = heat.shape[1:3]
-    reach = _KERNEL // 2
-    better = share.copy()
-    pixel = np.floor(share * [width, height])
+    around = np.arange(-(_KERNEL // 2), _KERNEL // 2 + 1)
+    # What is no number or far outside is beyond every kernel's reach.
+    pixel = np.floor(np.clip(np.nan_to_num(share, nan=-1.0), -1, 2) * [width, height]).astype(int)
     inside = ((pixel >= 0) & (pixel < [width, height])).all(-1)
-    for person, landmark in zip(*np.nonzero(inside)):
-        column, row = pixel[person, landmark].astype(int)
-        left, top = max(0, column - reach), max(0, row - reach)
-        around = _sigmoid(heat[person, top : row + reach + 1, left : column + reach + 1, landmark].astype(np.float64))
-        if around.max() >= _LEAST_HEAT:
-            total = around.sum()
-            better[person, landmark] = [
-                (around.sum(0) @ np.arange(left, left + around.shape[1])) / total / width,
-                (around.sum(1) @ np.arange(top, top + around.shape[0])) / total / height,
-            ]
-    return better
+    columns, rows = pixel[..., :1] + around, pixel[..., 1:] + around  # (N, K, _KERNEL)
+    people, landmarks = np.ogrid[: heat.shape[0], : heat.shape[3]]
+    window = heat[
+        people[..., None, None],
+        rows.clip(0, height - 1)[..., None],
+        columns.clip(0, width - 1)[..., None, :],
+        landmarks[..., None, None],
+    ]
+    counts = ((rows >= 0) & (rows < height))[..., None] & ((columns >= 0) & (columns < width))[..., None, :]
+    weight = _sigmoid(window.astype(np.float64)) * counts  # (N, K, rows, columns)
+    total = np.maximum(weight.sum((2, 3)), 1e-12)
+    x = (weight.sum(2) * columns).sum(-1) / total / width
+    y = (weight.sum(3) * rows).sum(-1) / total / height
+    sure = inside & (weight.max((2, 3)) >= _LEAST_HEAT)
+    return np.where(sure[..., None], np.stack([x, y], -1), share)
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:

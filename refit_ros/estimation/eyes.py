@@ -112,7 +112,7 @@ class FeatureEyes(LocalEyes):
 class LandmarkSource(Protocol):
     """Finds 33 landmarks of the people in boxes (N, 4) px of an image; see `detection.landmarks.LandmarkNetwork`.
 
-    It may have `in_turned_boxes` too, and is then told how people are turned who are known.
+    It may have `in_turned_boxes` too: then it is asked of all images at once, and told how people are turned who are known.
     """
 
     def in_boxes(self, image: np.ndarray, xyxy_px: np.ndarray) -> Landmarks: ...
@@ -128,17 +128,16 @@ class LandmarkEyes(LocalEyes):
     def _closer(
         self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], boxes: Mapping[int, Boxes]
     ) -> dict[int, ViewEvidence]:
-        seen = {}
-        for index, one in wanted.items():
-            found = None
-            if len(one.regions_px):
-                found = self._look(_image(cameras[index]), one)
-                found = as_sent(with_trust(found[different_people(found)]))
-            seen[index] = ViewEvidence(boxes.get(index), landmarks=found)
-        return seen
+        asked = [index for index, one in wanted.items() if len(one.regions_px)]
+        found = dict(zip(asked, self._look([_image(cameras[index]) for index in asked], [wanted[index] for index in asked])))
+        landmarks = {index: as_sent(with_trust(one[different_people(one)])) for index, one in found.items()}
+        return {index: ViewEvidence(boxes.get(index), landmarks=landmarks.get(index)) for index in wanted}
 
-    def _look(self, image: np.ndarray, wanted: Expectation) -> Landmarks:
+    def _look(self, images: Sequence[np.ndarray], wanted: Sequence[Expectation]) -> list[Landmarks]:
+        if not images:
+            return []
         in_turned_boxes = getattr(self._landmarks, "in_turned_boxes", None)
-        if in_turned_boxes is None or not len(wanted.turned_rad):
-            return self._landmarks.in_boxes(image, wanted.regions_px)
-        return in_turned_boxes(image, wanted.regions_px, wanted.turned_rad)
+        if in_turned_boxes is None:
+            return [self._landmarks.in_boxes(image, one.regions_px) for image, one in zip(images, wanted)]
+        turns = [one.turned_rad if len(one.turned_rad) else np.full(len(one.regions_px), np.nan) for one in wanted]
+        return in_turned_boxes(images, [one.regions_px for one in wanted], turns)

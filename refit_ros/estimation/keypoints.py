@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ from refit_ros.core.keypoints import (
     square_of_landmarks,
 )
 from refit_ros.core.landmarks import LANDMARK_NAMES, layout_indices
-from refit_ros.core.types import Crops, Estimate, Views
+from refit_ros.core.traces import Traced
+from refit_ros.core.types import Crops, Views
 from refit_ros.estimation.fuse import fuse
 
 GUESSED_WEIGHT = 0.03  # of a landmark that is not seen, at the network's own place for it, when a person is put somewhere
@@ -57,8 +59,9 @@ class KeypointSolver:
     """Fits people from sightings; all of one call in one batch."""
 
     def __init__(self, network: KeypointRefit) -> None:
-        self.network = network.eval()
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)  # a recording holds no gradients
         self.device = network.init_pose.device
+        self._run = Traced(self._fit) if self.device.type == "cpu" else self._fit
 
     @torch.inference_mode()
     def fit(
@@ -79,40 +82,70 @@ class KeypointSolver:
         evidence = _joined(KeypointEvidence, [one.evidence for one in seen])
         person = torch.arange(len(seen)).repeat_interleave(torch.tensor([len(one.cameras) for one in seen]))
         views = Views(person, torch.cat([one.poses[..., :3] for one in seen]).float())
-        known = None if betas is None else torch.as_tensor(betas, dtype=torch.float32)[person].to(self.device)
-        crops = crops.to(self.device)
-        estimate = self.network.fit(
-            evidence.to(self.device), crops, views.to(self.device), known, iterations=iterations
-        ).estimate
-        landmarks_m, _ = self.network.landmark_body(estimate.betas, estimate.rotmats, estimate.transl)
-        guessed_px = project(landmarks_m, crops.focal_px, crops.principal_px).double().cpu().numpy()
-        rows = np.split(np.arange(len(person)), np.cumsum([len(one.cameras) for one in seen])[:-1])
-        return [self._placed(one, estimate, guessed_px[own], own) for one, own in zip(seen, rows)]
+        known = None if betas is None else torch.as_tensor(betas, dtype=torch.float32)[person]
+        first = np.cumsum([0, *(len(one.cameras) for one in seen)])
+        tensors = [*_fields(evidence), crops.center_px, crops.side_px, crops.focal_px, crops.principal_px, *_fields(views)]
+        tensors += [torch.from_numpy(first[:-1]), torch.stack([one.poses[0, :, :3].mT for one in seen]).float()]
+        tensors += [] if known is None else [known]
+        iterations = self.network.config.iterations if iterations is None else iterations
+        values = self._run((known is not None, iterations), tuple(tensor.to(self.device) for tensor in tensors))
+        found = _Found(*(value.double().cpu().numpy() for value in values))
+        own = [slice(begin, end) for begin, end in zip(first[:-1], first[1:])]
+        return [_placed(one, found, number, rows) for number, (one, rows) in enumerate(zip(seen, own))]
 
-    def _placed(self, seen: _Seen, estimate: Estimate, guessed_px: np.ndarray, own: np.ndarray) -> KeypointBody:
-        """The body that all views share, put where their landmarks want it."""
-        first = int(own[0])
-        rotmats = estimate.rotmats[first : first + 1].clone()
-        world_from_camera = seen.poses[0, :, :3].mT.to(rotmats)
-        rotmats[:, 0] = world_from_camera @ rotmats[:, 0]
-        landmarks_m, joints_m = self.network.landmark_body(estimate.betas[first : first + 1], rotmats)
-        visible = seen.visibility.numpy()
-        weight = np.maximum(visible**2, GUESSED_WEIGHT)
-        sure = (visible > 0.3)[..., None]
-        wanted_px = np.where(sure, seen.place_px.numpy(), guessed_px)
-        fused = fuse(landmarks_m[0].double().cpu().numpy(), list(wanted_px), seen.cameras, joint_weights=weight)
-        half = seen.crops.side_px.numpy()[:, None] / 2
-        center = seen.crops.center_px.numpy()
-        return KeypointBody(
-            betas=estimate.betas[first].double().cpu().numpy(),
-            rotmats=rotmats[0].double().cpu().numpy(),
-            transl=fused.transl,
-            joints=joints_m[0].double().cpu().numpy() + fused.transl,
-            landmarks=landmarks_m[0].double().cpu().numpy() + fused.transl,
-            weak_perspective=estimate.weak_perspective[own].double().cpu().numpy(),
-            residual_px=fused.residual_px,
-            box_px=np.concatenate([center - half, center + half], axis=1),
-        )
+    def _fit(self, kind: tuple[bool, int], tensors: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """-> the fields of `_Found`. The count of people and sightings is read from the tensors' shapes (`Traced`)."""
+        has_betas, iterations = kind
+        rest = iter(tensors)
+        evidence = KeypointEvidence(*(next(rest) for _ in fields(KeypointEvidence)))
+        crops = crops_without_images(*(next(rest) for _ in range(4)))
+        views = Views(*(next(rest) for _ in fields(Views)))
+        first, world_from_camera = next(rest), next(rest)
+        betas = next(rest) if has_betas else None
+        estimate = self.network.fit(evidence, crops, views, betas, iterations=iterations).estimate
+        landmarks_m, _ = self.network.landmark_body(estimate.betas, estimate.rotmats, estimate.transl)
+        guessed_px = project(landmarks_m, crops.focal_px, crops.principal_px)
+        shape, rotmats = estimate.betas[first], estimate.rotmats[first]
+        rotmats = torch.cat((world_from_camera[:, None] @ rotmats[:, :1], rotmats[:, 1:]), dim=1)
+        landmarks_m, joints_m = self.network.landmark_body(shape, rotmats)
+        return shape, rotmats, joints_m, landmarks_m, estimate.weak_perspective, guessed_px
+
+
+class _Found(NamedTuple):
+    """Of P people in N sightings, as numpy in double: shape, pose and place in the fixed frame but for a translation."""
+
+    betas: np.ndarray  # (P, 10)
+    rotmats: np.ndarray  # (P, 24, 3, 3)
+    joints_m: np.ndarray  # (P, 24, 3)
+    landmarks_m: np.ndarray  # (P, K, 3)
+    weak_perspective: np.ndarray  # (N, 3)
+    guessed_px: np.ndarray  # (N, K, 2) in the square-pixel image
+
+
+def _placed(seen: _Seen, found: _Found, number: int, own: slice) -> KeypointBody:
+    """The body that all views share, put where their landmarks want it."""
+    visible = seen.visibility.numpy()
+    weight = np.maximum(visible**2, GUESSED_WEIGHT)
+    sure = (visible > 0.3)[..., None]
+    wanted_px = np.where(sure, seen.place_px.numpy(), found.guessed_px[own])
+    fused = fuse(found.landmarks_m[number], list(wanted_px), seen.cameras, joint_weights=weight)
+    half = seen.crops.side_px.numpy()[:, None] / 2
+    center = seen.crops.center_px.numpy()
+    return KeypointBody(
+        betas=found.betas[number],
+        rotmats=found.rotmats[number],
+        transl=fused.transl,
+        joints=found.joints_m[number] + fused.transl,
+        landmarks=found.landmarks_m[number] + fused.transl,
+        weak_perspective=found.weak_perspective[own],
+        residual_px=fused.residual_px,
+        box_px=np.concatenate([center - half, center + half], axis=1),
+    )
+
+
+def _fields(values) -> list[torch.Tensor]:
+    """Of a dataclass of tensors."""
+    return [getattr(values, field.name) for field in fields(values)]
 
 
 class _Seen:

@@ -132,9 +132,9 @@ class Watching:
         px = self._px(self.cameras[number], place)
         return np.concatenate([px.min(0) - 10, px.max(0) + 10])
 
-    def in_turned_boxes(self, image, xyxy_px, turned_rad):
-        self.turned_rad += turned_rad.tolist()
-        return self.in_boxes(image, xyxy_px)
+    def in_turned_boxes(self, images, xyxy_px, turned_rad):
+        self.turned_rad += np.concatenate(turned_rad).tolist()
+        return [self.in_boxes(*each) for each in zip(images, xyxy_px)]
 
     def in_boxes(self, image, xyxy_px):
         camera = self.cameras[int(image[0, 0, 0])]

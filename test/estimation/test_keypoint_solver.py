@@ -59,6 +59,13 @@ class Truth:
         return Fit(estimate, (estimate,))
 
 
+def asked_for(network, sightings):
+    """The evidence that the solver's copy of the network was given."""
+    solver = KeypointSolver(network)
+    solver.fit([sightings])
+    return solver.network.fit.__self__.asked
+
+
 @pytest.mark.parametrize("cameras", [1, 2, 3])
 @pytest.mark.parametrize("layout", ["blazepose", "coco", "halpe"])
 def test_a_body_comes_to_stand_where_its_landmarks_are(cameras, layout):
@@ -73,8 +80,7 @@ def test_a_body_comes_to_stand_where_its_landmarks_are(cameras, layout):
 
 def test_evidence_is_what_was_seen_and_nothing_else():
     truth = Truth(3, "coco")
-    KeypointSolver(truth.network).fit([truth.sightings])
-    evidence, absent = truth.asked, np.setdiff1d(np.arange(LANDMARKS.markers), truth.which)
+    evidence, absent = asked_for(truth.network, truth.sightings), np.setdiff1d(np.arange(LANDMARKS.markers), truth.which)
     assert (evidence.visibility[:, truth.which] == 1).all() and (evidence.visibility[:, absent] == 0).all()
     turned = torch.from_numpy(np.stack([camera.rotation for camera in truth.cameras])).float()
     offset_m = about_hips(torch.from_numpy(truth.landmarks).float()) @ turned.mT
@@ -99,9 +105,9 @@ def test_places_in_3d_of_one_image_are_turned_onto_the_ray():
     truth = Truth(1)
     offset_m = np.zeros((33, 3))
     offset_m[:, 2] = 1.0
-    KeypointSolver(truth.network).fit([[dataclasses.replace(truth.sightings[0], offset_m=offset_m)]])
-    assert torch.allclose(truth.asked.offset_m[0, :33].norm(dim=-1), torch.ones(33), atol=1e-5)
-    assert torch.allclose(truth.asked.quality[0, :33], torch.full((33,), 0.4))
+    asked = asked_for(truth.network, [dataclasses.replace(truth.sightings[0], offset_m=offset_m)])
+    assert torch.allclose(asked.offset_m[0, :33].norm(dim=-1), torch.ones(33), atol=1e-5)
+    assert torch.allclose(asked.quality[0, :33], torch.full((33,), 0.4))
 
 
 def test_several_people_with_different_numbers_of_cameras_are_one_batch():
