@@ -4,6 +4,7 @@ their own, over real topics, and a listener. The demo and the benchmark of the n
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -87,8 +88,22 @@ class Answer:
 
 
 def own_domain_id() -> int:
-    """A ROS domain that nobody else on this machine is likely to use, below the limit of 101 of DDS's port numbers."""
-    return 40 + os.getpid() % 60
+    """A ROS domain that nobody on this machine uses, below the limit of 101 of DDS's port numbers.
+
+    Whoever is in a domain first has taken the port of its participant 0 (DDSI-RTPS 9.6.1.1: 7400 + 250 d + 10). Two who ask
+    at the same moment begin at different ones.
+    """
+    candidates = [40 + (os.getpid() + step) % 60 for step in range(60)]
+    return next((domain_id for domain_id in candidates if _is_free(7410 + 250 * domain_id)), candidates[0])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+        return True
 
 
 def environment_for(setup: Setup) -> dict[str, str]:
