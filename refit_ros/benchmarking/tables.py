@@ -23,7 +23,7 @@ def tables_of(result: dict) -> str:
         "",
     ]
     suites = {"model": _model, "scale": _scale, "node": _node, "load": _load, "profile": _profile, "soak": _soak}
-    suites |= {"hosts": _hosts, "fusion": _scale}
+    suites |= {"hosts": _hosts, "fusion": _scale, "split": _node}
     make = suites[result["suite"]]
     return "\n".join(lines + make(result["results"])) + "\n"
 

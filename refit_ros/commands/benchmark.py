@@ -14,14 +14,15 @@ from refit_ros.commands.common import positive_float, positive_int
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--suite",
-        choices=("model", "scale", "node", "profile", "load", "soak", "hosts", "fusion"),
+        choices=("model", "scale", "node", "profile", "load", "soak", "hosts", "fusion", "split"),
         default="model",
         help="model: the network alone; scale: growth with people, cameras and image size; "
         "node: the running node, image in, message out; profile: where that node's time goes; "
         "load: the network beside busy programs, by number of threads; soak: the node for --minutes with everything that "
         "may happen, and whether its memory, threads or latency grow (ends with 1 where they do); "
         "hosts: edges and fusion over a network of namespaces that loses, delays and limits (Linux, root); "
-        "fusion: what edges and the fusion of them cost, by number of cameras and people",
+        "fusion: what edges and the fusion of them cost, by number of cameras and people; "
+        "split: what running the node as edge and fusion adds to the latency on one host",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
@@ -148,6 +149,10 @@ def _measure(args: argparse.Namespace, device, say, keep) -> dict:
         from refit_ros.benchmarking.fusion_suite import run_fusion_suite
 
         return run_fusion_suite(args.rounds, say)
+    if args.suite == "split":
+        from refit_ros.benchmarking.split_suite import run_split_suite
+
+        return run_split_suite(device, args.seconds, say)
     from refit_ros.benchmarking.node_suite import run_node_suite
 
     return run_node_suite(device, args.rounds, args.seconds, say)

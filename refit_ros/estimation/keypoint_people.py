@@ -10,7 +10,7 @@ from refit_ros.camera.geometry import along_the_tree, around, axis_angle_from_ma
 from refit_ros.camera.views import Camera
 from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.core.landmarks import LANDMARK_INDEX
-from refit_ros.detection.landmarks import PERSON, Landmarks
+from refit_ros.detection.landmarks import COUNT, PERSON, Landmarks
 from refit_ros.estimation.keypoints import KeypointBody
 from refit_ros.estimation.types import Person, PersonView
 
@@ -80,7 +80,7 @@ def seen_box(found: Landmarks) -> np.ndarray:
 
 def _stddev_m(body: KeypointBody, visibility: np.ndarray, cameras: Sequence[Camera]) -> np.ndarray:
     """(24,) one sigma. visibility (V, 33)."""
-    views = np.stack([_joints_seen(each) for each in visibility]).sum(0)
+    views = _joints_seen(visibility).sum(0)
     one = np.where(views > 0, *ONE_CAMERA_M)
     if len(cameras) == 1:
         distance_m = float(np.linalg.norm(body.joints[0] - cameras[0].fixed_from_camera[:3, 3]))
@@ -89,11 +89,19 @@ def _stddev_m(body: KeypointBody, visibility: np.ndarray, cameras: Sequence[Came
 
 
 def _joints_seen(visibility: np.ndarray) -> np.ndarray:
-    """(24,) bool from the visibility of BlazePose's landmarks."""
-    seen = []
-    for name in JOINT_NAMES:
+    """(V, 24) bool from the visibility (V, 33) of BlazePose's landmarks."""
+    return visibility @ _SHARES > SEEN
+
+
+def _shares() -> np.ndarray:
+    """(33, 24) of each joint's visibility that each landmark's makes."""
+    shares = np.zeros((COUNT, len(JOINT_NAMES)))
+    for joint, name in enumerate(JOINT_NAMES):
         side, _, part = name.rpartition("_")
         landmark = f"{side}_{_NEAREST_LANDMARK.get(part, part)}" if side else "nose"
         names = (landmark,) if side or name in ("head", "neck") else _TRUNK
-        seen.append(np.mean([visibility[LANDMARK_INDEX[each]] for each in names]) > SEEN)
-    return np.array(seen)
+        shares[[LANDMARK_INDEX[each] for each in names], joint] = 1 / len(names)
+    return shares
+
+
+_SHARES = _shares()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -27,6 +28,7 @@ NEAREST_M = 0.2
 LONGEST_S = 0.5  # for which a velocity is believed
 NOISE = (0.12, 0.06)  # sigma of an expected landmark, of the size in the image: of a body that one camera, that several saw
 _OTHER_SIDE = list(MIRRORED_LANDMARKS[:COUNT])
+_OTHER_LANDMARKS = [_OTHER_SIDE[index] for index in _LANDMARKS]
 
 
 @dataclass
@@ -70,12 +72,12 @@ class Expected:
     px: np.ndarray  # (33, 2) BlazePose's landmarks, raw image
     sigma_px: float  # how far a landmark may be from there
 
-    @property
+    @cached_property
     def size_px(self) -> float:
         box = around(self.px[_LANDMARKS])
         return float(max((box[2:] - box[:2]).max(), 8.0))
 
-    @property
+    @cached_property
     def extent(self) -> np.ndarray:
         """(4,) px"""
         return around(self.px)
@@ -92,7 +94,7 @@ class Expected:
         right, down = self.px[_SHOULDERS].mean(0) - self._hips
         return float(np.arctan2(right, -down))
 
-    @property
+    @cached_property
     def _hips(self) -> np.ndarray:
         return self.px[_HIPS].mean(0)
 
@@ -100,11 +102,16 @@ class Expected:
         """(33,) 0 .. 1: how far landmarks (33, 2) px are believed beside what was expected, as Student's t weighs them."""
         return belief(((place_px - self.px) ** 2).sum(1) / self.sigma_px**2)
 
-    def off(self, found: Landmarks) -> np.ndarray:
-        """(N,) of landmarks of N people: mean distance of the limbs from here, of the size in the image."""
-        weight = found.visibility[:, _LANDMARKS]
-        apart = np.linalg.norm(found.place_px[:, _LANDMARKS] - self.px[_LANDMARKS], axis=2)
-        return (weight * apart).sum(1) / np.maximum(weight.sum(1), 1e-6) / self.size_px
+
+def _off(found: Landmarks, expected: Sequence[Expected], exchanged: bool) -> np.ndarray:
+    """(N, E) of landmarks of N people, their left taken for right where `exchanged`: mean distance of the limbs from where
+    each of E is expected, of the size in the image."""
+    own = _OTHER_LANDMARKS if exchanged else _LANDMARKS
+    weight = found.visibility[:, None, own]
+    there = np.stack([each.px[_LANDMARKS] for each in expected])
+    apart = np.linalg.norm(found.place_px[:, None, own] - there, axis=3)
+    size_px = np.array([each.size_px for each in expected])
+    return (weight * apart).sum(2) / np.maximum(weight.sum(2), 1e-6) / size_px
 
 
 def sides_exchanged(found: Landmarks) -> Landmarks:
@@ -129,9 +136,9 @@ class Seen:
         """The same, each landmark believed as far as what was expected allows, on the side where it was expected."""
         if expected is None:
             return self
-        other = sides_exchanged(self.found)
-        exchanged = bool(expected.off(other)[0] < expected.off(self.found)[0])
-        found = other if exchanged else self.found
+        off, other_off = (_off(self.found, [expected], exchanged)[0, 0] for exchanged in (False, True))
+        exchanged = bool(other_off < off)
+        found = sides_exchanged(self.found) if exchanged else self.found
         return replace(self, found=found, believed=expected.belief(found.place_px[0]), exchanged=exchanged)
 
     @property
@@ -154,8 +161,9 @@ def expect(someone: Followed, camera: Camera, stamp_s: float, config: TrackerCon
 def assign(found: Landmarks, expected: Sequence[Expected | None]) -> dict[int, int]:
     """Landmarks (N people) -> index of the expected person each of them is; those who are nobody's are missing."""
     cost = np.full((len(found), len(expected)), 10.0)
-    for column, each in enumerate(expected):
-        if each is not None and len(found):
-            cost[:, column] = np.minimum(each.off(found), each.off(sides_exchanged(found)))
+    there = [column for column, each in enumerate(expected) if each is not None]
+    if there and len(found):
+        known = [expected[column] for column in there]
+        cost[:, there] = np.minimum(_off(found, known, False), _off(found, known, True))
     rows, columns = linear_sum_assignment(cost)
     return {int(row): int(column) for row, column in zip(rows, columns) if cost[row, column] < FAR}

@@ -40,12 +40,13 @@ class Setup:
     seconds: float  # measured, after the first message
     log_folder: Path  # each program's output
     camera_options: Mapping[str, object]  # parameters of the synthetic cameras
-    node_parameters: Mapping[str, object]  # parameters of the refit node
+    node_parameters: Mapping[str, object]  # parameters of the refit node, or of its parts
     domain_id: int  # ROS_DOMAIN_ID
     start_patience_s: float = 300.0  # for the first message; the first run ever compiles, and machines are busy
     settle_s: float = 1.0  # after the first message, before anything is counted
     overlays_at: tuple[float, ...] = ()  # fractions of the time at which images are taken
     environment: Mapping[str, str] = field(default_factory=dict)
+    programs: Mapping[str, str] = field(default_factory=lambda: {NODE: "node"})  # command of NODE, and of what it needs
     beside_node: Callable[[int], AbstractContextManager] = nullcontext  # of its process id; around the time that counts
 
 
@@ -176,11 +177,12 @@ def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str]
     children.start(CAMERAS, ["synthetic_cameras", "--ros-args", *as_arguments(setup.camera_options)])
     _await("first images", lambda: bool(monitor.heard.truth), setup, children, monitor, progress)
     # Only now: the node's start is measured, and it would share the cores with the rendering.
-    children.start(NODE, ["node", "--ros-args", *as_arguments({"cameras": names, **setup.node_parameters})])
+    for name, command in setup.programs.items():
+        children.start(name, [command, "--ros-args", *as_arguments({"cameras": names, **setup.node_parameters})])
     start_s = _await("first message on /human/smpl", lambda: bool(monitor.heard.smpl), setup, children, monitor, progress)
     monitor.listen(setup.settle_s)
     monitor.forget()
-    cpu_before_s = {name: children.cpu_s(name) for name in (NODE, CAMERAS)}
+    cpu_before_s = {name: children.cpu_s(name) for name in (*setup.programs, CAMERAS)}
     own_before_s, all_before_s = time.process_time(), machine_used_s()
     began_s = time.monotonic()
     with setup.beside_node(children.process_id(NODE)):
@@ -197,7 +199,7 @@ def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str]
         frames_in,
         start_s=start_s,
         seconds=seconds,
-        node_cpu_s=cpu_s[NODE],
+        node_cpu_s=sum(cpu_s[name] for name in setup.programs),
         cameras_cpu_s=cpu_s[CAMERAS],
         overlays=tuple(overlays),
         others_share=others,
