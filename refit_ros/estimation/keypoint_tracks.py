@@ -161,9 +161,9 @@ def expect(someone: Followed, camera: Camera, stamp_s: float, config: TrackerCon
 def assign(found: Landmarks, expected: Sequence[Expected | None]) -> dict[int, int]:
     """Landmarks (N people) -> index of the expected person each of them is; those who are nobody's are missing."""
     cost = np.full((len(found), len(expected)), 10.0)
-    there = [column for column, each in enumerate(expected) if each is not None]
+    there = {column: each for column, each in enumerate(expected) if each is not None}
     if there and len(found):
-        known = [expected[column] for column in there]
-        cost[:, there] = np.minimum(_off(found, known, False), _off(found, known, True))
+        known = list(there.values())
+        cost[:, list(there)] = np.minimum(_off(found, known, False), _off(found, known, True))
     rows, columns = linear_sum_assignment(cost)
     return {int(row): int(column) for row, column in zip(rows, columns) if cost[row, column] < FAR}
