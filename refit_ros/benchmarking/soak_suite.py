@@ -6,6 +6,7 @@ few seconds its memory, threads, open files, latency, rate and log are looked at
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections import deque
@@ -22,7 +23,7 @@ from refit_ros.node.other_work import machine_used_s, others_share
 
 ROUND_S, ROUNDS = 120.0, 2  # everything happens once a round; a short run has this many rounds
 SAMPLE_S, SAMPLES = 5.0, 60  # between two looks; a short run has about this many
-FILM_S, FILM_S_PER_MIN = 8.0, 5.0  # drawn beforehand; a short run draws less
+FILM_S, FILM_S_PER_MIN = 5.0, 5.0  # drawn beforehand; a short run draws less
 WIDTH_PX, HEIGHT_PX = 640, 480
 START_PATIENCE_S = 300.0
 ANSWER_PATIENCE_S = 300.0  # of the node, to a change that was asked for
@@ -40,8 +41,8 @@ SCRIPT = (
 )
 
 
-def run_soak_suite(device, minutes: float, say: Callable[[str], None], plot_to: Path | None = None) -> dict:
-    """Samples, verdicts, what happened. Raises NotWell where the node did not do its work."""
+def run_soak_suite(device, minutes: float, say: Callable[[str], None], plot_to: Path) -> dict:
+    """Samples, verdicts, what happened; the node's log lies beside the plot. Raises NotWell where it did not do its work."""
     with tempfile.TemporaryDirectory() as folder:
         setup = Setup(
             seconds=60 * minutes,
@@ -58,12 +59,14 @@ def run_soak_suite(device, minutes: float, say: Callable[[str], None], plot_to: 
                 result = soak.run()
             finally:
                 soak.close()
+                shutil.copy(children.log(NODE), plot_to.with_suffix(".log"))
             code = children.end()[NODE]
         log = children.log(NODE).read_text(errors="replace")
+        plot_to.with_suffix(".log").write_text(log)
     return finished(result, code, log, plot_to, say)
 
 
-def finished(result: dict, code: int, log: str, plot_to: Path | None, say: Callable[[str], None]) -> dict:
+def finished(result: dict, code: int, log: str, plot_to: Path, say: Callable[[str], None]) -> dict:
     """The result with its verdicts and its plot."""
     samples: list[Sample] = result.pop("samples")
     found = verdicts(samples)
@@ -84,13 +87,12 @@ def finished(result: dict, code: int, log: str, plot_to: Path | None, say: Calla
         ],
         "samples": as_rows(samples),
     }
-    if plot_to is not None:
-        try:
-            from refit_ros.benchmarking.soak_plot import plot
+    try:
+        from refit_ros.benchmarking.soak_plot import plot
 
-            plot(samples, found, result["events"], plot_to)
-        except ImportError as error:
-            say(f"no plot: {error.name} is missing; pip install {error.name}")
+        plot(samples, found, result["events"], plot_to)
+    except ImportError as error:
+        say(f"no plot: {error.name} is missing; pip install {error.name}")
     return result
 
 

@@ -112,7 +112,7 @@ def _webp(view: memoryview) -> ImageHeader | None:
 
 
 def _pnm(view: memoryview) -> ImageHeader | None:
-    beginning = re.sub(rb"#[^\n]*", b" ", bytes(view[:2000]))
+    beginning = re.sub(rb"#[^\r\n]*", b" ", bytes(view[:2000]))  # a comment ends where OpenCV ends it
     found = re.match(rb"P[1-6]\s+(\d{1,9})\s+(\d{1,9})(?:\s+(\d{1,6}))?", beginning)
     if found is None:
         return None
@@ -138,11 +138,23 @@ def _tiff(view: memoryview) -> ImageHeader | None:
 
 
 def _jp2(view: memoryview) -> ImageHeader | None:
-    if view[4:8] == b"jP  ":
-        at = bytes(view[:4096]).find(b"\xff\x4f\xff\x51")
-    else:
-        at = 0 if view[:4] == b"\xff\x4f\xff\x51" else -1
-    if at < 0:
+    at = _codestream(view) if view[4:8] == b"jP  " else 0
+    if bytes(view[at : at + 4]) != b"\xff\x4f\xff\x51":
         return None
     right, bottom, left, top = (_number(view, at + place, 4) for place in (8, 12, 16, 20))
     return ImageHeader("JPEG 2000", right - left, bottom - top, _number(view, at + 42, 1) % 128 + 1)
+
+
+def _codestream(view: memoryview) -> int:
+    """Where it begins: box by box, since what only looks like one may stand in a box before it."""
+    at = 0
+    for _ in range(_MOST_SEGMENTS):
+        length, kind = _number(view, at, 4), bytes(view[at + 4 : at + 8])
+        long = length == 1
+        if kind == b"jp2c":
+            return at + (16 if long else 8)
+        length = _number(view, at + 8, 8) if long else length
+        if length < 8:
+            raise ValueError("a box that ends before it begins")
+        at += length
+    raise ValueError("boxes without end")

@@ -146,3 +146,19 @@ def test_other_files_are_named():
     for content, word in ((b"<html>", "a web page"), (b"%PDF-1", "a PDF"), (b"", "empty"), (b"hello there", "text")):
         with pytest.raises(InputError, match=word):
             decode_file_image(content)
+
+
+def test_a_size_before_the_real_one_in_a_jpeg_2000_is_not_believed():
+    plain = np.zeros((200, 100, 3), np.uint8)
+    data = cv2.imencode(".jp2", plain)[1].tobytes()
+    small = b"\xff\x4f\xff\x51" + struct.pack(">HHIIIIIIIIH", 47, 0, 8, 8, 0, 0, 8, 8, 0, 0, 3) + bytes([7, 1, 1] * 3)
+    box = struct.pack(">I", 24 + len(small)) + b"uuid" + bytes(16) + small
+    at = data.find(b"jp2c") - 4
+    header = read_header(data[:at] + box + data[at:])
+    assert (header.width_px, header.height_px) == (100, 200)
+    assert read_header(data[:at] + struct.pack(">I", 0) + b"uuid" + data[at:]) is None
+
+
+def test_a_comment_in_a_pnm_ends_where_the_decoder_ends_it():
+    header = read_header(b"P4 #\r20000 30000\n10 10\n" + bytes(64))
+    assert (header.width_px, header.height_px) == (20_000, 30_000)
