@@ -150,7 +150,7 @@ class _Body:
         if found is None:
             return
         for topic, made in (("roi", region), ("skeleton2d", skeleton), ("cropped", cropped)):
-            if self._wanted(topic):
+            if self._wanted(topic) and (topic != "cropped" or found[1].image is not None):  # a fusion has no images
                 self.publishers[topic].publish(made(types, person, *found, stamp_ns))
 
     def _wanted(self, topic: str) -> bool:

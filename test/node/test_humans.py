@@ -196,6 +196,14 @@ def test_everybody_has_the_standard_s_topics(people, installed):
     assert len(states.name) == len(states.position)
 
 
+def test_where_the_image_is_on_another_machine_nothing_is_cut_out_of_it(people, installed):
+    node = FakeNode("roi", "skeleton2d", "cropped")
+    views = [replace(view, image=None) for view in views_of(people)]
+    Humans(node, small_body().arrays, RosTypes()).publish(people, views, STAMP_NS)
+    sent = {topic.rsplit("/", 1)[1] for topic, _ in node.sent}
+    assert sent == {"roi", "skeleton2d", "urdf"}
+
+
 def test_skeleton_points_are_the_standard_s_and_lie_on_the_joints(people, installed):
     from refit_ros.core.joints import JOINT_INDEX
 
