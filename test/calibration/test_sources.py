@@ -132,4 +132,4 @@ def test_what_cannot_be_done_is_told(tmp_path, capsys):
     assert "add --publish" in refused(capsys, written, *output)
     assert "no bag" in refused(capsys, tmp_path / "nothing", *output)
     (tmp_path / "cam1.avi").write_bytes(b"")
-    assert "cam1.avi cannot be opened" in refused(capsys, tmp_path, *output)
+    assert "cam1.avi: this video cannot be opened" in refused(capsys, tmp_path, *output)
