@@ -161,7 +161,7 @@ def without_images(
     """Where crops lie, of images that are elsewhere."""
 
     def batch(values) -> torch.Tensor:
-        return torch.tensor(np.array(values), dtype=torch.float32)
+        return torch.from_numpy(np.array(values, np.float32))
 
     crops = Crops(
         images=torch.zeros(len(squares), 3, 0, 0),

@@ -254,4 +254,4 @@ class Solver:
         return Estimate(self._tensor(rotmats), self._tensor(betas), self._tensor(weak), self._tensor(transl))
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
-        return torch.tensor(np.asarray(values), dtype=torch.float32, device=self.device)
+        return torch.from_numpy(np.array(values, np.float32)).to(self.device)
