@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import torch
@@ -62,7 +63,28 @@ class Traced(Generic[Kind]):
         with warnings.catch_warnings():
             # Shapes are compared on the way; and PyTorch would rather compile, for which a machine needs a compiler.
             warnings.simplefilter("ignore")
-            trace = torch.jit.trace(lambda *given: self._compute(kind, given), tensors, check_trace=False)
+            with _unit_of_its_own():
+                trace = torch.jit.trace(lambda *given: self._compute(kind, given), tensors, check_trace=False)
         for _ in range(_RUNS_THAT_OPTIMISE):
             trace(*tensors)
         return trace
+
+
+_recording = threading.Lock()
+
+
+@contextmanager
+def _unit_of_its_own() -> Iterator[None]:
+    """What is recorded within goes when nobody holds it any more.
+
+    PyTorch keeps every recorded function in one compilation unit for good, and with it the network's numbers: a node that
+    was taken through its lifecycle grew by a network each time.
+    """
+    state = torch.jit._state
+    with _recording:
+        before = state._python_cu
+        state._python_cu = torch._C.CompilationUnit()
+        try:
+            yield
+        finally:
+            state._python_cu = before

@@ -61,3 +61,12 @@ def test_what_is_wrong_with_the_input_is_said_and_stops_no_recording():
         traced(0, (torch.ones(2, 3), torch.ones(2, 3)))
     traced(0, (torch.ones(2, 3), torch.ones(3, 2)))
     assert len(traced._traces) == 1
+
+
+def test_recordings_are_not_kept_by_pytorch_for_good():
+    """A network would stay with each of them: a node grew by one each time that it was configured."""
+    kept = torch.jit._state._python_cu
+    before = len(kept.get_functions())
+    traced = Traced(scaled)
+    traced(2, (torch.rand(2, 4),))
+    assert traced._traces and torch.jit._state._python_cu is kept and len(kept.get_functions()) == before
