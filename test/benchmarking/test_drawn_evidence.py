@@ -59,3 +59,27 @@ def test_what_one_of_four_links_loses_costs_less_than_a_fifth(drawn):
     lossy_m, ids, lossy_count, lost = followed(drawn, 1 - 0.9**3)
     assert lost > 3 and lossy_count == count
     assert lossy_m < 1.2 * whole_m and sorted(map(len, ids.values())) == [1, 1]
+
+
+@pytest.mark.ros
+def test_evidence_that_went_through_messages_is_the_same(drawn):
+    messages = pytest.importorskip("refit_ros.msg", reason="the messages of refit_ros are not built")
+    if not hasattr(messages, "ViewEvidence"):
+        pytest.skip("the messages were built before there was a ViewEvidence: `make setup` builds them anew")
+    from refit_ros.benchmarking.fusion_suite import SplitEyes
+    from refit_ros.camera.views import Camera
+    from refit_ros.estimation.view_evidence import Expectation, Search
+    from refit_ros.node.evidence_kind import kind_of
+
+    room, network = drawn
+    cameras = [Camera(None, room.calibrations[name], 100.0, room.poses[name], None) for name in room.names]
+    places = [room.seen(name, 100.0)[0] for name in room.names]
+    regions = [np.concatenate([px.min(1) - 5, px.max(1) + 5], 1) for px in places]
+    wanted = {0: Expectation(Search.DETECTOR), 2: Expectation(regions_px=regions[2])}
+    eyes = SplitEyes(DrawnEyes(room), kind_of(network, network.body.name))
+    own, sent = DrawnEyes(room).look(cameras, wanted), eyes.look(cameras, wanted)
+    assert own.keys() == sent.keys() and len(eyes.edge_s) == 2
+    np.testing.assert_array_equal(sent[0].boxes.xyxy_px, own[0].boxes.xyxy_px)
+    assert len(sent[2].landmarks) == 2
+    for name in ("place_px", "place_m", "visibility", "flag"):
+        np.testing.assert_array_equal(getattr(sent[2].landmarks, name), getattr(own[2].landmarks, name))

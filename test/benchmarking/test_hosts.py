@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from refit_ros.benchmarking import host_network
 from refit_ros.benchmarking.host_figures import Said, between, figures, heard
 from refit_ros.benchmarking.host_network import HostNetwork, why_not
+from refit_ros.benchmarking.hosts_suite import Plan
 from refit_ros.benchmarking.spoiled_link import LONGEST_QUEUE_S, Direction, Fault
+from refit_ros.benchmarking.tables import tables_of
 
 PORT, PATIENCE_S = 5005, 60.0
 
@@ -138,3 +141,23 @@ def test_a_half_written_line_is_not_read(tmp_path):
     (one,) = heard(file)["people"]
     assert (one.stamp_s, one.came_s, one.ids) == (1.0, 2.0, (4,)) and one.pelvis_m.tolist() == [[1, 2, 3]]
     assert heard(tmp_path / "none") == {"people": [], "truth": []}
+
+
+def test_the_table_holds_a_row_for_each_scenario():
+    truth = np.array([[0.0, 0, 1], [2, 0, 1]])
+    whole, none = (figures(heard_of, lambda stamp_s: truth) for heard_of in ([said(10.0, (1, 0.01), (2, 2.03))], []))
+    networks = {"Drawn": {"plan": asdict(Plan()), "rows": {"nothing lost": whole, "all lost": none}}}
+    result = {
+        "suite": "hosts",
+        "machine": {"processor": "one", "cores": 2, "system": "Linux", "python": "3"},
+        "versions": {},
+        "date": "2026-01-01",
+        "threads": 1,
+        "took_s": 1,
+        "command": "benchmark --suite hosts",
+        "results": {"links": "tc netem", "networks": networks},
+    }
+    lines = tables_of(result).splitlines()
+    assert "### Drawn" in lines and any("4 x 2 cameras, 2 people, 10 images/s, 20 s each" in line for line in lines)
+    (row,) = [line for line in lines if line.startswith("| nothing lost |")]
+    assert "| 20 |" in row and "| all lost | 0 | 0 |" in "\n".join(lines)
