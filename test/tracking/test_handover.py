@@ -41,7 +41,7 @@ def test_in_doubt_nobody_is_taken_for_another():
 def test_who_has_got_another_id_since_has_no_other():
     handover = followed()
     handover.heard(100.1, places(p5=(1.1, 0), p9=(0.1, 3)))  # 8 was lost and found again
-    assert handover.whose(100.2, places(p1=(0.1, 3), p2=(1.2, 0))) == {1: 9, 2: 5}
+    assert handover.whose(100.2, places(p1=(0.05, 3), p2=(1.2, 0))) == {1: 9, 2: 5}
 
 
 def test_who_is_hidden_for_a_moment_is_still_remembered():
