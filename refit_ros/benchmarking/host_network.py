@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -60,6 +61,7 @@ class HostNetwork:
         return f"refit{os.getpid()}_{host}"
 
     def __enter__(self) -> HostNetwork:
+        _remove_left_ones()
         with ExitStack() as opened:
             for host in (SWITCH, *self.hosts):
                 _must("ip", "netns", "add", self.space(host))
@@ -122,6 +124,15 @@ class HostNetwork:
         """What a host has sent, and got, so far."""
         counts = json.loads(_must("ip", "-n", self.space(host), "-s", "-j", "link", "show", "eth0"))[0]["stats64"]
         return counts["tx"]["bytes"], counts["rx"]["bytes"]
+
+
+def _remove_left_ones() -> None:
+    """Namespaces of programs that were killed before they could tidy up."""
+    for line in _must("ip", "netns", "list").splitlines():
+        name = line.split()[0] if line.split() else ""
+        owner = re.fullmatch(r"refit(\d+)_\w+", name)
+        if owner and not os.path.exists(f"/proc/{owner[1]}"):
+            _run("ip", "netns", "del", name)
 
 
 def _has_netem() -> bool:

@@ -81,7 +81,10 @@ else:
 def test_hosts_hear_each_other_and_a_spoiled_link_is_spoiled():
     if reason := why_not():
         pytest.skip(reason)
+    left = "refit4194305_left"  # of a process that cannot be: the largest number is 4194304
+    subprocess.run(["ip", "netns", "add", left], check=True)
     with HostNetwork(["a", "b", "c"], ["a"]) as network:
+        assert left not in subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
 
         def within(host: str, program: str, *words: str) -> subprocess.Popen:
             command = ["ip", "netns", "exec", network.space(host), sys.executable, "-S", "-c", program, *words]
