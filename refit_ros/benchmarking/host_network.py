@@ -21,19 +21,16 @@ READY_WAIT_S = 60.0
 
 
 def why_not() -> str:
-    """A sentence where hosts cannot be made, else ""."""
-    space = f"refit{os.getpid()}_try"
+    """A sentence where hosts cannot be made, else "". It makes one, with a link that can be spoiled."""
     try:
-        made = _run("ip", "netns", "add", space)
-        if made.returncode:
-            return f"network namespaces are not allowed here (they take root): {made.stderr.strip()}"
-        pair = _run("ip", "-n", space, "link", "add", "one", "type", "veth", "peer", "name", "other")
-        bridge = _run("ip", "-n", space, "link", "add", "bridge0", "type", "bridge")
-        _run("ip", "netns", "del", space)
+        with HostNetwork(["one"], ["one"]) as network:
+            network.spoil("one", Fault())
+            network.bytes_of("one")
     except FileNotFoundError:
         return "there is no `ip` (package iproute2): network namespaces cannot be made"
-    failed = next((each for each in (pair, bridge) if each.returncode), None)
-    return f"this kernel makes no veth pairs or bridges: {failed.stderr.strip()}" if failed else ""
+    except (RuntimeError, OSError, ValueError, KeyError) as error:
+        return f"network namespaces are not allowed here (they take Linux, root, veth pairs and TAP devices): {error}"
+    return ""
 
 
 def _run(*words: str) -> subprocess.CompletedProcess:

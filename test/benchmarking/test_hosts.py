@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -81,7 +82,7 @@ else:
 def test_hosts_hear_each_other_and_a_spoiled_link_is_spoiled():
     if reason := why_not():
         pytest.skip(reason)
-    left = "refit4194305_left"  # of a process that cannot be: the largest number is 4194304
+    left = f"refit4194305_left{os.getpid()}"  # of a process that cannot be: the largest number is 4194304
     subprocess.run(["ip", "netns", "add", left], check=True)
     with HostNetwork(["a", "b", "c"], ["a"]) as network:
         assert left not in subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
