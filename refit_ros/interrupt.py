@@ -25,6 +25,7 @@ LOOK_S = 0.1  # how often the thread that ends it looks whether it is time
 ENDS_WITH_PARENT = "REFIT_ENDS_WITH_PARENT"  # set by the launch files
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+_TO_STOP = (bytes([signal.SIGINT]), bytes([signal.SIGTERM]))  # as they are written into the pipe
 _came_s: float | None = None
 _raised_s = float("-inf")
 _only_notes = False
@@ -49,7 +50,7 @@ def only_note(last_resort_s: float = LAST_RESORT_S) -> None:
     reads, writes = os.pipe()
     os.set_blocking(writes, False)
     for number in _NUMBERS:
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, _note)
     # The number is written the moment that the signal comes; a handler in Python would wait for the main thread to come
     # back from whatever compiled code it is in.
     signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
@@ -110,9 +111,19 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
+def _note(signal_number: int, frame: FrameType | None) -> None:
+    global _came_s
+    if _came_s is None and bytes([signal_number]) in _TO_STOP:
+        _came_s = time.monotonic()
+
+
 def _take_note(reads: int) -> None:
     global _came_s
-    os.read(reads, 1)
+    while (number := os.read(reads, 1)) not in _TO_STOP:
+        if not number:  # somebody closed what is not theirs: what comes now is noted by the handlers, in the main thread
+            while not came():
+                time.sleep(LOOK_S)
+            break
     _came_s = time.monotonic()
     while time.monotonic() - _came_s < _last_resort_s:
         time.sleep(LOOK_S)

@@ -91,6 +91,35 @@ def test_while_nothing_is_open_nothing_is_waited_for(number):
     assert run(NOTES.format(then="interrupt.allow(0.0)" + NEVER_LOOKS), number, "100000") == (0, "")
 
 
+# Something else comes through the pipe, or its end.
+STRAY = """
+import signal
+writes = signal.set_wakeup_fd(-1)
+signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
+{stray}
+time.sleep(0.5)
+print("stop" if interrupt.came() else "on", flush=True)
+while not interrupt.came():
+    time.sleep(0.01)
+interrupt.leave(7)
+"""
+
+
+@pytest.mark.parametrize("stray", ["os.write(writes, bytes([signal.SIGCHLD]))", "os.close(writes)"])
+def test_what_is_no_signal_to_stop_stops_nothing(stray):
+    code = NOTES.replace('sys.stdout.write("ready', "pass#").replace("sys.stdout.flush()", "")
+    program = subprocess.Popen(
+        [sys.executable, "-c", code.format(then=STRAY.format(stray=stray)), "600"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert program.stdout.readline() == "on\n"
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(300) == 7
+    finally:
+        program.kill()
+        program.stdout.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_lines_of_the_package_are_ended_without_a_word(tmp_path, number):
     (tmp_path / "pkgutil.py").write_text("import time\nprint('within', flush=True)\ntime.sleep(100_000)\n")
