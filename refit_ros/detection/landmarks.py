@@ -23,6 +23,7 @@ MOST_AT_ONCE = 8  # crops in one call: more gain nothing and take memory
 _KERNEL = 9  # heatmap pixels around a landmark that refine it
 _LEAST_HEAT = 0.5
 _FEWEST = 6  # landmarks
+_LOOKED_AT_AGAIN = 3  # of one box's regions
 
 
 _TRUST = (-3.6, 5.3, 1.79)
@@ -97,9 +98,14 @@ class LandmarkNetwork:
         more = [beyond_edge(box, width, height) for box in xyxy_px]
         regions = np.concatenate([from_boxes(xyxy_px), *more])
         owner = np.concatenate([np.arange(len(xyxy_px)), *(np.full(len(each), index) for index, each in enumerate(more))])
-        found = self.in_regions([image], [regions], passes)[0]
-        clear = found.clearness
-        best = [max(np.flatnonzero(owner == index), key=clear.__getitem__) for index in range(len(xyxy_px))]
+        found = self.in_regions([image], [regions])[0]
+        for _ in range(passes - 1):
+            kept = np.concatenate(
+                [_clearest(found, np.flatnonzero(owner == index)) for index in range(len(xyxy_px))] or [owner]
+            )
+            found, owner = found[kept], owner[kept]
+            found = self.in_regions([image], [_where_next(found)])[0]
+        best = [_clearest(found, np.flatnonzero(owner == index))[0] for index in range(len(xyxy_px))]
         return found[np.array(best, int)]
 
     def in_turned_boxes(
@@ -116,7 +122,7 @@ class LandmarkNetwork:
             own[known, 3] = turns[known]
             if not known.all():
                 first = self.in_boxes(image, boxes[~known], passes=1)
-                own[~known] = np.where((first.flag > PERSON)[:, None], first.next_region, first.region)
+                own[~known] = _where_next(first)
         return self.in_regions(images, regions)
 
     def in_regions(self, images: Sequence[np.ndarray], regions: Sequence[np.ndarray], passes: int = 1) -> list[Landmarks]:
@@ -125,9 +131,7 @@ class LandmarkNetwork:
         now = [np.asarray(each, np.float64).reshape(-1, 4) for each in regions]
         found = self._look(images, now)
         for _ in range(passes - 1):
-            seen = found.flag > PERSON
-            again = np.where(seen[:, None], found.next_region, found.region)
-            found = self._look(images, np.split(again, counts))
+            found = self._look(images, np.split(_where_next(found), counts))
         return [found[index] for index in np.split(np.arange(len(found)), counts)]
 
     def _look(self, images: Sequence[np.ndarray], regions: Sequence[np.ndarray]) -> Landmarks:
@@ -146,6 +150,16 @@ class LandmarkNetwork:
             return np.zeros((0, 195)), np.zeros((0, 1)), np.zeros((0, 64, 64, 39)), np.zeros((0, 117))
         outputs = {output.shape[1:]: output for output in self._network(pixels.astype(np.float32) / 255)}
         return outputs[195,], outputs[1,], outputs[64, 64, 39], outputs[117,]
+
+
+def _where_next(found: Landmarks) -> np.ndarray:
+    """(N, 4): where a further pass looks."""
+    return np.where((found.flag > PERSON)[:, None], found.next_region, found.region)
+
+
+def _clearest(found: Landmarks, some: np.ndarray) -> np.ndarray:
+    """Those of some (indices) that are looked at again, the clearest first."""
+    return some[np.argsort(-found.clearness[some], kind="stable")][:_LOOKED_AT_AGAIN]
 
 
 def decoded(

@@ -99,11 +99,13 @@ def test_a_box_gives_the_person_in_it_and_an_empty_wall_nobody(images):
 def test_a_box_at_the_images_edge_is_looked_into_beyond_it():
     assert len(beyond_edge(np.array([100.0, 50, 200, 250]), 640, 480)) == 0, "all of them is in the image"
     below = beyond_edge(np.array([100.0, 50, 200, 470]), 640, 480)
-    assert len(below) == 2 and np.allclose(below[:, 1] - below[:, 2] / 2, 50 - 0.125 * 420), "the head stays where it is"
-    assert (below[:, 1] + below[:, 2] / 2 > 480).all() and (below[:, 0] == 150).all()
+    larger = below[:2]
+    assert np.allclose(larger[:, 1] - larger[:, 2] / 2, 50 - 0.125 * 420), "the head stays where it is"
+    assert (larger[:, 1] + larger[:, 2] / 2 > 480).all() and (below[:, 0] == 150).all()
+    assert len(below) == 8 and sorted({*below[:, 3]}) == [-0.6, 0.0, 0.6], "each of them leaning either way too"
     for box, x in ([2.0, 50, 102, 250], 26.0), ([538.0, 50, 638, 250], (588 + 640) / 2):
         beside = beyond_edge(np.array(box), 640, 480)
-        assert len(beside) == 1 and beside[0, 0] == x and beside[0, 1] == 150
+        assert len(beside) == 5 and beside[0, 0] == x and beside[0, 1] == 150
     assert len(beyond_edge(np.array([0.0, 50, 640, 250]), 640, 480)) == 0, (
         "who fills the image's width may go on on either side"
     )

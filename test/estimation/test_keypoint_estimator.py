@@ -16,6 +16,7 @@ from refit_ros.core.keypoints import LANDMARKS
 from refit_ros.core.landmarks import LANDMARK_INDEX
 from refit_ros.detection.landmarks import Landmarks
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
+from refit_ros.estimation.keypoint_people import person
 from refit_ros.estimation.keypoint_tracks import sides_exchanged
 from refit_ros.estimation.keypoints import KeypointBody
 from refit_ros.estimation.settings import Settings
@@ -92,6 +93,23 @@ def test_what_is_not_seen_is_less_certain(network):
     sigma = person.joint_stddev
     assert sigma[JOINT_INDEX["left_ankle"]] > sigma[JOINT_INDEX["right_ankle"]] == sigma[JOINT_INDEX["pelvis"]]
     assert sigma[JOINT_INDEX["left_hand"]] > sigma[JOINT_INDEX["right_hand"]]
+
+
+def test_who_fits_badly_and_whom_fewer_cameras_see_is_less_certain():
+    def sigma(misfit, views=1, seen=0.9):
+        camera = Camera(None, view().calibration, 0.0, np.eye(4), None)
+        box = np.tile([0.0, 0, 200, 200], (views, 1))
+        joints = np.tile([0.0, 0, 5], (24, 1))
+        own = np.full(views, 200 * misfit)
+        body = KeypointBody(
+            np.zeros(10), np.tile(np.eye(3), (24, 1, 1)), joints[0], joints, np.zeros((38, 3)), np.ones((views, 3)), own, box
+        )
+        found = [dataclasses.replace(Said([0.9], [0], np.full((1, 33), seen)).found) for _ in range(views)]
+        return person(1, body, found, [camera] * views).joint_stddev[JOINT_INDEX["left_knee"]]
+
+    assert sigma(0.06) > 1.5 * sigma(0.01) and sigma(0.06, 2) > 1.5 * sigma(0.01, 2)
+    assert sigma(0.02) > sigma(0.02, 2) > 1.2 * sigma(0.02, 4)
+    assert sigma(0.02, seen=0.1) > sigma(0.02) and sigma(0.02, 2, seen=0.1) > sigma(0.02, 2)
 
 
 class Watching:
