@@ -23,6 +23,7 @@ MOST_AT_ONCE = 8  # crops in one call: more gain nothing and take memory
 _KERNEL = 9  # heatmap pixels around a landmark that refine it
 _LEAST_HEAT = 0.5
 _FEWEST = 6  # landmarks
+_DISCORD, _LEAN = 2.0, 0.1  # how it counts beside the clearness, and a region's angle: who can be upright is so
 _LOOKED_AT_AGAIN = 3  # of one box's regions
 
 
@@ -60,6 +61,16 @@ class Landmarks:
         """(N,) 0 .. 1: the heat of what is visible. Whoever hardly shows anything is not clear."""
         return (self.heat * self.visibility).sum(1) / np.maximum(self.visibility.sum(1), _FEWEST)
 
+    @property
+    def discord(self) -> np.ndarray:
+        """(N,) how far the landmarks in the image are from those in 3D, seen from far away, in shares of their spread."""
+        weight = (self.trust / np.maximum(self.trust.sum(1, keepdims=True), 1e-6))[..., None]
+        seen, told = (points - (weight * points).sum(1, keepdims=True) for points in (self.place_px, self.place_m[..., :2]))
+        spread = (weight * seen**2).sum((1, 2))
+        scale = (weight * seen * told).sum((1, 2)) / np.maximum((weight * told**2).sum((1, 2)), 1e-9)
+        off = (weight * (seen - scale[:, None, None] * told) ** 2).sum((1, 2))
+        return np.sqrt(off / np.maximum(spread, 1e-9))
+
     def __getitem__(self, chosen) -> Landmarks:
         """Some of the people, by a mask or indices (M,)."""
         return Landmarks(*(getattr(self, field.name)[chosen] for field in fields(self)))
@@ -91,7 +102,7 @@ class LandmarkNetwork:
 
         passes: a box says nothing of how a person leans or what is hidden, so that each further pass looks where the one
         before has found the body; a region in which nobody is seen is kept. A box that ends at the image's edge is looked
-        into in larger regions too, and what is seen most clearly is taken.
+        into in larger regions too, and what is seen most clearly and is at one with itself is taken.
         """
         xyxy_px = np.asarray(xyxy_px, np.float64).reshape(-1, 4)
         height, width = image.shape[:2]
@@ -158,8 +169,10 @@ def _where_next(found: Landmarks) -> np.ndarray:
 
 
 def _clearest(found: Landmarks, some: np.ndarray) -> np.ndarray:
-    """Those of some (indices) that are looked at again, the clearest first."""
-    return some[np.argsort(-found.clearness[some], kind="stable")][:_LOOKED_AT_AGAIN]
+    """Those of some (indices) that are looked at again, the best first: who is squeezed into a region is as clear at times,
+    but lies in the image unlike in 3D."""
+    score = found.clearness - _DISCORD * found.discord - _LEAN * np.abs(found.region[:, 3])
+    return some[np.argsort(-score[some], kind="stable")][:_LOOKED_AT_AGAIN]
 
 
 def decoded(
