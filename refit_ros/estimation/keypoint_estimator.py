@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,11 +13,12 @@ from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.landmarks import Landmarks, no_landmarks
 from refit_ros.detection.protocol import cleaned
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, LandmarkEyes, LandmarkSource
-from refit_ros.estimation.keypoint_people import person
+from refit_ros.estimation.keypoint_people import person, pose_of
 from refit_ros.estimation.keypoint_tracks import Expected, Followed, Seen, assign, expect
 from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver
 from refit_ros.estimation.search import Searcher, detectors
 from refit_ros.estimation.settings import Settings
+from refit_ros.estimation.smooth import Smoother
 from refit_ros.estimation.types import People, Person
 from refit_ros.estimation.view_evidence import Expectation, Search
 from refit_ros.tracking.config import DEFAULT
@@ -31,7 +33,7 @@ MOST_ITERATIONS = 3
 
 
 class KeypointEstimator:
-    """As `Estimator`: one set of images at a time, in the order of their stamps. People are followed, not smoothed."""
+    """As `Estimator`: one set of images at a time, in the order of their stamps."""
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class KeypointEstimator:
 
         eyes: where images are looked at, if not here; then neither landmarks nor a detector are needed.
         """
-        self._solver, self.settings = KeypointSolver(network), settings
+        self._solver, self.settings = KeypointSolver(network, settings.known_height_m), settings
         self._iterations = min(settings.iterations, MOST_ITERATIONS)
         if eyes is None:
             if landmarks is None:
@@ -61,6 +63,7 @@ class KeypointEstimator:
         """Forgets everybody, and shapes held for single people; a shape held for everybody stays."""
         self._held = {number: betas for number, betas in self._held.items() if number == EVERYBODY}
         self._followed: list[Followed] = []
+        self._smoother = Smoother(self.settings.smoothing)
         self._last_number, self._sets, self._stamp_s = 0, 0, -np.inf
 
     def set_shape(self, person_id: int, betas: np.ndarray | None) -> None:
@@ -155,15 +158,15 @@ class KeypointEstimator:
                 else:
                     left.append(one)
         newcomers = self._rejoined(groups, self._newcomers(cameras, left), expected, stamp_s)
-        bodies = self._fit(list(groups.values()), [self._followed[index].number for index in groups])
-        published = []
-        for someone, body, own in zip([self._followed[index] for index in groups], bodies, groups.values()):
+        known = [self._followed[index] for index in groups]
+        bodies = self._fit(list(groups.values()), known)
+        seen_now = list(zip(known, groups.values()))
+        for someone, body, own in zip(known, bodies, groups.values()):
             someone.seen(body, [one.camera for one in own], stamp_s)
-            published += self._published(someone, own, cameras)
         for body, own in newcomers:
             self._followed.append(Followed(body, [one.camera for one in own], stamp_s))
-            published += self._published(self._followed[-1], own, cameras)
-        return tuple(sorted(published, key=lambda one: one.id)[: self.settings.max_people])
+            seen_now.append((self._followed[-1], own))
+        return self._published([each for each in seen_now if self._is_sure(*each, cameras)], stamp_s)
 
     def _newcomers(self, cameras: list[Camera], left: list[Seen]) -> list[tuple[KeypointBody, list[Seen]]]:
         """Those whom nobody's expectation explains, grouped by person."""
@@ -197,25 +200,50 @@ class KeypointEstimator:
                 groups[nearest] = list(own)
         return new
 
-    def _fit(self, members: list[list[Seen]], numbers: Sequence[int | None] = ()) -> list[KeypointBody]:
-        """numbers: of the first of them, who are followed."""
+    def _fit(self, members: list[list[Seen]], known: Sequence[Followed] = ()) -> list[KeypointBody]:
+        """known: the first of them, who are followed."""
+        if not members:
+            return []
         free = self._held.get(EVERYBODY, np.full(10, np.nan))
-        shapes = [free if number is None else self._held.get(number, free) for number in numbers]
-        shapes += [free] * (len(members) - len(numbers))
-        return self._solver.fit(
+        held = [free if one.number is None else self._held.get(one.number, free) for one in known]
+        held += [free] * (len(members) - len(known))
+        bodies = self._solver.fit(
             [[one.sighting for one in own] for own in members],
-            betas=np.stack(shapes) if self._held and shapes else None,
+            betas=np.stack(held) if self._held else None,
             iterations=self._iterations,
+            shapes=[one.shape for one in known] if self.settings.smoothing > 0 else (),
         )
+        return [replace(body, own_betas=None) if np.isfinite(betas).all() else body for body, betas in zip(bodies, held)]
 
-    def _published(self, someone: Followed, own: list[Seen], cameras: list[Camera]) -> list[Person]:
-        """Nobody before they were seen often enough."""
+    def _is_sure(self, someone: Followed, own: list[Seen], cameras: list[Camera]) -> bool:
+        """Nobody has a number before they were seen often enough."""
         if someone.number is None and someone.hits >= self._patience(someone.body, own, cameras):
             self._last_number += 1
             someone.number = self._last_number
-        if someone.number is None:
-            return []
-        return [person(someone.number, someone.body, [one.found for one in own], [one.camera for one in own])]
+        return someone.number is not None
+
+    def _published(self, shown: list[tuple[Followed, list[Seen]]], stamp_s: float) -> tuple[Person, ...]:
+        """Steadied over time, by their numbers."""
+        if not shown:
+            return ()
+        shown = sorted(shown, key=lambda each: each[0].number or 0)[: self.settings.max_people]
+        raw = {someone.number or 0: pose_of(someone.body) for someone, _ in shown}
+        poses = list(self._smoother(raw, stamp_s).values())
+        if self.settings.smoothing > 0:
+            betas, rotmats = (np.stack([getattr(pose, name) for pose in poses]) for name in ("betas", "rotmats"))
+            joints = self._solver.joints(betas, rotmats)
+            poses = [replace(pose, joints=own + pose.transl) for pose, own in zip(poses, joints)]
+        return tuple(
+            person(
+                someone.number or 0,
+                someone.body,
+                [one.found for one in own],
+                [one.camera for one in own],
+                pose,
+                someone.root.velocity_m_s.copy(),
+            )
+            for (someone, own), pose in zip(shown, poses)
+        )
 
     def _patience(self, body: KeypointBody, own: list[Seen], cameras: list[Camera]) -> int:
         """Sets in which somebody must be seen. One view's idea of the distance is not enough where others look there."""

@@ -12,6 +12,8 @@ from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.core.landmarks import LANDMARK_INDEX
 from refit_ros.detection.landmarks import COUNT, PERSON, Landmarks
 from refit_ros.estimation.keypoints import KeypointBody
+from refit_ros.estimation.pose import Pose
+from refit_ros.estimation.root import root_covariance
 from refit_ros.estimation.types import Person, PersonView
 
 SAME_PERSON = 0.6  # landmarks whose boxes share more than this are of one person, whatever boxes they were looked for in
@@ -45,22 +47,30 @@ def different_people(found: Landmarks) -> np.ndarray:
     return np.array(sorted(kept), int)
 
 
-def person(number: int, body: KeypointBody, found: Sequence[Landmarks], cameras: Sequence[Camera]) -> Person:
-    """Of landmarks (each of one person) in as many cameras."""
-    turns = axis_angle_from_matrix(body.rotmats)
-    visibility = np.stack([each.visibility[0] for each in found])
+def person(
+    number: int,
+    body: KeypointBody,
+    found: Sequence[Landmarks],
+    cameras: Sequence[Camera],
+    pose: Pose | None = None,
+    velocity_m_s: np.ndarray | None = None,
+) -> Person:
+    """Of landmarks (each of one person) in as many cameras; `pose`: the body's, steadied over time."""
+    pose = pose or pose_of(body)
+    turns = axis_angle_from_matrix(pose.rotmats)
+    stddev_m = _stddev_m(body, np.stack([each.visibility[0] for each in found]), cameras)
     calibrations = [camera.calibration for camera in cameras]
     return Person(
         id=number,
         confidence=float(np.clip(np.mean([each.flag[0] * each.visibility[0].mean() for each in found]), 0, 1)),
-        betas=body.betas,
+        betas=pose.betas,
         global_orient=turns[0],
         body_pose=turns[1:],
-        transl=body.transl,
-        joints=body.joints,
-        joint_rotmats=along_the_tree(body.rotmats),
-        joint_stddev=_stddev_m(body, visibility, cameras),
-        joint_in_image=np.any([c.calibration.sees(c.to_camera(body.joints)) for c in cameras], axis=0),
+        transl=pose.transl,
+        joints=pose.joints,
+        joint_rotmats=along_the_tree(pose.rotmats),
+        joint_stddev=stddev_m,
+        joint_in_image=np.any([c.calibration.sees(c.to_camera(pose.joints)) for c in cameras], axis=0),
         views=tuple(
             PersonView(
                 calibration.name,
@@ -71,7 +81,15 @@ def person(number: int, body: KeypointBody, found: Sequence[Landmarks], cameras:
             )
             for view, (each, calibration) in enumerate(zip(found, calibrations))
         ),
+        root_covariance=root_covariance(
+            pose.joints[0], np.stack([camera.fixed_from_camera[:3, 3] for camera in cameras]), float(stddev_m[0])
+        ),
+        root_velocity=np.zeros(3) if velocity_m_s is None else velocity_m_s,
     )
+
+
+def pose_of(body: KeypointBody) -> Pose:
+    return Pose(body.rotmats, body.betas, body.transl, body.joints)
 
 
 def seen_box(found: Landmarks) -> np.ndarray:

@@ -14,9 +14,10 @@ from refit_ros.camera.views import Camera
 from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
 from refit_ros.detection.landmarks import COUNT, Landmarks
 from refit_ros.estimation.keypoints import KeypointBody, Sighting
-from refit_ros.tracking.config import TrackerConfig
+from refit_ros.estimation.smooth import Shape
+from refit_ros.tracking.config import DEFAULT, TrackerConfig
 from refit_ros.tracking.measurement import belief
-from refit_ros.tracking.root_state import views_information
+from refit_ros.tracking.root_state import RootState, jitter_information, predict, start, update, views_information
 
 _LIMBS = tuple(
     f"{side}_{part}" for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist") for side in ("left", "right")
@@ -41,6 +42,16 @@ class Followed:
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))  # m/s
     hits: int = 1
     number: int | None = None  # given when published for the first time
+    shape: Shape = field(default_factory=Shape)  # learned of all sets
+    root: RootState = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.root = start(self.body.joints[0], _place_covariance(self.body, self.cameras, DEFAULT), self.seen_s, DEFAULT)
+        self._learn()
+
+    def _learn(self) -> None:
+        if self.body.own_betas is not None:
+            self.shape = self.shape.learned(self.body.own_betas, float(len(self.cameras)))
 
     def moved_m(self, stamp_s: float) -> np.ndarray:
         """(3,) since the last sight."""
@@ -51,6 +62,9 @@ class Followed:
         if passed_s > 0.001:
             self.velocity = 0.5 * self.velocity + 0.5 * (body.joints[0] - self.body.joints[0]) / passed_s
         self.body, self.cameras, self.seen_s, self.hits = body, cameras, stamp_s, self.hits + 1
+        self._learn()
+        information = jitter_information(body.joints[0], cameras, DEFAULT)
+        self.root = update(predict(self.root, stamp_s, DEFAULT), body.joints[0], information)
 
     def apart2(self, body: KeypointBody, cameras: list[Camera], stamp_s: float, config: TrackerConfig) -> float:
         """Squared, in sigmas: how far the pelvis of a body that `cameras` see is from where theirs should be."""

@@ -24,6 +24,8 @@ from refit_ros.core.landmarks import LANDMARK_NAMES, layout_indices
 from refit_ros.core.traces import Traced
 from refit_ros.core.types import Crops, Views
 from refit_ros.estimation.fuse import fuse
+from refit_ros.estimation.height import with_height
+from refit_ros.estimation.smooth import Shape
 
 GUESSED_WEIGHT = 0.03  # of a landmark that is not seen, at the network's own place for it, when a person is put somewhere
 
@@ -53,24 +55,35 @@ class KeypointBody:
     weak_perspective: np.ndarray  # (V, 3) s, tx, ty of each view's crop
     residual_px: np.ndarray  # (V,) root mean square over what is seen, in the square-pixel image
     box_px: np.ndarray  # (V, 4) of each view's crop, in the square-pixel image
+    own_betas: np.ndarray | None = None  # (10,) by these sightings alone; None: the shape was given
 
 
 class KeypointSolver:
     """Fits people from sightings; all of one call in one batch."""
 
-    def __init__(self, network: KeypointRefit) -> None:
+    def __init__(self, network: KeypointRefit, known_height_m: float = 0.0) -> None:
+        """known_height_m: everybody's standing height; 0: unknown."""
+        self._known_height_m = known_height_m
         self.network = copy.deepcopy(network).eval().requires_grad_(False)  # a recording holds no gradients
         self.device = network.init_pose.device
-        self._run = Traced(self._fit) if self.device.type == "cpu" else self._fit
+        on_processor = self.device.type == "cpu"
+        self._run = Traced(self._fit) if on_processor else self._fit
+        self._posed = Traced(self._pose) if on_processor else self._pose
 
     @torch.inference_mode()
     def fit(
-        self, people: Sequence[Sequence[Sighting]], betas: np.ndarray | None = None, iterations: int | None = None
+        self,
+        people: Sequence[Sequence[Sighting]],
+        betas: np.ndarray | None = None,
+        iterations: int | None = None,
+        shapes: Sequence[Shape] = (),
     ) -> list[KeypointBody]:
         """One body for each person, from their sightings (one a camera, at least one).
 
-        betas (P, 10): known shapes, NaN where there is none. Raises ValueError for a layout that is unknown, shapes that
-        do not fit, values that are not finite and for somebody without sightings.
+        betas (P, 10): known shapes, NaN where there is none. shapes: what was learned of the first people's betas so far;
+        they are placed with the mean of that and of what this set says.
+        Raises ValueError for a layout that is unknown, shapes that do not fit, values that are not finite and for somebody
+        without sightings.
         """
         if not people:
             return []
@@ -89,12 +102,46 @@ class KeypointSolver:
         tensors += [] if known is None else [known]
         iterations = self.network.config.iterations if iterations is None else iterations
         values = self._run((known is not None, iterations), tuple(tensor.to(self.device) for tensor in tensors))
-        found = _Found(*(value.double().cpu().numpy() for value in values))
+        own_betas, rotmats, weak, guessed_px = (value.double().cpu().numpy() for value in values)
+        held = np.full(own_betas.shape, np.nan) if betas is None else np.asarray(betas, float)
+        learned = [*shapes, *[Shape()] * (len(seen) - len(shapes))]
+        used = np.stack([self._betas(*each) for each in zip(own_betas, held, learned, map(len, people))])
+        landmarks_m, joints_m = self._bodies(used, rotmats)
+        found = _Found(used, own_betas, rotmats, joints_m, landmarks_m, weak, guessed_px)
         own = [slice(begin, end) for begin, end in zip(first[:-1], first[1:])]
         return [_placed(one, found, number, rows) for number, (one, rows) in enumerate(zip(seen, own))]
 
+    def joints(self, betas: np.ndarray, rotmats: np.ndarray) -> np.ndarray:
+        """betas (P, 10), rotmats (P, 24, 3, 3) -> joints (P, 24, 3) m without translation."""
+        return self._bodies(betas, rotmats)[1]
+
+    def _betas(self, own: np.ndarray, held: np.ndarray, shape: Shape, views: int) -> np.ndarray:
+        """The shape (10,) that somebody is placed with."""
+        if np.isfinite(held).all():
+            return held
+        betas = shape.mean_with(own, float(views))
+        return with_height(betas, self._known_height_m, self._height_m) if self._known_height_m > 0 else betas
+
+    def _height_m(self, betas: np.ndarray) -> float:
+        return float(self.network.body.height_m(self._tensor(betas[None]))[0])
+
+    @torch.inference_mode()
+    def _bodies(self, betas: np.ndarray, rotmats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks (P, K, 3) and joints (P, 24, 3) m without translation."""
+        landmarks_m, joints_m = self._posed("bodies", (self._tensor(betas), self._tensor(rotmats)))
+        return landmarks_m.double().cpu().numpy(), joints_m.double().cpu().numpy()
+
+    def _pose(self, _: str, tensors: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        return self.network.landmark_body(*tensors)
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.array(values, np.float32)).to(self.device)
+
     def _fit(self, kind: tuple[bool, int], tensors: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        """-> the fields of `_Found`. The count of people and sightings is read from the tensors' shapes (`Traced`)."""
+        """-> betas (P, 10), rotmats (P, 24, 3, 3) in the fixed frame, weak perspective (N, 3), guessed_px (N, K, 2).
+
+        The count of people and sightings is read from the tensors' shapes (`Traced`).
+        """
         has_betas, iterations = kind
         rest = iter(tensors)
         evidence = KeypointEvidence(*(next(rest) for _ in fields(KeypointEvidence)))
@@ -107,14 +154,14 @@ class KeypointSolver:
         guessed_px = project(landmarks_m, crops.focal_px, crops.principal_px)
         shape, rotmats = estimate.betas[first], estimate.rotmats[first]
         rotmats = torch.cat((world_from_camera[:, None] @ rotmats[:, :1], rotmats[:, 1:]), dim=1)
-        landmarks_m, joints_m = self.network.landmark_body(shape, rotmats)
-        return shape, rotmats, joints_m, landmarks_m, estimate.weak_perspective, guessed_px
+        return shape, rotmats, estimate.weak_perspective, guessed_px
 
 
 class _Found(NamedTuple):
     """Of P people in N sightings, as numpy in double: shape, pose and place in the fixed frame but for a translation."""
 
     betas: np.ndarray  # (P, 10)
+    own_betas: np.ndarray  # (P, 10) by these sightings alone
     rotmats: np.ndarray  # (P, 24, 3, 3)
     joints_m: np.ndarray  # (P, 24, 3)
     landmarks_m: np.ndarray  # (P, K, 3)
@@ -140,6 +187,7 @@ def _placed(seen: _Seen, found: _Found, number: int, own: slice) -> KeypointBody
         weak_perspective=found.weak_perspective[own],
         residual_px=fused.residual_px,
         box_px=np.concatenate([center - half, center + half], axis=1),
+        own_betas=found.own_betas[number],
     )
 
 

@@ -120,7 +120,7 @@ class Watching:
         landmarks, joints = network.landmark_body(
             torch.zeros(1, 10), torch.eye(3).expand(1, 24, 3, 3) * torch.tensor([1.0, -1.0, -1.0])[:, None]
         )
-        self.all_landmarks, self.joints = ((points - joints[:, :1])[0].numpy() for points in (landmarks, joints))
+        self.all_landmarks, self.joints_m = ((points - joints[:, :1])[0].numpy() for points in (landmarks, joints))
         self.landmarks = self.all_landmarks[:33]
         self.places_m = np.array(places_m, float)
         self.cameras = {}
@@ -167,7 +167,10 @@ class Watching:
             np.zeros((count, 4)), np.zeros((count, 4)),
         )  # fmt: skip
 
-    def fit(self, people, betas=None, iterations=None):
+    def joints(self, betas, rotmats):
+        return np.repeat(self.joints_m[None], len(betas), 0)
+
+    def fit(self, people, betas=None, iterations=None, shapes=()):
         bodies = []
         for index, sightings in enumerate(people):
             first = sightings[0]
@@ -180,7 +183,7 @@ class Watching:
                     shape,
                     turns,
                     place,
-                    self.joints + place,
+                    self.joints_m + place,
                     self.all_landmarks + place,
                     np.ones((count, 3)),
                     np.ones(count),
@@ -321,3 +324,39 @@ def test_who_lies_is_looked_for_in_a_region_turned_as_they_are(network):
     watching.turned_rad.clear()
     tracker.estimate(watching.views(0.1, [[], []]))
     assert len(watching.turned_rad) == 2 and np.abs(np.array(watching.turned_rad) - np.pi / 2).max() < 0.05
+
+
+def published(network, settings, place_at, sets=20):
+    """Everybody published of one who is at place_at(set) (3,) m before two cameras, ten sets a second."""
+    watching = Watching(network, [place_at(0)])
+    tracker = KeypointEstimator(network, watching, settings)
+    tracker._solver = watching
+    people = []
+    for number in range(sets):
+        watching.places_m = [place_at(number)]
+        people += tracker.estimate(watching.views(0.1 * number)).people
+    return people
+
+
+def test_velocity_and_covariance_of_the_root_are_published(network):
+    person = published(network, Settings(detector="topic"), lambda number: np.array([0.1 * number, 0, 5]))[-1]
+    assert np.abs(person.root_velocity - [1, 0, 0]).max() < 0.15
+    assert np.linalg.eigvalsh(person.root_covariance).min() > 1e-6
+    assert np.sqrt(np.trace(person.root_covariance)) < 4 * person.joint_stddev[0]
+
+
+def test_who_trembles_is_steadied_unless_raw_estimates_are_asked_for(network):
+    tremble_m = 0.004 * np.random.default_rng(0).normal(size=(40, 3))
+
+    def step_m(smoothing):
+        settings = Settings(detector="topic", smoothing=smoothing)
+        people = published(network, settings, lambda number: np.array([0, 0, 5]) + tremble_m[number], 40)
+        return np.diff([one.joints[0] for one in people[5:]], axis=0).std()
+
+    assert step_m(0.5) < 0.7 * step_m(0.0)
+
+
+def test_a_known_height_is_kept(network):
+    solver_of = KeypointEstimator(network, Said([0.9], [0]), Settings(detector="topic", birth_hits=1, known_height_m=1.9))
+    (person,) = solver_of.estimate([view(boxes=((200, 100, 300, 400),))]).people
+    assert abs(solver_of._solver._height_m(person.betas) - 1.9) < 1e-3

@@ -15,6 +15,7 @@ from refit_ros.core.landmarks import layout_indices
 from refit_ros.core.rotations import rotmat_from_axis_angle
 from refit_ros.core.types import Estimate, Fit
 from refit_ros.estimation.keypoints import KeypointSolver, Sighting, _camera_from_ray
+from refit_ros.estimation.smooth import Shape
 from refit_ros.synthetic.cameras import ring_of_cameras
 from refit_ros.synthetic.pose_prior import sample_poses
 
@@ -134,3 +135,18 @@ def test_bad_sightings_are_told():
             solver.fit([[dataclasses.replace(good, **change)]])
     with pytest.raises(ValueError, match="no sighting"):
         solver.fit([[good], []])
+
+
+def test_what_was_learned_of_a_shape_is_the_mean_with_what_is_seen():
+    network = untrained_network(LANDMARKS, load_body())
+    truth, solver = Truth(2), KeypointSolver(network)
+    (alone,) = solver.fit([truth.sightings])
+    learned = Shape(np.full(10, 2.0), weight=6.0)
+    (body,) = solver.fit([truth.sightings], shapes=[learned])
+    assert np.allclose(body.betas, learned.mean_with(alone.betas, 2.0)) and np.allclose(
+        body.own_betas, alone.betas, atol=1e-4
+    )
+    joints_m = network.body.joints(*(torch.from_numpy(value[None]).float() for value in (body.betas, body.rotmats)))
+    assert np.abs(joints_m[0].numpy() + body.transl - body.joints).max() < 1e-4, (
+        "the body is that of the shape it is given with"
+    )
