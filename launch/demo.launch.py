@@ -42,7 +42,8 @@ def start(context) -> list:
     if "rate" in options:
         options["rate"] = float(options["rate"])
     arguments = {name: given[name] for name in NODE if name in given}
-    arguments |= {"cameras": ",".join(camera_names(count)), "fixed_frame": WORLD, "rviz": given["rviz"]}
+    # These people are drawn, and features suit them better than landmarks, which are for real ones.
+    arguments |= {"cameras": ",".join(camera_names(count)), "fixed_frame": WORLD, "rviz": given["rviz"], "evidence": "features"}
     return [
         Node(
             package="refit_ros",

@@ -48,7 +48,7 @@ def run_soak_suite(device, minutes: float, say: Callable[[str], None], plot_to: 
             seconds=60 * minutes,
             log_folder=Path(folder),
             camera_options={"cameras": len(NAMES), "width": WIDTH_PX, "height": HEIGHT_PX},
-            node_parameters={"cameras": NAMES, "fixed_frame": "world", "device": str(device)},
+            node_parameters={"cameras": NAMES, "fixed_frame": "world", "device": str(device), "evidence": "features"},
             domain_id=own_domain_id(),
         )
         films = draw(min(FILM_S, FILM_S_PER_MIN * minutes), WIDTH_PX, HEIGHT_PX, say)

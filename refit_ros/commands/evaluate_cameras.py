@@ -83,7 +83,7 @@ def _estimator(args: argparse.Namespace, birth_hits: int | None) -> tuple[object
     from refit_ros.estimation.estimator import Estimator
     from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
 
-    settings = settings_from(args, detector=usual_detector(), birth_hits=birth_hits)
+    settings = settings_from(args, detector=usual_detector(), birth_hits=birth_hits, smoothing=0.0)
     if takes_keypoints(args.evidence, args.weights):
         body = load_body(args.body) if args.body else None
         network, estimators = keypoint_estimators([settings], args.weights, body, device_named(args.device))

@@ -23,9 +23,10 @@ class Settings:
     """
 
     evidence: str = _setting(
-        "features",
+        "auto",
         "What the network looks at: its features of the images, or the landmarks that BlazePose finds in them "
-        "(`refit_ros models get`); auto: keypoints where no weights are given and the models are there",
+        "(`refit_ros models get`); auto: keypoints where no weights are given and the models are there, else features. "
+        "Drawn people are better seen by features, real ones by keypoints",
         choices=("auto", "keypoints", "features"),
     )
     detector: str = _setting("builtin", "Where boxes of people come from", choices=DETECTORS)

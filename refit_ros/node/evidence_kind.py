@@ -25,7 +25,7 @@ def settings_of(parameters: NodeParameters, settings: Settings, fusion: bool = F
     """
     from refit_ros.estimation.keypoint_choice import takes_keypoints
 
-    given = fusion and settings.evidence == "keypoints"
+    given = fusion and (settings.evidence == "keypoints" or (settings.evidence == "auto" and not parameters.weights))
     keypoints = given or takes_keypoints(settings.evidence, parameters.weights)
     builtin = settings.detector == "builtin"
     return replace(
@@ -60,7 +60,10 @@ def load_edge(parameters: NodeParameters, settings: Settings) -> tuple[Eyes, Kin
     interrupt.check()
     if settings.evidence == "keypoints":
         kind = Kind("keypoints", f"keypoints/blazepose-{LANDMARKS}/{body.name}")
-        return LandmarkEyes(LandmarkNetwork(LANDMARKS), detectors(settings)), kind, "cpu, keypoints"
+        all_for_the_engine()
+        landmark_eyes = LandmarkEyes(LandmarkNetwork(LANDMARKS), detectors(settings))
+        one_for_the_rest("openvino")
+        return landmark_eyes, kind, "cpu, keypoints"
     network = load_network(parameters.weights or None, body=body, device=device)
     kind = kind_of(network, body.name)
     interrupt.check()

@@ -177,8 +177,9 @@ def _measure(setup: Setup, children: Children, monitor, progress: Callable[[str]
     children.start(CAMERAS, ["synthetic_cameras", "--ros-args", *as_arguments(setup.camera_options)])
     _await("first images", lambda: bool(monitor.heard.truth), setup, children, monitor, progress)
     # Only now: the node's start is measured, and it would share the cores with the rendering.
+    given = {"cameras": names, "evidence": "features", **setup.node_parameters}  # the people are drawn
     for name, command in setup.programs.items():
-        children.start(name, [command, "--ros-args", *as_arguments({"cameras": names, **setup.node_parameters})])
+        children.start(name, [command, "--ros-args", *as_arguments(given)])
     start_s = _await("first message on /human/smpl", lambda: bool(monitor.heard.smpl), setup, children, monitor, progress)
     monitor.listen(setup.settle_s)
     monitor.forget()

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 UNTRAINED = "the weights are untrained: what is published means nothing, though shapes, frames and stamps are right"
 EMBEDDED = (
-    "the embedded network was trained on synthetic people only: for real cameras set the parameters `weights` and "
+    "the embedded network that looks at features was trained on drawn people only: for real cameras get the models that "
+    "find landmarks (`python -m refit_ros models get`), which evidence 'auto' takes where they are, or set `weights` and "
     "`body_model` to the published ReFit checkpoint and an SMPL file"
 )
 
@@ -81,11 +82,14 @@ def _with_keypoints(parameters: NodeParameters, settings: Settings, body: Body, 
     from dataclasses import replace
 
     from refit_ros.estimation.keypoint_choice import keypoint_estimators
+    from refit_ros.node.threads import all_for_the_engine, one_for_the_rest
 
     if settings.detector == "builtin":  # it has seen drawn people only
         settings = replace(settings, detector="photographs")
+    all_for_the_engine()
     network, estimators = keypoint_estimators([settings], parameters.weights or None, body, device)
     interrupt.check()
+    one_for_the_rest("openvino")  # which computes the landmarks
     return Model(
         estimators[0],
         network.body,

@@ -11,7 +11,7 @@ from refit_ros.estimation import crop_plan, detections, pose_association, pose_e
 from refit_ros.estimation.settings import Settings
 from refit_ros.evaluation.ablations import RULES, switched_off
 from refit_ros.evaluation.people_suite import Selection, play_variant, variants_named
-from refit_ros.tracking import existence
+from refit_ros.tracking import existence, match
 from refit_ros.tracking.moved_cameras import MovedCameras
 
 
@@ -24,6 +24,9 @@ def standing() -> tuple:
         detections._in_sight,
         pose_association._apart,
         pose_association.surprise,
+        pose_association._seen_there,
+        pose_association._margin,
+        match._pose_cost,
         pose_estimation.belief,
         existence.still_there,
         existence.missed,
