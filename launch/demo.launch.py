@@ -43,7 +43,12 @@ def start(context) -> list:
         options["rate"] = float(options["rate"])
     arguments = {name: given[name] for name in NODE if name in given}
     # These people are drawn, and features suit them better than landmarks, which are for real ones.
-    arguments |= {"cameras": ",".join(camera_names(count)), "fixed_frame": WORLD, "rviz": given["rviz"], "evidence": "features"}
+    arguments |= {
+        "cameras": ",".join(camera_names(count)),
+        "fixed_frame": WORLD,
+        "rviz": given["rviz"],
+        "evidence": "features",
+    }
     return [
         Node(
             package="refit_ros",
