@@ -158,6 +158,7 @@ class KeypointEstimator:
                 else:
                     left.append(one)
         newcomers = self._rejoined(groups, self._newcomers(cameras, left), expected, stamp_s)
+        groups = {index: sorted(own, key=lambda one: one.view) for index, own in groups.items()}
         known = [self._followed[index] for index in groups]
         bodies = self._fit(list(groups.values()), known)
         seen_now = list(zip(known, groups.values()))
@@ -174,7 +175,7 @@ class KeypointEstimator:
         if len(cameras) == 1 or not left:
             return [(body, [one]) for body, one in zip(alone, left)]
         candidates = [Candidate(one.view, one.camera.to_camera(body.joints)) for body, one in zip(alone, left)]
-        groups = [[left[index] for index in group] for group in match(candidates, cameras, DEFAULT)]
+        groups = [[left[index] for index in sorted(group)] for group in match(candidates, cameras, DEFAULT)]
         return list(zip(self._fit(groups), groups))
 
     def _rejoined(

@@ -38,7 +38,8 @@ class Seer:
     def __init__(self, network) -> None:
         import torch
 
-        upright = torch.eye(3).expand(1, 24, 3, 3) * torch.tensor([1.0, -1.0, -1.0])[:, None]
+        upright = torch.eye(3).repeat(1, 24, 1, 1)
+        upright[:, 0] *= torch.tensor([1.0, -1.0, -1.0])[:, None]  # the camera's y points down
         landmarks, joints = network.landmark_body(torch.zeros(1, 10), upright)
         self.body_m = (landmarks[:, :33] - joints[:, :1])[0].double().numpy()
 
