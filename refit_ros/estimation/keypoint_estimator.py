@@ -28,8 +28,6 @@ CAUTION = 4  # times birth_hits that somebody must be seen of whom a second came
 CLOCK_SET_BACK_S = 1.0
 SAME_BOX = 0.5
 EVERYBODY = -1  # as a person's number
-# Of held-out drawn people and of the recording the error falls up to here and rises again after (docs/real.md).
-MOST_ITERATIONS = 3
 
 
 class KeypointEstimator:
@@ -48,7 +46,7 @@ class KeypointEstimator:
         eyes: where images are looked at, if not here; then neither landmarks nor a detector are needed.
         """
         self._solver, self.settings = KeypointSolver(network, settings.known_height_m), settings
-        self._iterations = min(settings.iterations, MOST_ITERATIONS)
+        self._iterations = settings.iterations
         if eyes is None:
             if landmarks is None:
                 raise ValueError("without eyes, landmarks are needed: give a source of them")
