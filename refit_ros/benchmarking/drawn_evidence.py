@@ -20,9 +20,11 @@ from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.landmarks import COUNT, Landmarks, no_landmarks
 from refit_ros.estimation.evidence_arrays import as_sent
 from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
+from refit_ros.synthetic.cameras import looking_at
 
 WIDTH_PX, HEIGHT_PX, FOCAL_PX = 640, 480, 450.0
 RING_M, HEIGHT_M = 4.5, 1.8  # of the cameras, which look at the middle
+MIDDLE_M = np.array([0.0, 0.0, 0.9])
 NOISE_PX = 2.0
 CIRCLE_M, TURN_S = 1.3, 12.0  # of the people, who keep their distance from each other
 MARGIN_PX = 12.0
@@ -45,7 +47,9 @@ class DrawnRoom:
         self.body_m = (landmarks[:, :COUNT] - joints[:, :1])[0].double().numpy()  # about the pelvis
         self.people = people
         self.names = [f"camera{number + 1}" for number in range(cameras)]
-        self.poses = {name: _looking_in(2 * np.pi * number / cameras) for number, name in enumerate(self.names)}
+        angles = 2 * np.pi * np.arange(cameras) / cameras
+        places_m = np.stack([RING_M * np.cos(angles), RING_M * np.sin(angles), np.full(cameras, HEIGHT_M)], axis=1)
+        self.poses = {name: looking_at(place_m, MIDDLE_M) for name, place_m in zip(self.names, places_m)}
         K = np.array([[FOCAL_PX, 0, WIDTH_PX / 2], [0, FOCAL_PX, HEIGHT_PX / 2], [0, 0, 1]])
         self.calibrations = {name: Calibration(name, f"{name}_optical", WIDTH_PX, HEIGHT_PX, K) for name in self.names}
 
@@ -98,16 +102,3 @@ class DrawnEyes:
             next_region=np.zeros((count, *rest.next_region.shape[1:])),
         )
         return ViewEvidence(boxes, landmarks=as_sent(found))
-
-
-def _looking_in(angle: float) -> np.ndarray:
-    """fixed_from_camera (4, 4) of a camera of the ring."""
-    place = np.array([RING_M * np.cos(angle), RING_M * np.sin(angle), HEIGHT_M])
-    forward = np.array([0, 0, 0.9]) - place
-    forward /= np.linalg.norm(forward)
-    right = np.cross(forward, [0, 0, 1.0])
-    right /= np.linalg.norm(right)
-    pose = np.eye(4)
-    pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], 1)
-    pose[:3, 3] = place
-    return pose

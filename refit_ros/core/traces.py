@@ -29,8 +29,8 @@ class Traced(Generic[Kind]):
     """`compute(kind, tensors) -> tensors`, recorded for each kind as it first comes, for any number of rows.
 
     Every tensor in has a row a crop, and `compute` reads that number from the tensors' own shape, never by `len`, which
-    a recording would hold for ever. `kind` says whatever else the computation depends on. Without gradients. Raises
-    RuntimeError where this PyTorch cannot record it.
+    a recording would hold for ever. `kind` says whatever else the computation depends on. Without gradients. Where this
+    PyTorch cannot record it, it is computed as it is, and the log says so once.
     """
 
     def __init__(self, compute: Compute[Kind]) -> None:
@@ -68,6 +68,11 @@ class Traced(Generic[Kind]):
         for _ in range(_RUNS_THAT_OPTIMISE):
             trace(*tensors)
         return trace
+
+
+def recorded_on_processor(compute: Compute[Kind], device: torch.device) -> Compute[Kind]:
+    """The same from recordings on a processor; on a GPU as it is."""
+    return Traced(compute) if device.type == "cpu" else compute
 
 
 _recording = threading.Lock()

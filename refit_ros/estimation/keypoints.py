@@ -21,7 +21,7 @@ from refit_ros.core.keypoints import (
     square_of_landmarks,
 )
 from refit_ros.core.landmarks import LANDMARK_NAMES, layout_indices
-from refit_ros.core.traces import Traced
+from refit_ros.core.traces import recorded_on_processor
 from refit_ros.core.types import Crops, Views
 from refit_ros.estimation.fuse import fuse
 from refit_ros.estimation.height import with_height
@@ -66,9 +66,8 @@ class KeypointSolver:
         self._known_height_m = known_height_m
         self.network = copy.deepcopy(network).eval().requires_grad_(False)  # a recording holds no gradients
         self.device = network.init_pose.device
-        on_processor = self.device.type == "cpu"
-        self._run = Traced(self._fit) if on_processor else self._fit
-        self._posed = Traced(self._pose) if on_processor else self._pose
+        self._run = recorded_on_processor(self._fit, self.device)
+        self._posed = recorded_on_processor(self._pose, self.device)
 
     @torch.inference_mode()
     def fit(

@@ -15,7 +15,7 @@ from refit_ros.core.fit_call import FitCall, Kind, unpacked
 from refit_ros.core.inference import Prepared
 from refit_ros.core.refit import Refit
 from refit_ros.core.rotations import rotmat_from_6d, sixd_from_rotmat
-from refit_ros.core.traces import Compute, Traced
+from refit_ros.core.traces import Compute, recorded_on_processor
 from refit_ros.core.types import Crops, Estimate
 
 Named = TypeVar("Named", bound=Hashable)
@@ -72,8 +72,7 @@ class OwnFits:
 
 def traced_on_processor(compute: Compute[Named], network: Refit | Prepared) -> Compute[Named]:
     """The same, from recordings where `network` is made ready to run fast on a processor."""
-    quick = isinstance(network, Prepared) and network.device.type == "cpu"
-    return Traced(compute) if quick else compute
+    return recorded_on_processor(compute, network.device) if isinstance(network, Prepared) else compute
 
 
 def _before_the_camera(estimate: Estimate, crops: Crops) -> Estimate:
