@@ -6,17 +6,16 @@ what is left is decoding, building and publishing. Last, the synthetic camera an
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-from refit_ros.benchmarking.scenes import ONE_WALKING, full_size_body
+from refit_ros.benchmarking.running import run_one_walking
+from refit_ros.benchmarking.scenes import full_size_body
 from refit_ros.benchmarking.taking import taking_ms
 from refit_ros.benchmarking.timing import alternately
 from refit_ros.core.body import Body
@@ -52,19 +51,7 @@ def run_node_suite(device: torch.device, rounds: int, seconds: float, say: Calla
 
 
 def _running(device: torch.device, rate: float, seconds: float, say) -> dict:
-    from refit_ros.node.harness import Setup, own_domain_id, run_system
-
-    with tempfile.TemporaryDirectory() as folder:
-        measured = run_system(
-            Setup(
-                seconds=seconds,
-                log_folder=Path(folder),
-                domain_id=own_domain_id(),
-                camera_options={**ONE_WALKING, "rate": rate},
-                node_parameters={"device": str(device)},
-            ),
-            progress=say,
-        )
+    measured = run_one_walking(device, seconds, say, rate)
     low, middle, high, worst = np.percentile(measured.latency_ms, [5, 50, 95, 99])
     title = f"640 x 480 at {rate:g} frames/s, one person"
     return {

@@ -12,30 +12,23 @@ from pathlib import Path
 
 import torch
 
+from refit_ros.benchmarking.running import run_one_walking
 from refit_ros.benchmarking.sampled import Sampled, py_spy, sampling, shares
-from refit_ros.benchmarking.scenes import ONE_WALKING
 
 MOST_ROWS = 15
 
 
 def run_profile_suite(device: torch.device, seconds: float, say: Callable[[str], None]) -> dict:
     """Tables of shares. Raises ValueError with a sentence where py-spy is missing or may not look."""
-    from refit_ros.node.harness import Setup, own_domain_id, run_system
-
     py_spy()
     sampled = Sampled()
     with tempfile.TemporaryDirectory() as folder:
-        measured = run_system(
-            Setup(
-                seconds=seconds,
-                log_folder=Path(folder),
-                domain_id=own_domain_id(),
-                camera_options=ONE_WALKING,
-                node_parameters={"device": str(device)},
-                settle_s=5.0,
-                beside_node=lambda process_id: sampling(process_id, seconds, Path(folder), sampled),
-            ),
-            progress=say,
+        measured = run_one_walking(
+            device,
+            seconds,
+            say,
+            settle_s=5.0,
+            beside_node=lambda process_id: sampling(process_id, seconds, Path(folder), sampled),
         )
     alone, below = shares(sampled.stacks)
     return {

@@ -46,7 +46,6 @@ class KeypointEstimator:
         eyes: where images are looked at, if not here; then neither landmarks nor a detector are needed.
         """
         self._solver, self.settings = KeypointSolver(network, settings.known_height_m), settings
-        self._iterations = settings.iterations
         if eyes is None:
             if landmarks is None:
                 raise ValueError("without eyes, landmarks are needed: give a source of them")
@@ -110,7 +109,7 @@ class KeypointEstimator:
             people,
             tuple(cameras[index].name for index in answered),
             left_out,
-            iterations=self._iterations,
+            iterations=self.settings.iterations,
             detector_calls=calls,
             boxes_dropped=dropped,
         )
@@ -209,7 +208,7 @@ class KeypointEstimator:
         bodies = self._solver.fit(
             [[one.sighting for one in own] for own in members],
             betas=np.stack(held) if self._held else None,
-            iterations=self._iterations,
+            iterations=self.settings.iterations,
             shapes=[one.shape for one in known] if self.settings.smoothing > 0 else (),
         )
         return [replace(body, own_betas=None) if np.isfinite(betas).all() else body for body, betas in zip(bodies, held)]
