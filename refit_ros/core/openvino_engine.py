@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from refit_ros.core.errors import InputError
+from refit_ros.core.traces import unit_of_its_own
 
 Arrays = tuple[np.ndarray, ...]
 Compiled = Callable[[np.ndarray], Arrays]  # (N, ...) -> outputs (N, ...); not for several threads at a time
@@ -39,7 +40,7 @@ def converted(network: torch.nn.Module, example: Tensor):
     """An OpenVINO model of `network`, whose input is like `example` (1, ...)."""
     import openvino
 
-    with warnings.catch_warnings(), torch.inference_mode():
+    with warnings.catch_warnings(), torch.inference_mode(), unit_of_its_own():
         warnings.simplefilter("ignore")
         # Traced here: left to itself, the converter checks its trace by code whose import alone takes longer than all else.
         return openvino.convert_model(torch.jit.trace(network, example, check_trace=False), example_input=example)

@@ -63,7 +63,7 @@ class Traced(Generic[Kind]):
         with warnings.catch_warnings():
             # Shapes are compared on the way; and PyTorch would rather compile, for which a machine needs a compiler.
             warnings.simplefilter("ignore")
-            with _unit_of_its_own():
+            with unit_of_its_own():
                 trace = torch.jit.trace(lambda *given: self._compute(kind, given), tensors, check_trace=False)
         for _ in range(_RUNS_THAT_OPTIMISE):
             trace(*tensors)
@@ -79,7 +79,7 @@ _recording = threading.Lock()
 
 
 @contextmanager
-def _unit_of_its_own() -> Iterator[None]:
+def unit_of_its_own() -> Iterator[None]:
     """What is recorded within goes when nobody holds it any more.
 
     PyTorch keeps every recorded function in one compilation unit for good, and with it the network's numbers: a node that

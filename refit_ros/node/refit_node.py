@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -205,6 +206,9 @@ class RefitNode(LifecycleNode):
         if self._outputs is not None:
             self._outputs.close()
         self._model = self._outputs = None
+        # A recording holds the Python function that it was made from, and so whoever holds the recording: until Python
+        # looks for such rings, the network and its threads would stay.
+        gc.collect()
 
     def _deliver(self, taken: FrameSet) -> None:
         if not self._said_what_weights_mean:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,27 @@ def test_a_hundred_lifecycles_leave_nothing_behind(bench):
             sizes.append((pages * os.sysconf("SC_PAGE_SIZE") / 2**20, files, threads, things))
     (early_mib, *early), (late_mib, *late) = sizes
     assert all(then <= before + 2 for before, then in zip(early, late, strict=True)) and late_mib < early_mib + 60
+
+
+def test_a_network_that_was_cleaned_up_is_gone_at_once(bench):
+    from rclpy.lifecycle import TransitionCallbackReturn
+
+    networks = []
+
+    def load(*_):
+        model = fake_model()
+        model.estimator.ring = model.estimator  # as a recording and its owner hold each other
+        networks.append(weakref.ref(model.estimator))
+        return model
+
+    bench.start(load=load, activate=False)
+    assert bench.within_spin(bench.node.trigger_configure) == TransitionCallbackReturn.SUCCESS
+    gc.disable()
+    try:
+        assert bench.within_spin(bench.node.trigger_cleanup) == TransitionCallbackReturn.SUCCESS
+        assert networks and not any(network() for network in networks)
+    finally:
+        gc.enable()
 
 
 def test_fifty_people_go_through_the_node(bench):
