@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--overlays", metavar="DIR", help="write images with the people drawn over them")
     group.add_argument(
+        "--film",
+        metavar="FILE",
+        help="instead of measuring, write what all cameras see with people drawn over it, .gif (recording)",
+    )
+    group.add_argument(
         "--evidence", choices=["auto", "keypoints", "features"], default="auto", help="as of `fit`; without it, auto"
     )
 
@@ -47,6 +52,11 @@ def run_recording(args: argparse.Namespace) -> int:
         estimator.reset()
         return estimator
 
+    if args.film:
+        from refit_ros.evaluation.recording_film import film_recording
+
+        film_recording(Path(args.film), folder, again(), body, args.every, _say)
+        return 0
     if args.cut:
         rows = recording_cuts.evaluate_cuts(folder, again, body, args.cut, args.every, overlays, _say)
         return _told(args, rows, recording_cuts.table(rows))

@@ -12,6 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bag", type=Path, metavar="BAG", help="show a bag with people, by a slider, instead of the running node"
     )
+    parser.add_argument(
+        "--recording", type=Path, metavar="BAG", help="with the images and cameras of --bag, where that has people alone"
+    )
     parser.add_argument("--topic", default="/human/smpl", help="of the people in a bag")
     parser.add_argument("--host", default=LOCAL_HOST, help="where to listen; 0.0.0.0: for every machine of the network")
     parser.add_argument("--port", type=_port, default=PORT, help="0: any that is free")
@@ -28,7 +31,10 @@ def run(args: argparse.Namespace) -> int:
     from refit_ros.viewer import program
 
     if args.bag is not None:
-        return program.view_bag(args.bag, args.topic, args.host, args.port, args.body)
+        topics = {name: topic for name, topic in _topics(args).items() if name != "transport"}
+        return program.view_bag(args.bag, args.topic, args.recording, topics, args.host, args.port, args.body)
+    if args.recording is not None:
+        raise ValueError("--recording goes with --bag, the bag that holds the people")
     return program.view_live(args.ros_arguments, _topics(args), args.host, args.port, args.body, args.images)
 
 

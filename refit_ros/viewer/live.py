@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from refit_ros.node.frames import NoTransform, lookup_in, matrix
@@ -13,11 +12,11 @@ from refit_ros.node.images import rgb_image
 from refit_ros.node.rejections import Rejected, Rejections
 from refit_ros.viewer.recorder import Recorder
 from refit_ros.viewer.scene import Scene
+from refit_ros.viewer.small_images import IMAGE_PERIOD_S, small
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
-IMAGE_WIDTH_PX, IMAGE_PERIOD_S = 320, 0.2  # more of neither is seen in a frustum
 LOOK_S = 0.5
 PEOPLE_DEPTH = 50  # so that a short pause loses nothing of a recording
 PEOPLES_FRAMES = b"human_"
@@ -100,10 +99,7 @@ class Live:
             image = rgb_image(message)
         except Rejected:  # the node says why
             return
-        height = max(1, round(image.shape[0] * IMAGE_WIDTH_PX / image.shape[1]))
-        if image.shape[1] > IMAGE_WIDTH_PX:
-            image = cv2.resize(image, (IMAGE_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
-        self._scene.take_image(name, np.ascontiguousarray(image))
+        self._scene.take_image(name, small(image))
 
     def _listen_to_transforms(self) -> None:
         """Not before there is need: while somebody listens to /tf, the node publishes people's frames."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from viser import GuiEvent, ViserServer
 
 NOBODY = "nobody"
-IMAGES = ("camera", "overlay", "none")
+IMAGES, RECORDED_IMAGES = ("camera", "overlay", "none"), ("camera", "none")
 PLOT_HEIGHT_PX = 170
 RENDER_S = 30.0  # for a browser to draw what is to be saved
 # (id, ending) -> (file's name, content); raises InputError with a sentence.
@@ -47,9 +47,12 @@ class Panel:
                 box = gui.add_checkbox(layer.capitalize(), True)
                 box.on_update(lambda event, layer=layer: self._switch(layer, bool(event.target.value)))
             self._images = gui.add_dropdown(
-                "Images", IMAGES, initial_value=images, hint="overlay: the node draws them while they are looked at"
+                "Images",
+                IMAGES if playback is None else RECORDED_IMAGES,
+                initial_value=images,
+                hint="overlay: the node draws them while they are looked at" if playback is None else None,
             )
-            self._images.visible = playback is None
+            self._images.visible = playback is None or playback.has_images
             gui.add_button("Save what is seen (.png)").on_click(self._save_view)
         with gui.add_folder("How well it goes", visible=playback is None):
             self._notes = gui.add_markdown("")

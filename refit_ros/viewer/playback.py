@@ -13,8 +13,10 @@ from refit_ros.core.errors import InputError
 from refit_ros.core.plain_files import shown
 from refit_ros.motion.from_messages import SMPL_ARRAY, sightings_of
 from refit_ros.motion.types import Sighting
+from refit_ros.node.conversions import stamp_ns
 from refit_ros.node.frames import NoTransform, matrix
 from refit_ros.node.recording import CAMERA_INFO, open_bag, transforms_in
+from refit_ros.viewer.bag_images import BagImages
 from refit_ros.viewer.scene import Scene
 
 SPEEDS = ("0.25x", "1x", "4x")
@@ -23,8 +25,12 @@ SPEEDS = ("0.25x", "1x", "4x")
 class Playback:
     """Raises InputError where the bag has no people, and as `open_bag` does. To be closed."""
 
-    def __init__(self, path: Path, topic: str) -> None:
+    def __init__(self, path: Path, topic: str, images: BagImages | None = None) -> None:
+        """images: of the same people, closed with this."""
+        self._images = images
         self._open = ExitStack()
+        if images is not None:
+            self._open.callback(images.close)
         self._reader = self._open.enter_context(open_bag(path))
         wanted = [each for each in self._reader.connections if each.topic == topic and each.msgtype == SMPL_ARRAY]
         self._messages = (
@@ -38,7 +44,7 @@ class Playback:
         self._times_s = (np.array([time_ns for time_ns, _, _ in self._messages]) - self._messages[0][0]) * 1e-9
         self._lookup = transforms_in(self._reader)
         self._lock = threading.Lock()
-        self._shown, self._moved = -1, False
+        self._shown, self._moved, self._stamp_ns = -1, False, 0
         self.at_s, self.playing, self.speed = 0.0, True, 1.0
 
     @property
@@ -64,8 +70,20 @@ class Playback:
             if self._moved:
                 scene.forget_people()
             if index != self._shown or self._moved:
-                scene.take_people(self._message(index), float(self._times_s[index]))
+                message = self._message(index)
+                self._stamp_ns = stamp_ns(message.header.stamp)
+                scene.take_people(message, float(self._times_s[index]))
             self._shown, self._moved = index, False
+        if self._images is not None:
+            self._images.show(self._stamp_ns, self._messages[index][0], scene)
+
+    def want_images(self, wanted: bool) -> None:
+        if self._images is not None:
+            self._images.wanted = wanted
+
+    @property
+    def has_images(self) -> bool:
+        return self._images is not None
 
     @property
     def now_s(self) -> float:
@@ -74,6 +92,8 @@ class Playback:
 
     def give_cameras(self, scene: Scene) -> None:
         """The first calibration of each camera in the bag, by its topic's first part."""
+        if self._images is not None:
+            self._images.give_cameras(scene)
         wanted = [each for each in self._reader.connections if each.msgtype == CAMERA_INFO]
         for connection in wanted:
             for _, _, raw in self._reader.messages([connection]):
@@ -87,7 +107,7 @@ class Playback:
         try:
             return matrix(*self._lookup(target, source, time_ns))
         except NoTransform:
-            return None
+            return self._images.place(target, source, time_ns) if self._images is not None else None
 
     def sightings(self, person: int) -> Iterator[Sighting]:
         """All that the bag has of somebody."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from refit_ros import interrupt
+from refit_ros.viewer.bag_images import BagImages
 from refit_ros.viewer.page import Page
 from refit_ros.viewer.panel import MotionFile, Panel
 from refit_ros.viewer.playback import Playback
@@ -73,26 +74,43 @@ def load_skin(body_path: str | None) -> Skin:
     return Skin(read_body(body_path))
 
 
-def view_bag(path: Path, topic: str, host: str, port: int, body_path: str | None) -> int:
-    """Until KeyboardInterrupt. Raises ValueError or OSError with a sentence."""
+def view_bag(
+    path: Path, topic: str, recording: Path | None, topics: dict[str, str], host: str, port: int, body_path: str | None
+) -> int:
+    """Until KeyboardInterrupt. recording: the bag with the images, where it is another one. topics: as of `BagImages`.
+
+    Raises ValueError or OSError with a sentence.
+    """
     with ExitStack() as stack:
-        playback = Playback(path, topic)
+        playback = Playback(path, topic, images_of(recording, path, topics))
         stack.callback(playback.close)
         server = _serve(stack, host, port)
 
         def motion(person: int, ending: str) -> tuple[str, bytes]:
             return motion_file(playback.sightings(person), ending, body_path)
 
-        viewer = make_viewer(server, playback.place, load_skin(body_path), motion, playback)
+        images = "camera" if playback.has_images else "none"
+        viewer = make_viewer(server, playback.place, load_skin(body_path), motion, playback, images)
         playback.give_cameras(viewer.scene)
         last_s = time.monotonic()
         while True:
             interrupt.check()
             now_s = time.monotonic()
+            playback.want_images(viewer.panel.images == "camera")
             playback.advance(now_s - last_s, viewer.scene)
             viewer.step(now_s, playback.now_s)
             last_s = now_s
             time.sleep(max(0.0, DRAWN_EVERY_S - (time.monotonic() - now_s)))
+
+
+def images_of(recording: Path | None, people: Path, topics: dict[str, str]) -> BagImages | None:
+    """Of the recording that was named, else of the people's own bag. Raises ValueError where a named one has none."""
+    try:
+        return BagImages(recording or people, **topics)
+    except ValueError:
+        if recording is not None:
+            raise
+        return None
 
 
 def view_live(

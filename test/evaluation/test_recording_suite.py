@@ -12,6 +12,7 @@ from refit_ros.estimation.types import People, Person, PersonView
 from refit_ros.evaluation.recording_cuts import evaluate_cuts
 from refit_ros.evaluation.recording_cuts import table as cuts_table
 from refit_ros.evaluation.recording_files import LIMBS, read_cameras, read_truth
+from refit_ros.evaluation.recording_film import HEIGHT_PX, film_recording
 from refit_ros.evaluation.recording_suite import evaluate_recording, table
 
 cv2 = pytest.importorskip("cv2")
@@ -100,6 +101,22 @@ def test_the_figures_are_those_of_known_errors(tmp_path):
     (unsure,) = evaluate_recording(tmp_path, lambda: Estimates(0.007), load_body(), every=3)[:1]
     assert unsure["within_1_sigma"] == 0.0 and unsure["within_2_sigma"] == 1.0  # 10 mm, sigma 7 mm
     assert "| cam_1+cam_2 | 6 | 83% | 5 | 1 | 10 | 10 | 0 | 100%, 100% |" in table(rows)
+
+
+def test_a_film_shows_all_cameras_side_by_side_with_people_drawn(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    write(tmp_path)
+    assert film_recording(tmp_path / "film.gif", tmp_path, Estimates(0.02), load_body(), every=2) == FRAMES // 2
+    with image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == FRAMES // 2 and film.height == HEIGHT_PX and film.width == 2 * round(64 * HEIGHT_PX / 48)
+        assert film.info["duration"] == 60 and film.info["loop"] == 0  # 2 / 60 s at half the speed: GIF has hundredths
+        shown = []
+        for index in range(film.n_frames):
+            film.seek(index)
+            shown.append(np.asarray(film.convert("RGB"), int))
+    assert np.abs(shown[0] - shown[0][0, 0]).max() < 30, "nobody is published in the first set"
+    for half in np.split(shown[-1], 2, axis=1):
+        assert np.abs(half - half[0, 0]).max() > 60, "the person is drawn in each camera's part"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from motion_truth import START_NS, STEP_NS, body, people_message, person
@@ -12,16 +13,23 @@ rosbag2 = pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installe
 
 from refit_ros.core.errors import InputError  # noqa: E402
 from refit_ros.node.bag_types import make_store  # noqa: E402
+from refit_ros.node.conversions import set_stamp  # noqa: E402
 from refit_ros.node.message_types import BagTypes  # noqa: E402
+from refit_ros.viewer import bag_images  # noqa: E402
 from refit_ros.viewer.playback import Playback  # noqa: E402
+from refit_ros.viewer.program import images_of  # noqa: E402
 from refit_ros.viewer.scene import Scene  # noqa: E402
 from refit_ros.viewer.skin import Skin  # noqa: E402
 
 STEP_S = STEP_NS * 1e-9
+TOPICS = dict(image_topic="{camera}/image_raw", camera_info_topic="{camera}/camera_info")
 
 
-def write_bag(path: Path, camera: bool = True) -> Path:
-    """Twelve sets, and where the camera `left` stands and what it is."""
+def write_bag(path: Path, camera: bool = True, images: str = "", people: bool = True) -> Path:
+    """Twelve sets, and where the camera `left` stands and what it is.
+
+    images: raw or compressed ones too, of every second set's time, written 1 ms before its people; grey 10 i.
+    """
     store = make_store()
     types = BagTypes(store)
     with rosbag2.Writer(path, version=9) as writer:
@@ -31,10 +39,15 @@ def write_bag(path: Path, camera: bool = True) -> Path:
             for at_ns, message in messages:
                 writer.write(connection, at_ns, types.serialize(message))
 
-        people = [
+        sets = [
             (START_NS + i * STEP_NS, people_message(types, [person(i), person(i, 9)][: 2 - i // 6], i)) for i in range(12)
         ]
-        write("/human/smpl", "refit_ros/msg/SmplArray", people)
+        if people:
+            write("/human/smpl", "refit_ros/msg/SmplArray", sets)
+        if images:
+            kind, ending = ("Image", "") if images == "raw" else ("CompressedImage", "/compressed")
+            taken = [(START_NS + i * STEP_NS - 1_000_000, image(types, kind, i)) for i in range(0, 12, 2)]
+            write(f"/left/image_raw{ending}", f"sensor_msgs/msg/{kind}", taken)
         if camera:
             info = types.new("sensor_msgs/msg/CameraInfo")
             info.header.frame_id, info.width, info.height = "left_optical", 640, 480
@@ -46,6 +59,23 @@ def write_bag(path: Path, camera: bool = True) -> Path:
             tf.transforms = [where]
             write("/tf_static", "tf2_msgs/msg/TFMessage", [(START_NS + 5, tf)])
     return path
+
+
+def image(types: BagTypes, kind: str, index: int):
+    message = types.new(f"sensor_msgs/msg/{kind}")
+    set_stamp(message.header.stamp, START_NS + index * STEP_NS)
+    pixels = np.full((480, 640, 3), 10 * index, np.uint8)
+    if kind == "Image":
+        message.height, message.width, message.step, message.encoding, message.data = (
+            480,
+            640,
+            1920,
+            "rgb8",
+            pixels.reshape(-1),
+        )
+    else:
+        message.format, message.data = "png", cv2.imencode(".png", pixels)[1].reshape(-1)
+    return message
 
 
 @pytest.fixture
@@ -118,3 +148,54 @@ def test_a_bag_without_transforms_is_shown_too(tmp_path):
 def test_a_bag_without_people_is_a_sentence(tmp_path):
     with pytest.raises(InputError, match="no people on /nobody.*refit_ros bag"):
         Playback(write_bag(tmp_path / "bag"), "/nobody")
+
+
+def grey_of(scene: Scene, playback: Playback) -> int | None:
+    (camera,) = shown(scene, playback).cameras
+    return None if camera.image is None else int(camera.image[0, 0, 0])
+
+
+@pytest.mark.parametrize("transport", ["raw", "compressed"])
+@pytest.mark.parametrize("in_one", [True, False])
+def test_the_image_of_the_time_that_is_shown(tmp_path, monkeypatch, transport, in_one):
+    monkeypatch.setattr(bag_images, "IMAGE_PERIOD_S", 0.0)
+    path = write_bag(tmp_path / "people", camera=in_one, images=transport if in_one else "")
+    recording = None if in_one else write_bag(tmp_path / "recording", images=transport, people=False)
+    images = images_of(recording, path, TOPICS)
+    playback = Playback(path, "/human/smpl", images)
+    scene = Scene(playback.place, None)
+    playback.give_cameras(scene)
+    playback.playing = False
+    for index, grey in ((0, 0), (1, 0), (2, 20), (3, 20), (9, 80), (4, 40), (11, 100)):
+        playback.go_to(index * STEP_S + 1e-4)
+        playback.advance(0.0, scene)
+        assert grey_of(scene, playback) == grey
+    (camera,) = shown(scene, playback).cameras
+    assert camera.name == "left" and camera.image.shape == (240, 320, 3)
+    assert camera.world_from_camera[2, 3] == pytest.approx(1.5)  # by the recording's transforms
+    playback.want_images(False)
+    playback.advance(0.0, scene)
+    assert grey_of(scene, playback) is None
+    playback.close()
+
+
+def test_images_are_given_a_few_times_a_second(tmp_path, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(bag_images.time, "monotonic", lambda: clock[0])
+    path = write_bag(tmp_path / "people", images="raw")
+    playback = Playback(path, "/human/smpl", images_of(None, path, TOPICS))
+    scene = Scene(playback.place, None)
+    playback.advance(0.0, scene)
+    playback.advance(6.5 * STEP_S, scene)
+    assert grey_of(scene, playback) == 0
+    clock[0] += bag_images.IMAGE_PERIOD_S
+    playback.advance(0.0, scene)
+    assert grey_of(scene, playback) == 60
+    playback.close()
+
+
+def test_a_bag_without_images_is_shown_without(tmp_path):
+    path = write_bag(tmp_path / "people")
+    assert images_of(None, path, TOPICS) is None
+    with pytest.raises(ValueError, match="no camera in this bag"):
+        images_of(path, path, TOPICS)
