@@ -30,6 +30,7 @@ LEAST_HEAT = 0.62  # mean over a person's visible landmarks: of people mostly ab
 MOST_CANDIDATES = 24
 SAME_PLACE = 0.15  # candidates whose middles are nearer, in sides of a region, and whose sizes differ little are one
 SAME_SIZE = 1.5
+SAME_AS_KNOWN = 0.2  # likewise, of a candidate and of somebody who is followed
 SAME_BODY = 0.08  # people whose visible landmarks are on average nearer, in sides of a region, are one
 SAME_BOX = 0.7
 LEAST_VISIBLE = 0.5  # of a landmark that bounds a box
@@ -53,12 +54,21 @@ class PhotographDetector:
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
         """Boxes in each image (H, W, 3) uint8 RGB; may reach over its edges."""
-        people = self.find_people(images)
+        return self.find_beside(images, ())
+
+    def find_beside(self, images: Sequence[np.ndarray], known_px: Sequence[np.ndarray]) -> list[Boxes]:
+        """As `find`, of those who are not where people are known to be, boxes (M_i, 4) around their landmarks.
+
+        Most of the time goes into confirming a candidate, and while everybody is followed there is nobody to confirm.
+        """
+        people = self.find_people(images, known_px)
         return [boxes_of(each, image.shape) if len(each) else nobody() for each, image in zip(people, images)]
 
-    def find_people(self, images: Sequence[np.ndarray]) -> list[Landmarks]:
+    def find_people(self, images: Sequence[np.ndarray], known_px: Sequence[np.ndarray] = ()) -> list[Landmarks]:
         """The landmarks of those found in each image, the surest first."""
         regions = self._candidates(images)
+        for index, known in enumerate(known_px):
+            regions[index] = regions[index][~_taken(regions[index], known)]
         seen = [each[each.flag > PERSON] for each in self._landmarks.in_regions(images, regions)]
         again = self._landmarks.in_regions(images, [each.next_region for each in seen])
         return [apart(each[plausible(each, image.shape)]) for each, image in zip(again, images)]
@@ -116,6 +126,14 @@ def _distinct(score: np.ndarray, regions: np.ndarray) -> np.ndarray:
         if len(kept) == MOST_CANDIDATES:
             break
     return np.array(kept).reshape(-1, 4)
+
+
+def _taken(regions: np.ndarray, known_px: np.ndarray) -> np.ndarray:
+    """(N,) whether a region (N, 4) is that of somebody whose box (M, 4) is known: near it, and about as large."""
+    own = from_boxes(known_px)
+    larger = np.maximum(regions[:, None, 2], own[None, :, 2])
+    near = np.linalg.norm(regions[:, None, :2] - own[None, :, :2], axis=2) < SAME_AS_KNOWN * larger
+    return (near & (larger < SAME_SIZE * np.minimum(regions[:, None, 2], own[None, :, 2]))).any(1)
 
 
 def plausible(people: Landmarks, shape: tuple[int, ...]) -> np.ndarray:

@@ -14,7 +14,7 @@ from refit_ros.camera.views import Camera
 from refit_ros.core.inference import Prepared
 from refit_ros.core.refit import Features, Refit
 from refit_ros.detection.landmarks import Landmarks, with_trust
-from refit_ros.detection.protocol import Detector
+from refit_ros.detection.protocol import Detector, found_beside
 from refit_ros.estimation.evidence_arrays import as_sent
 from refit_ros.estimation.keypoint_people import different_people
 from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence, in_halves, square_of
@@ -59,7 +59,8 @@ class LocalEyes:
         for search, detector in self._detectors.items():
             asked = [index for index, one in wanted.items() if one.search == search]
             if asked:
-                boxes.update(zip(asked, detector.find([_image(cameras[index]) for index in asked])))
+                images = [_image(cameras[index]) for index in asked]
+                boxes.update(zip(asked, found_beside(detector, images, [wanted[index].known_px for index in asked])))
         return self._closer(cameras, wanted, boxes)
 
     def _closer(

@@ -120,15 +120,18 @@ class KeypointEstimator:
         """Of each camera where to look for landmarks; calls of the detector, boxes dropped."""
         own = [[one for one in where if one is not None] for where in expected]
         given = {index: camera.boxes for index, camera in enumerate(cameras) if camera.boxes is not None}
-        turn = self._sets % self.settings.detector_interval == 0
-        due = [index for index, known in enumerate(own) if index not in given and (turn or not known)]
-        given |= self._searcher.find(cameras, due)
+        interval = self.settings.detector_interval
+        # Cameras take turns: a set in which all search at once is late.
+        turns = [(self._sets + index * interval // len(cameras)) % interval == 0 for index in range(len(cameras))]
+        due = [index for index, known in enumerate(own) if index not in given and (turns[index] or not known)]
+        extents = {index: np.array([one.extent for one in own[index]]).reshape(-1, 4) for index in range(len(cameras))}
+        given |= self._searcher.find(cameras, due, extents)
         new, dropped = {}, 0
         for index, boxes in given.items():
             size = cameras[index].calibration.width_px, cameras[index].calibration.height_px
             boxes, bad = cleaned(boxes, *size, self.settings.detector_confidence, self.settings.max_people)
             dropped += bad
-            near = overlap(boxes.xyxy_px, np.array([one.extent for one in own[index]]).reshape(-1, 4))
+            near = overlap(boxes.xyxy_px, extents[index])
             new[index] = boxes.xyxy_px[~(near > SAME_BOX).any(1)]
         calls = len(due) if self._eyes.searches(Search.DETECTOR) else 0
         asked = {}
@@ -160,7 +163,7 @@ class KeypointEstimator:
         bodies = self._fit(list(groups.values()), known)
         seen_now = list(zip(known, groups.values()))
         for someone, body, own in zip(known, bodies, groups.values()):
-            someone.seen(body, [one.camera for one in own], stamp_s)
+            someone.seen(body, own, stamp_s)
         for body, own in newcomers:
             self._followed.append(Followed(body, [one.camera for one in own], stamp_s))
             seen_now.append((self._followed[-1], own))

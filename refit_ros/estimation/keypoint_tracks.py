@@ -13,7 +13,9 @@ from refit_ros.camera.geometry import around
 from refit_ros.camera.views import Camera
 from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
 from refit_ros.detection.landmarks import COUNT, Landmarks
-from refit_ros.estimation.keypoints import KeypointBody, Sighting
+from refit_ros.estimation.keypoint_people import SEEN
+from refit_ros.estimation.keypoint_sightings import Sighting
+from refit_ros.estimation.keypoints import KeypointBody
 from refit_ros.estimation.smooth import Shape
 from refit_ros.tracking.config import DEFAULT, TrackerConfig
 from refit_ros.tracking.measurement import belief
@@ -43,6 +45,7 @@ class Followed:
     hits: int = 1
     number: int | None = None  # given when published for the first time
     shape: Shape = field(default_factory=Shape)  # learned of all sets
+    misfit_m: np.ndarray = field(default_factory=lambda: np.zeros(COUNT))  # (33,) see `misfit_m`
     root: RootState = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,7 +60,8 @@ class Followed:
         """(3,) since the last sight."""
         return self.velocity * min(max(stamp_s - self.seen_s, 0.0), LONGEST_S)
 
-    def seen(self, body: KeypointBody, cameras: list[Camera], stamp_s: float) -> None:
+    def seen(self, body: KeypointBody, own: Sequence[Seen], stamp_s: float) -> None:
+        cameras, self.misfit_m = [one.camera for one in own], misfit_m(body, own)
         passed_s = stamp_s - self.seen_s
         if passed_s > 0.001:
             self.velocity = 0.5 * self.velocity + 0.5 * (body.joints[0] - self.body.joints[0]) / passed_s
@@ -84,7 +88,7 @@ class Expected:
     """Where one camera should see somebody."""
 
     px: np.ndarray  # (33, 2) BlazePose's landmarks, raw image
-    sigma_px: float  # how far a landmark may be from there
+    sigma_px: np.ndarray  # (33,) how far each landmark may be from there
 
     @cached_property
     def size_px(self) -> float:
@@ -161,15 +165,37 @@ class Seen:
         return Sighting(self.camera, found.place_px[0], found.visibility[0] * self.believed, "blazepose", offset_m)
 
 
+def misfit_m(body: KeypointBody, own: Sequence[Seen]) -> np.ndarray:
+    """(33,) m: how far the landmarks of a body lie from where they were seen, whether that was believed or not.
+
+    The median of the views that see a landmark: one that is wrong does not speak against a body that fits the others. Of
+    what no view sees, the mean of the rest.
+    """
+    off_m = np.full((len(own), COUNT), np.nan)
+    for row, one in zip(off_m, own):
+        points = one.camera.to_camera(body.landmarks[:COUNT])
+        seen = one.found.visibility[0] > SEEN
+        off_px = np.linalg.norm(one.camera.calibration.project(points) - one.found.place_px[0], axis=1)
+        row[seen] = (off_px * points[:, 2] / one.camera.calibration.focal_px)[seen]
+    known = np.isfinite(off_m).any(0)
+    if not known.any():
+        return np.zeros(COUNT)
+    median_m = np.nanmedian(off_m[:, known], axis=0)
+    result = np.full(COUNT, median_m.mean())
+    result[known] = median_m
+    return result
+
+
 def expect(someone: Followed, camera: Camera, stamp_s: float, config: TrackerConfig) -> Expected | None:
     """None where a camera cannot see them."""
     points = camera.to_camera(someone.body.landmarks[:COUNT] + someone.moved_m(stamp_s))
     if (points[:, 2] < NEAREST_M).any() or not camera.calibration.sees(points[_LANDMARKS]).any():
         return None
     moved_m = config.pose_change_m_s * max(stamp_s - someone.seen_s, 0.0)
-    still = Expected(camera.calibration.project(points), 0.0)
+    still = Expected(camera.calibration.project(points), np.zeros(COUNT))
     own_px = NOISE[len(someone.cameras) > 1] * still.size_px
-    return replace(still, sigma_px=float(np.hypot(own_px, moved_m * camera.calibration.focal_px / points[:, 2].mean())))
+    px_per_m = camera.calibration.focal_px / points[:, 2].mean()
+    return replace(still, sigma_px=np.hypot(own_px, px_per_m * np.hypot(moved_m, someone.misfit_m)))
 
 
 def assign(found: Landmarks, expected: Sequence[Expected | None]) -> dict[int, int]:

@@ -4,43 +4,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 import torch
 
-from refit_ros.camera.triangulation import evidence_of_views
-from refit_ros.camera.views import Camera
 from refit_ros.core.camera import project
-from refit_ros.core.keypoints import (
-    MONOCULAR_QUALITY,
-    KeypointEvidence,
-    KeypointRefit,
-    crops_without_images,
-    square_of_landmarks,
-)
-from refit_ros.core.landmarks import LANDMARK_NAMES, layout_indices
+from refit_ros.core.keypoints import KeypointEvidence, KeypointRefit, crops_without_images
 from refit_ros.core.traces import recorded_on_processor
 from refit_ros.core.types import Crops, Views
 from refit_ros.estimation.fuse import fuse
 from refit_ros.estimation.height import with_height
+from refit_ros.estimation.keypoint_refine import Bodies, Refiner
+from refit_ros.estimation.keypoint_sightings import SeenPerson, Sighting, joined, tensors_of, watched_of
 from refit_ros.estimation.smooth import Shape
 
 GUESSED_WEIGHT = 0.03  # of a landmark that is not seen, at the network's own place for it, when a person is put somewhere
-
-_Tensors = TypeVar("_Tensors", Crops, KeypointEvidence)
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """One person as one camera's landmark network sees them."""
-
-    camera: Camera
-    place_px: np.ndarray  # (n, 2) in the raw image
-    visibility: np.ndarray  # (n,) 0 .. 1
-    layout: str = "blazepose"  # one of core.landmarks.LAYOUTS: what the n points are
-    offset_m: np.ndarray | None = None  # (n, 3) about the hips, as seen along the ray to the person (x right, y down)
 
 
 @dataclass(frozen=True)
@@ -68,6 +48,7 @@ class KeypointSolver:
         self.device = network.init_pose.device
         self._run = recorded_on_processor(self._fit, self.device)
         self._posed = recorded_on_processor(self._pose, self.device)
+        self._refiner = Refiner(self.network.landmark_body, self._bodies)
 
     @torch.inference_mode()
     def fit(
@@ -89,26 +70,69 @@ class KeypointSolver:
         if not all(people):
             raise ValueError("somebody has no sighting; leave out people whom no camera sees")
         # In double: a fixed frame may begin far away, and a ray's small angles are what counts.
-        seen = [_Seen(sightings) for sightings in people]
-        crops = _joined(Crops, [one.crops for one in seen])
-        evidence = _joined(KeypointEvidence, [one.evidence for one in seen])
+        seen = [SeenPerson(sightings) for sightings in people]
+        crops = joined(Crops, [one.crops for one in seen])
+        evidence = joined(KeypointEvidence, [one.evidence for one in seen])
         person = torch.arange(len(seen)).repeat_interleave(torch.tensor([len(one.cameras) for one in seen]))
         views = Views(person, torch.cat([one.poses[..., :3] for one in seen]).float())
         known = None if betas is None else torch.as_tensor(betas, dtype=torch.float32)[person]
         first = np.cumsum([0, *(len(one.cameras) for one in seen)])
-        tensors = [*_fields(evidence), crops.center_px, crops.side_px, crops.focal_px, crops.principal_px, *_fields(views)]
+        tensors = [
+            *tensors_of(evidence),
+            crops.center_px,
+            crops.side_px,
+            crops.focal_px,
+            crops.principal_px,
+            *tensors_of(views),
+        ]
         tensors += [torch.from_numpy(first[:-1]), torch.stack([one.poses[0, :, :3].mT for one in seen]).float()]
         tensors += [] if known is None else [known]
         iterations = self.network.config.iterations if iterations is None else iterations
         values = self._run((known is not None, iterations), tuple(tensor.to(self.device) for tensor in tensors))
         own_betas, rotmats, weak, guessed_px = (value.double().cpu().numpy() for value in values)
+        own = [slice(begin, end) for begin, end in zip(first[:-1], first[1:])]
+        watched = watched_of(seen, first[:-1])
         held = np.full(own_betas.shape, np.nan) if betas is None else np.asarray(betas, float)
+        own_betas = np.where(np.isfinite(held), held, own_betas)
+        placed = partial(self._placed, seen, own, guessed_px)
+        guess = placed(own_betas, rotmats)
+        free = ~np.isfinite(held).all(1) & (watched.views > 1)  # one view says little of a shape
+        bodies = self._refiner.refined(guess, watched, free)
+        own_betas = bodies.betas
         learned = [*shapes, *[Shape()] * (len(seen) - len(shapes))]
         used = np.stack([self._betas(*each) for each in zip(own_betas, held, learned, map(len, people))])
-        landmarks_m, joints_m = self._bodies(used, rotmats)
-        found = _Found(used, own_betas, rotmats, joints_m, landmarks_m, weak, guessed_px)
-        own = [slice(begin, end) for begin, end in zip(first[:-1], first[1:])]
-        return [_placed(one, found, number, rows) for number, (one, rows) in enumerate(zip(seen, own))]
+        if not np.array_equal(used, own_betas):  # what is known of a shape from other sets, or otherwise
+            again = placed(used, bodies.rotmats)
+            bodies = self._refiner.refined(replace(guess, betas=used), watched, np.zeros(len(seen), bool), again)
+        residual_px = watched.residual_px(bodies.landmarks)
+        return [
+            KeypointBody(
+                betas=bodies.betas[number],
+                rotmats=bodies.rotmats[number],
+                transl=bodies.transl[number],
+                joints=bodies.joints[number],
+                landmarks=bodies.landmarks[number],
+                weak_perspective=weak[rows],
+                residual_px=residual_px[rows],
+                box_px=one.box_px,
+                own_betas=own_betas[number],
+            )
+            for number, (one, rows) in enumerate(zip(seen, own))
+        ]
+
+    def _placed(
+        self,
+        seen: Sequence[SeenPerson],
+        own: Sequence[slice],
+        guessed_px: np.ndarray,
+        betas: np.ndarray,
+        rotmats: np.ndarray,
+    ) -> Bodies:
+        """People's bodies where their landmarks want them; `own`: each one's views."""
+        landmarks_m, joints_m = self._bodies(betas, rotmats)
+        places = [_place(one, landmarks_m[number], guessed_px[rows]) for number, (one, rows) in enumerate(zip(seen, own))]
+        transl = np.stack(places)
+        return Bodies(betas, rotmats, transl, landmarks_m + transl[:, None], joints_m + transl[:, None])
 
     def joints(self, betas: np.ndarray, rotmats: np.ndarray) -> np.ndarray:
         """betas (P, 10), rotmats (P, 24, 3, 3) -> joints (P, 24, 3) m without translation."""
@@ -156,109 +180,9 @@ class KeypointSolver:
         return shape, rotmats, estimate.weak_perspective, guessed_px
 
 
-class _Found(NamedTuple):
-    """Of P people in N sightings, as numpy in double: shape, pose and place in the fixed frame but for a translation."""
-
-    betas: np.ndarray  # (P, 10)
-    own_betas: np.ndarray  # (P, 10) by these sightings alone
-    rotmats: np.ndarray  # (P, 24, 3, 3)
-    joints_m: np.ndarray  # (P, 24, 3)
-    landmarks_m: np.ndarray  # (P, K, 3)
-    weak_perspective: np.ndarray  # (N, 3)
-    guessed_px: np.ndarray  # (N, K, 2) in the square-pixel image
-
-
-def _placed(seen: _Seen, found: _Found, number: int, own: slice) -> KeypointBody:
-    """The body that all views share, put where their landmarks want it."""
+def _place(seen: SeenPerson, landmarks_m: np.ndarray, guessed_px: np.ndarray) -> np.ndarray:
+    """(3,) m: where the landmarks want a body whose own (K, 3) m are given without translation."""
     visible = seen.visibility.numpy()
+    wanted_px = np.where((visible > 0.3)[..., None], seen.place_px.numpy(), guessed_px)
     weight = np.maximum(visible**2, GUESSED_WEIGHT)
-    sure = (visible > 0.3)[..., None]
-    wanted_px = np.where(sure, seen.place_px.numpy(), found.guessed_px[own])
-    fused = fuse(found.landmarks_m[number], list(wanted_px), seen.cameras, joint_weights=weight)
-    half = seen.crops.side_px.numpy()[:, None] / 2
-    center = seen.crops.center_px.numpy()
-    return KeypointBody(
-        betas=found.betas[number],
-        rotmats=found.rotmats[number],
-        transl=fused.transl,
-        joints=found.joints_m[number] + fused.transl,
-        landmarks=found.landmarks_m[number] + fused.transl,
-        weak_perspective=found.weak_perspective[own],
-        residual_px=fused.residual_px,
-        box_px=np.concatenate([center - half, center + half], axis=1),
-        own_betas=found.own_betas[number],
-    )
-
-
-def _fields(values) -> list[torch.Tensor]:
-    """Of a dataclass of tensors."""
-    return [getattr(values, field.name) for field in fields(values)]
-
-
-class _Seen:
-    """One person's sightings as tensors in double, V views: all landmarks, absent ones with visibility 0."""
-
-    def __init__(self, sightings: Sequence[Sighting]) -> None:
-        self.cameras = [sighting.camera for sighting in sightings]
-        count, kinds = len(sightings), len(LANDMARK_NAMES)
-        self.place_px, self.visibility = torch.zeros(count, kinds, 2).double(), torch.zeros(count, kinds).double()
-        offset_m, said = torch.zeros(count, kinds, 3).double(), torch.zeros(count, kinds).double()
-        focal = torch.tensor([camera.calibration.focal_px for camera in self.cameras]).double()
-        principal = torch.as_tensor(np.stack([camera.calibration.principal_px for camera in self.cameras])).double()
-        for view, sighting in enumerate(sightings):
-            which = _checked(sighting)
-            self.place_px[view, which] = torch.as_tensor(sighting.camera.calibration.square_from_raw_px(sighting.place_px))
-            self.visibility[view, which] = torch.as_tensor(np.clip(sighting.visibility, 0, 1)).double()
-        center, side = square_of_landmarks(self.place_px, self.visibility)
-        self.crops = crops_without_images(center, side, focal, principal)
-        for view, sighting in enumerate(sightings):
-            if sighting.offset_m is not None:
-                which = layout_indices(sighting.layout)
-                turned = _camera_from_ray(((center[view] - principal[view]) / focal[view]).numpy())
-                offset_m[view, which] = torch.as_tensor(np.asarray(sighting.offset_m, np.float64) @ turned.T)
-                said[view] = MONOCULAR_QUALITY * self.visibility[view]
-        poses = np.stack(
-            [
-                np.concatenate([camera.rotation, (-camera.rotation @ camera.fixed_from_camera[:3, 3])[:, None]], 1)
-                for camera in self.cameras
-            ]
-        )
-        self.poses = torch.as_tensor(poses).double()
-        self.evidence = evidence_of_views(
-            self.place_px, self.visibility, offset_m, said, self.crops, (count, self.poses) if count > 1 else None
-        )
-
-
-def _checked(sighting: Sighting) -> np.ndarray:
-    """Which landmarks its points are. Raises ValueError."""
-    which = layout_indices(sighting.layout)
-    shapes = {"place_px": (len(which), 2), "visibility": (len(which),), "offset_m": (len(which), 3)}
-    for name, shape in shapes.items():
-        value = getattr(sighting, name)
-        if value is None and name == "offset_m":
-            continue
-        if np.shape(value) != shape:
-            raise ValueError(f"{name} has shape {np.shape(value)}, and layout '{sighting.layout}' means {shape}")
-        if not np.isfinite(value).all():
-            raise ValueError(f"{name} of camera {sighting.camera.name} is not finite")
-    if not (np.asarray(sighting.visibility) > 0).any():
-        raise ValueError(f"camera {sighting.camera.name} sees no landmark of somebody; leave that sighting out")
-    return which
-
-
-def _camera_from_ray(direction: np.ndarray) -> np.ndarray:
-    """(3, 3): the smallest turn that takes the z axis onto the ray (x / z, y / z) = `direction`.
-
-    A landmark network sees a person in a crop of their own, as a camera would that looks straight at them.
-    """
-    z = np.array([*direction, 1.0])
-    z /= np.linalg.norm(z)
-    axis = np.array([-z[1], z[0], 0.0])  # (0, 0, 1) x z
-    cross = np.array([[0, 0, axis[1]], [0, 0, -axis[0]], [-axis[1], axis[0], 0]])
-    return np.eye(3) + cross + cross @ cross / (1 + z[2])
-
-
-def _joined(kind: type[_Tensors], parts: Sequence[_Tensors]) -> _Tensors:
-    """Dataclasses of tensors one after the other, in float32."""
-    names = [field.name for field in fields(kind)]
-    return kind(*(torch.cat([getattr(part, name) for part in parts]).float() for name in names))
+    return fuse(landmarks_m, list(wanted_px), seen.cameras, joint_weights=weight).transl

@@ -40,6 +40,7 @@ class Expectation:
     regions_px: np.ndarray = field(default_factory=no_regions)  # (N, 4) left, top, right, bottom; see `Eyes`
     masks: tuple[np.ndarray | None, ...] = ()  # of each region (S, S) bool where it shows somebody else; none: nobody
     turned_rad: np.ndarray = field(default_factory=lambda: np.zeros(0))  # (N,) clockwise, NaN: not known; none: of nobody
+    known_px: np.ndarray = field(default_factory=no_regions)  # (M, 4) boxes of who need not be found; is not sent
 
 
 @dataclass(frozen=True)

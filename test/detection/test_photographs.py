@@ -77,6 +77,13 @@ def test_what_another_detector_proposes_is_confirmed_or_dropped():
     (boxes,) = finder.find([astronaut])
     assert len(boxes.confidence) == 1 and overlap(boxes.xyxy_px, np.array([[65.0, 5, 400, 512]]))[0, 0] > 0.5
     assert finder.find([]) == []
+    asked, look = [], finder._landmarks.in_regions
+    finder._landmarks = SimpleNamespace(
+        in_regions=lambda images, regions: asked.append(len(regions[0])) or look(images, regions)
+    )
+    (boxes,) = finder.find_beside([astronaut], [np.array([[75.0, 30, 370, 480]])])
+    assert len(boxes.confidence) == 0 and asked[0] == 1, "who is followed is not looked at again"
+    assert len(finder.find_beside([astronaut], [np.array([[400.0, 30, 480, 200]])])[0].confidence) == 1
 
 
 def empty_candidates():

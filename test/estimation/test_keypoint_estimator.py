@@ -15,11 +15,14 @@ from refit_ros.core.joints import JOINT_INDEX
 from refit_ros.core.keypoints import LANDMARKS
 from refit_ros.core.landmarks import LANDMARK_INDEX
 from refit_ros.detection.landmarks import Landmarks
+from refit_ros.estimation.eyes import LandmarkEyes
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.keypoint_people import person
-from refit_ros.estimation.keypoint_tracks import sides_exchanged
+from refit_ros.estimation.keypoint_sightings import Sighting
+from refit_ros.estimation.keypoint_tracks import Seen, misfit_m, sides_exchanged
 from refit_ros.estimation.keypoints import KeypointBody
 from refit_ros.estimation.settings import Settings
+from refit_ros.estimation.view_evidence import Search
 
 
 class Said:
@@ -360,3 +363,62 @@ def test_a_known_height_is_kept(network):
     solver_of = KeypointEstimator(network, Said([0.9], [0]), Settings(detector="topic", birth_hits=1, known_height_m=1.9))
     (person,) = solver_of.estimate([view(boxes=((200, 100, 300, 400),))]).people
     assert abs(solver_of._solver._height_m(person.betas) - 1.9) < 1e-3
+
+
+def test_a_fit_that_went_wrong_does_not_speak_against_what_is_seen_next(network):
+    """Else the next fit believes its landmarks less, and goes on being wrong."""
+    watching = Watching(network, [[0.0, 0, 5]])
+    tracker = following(network, watching)
+    tracker.estimate(watching.views(0.0))
+    arm, asked = [LANDMARK_INDEX[name] for name in ("left_elbow", "left_wrist")], []
+
+    def spoilt(people, **how):
+        asked.append(people)
+        bodies = Watching.fit(watching, people, **how)
+        for body in bodies:
+            body.landmarks[arm, 1] += 0.6
+        return bodies
+
+    watching.fit = spoilt
+    for stamp_s in (0.1, 0.2):
+        tracker.estimate(watching.views(stamp_s))
+    for sighting in asked[-1][0]:
+        assert sighting.visibility[arm].min() > 0.7
+
+
+def test_one_wrong_camera_of_three_does_not_speak_against_a_body():
+    watching = Watching(untrained_network(LANDMARKS, load_body()), [[0.0, 0, 5]])
+    watching.views(0.0)
+    (body,) = watching.fit([[Sighting(watching.cameras[0], watching._px(watching.cameras[0], watching.places_m[0]), None)]])
+    own = []
+    for number, off_px in ((0, 0.0), (1, 3.0), (1, 400.0)):
+        found = watching.in_boxes(np.full((1, 1, 3), number), np.array([[0.0, 0, 1, 1]]))
+        place = found.place_px + off_px
+        own.append(Seen(watching.cameras[number], number, dataclasses.replace(found, place_px=place)))
+    assert misfit_m(body, own).max() < 0.03 < 1.0 < misfit_m(body, own[2:]).min()
+    hidden = dataclasses.replace(own[0].found, visibility=np.zeros((1, 33)))
+    assert (misfit_m(body, [dataclasses.replace(own[0], found=hidden)]) == 0).all()
+
+
+def test_cameras_take_turns_to_search_while_everybody_is_followed(network):
+    watching = Watching(network, [[0.0, 0, 5]])
+
+    class Searched:
+        calls, known = [], []
+
+        def find(self, images):
+            return self.find_beside(images, [np.zeros((0, 4))] * len(images))
+
+        def find_beside(self, images, known_px):
+            self.calls.append([int(image[0, 0, 0]) for image in images])
+            self.known += [len(each) for each in known_px]
+            return [Boxes(watching._box(int(image[0, 0, 0]), watching.places_m[0])[None], np.ones(1)) for image in images]
+
+    searched = Searched()
+    eyes = LandmarkEyes(watching, {Search.DETECTOR: searched})
+    tracker = KeypointEstimator(network, None, Settings(detector="topic", detector_interval=4), eyes=eyes)
+    tracker._solver = watching
+    for number in range(9):
+        views = [dataclasses.replace(view, boxes=None) for view in watching.views(0.1 * number)]
+        tracker.estimate(views)
+    assert searched.calls == [[0, 1], [1], [0], [1], [0]] and searched.known == [0, 0, 1, 1, 1, 1]

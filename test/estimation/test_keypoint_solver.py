@@ -14,7 +14,8 @@ from refit_ros.core.keypoints import LANDMARKS, about_hips
 from refit_ros.core.landmarks import layout_indices
 from refit_ros.core.rotations import rotmat_from_axis_angle
 from refit_ros.core.types import Estimate, Fit
-from refit_ros.estimation.keypoints import KeypointSolver, Sighting, _camera_from_ray
+from refit_ros.estimation.keypoint_sightings import Sighting, camera_from_ray
+from refit_ros.estimation.keypoints import KeypointSolver
 from refit_ros.estimation.smooth import Shape
 from refit_ros.synthetic.cameras import ring_of_cameras
 from refit_ros.synthetic.pose_prior import sample_poses
@@ -100,7 +101,7 @@ def test_a_wild_landmark_in_one_camera_moves_nobody():
 
 def test_places_in_3d_of_one_image_are_turned_onto_the_ray():
     direction = np.array([0.4, -0.2])
-    turned = _camera_from_ray(direction)
+    turned = camera_from_ray(direction)
     ray = np.array([0.4, -0.2, 1.0])
     assert np.allclose(turned @ [0, 0, 1], ray / np.linalg.norm(ray)) and np.allclose(turned @ turned.T, np.eye(3))
     truth = Truth(1)

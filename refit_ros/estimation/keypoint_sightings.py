@@ -1,0 +1,124 @@
+"""What cameras see of people, as landmark networks say it: checked, and as the tensors that a fit takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from refit_ros.camera.triangulation import evidence_of_views
+from refit_ros.camera.views import Camera
+from refit_ros.core.keypoints import MONOCULAR_QUALITY, KeypointEvidence, crops_without_images, square_of_landmarks
+from refit_ros.core.landmarks import LANDMARK_NAMES, layout_indices
+from refit_ros.core.types import Crops
+from refit_ros.estimation.keypoint_refine import TOLERANCE, Watched
+
+_Tensors = TypeVar("_Tensors", Crops, KeypointEvidence)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One person as one camera's landmark network sees them."""
+
+    camera: Camera
+    place_px: np.ndarray  # (n, 2) in the raw image
+    visibility: np.ndarray  # (n,) 0 .. 1
+    layout: str = "blazepose"  # one of core.landmarks.LAYOUTS: what the n points are
+    offset_m: np.ndarray | None = None  # (n, 3) about the hips, as seen along the ray to the person (x right, y down)
+
+
+class SeenPerson:
+    """One person's sightings as tensors in double, V views: all landmarks, absent ones with visibility 0."""
+
+    def __init__(self, sightings: Sequence[Sighting]) -> None:
+        self.cameras = [sighting.camera for sighting in sightings]
+        count, kinds = len(sightings), len(LANDMARK_NAMES)
+        self.place_px, self.visibility = torch.zeros(count, kinds, 2).double(), torch.zeros(count, kinds).double()
+        offset_m, said = torch.zeros(count, kinds, 3).double(), torch.zeros(count, kinds).double()
+        focal = torch.tensor([camera.calibration.focal_px for camera in self.cameras]).double()
+        principal = torch.as_tensor(np.stack([camera.calibration.principal_px for camera in self.cameras])).double()
+        for view, sighting in enumerate(sightings):
+            which = _checked(sighting)
+            self.place_px[view, which] = torch.as_tensor(sighting.camera.calibration.square_from_raw_px(sighting.place_px))
+            self.visibility[view, which] = torch.as_tensor(np.clip(sighting.visibility, 0, 1)).double()
+        center, side = square_of_landmarks(self.place_px, self.visibility)
+        self.crops = crops_without_images(center, side, focal, principal)
+        for view, sighting in enumerate(sightings):
+            if sighting.offset_m is not None:
+                which = layout_indices(sighting.layout)
+                turned = camera_from_ray(((center[view] - principal[view]) / focal[view]).numpy())
+                offset_m[view, which] = torch.as_tensor(np.asarray(sighting.offset_m, np.float64) @ turned.T)
+                said[view] = MONOCULAR_QUALITY * self.visibility[view]
+        poses = np.stack(
+            [
+                np.concatenate([camera.rotation, (-camera.rotation @ camera.fixed_from_camera[:3, 3])[:, None]], 1)
+                for camera in self.cameras
+            ]
+        )
+        self.poses = torch.as_tensor(poses).double()
+        self.evidence = evidence_of_views(
+            self.place_px, self.visibility, offset_m, said, self.crops, (count, self.poses) if count > 1 else None
+        )
+
+    @property
+    def box_px(self) -> np.ndarray:
+        """(V, 4) of each crop."""
+        half, center = self.crops.side_px.numpy()[:, None] / 2, self.crops.center_px.numpy()
+        return np.concatenate([center - half, center + half], axis=1)
+
+
+def _checked(sighting: Sighting) -> np.ndarray:
+    """Which landmarks its points are. Raises ValueError."""
+    which = layout_indices(sighting.layout)
+    shapes = {"place_px": (len(which), 2), "visibility": (len(which),), "offset_m": (len(which), 3)}
+    for name, shape in shapes.items():
+        value = getattr(sighting, name)
+        if value is None and name == "offset_m":
+            continue
+        if np.shape(value) != shape:
+            raise ValueError(f"{name} has shape {np.shape(value)}, and layout '{sighting.layout}' means {shape}")
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name} of camera {sighting.camera.name} is not finite")
+    if not (np.asarray(sighting.visibility) > 0).any():
+        raise ValueError(f"camera {sighting.camera.name} sees no landmark of somebody; leave that sighting out")
+    return which
+
+
+def camera_from_ray(direction: np.ndarray) -> np.ndarray:
+    """(3, 3): the smallest turn that takes the z axis onto the ray (x / z, y / z) = `direction`.
+
+    A landmark network sees a person in a crop of their own, as a camera would that looks straight at them.
+    """
+    z = np.array([*direction, 1.0])
+    z /= np.linalg.norm(z)
+    axis = np.array([-z[1], z[0], 0.0])  # (0, 0, 1) x z
+    cross = np.array([[0, 0, axis[1]], [0, 0, -axis[0]], [-axis[1], axis[0], 0]])
+    return np.eye(3) + cross + cross @ cross / (1 + z[2])
+
+
+def joined(kind: type[_Tensors], parts: Sequence[_Tensors]) -> _Tensors:
+    """Dataclasses of tensors one after the other, in float32."""
+    names = [field.name for field in fields(kind)]
+    return kind(*(torch.cat([getattr(part, name) for part in parts]).float() for name in names))
+
+
+def watched_of(seen: Sequence[SeenPerson], first: np.ndarray) -> Watched:
+    cameras = [camera for one in seen for camera in one.cameras]
+    return Watched(
+        first=first,
+        place_px=np.concatenate([one.place_px.numpy() for one in seen]),
+        weight=np.concatenate([one.visibility.numpy() ** 2 for one in seen]),
+        sigma_px=TOLERANCE * np.concatenate([one.crops.side_px.numpy() for one in seen]),
+        rotation=np.stack([camera.rotation for camera in cameras]),
+        origin_m=np.stack([camera.fixed_from_camera[:3, 3] for camera in cameras]),
+        focal_px=np.array([camera.calibration.focal_px for camera in cameras]),
+        principal_px=np.stack([camera.calibration.principal_px for camera in cameras]),
+    )
+
+
+def tensors_of(values) -> list[torch.Tensor]:
+    """Of a dataclass of tensors."""
+    return [getattr(values, field.name) for field in fields(values)]
