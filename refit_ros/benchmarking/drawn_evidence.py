@@ -14,7 +14,6 @@ import torch
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.views import Camera
-from refit_ros.core.body import load_body
 from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, load_network
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.landmarks import COUNT, Landmarks, no_landmarks
@@ -64,7 +63,7 @@ class DrawnRoom:
 
 def drawn_room(cameras: int, people: int) -> tuple[DrawnRoom, KeypointRefit]:
     """With the embedded network of keypoints."""
-    network = load_network(EMBEDDED_KEYPOINT_WEIGHTS, body=load_body())
+    network = load_network(EMBEDDED_KEYPOINT_WEIGHTS)
     return DrawnRoom(network, cameras, people), network
 
 

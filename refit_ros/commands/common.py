@@ -25,7 +25,8 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--body",
         metavar="PATH",
-        help="SMPL file (.pkl, .npz) or the folder that holds it; without it, the body of this package",
+        help="SMPL file (.pkl, .npz), the folder that holds it, or refit_ros or anny, the bodies of this package; "
+        "without it, the one that the weights were trained on",
     )
     group.add_argument("--device", help="auto (a GPU where there is one), cpu, cuda or cuda:N; without it, auto")
     group.add_argument("--precision", help="auto, float32, bfloat16 or float16, for the backbone; without it, auto")

@@ -91,9 +91,10 @@ def default_detector() -> str:
 
 
 def setup_from(args: argparse.Namespace, output: Path) -> Setup:
+    from refit_ros.core.body_files import EMBEDDED_BODIES
     from refit_ros.node.harness import Setup, own_domain_id
 
-    for path in filter(None, (args.weights, args.body)):
+    for path in filter(None, (args.weights, None if args.body in EMBEDDED_BODIES else args.body)):
         if not path.startswith("untrained") and not Path(path).expanduser().exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     args.detector = args.detector or default_detector()

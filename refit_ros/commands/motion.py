@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--longest-gap", type=positive_float, metavar="S", help="longer ones cut a motion; without it, 0.5")
     parser.add_argument("--topic", default="/human/smpl", help="of the people in a bag")
     parser.add_argument(
-        "--body", metavar="PATH", help="SMPL file that the people were fitted with, for glb; without it, this package's body"
+        "--body",
+        metavar="PATH",
+        help="SMPL file that the people were fitted with, for glb; without it, the one of this package that they name",
     )
 
 

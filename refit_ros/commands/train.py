@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "given several times; without it, synthetic",
     )
     parser.add_argument("--images", metavar="DIR", help="the folder that an .npz's image names are in")
-    parser.add_argument("--body", metavar="PATH", help="SMPL file or folder; without it, the body of this package")
+    parser.add_argument("--body", metavar="PATH", help="SMPL file or folder, refit_ros or anny; without it, refit_ros")
     parser.add_argument("--start", metavar="FILE", help="weights to begin from")
     parser.add_argument(
         "--variants",

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topic", default="/human/smpl", help="of the people in a bag")
     parser.add_argument("--host", default=LOCAL_HOST, help="where to listen; 0.0.0.0: for every machine of the network")
     parser.add_argument("--port", type=_port, default=PORT, help="0: any that is free")
-    parser.add_argument("--body", metavar="PATH", help="SMPL file that the node uses; without it, this package's body")
+    parser.add_argument("--body", metavar="PATH", help="SMPL file that the node uses; without it, this package's bodies")
     parser.add_argument("--images", choices=["camera", "overlay", "none"], default="camera", help="in the cameras' frusta")
     parser.add_argument(
         "--image-topic", metavar="TOPIC", help="with {camera} for a camera's name; without it, as in the node"

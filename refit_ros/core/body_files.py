@@ -8,8 +8,8 @@ import io
 import json
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,10 +25,13 @@ from refit_ros.core.safe_pickle import as_array, load_arrays
 log = logging.getLogger(__name__)
 
 DATA = Path(__file__).resolve().parent.parent / "data"
-EMBEDDED_BODY = DATA / "body.npz"
+EMBEDDED_BODIES: dict[str, Path] = {"refit_ros": DATA / "body.npz", "anny": DATA / "body_anny.npz"}
+"""The bodies that come with the package, by name: one made of solids, and one that looks like a person."""
+EMBEDDED_BODY = EMBEDDED_BODIES["refit_ros"]
+"""What is meant where nobody names a body, and no weights do."""
 _OFFICIAL_VERTICES = 6890
 KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
-OPTIONAL_KEYS = ("markers", "joint_limits", "shape_names")
+OPTIONAL_KEYS = ("markers", "joint_limits", "shape_names", "landmark_names", "landmark_vertices", "people")
 _LETTER = {"neutral": "neutral", "male": "m", "female": "f"}
 
 
@@ -46,6 +49,8 @@ class BodyArrays:
     markers: np.ndarray  # (M,) int64
     joint_limits: np.ndarray | None = None
     shape_names: tuple[str, ...] = ()
+    landmarks: Mapping[str, int] = field(default_factory=dict)  # vertex by name; the others are found by where they lie
+    people: np.ndarray | None = None  # (P, 10) betas of people to draw from; None: each beta is normal, of variance 1
 
     def with_markers(self, markers: Sequence[int]) -> BodyArrays:
         picked = np.asarray(markers, np.int64)
@@ -81,10 +86,10 @@ def official_names(gender: str) -> tuple[str, ...]:
 
 
 def find_body_file(path: str | Path | None, gender: str = "neutral") -> Path:
-    """The file that `path` means. Raises InputError naming what was tried."""
+    """The file that `path` means: a file, a folder, or one of EMBEDDED_BODIES. Raises InputError naming what was tried."""
     if gender not in _LETTER:
         raise InputError(f"gender '{gender}' is unknown; there are {', '.join(_LETTER)}.")
-    place = EMBEDDED_BODY if not path else Path(path).expanduser()
+    place = EMBEDDED_BODIES.get(str(path)) or (Path(path).expanduser() if path else EMBEDDED_BODY)
     if place.is_file():
         return place
     if place.is_dir():
@@ -96,18 +101,18 @@ def find_body_file(path: str | Path | None, gender: str = "neutral") -> Path:
             f"{place} holds no {gender} SMPL body (looked for {official_names(gender)[0]}, "
             f"{official_names(gender)[4]} and the like there and in smpl/); give the file itself."
         )
-    if place == EMBEDDED_BODY:
+    if place in EMBEDDED_BODIES.values():
         raise InputError(f"the embedded body {place} is missing; reinstall refit_ros.")
     if place.exists():
         check_regular(place)
     raise InputError(
         f"{place} does not exist; give an SMPL file or its folder, from https://smpl.is.tue.mpg.de, "
-        "or nothing for the embedded body."
+        f"or nothing for an embedded body ({' and '.join(EMBEDDED_BODIES)})."
     )
 
 
 def read_body(path: str | Path | None = None, gender: str = "neutral") -> BodyArrays:
-    """The body in `path` (file, folder or None for the embedded one), every array checked. Raises InputError."""
+    """The body in `path` (file, folder, name of an embedded one, None), every array checked. Raises InputError."""
     file = find_body_file(path, gender)
     values = _read_values(file)
     arrays = {key: _array(values, key, file) for key in KEYS}
@@ -138,7 +143,7 @@ def read_body(path: str | Path | None = None, gender: str = "neutral") -> BodyAr
     faces = arrays["f"].astype(np.int64)
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.min() < 0 or faces.max() >= count:
         raise InputError(f"{shown(file)} is damaged: its faces do not fit its {count} vertices; download it again.")
-    name = "refit_ros" if file == EMBEDDED_BODY else file.stem
+    name = next((name for name, embedded in EMBEDDED_BODIES.items() if file == embedded), file.stem)
     body = BodyArrays(
         name=name,
         v_template=arrays["v_template"],
@@ -150,6 +155,8 @@ def read_body(path: str | Path | None = None, gender: str = "neutral") -> BodyAr
         markers=np.zeros(1, np.int64),
         joint_limits=_optional(values, "joint_limits", file),
         shape_names=_names(values.get("shape_names", ())),
+        landmarks=_landmarks(values, count, file),
+        people=_people(values, file),
     )
     return body.with_markers(_markers(values, body, file))
 
@@ -217,6 +224,24 @@ def _optional(values: dict, key: str, file: Path) -> np.ndarray | None:
 
 def _names(value: object) -> tuple[str, ...]:
     return tuple(str(each) for each in value) if isinstance(value, np.ndarray) and value.ndim == 1 else ()
+
+
+def _landmarks(values: dict, count: int, file: Path) -> dict[str, int]:
+    names, vertices = _names(values.get("landmark_names", ())), _optional(values, "landmark_vertices", file)
+    if vertices is None or not names:
+        return {}
+    if vertices.shape != (len(names),) or not ((vertices >= 0) & (vertices < count)).all():
+        raise InputError(f"{shown(file)} cannot be used: 'landmark_vertices' are not one of its {count} vertices each.")
+    return {name: int(vertex) for name, vertex in zip(names, vertices)}
+
+
+def _people(values: dict, file: Path) -> np.ndarray | None:
+    people = _optional(values, "people", file)
+    if people is not None and (
+        people.ndim != 2 or people.shape[1] != 10 or not len(people) or not np.isfinite(people).all()
+    ):
+        raise InputError(f"{shown(file)} cannot be used: 'people' has shape {people.shape}, expected (P, 10), all finite.")
+    return people
 
 
 def _check_tree(table: np.ndarray, file: Path) -> None:

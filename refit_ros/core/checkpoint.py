@@ -13,7 +13,7 @@ import torch
 
 from refit_ros.core import limits
 from refit_ros.core.body import Body, load_body
-from refit_ros.core.body_files import DATA, published_markers
+from refit_ros.core.body_files import DATA, EMBEDDED_BODIES, published_markers
 from refit_ros.core.config import SMALL, NetworkConfig
 from refit_ros.core.errors import InputError
 from refit_ros.core.keypoints import LANDMARKS, KeypointRefit
@@ -38,21 +38,21 @@ def load_network(
     """The network of a weights file, ready to run, on `device`.
 
     weights: a file; None for the embedded ones; "untrained" or "untrained:hrnet_w48" for random numbers, with which
-    the results mean nothing. body: None for the embedded one. Raises InputError, in one sentence, for everything
-    that is wrong with a file; what is missing from it, not expected in it or of another shape is listed.
+    the results mean nothing. body: None for the embedded one that the file was trained on, and where it says none, for
+    `load_body()`. Raises InputError, in one sentence, for everything that is wrong with a file; what is missing from it,
+    not expected in it or of another shape is listed.
     """
     refuse_old_torch()
     name = os.fspath(weights) if weights else ""
-    body = load_body() if body is None else body
     if name.split(":")[0] == "untrained":
-        return untrained_network(_named(name.partition(":")[2]), body).to(device)
+        return untrained_network(_named(name.partition(":")[2]), body or load_body()).to(device)
     if not name and not EMBEDDED_WEIGHTS.is_file():
         log.warning("the embedded weights %s are missing; the network is untrained.", EMBEDDED_WEIGHTS)
-        return untrained_network(SMALL, body).to(device)
+        return untrained_network(SMALL, body or load_body()).to(device)
     path = Path(name).expanduser() if name else EMBEDDED_WEIGHTS
     try:
         with _opened(path) as (state, config, metadata):
-            network = _network_for(state, config, body)
+            network = _network_for(state, config, body or _body_named(metadata.get("body", "")))
     except InputError as error:
         raise InputError(f"{shown(path)} cannot be used: {error}") from error
     network.trained = metadata.get("trained", "true") == "true"
@@ -81,7 +81,8 @@ def save_network(network: Refit, path: str | Path, metadata: Mapping[str, str] |
         value = value.detach().cpu()
         narrow = half and value.is_floating_point() and value.dim() > 1
         state[published_name(name)] = (value.half() if narrow else value).clone().contiguous()
-    texts = {"config": network.config.to_json(), "trained": "true" if network.trained else "false", **(metadata or {})}
+    own = {"config": network.config.to_json(), "trained": "true" if network.trained else "false", "body": network.body.name}
+    texts = {**own, **(metadata or {})}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
@@ -173,6 +174,11 @@ def _network_of(config: NetworkConfig, body: Body) -> Refit:
         return KeypointRefit(config, body)
     except ValueError as error:
         raise InputError(f"{error}; load it with the version it was made with") from error
+
+
+def _body_named(name: str) -> Body:
+    """The embedded body of this name; another name is of a file that whoever loads the weights has to give."""
+    return load_body(name if name in EMBEDDED_BODIES else None)
 
 
 def _body_with_markers(body: Body, count: int) -> Body:

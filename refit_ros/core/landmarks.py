@@ -2,7 +2,7 @@
 
 One list holds them all. A source of keypoints has a layout, which says which landmark each of its points is; those that
 it does not have get visibility 0. On the body each is a fixed mixture of joints and vertices, found by where they lie in
-the rest pose, so that any body in SMPL's format has them.
+the rest pose, so that any body in SMPL's format has them; its file may name vertices.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ class _Finder:
     """Finds landmarks on a rest pose: y up, the face towards +z, arms along x, the left one to +x."""
 
     def __init__(self, arrays: BodyArrays) -> None:
+        self.known = arrays.landmarks
         self.vertices = np.asarray(arrays.v_template, np.float64)
         self.joints = np.asarray(arrays.J_regressor, np.float64) @ self.vertices
         self.owner = np.asarray(arrays.weights).argmax(1)
@@ -100,6 +101,8 @@ class _Finder:
 
     def mixture(self, name: str) -> dict[str | int, float]:
         """Weights, which sum to 1, by joint's name or vertex."""
+        if name in self.known:
+            return {self.known[name]: 1.0}
         side, _, part = name.partition("_")
         if side not in ("left", "right"):
             side, part = "", name

@@ -10,12 +10,14 @@ from refit_ros import interrupt
 from refit_ros.node.evidence_messages import Kind
 
 if TYPE_CHECKING:
+    from refit_ros.core.body import Body
     from refit_ros.estimation.eyes import Eyes
     from refit_ros.estimation.settings import Settings
     from refit_ros.node.model import Model
     from refit_ros.node.parameters import NodeParameters
 
 LANDMARKS = "full"  # which of BlazePose's landmark networks
+_OF_LANDMARKS = Kind("keypoints", f"keypoints/blazepose-{LANDMARKS}")
 
 
 def settings_of(parameters: NodeParameters, settings: Settings, fusion: bool = False) -> Settings:
@@ -36,17 +38,16 @@ def settings_of(parameters: NodeParameters, settings: Settings, fusion: bool = F
 
 
 def kind_of(network: Any, body_name: str) -> Kind:
-    """`network`: a `Refit` as it was loaded, or a `KeypointRefit`, whose evidence does not depend on its weights."""
+    """`network`: a `Refit` as it was loaded, or a `KeypointRefit`, whose evidence depends on neither weights nor body."""
     config = network.config
     if config.backbone == "keypoints":
-        return Kind("keypoints", f"keypoints/blazepose-{LANDMARKS}/{body_name}")
+        return _OF_LANDMARKS
     side = config.image_size // 4
     return Kind("features", f"features/{_fingerprint(network)}/{body_name}", config.image_size, (config.markers, side, side))
 
 
 def load_edge(parameters: NodeParameters, settings: Settings) -> tuple[Eyes, Kind, str]:
     """Eyes, their kind, and the device in words. Raises as `load_model`."""
-    from refit_ros.core.body import load_body
     from refit_ros.core.checkpoint import load_network
     from refit_ros.core.device import device_named
     from refit_ros.core.inference import prepare
@@ -56,16 +57,15 @@ def load_edge(parameters: NodeParameters, settings: Settings) -> tuple[Eyes, Kin
     from refit_ros.node.threads import all_for_the_engine, one_for_the_rest
 
     interrupt.check()
-    body, device = load_body(parameters.body_model or None), device_named(parameters.device)
-    interrupt.check()
     if settings.evidence == "keypoints":
-        kind = Kind("keypoints", f"keypoints/blazepose-{LANDMARKS}/{body.name}")
         all_for_the_engine()
         landmark_eyes = LandmarkEyes(LandmarkNetwork(LANDMARKS), detectors(settings))
         one_for_the_rest("openvino")
-        return landmark_eyes, kind, "cpu, keypoints"
+        return landmark_eyes, _OF_LANDMARKS, "cpu, keypoints"
+    body, device = _body_given(parameters), device_named(parameters.device)
+    interrupt.check()
     network = load_network(parameters.weights or None, body=body, device=device)
-    kind = kind_of(network, body.name)
+    kind = kind_of(network, network.body.name)
     interrupt.check()
     all_for_the_engine()
     prepared = prepare(network, parameters.precision, parameters.engine, parameters.max_batch)
@@ -77,7 +77,6 @@ def load_edge(parameters: NodeParameters, settings: Settings) -> tuple[Eyes, Kin
 
 def load_fusion(parameters: NodeParameters, settings: Settings, eyes: Eyes) -> tuple[Model, Kind]:
     """An estimator over eyes that are elsewhere. Raises as `load_model`."""
-    from refit_ros.core.body import load_body
     from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, load_network
     from refit_ros.core.device import device_named
     from refit_ros.core.inference import prepare
@@ -88,24 +87,22 @@ def load_fusion(parameters: NodeParameters, settings: Settings, eyes: Eyes) -> t
     from refit_ros.node.threads import one_for_the_rest
 
     interrupt.check()
-    body, device = load_body(parameters.body_model or None), device_named(parameters.device)
+    body, device = _body_given(parameters), device_named(parameters.device)
     keypoints = settings.evidence == "keypoints"
     weights = parameters.weights or (EMBEDDED_KEYPOINT_WEIGHTS if keypoints else None)
     network = load_network(weights, body=body, device=device)
     interrupt.check()
     if keypoints != isinstance(network, KeypointRefit):
         raise ValueError(f"{parameters.weights} holds a network of another kind than evidence '{settings.evidence}'")
-    kind = kind_of(network, body.name)
+    kind = kind_of(network, network.body.name)
     one_for_the_rest("")  # small operations only: the convolutions are computed by the edges
     if keypoints:
         estimator: Any = KeypointEstimator(network, None, settings, eyes=eyes)
-        body = network.body
     else:
-        prepared = prepare(network, "float32", "torch", parameters.max_batch)
-        estimator, body = Estimator(prepared, settings, eyes=eyes), prepared.body
+        estimator = Estimator(prepare(network, "float32", "torch", parameters.max_batch), settings, eyes=eyes)
     model = Model(
         estimator,
-        body,
+        network.body,
         f"{device}, fusion of {kind.name}",
         network.weights_name,
         note="" if network.trained else UNTRAINED,
@@ -113,6 +110,13 @@ def load_fusion(parameters: NodeParameters, settings: Settings, eyes: Eyes) -> t
         note_on_real_cameras=EMBEDDED if network.embedded and network.trained and not keypoints else "",
     )
     return model, kind
+
+
+def _body_given(parameters: NodeParameters) -> Body | None:
+    """None: the one that the weights were trained on."""
+    from refit_ros.core.body import load_body
+
+    return load_body(parameters.body_model) if parameters.body_model else None
 
 
 def _fingerprint(network: Any) -> str:

@@ -52,7 +52,7 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
 
     interrupt.check()
     device = device_named(parameters.device)
-    body = load_body(parameters.body_model or None)
+    body = load_body(parameters.body_model) if parameters.body_model else None  # None: the weights name one
     interrupt.check()
     if takes_keypoints(settings.evidence, parameters.weights):
         return _with_keypoints(parameters, settings, body, device)
@@ -77,7 +77,7 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     )
 
 
-def _with_keypoints(parameters: NodeParameters, settings: Settings, body: Body, device: str) -> Model:
+def _with_keypoints(parameters: NodeParameters, settings: Settings, body: Body | None, device: str) -> Model:
     """Keypoint networks are small: they run in float32 by torch, whatever `precision` and `engine` say."""
     from dataclasses import replace
 

@@ -72,7 +72,10 @@ class NodeParameters:
     weights: str = _parameter(
         "", "Checkpoint: a published ReFit file (.pt, .pth) or a .safetensors; empty: the embedded one"
     )
-    body_model: str = _parameter("", "SMPL file (.pkl, .npz) or the folder that holds it; empty: the embedded body")
+    body_model: str = _parameter(
+        "",
+        "SMPL file (.pkl, .npz), its folder, or refit_ros or anny, the embedded ones; empty: the one that the weights name",
+    )
     device: str = _parameter("auto", "auto (a GPU where there is one), cpu, cuda or cuda:N")
     precision: str = _parameter(
         "auto", "Of the convolutions; auto: half precision where it is quicker and as good as exact", choices=PRECISIONS

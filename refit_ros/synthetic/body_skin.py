@@ -205,31 +205,36 @@ def shape_directions(vertices: np.ndarray, weights: np.ndarray) -> tuple[np.ndar
 
 
 def joint_regressor(
-    vertices: np.ndarray, shapedirs: np.ndarray, joint_shapes: np.ndarray, mirror: np.ndarray
+    vertices: np.ndarray,
+    shapedirs: np.ndarray,
+    joint_shapes: np.ndarray,
+    mirror: np.ndarray,
+    rest_joints: np.ndarray = REST_JOINTS_M,
+    nearest: int = 160,
 ) -> tuple[np.ndarray, float]:
     """(24, V), not negative, rows sum to 1, that gives the joints of every shape; and its largest miss in m."""
     from scipy.optimize import nnls
 
     values = np.concatenate([vertices[:, :, None], shapedirs * 3], -1).reshape(len(vertices), -1)
-    wanted = np.concatenate([REST_JOINTS_M[:, :, None], joint_shapes * 3], -1).reshape(24, -1)
+    wanted = np.concatenate([rest_joints[:, :, None], joint_shapes * 3], -1).reshape(24, -1)
     regressor = np.zeros((24, len(vertices)))
     for j, name in enumerate(JOINT_NAMES):
         if name.startswith("right_"):
             continue
-        near = np.argsort(np.linalg.norm(vertices - REST_JOINTS_M[j], axis=1))[:160]
-        if REST_JOINTS_M[j, 0] == 0:
+        near = np.argsort(np.linalg.norm(vertices - rest_joints[j], axis=1))[:nearest]
+        if rest_joints[j, 0] == 0:
             near = np.union1d(near, mirror[near])
         system = np.concatenate([values[near].T, np.full((1, len(near)), 10.0)])
         row, _ = nnls(system, np.append(wanted[j], 10.0))
         regressor[j, near] = row / row.sum()
-        if REST_JOINTS_M[j, 0] == 0:
+        if rest_joints[j, 0] == 0:
             regressor[j] = (regressor[j] + regressor[j, mirror]) / 2
         else:
             regressor[MIRRORED[j], mirror] = regressor[j]
     return regressor, float(np.abs(regressor @ values - wanted).max())
 
 
-def pick_markers(vertices: np.ndarray, weights: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+def pick_markers(vertices: np.ndarray, weights: np.ndarray, mirror: np.ndarray, sole_y_m: float = SOLE_Y_M) -> np.ndarray:
     """67 vertices spread over the body: 32 on the left by farthest points, their mirror images, 3 in the middle.
 
     As with the published ones, head, hands and feet get more than their share of the surface.
@@ -237,7 +242,7 @@ def pick_markers(vertices: np.ndarray, weights: np.ndarray, mirror: np.ndarray) 
     fine = weights[:, [J[f"{side}_{n}"] for side in ("left", "right") for n in ("ankle", "foot", "wrist", "hand")]].sum(1)
     fine = fine + 0.5 * weights[:, [J[f"{side}_{n}"] for side in ("left", "right") for n in ("knee", "elbow")]].sum(1)
     fine = fine + 0.4 * weights[:, J["head"]]
-    left = np.flatnonzero((vertices[:, 0] > 0.035) & (np.abs(vertices[:, 1] - SOLE_Y_M) > 0.004))
+    left = np.flatnonzero((vertices[:, 0] > 0.035) & (np.abs(vertices[:, 1] - sole_y_m) > 0.004))
     middle = np.flatnonzero(vertices[:, 0] == 0)
     targets = np.array([[0, 0.42, 0.16], [0, 0.12, 0.12], [0, 0.0, -0.1]])
     centre = [int(middle[np.linalg.norm(vertices[middle] - t, axis=1).argmin()]) for t in targets]

@@ -29,6 +29,8 @@ from refit_ros.synthetic.landmark_faults import OFF_BODY_M, Faults
 from refit_ros.synthetic.pose_prior import Prior, sample_legs, sample_pose_rotmats, with_arms
 
 MOST_BETA = 2.5
+_NEAR = 0.3  # sigma of each beta around one of a body's people
+_HELD_OUT = 5  # every fifth of a body's people is of the test split
 _SEED = {"train": 2_000_003, "test": 8_368_787}
 
 WIDE = Prior(
@@ -63,6 +65,7 @@ class EvidenceSource:
             raise ValueError(f"split '{split}' is unknown; there are {', '.join(_SEED)}")
         self.body = LandmarkBody(body).eval()
         self.split = split
+        self._people = _people_of(body, split)
         self.generator = torch.Generator().manual_seed(_SEED[split] * 31 + seed)
         self.dice = Dice(self.generator)
 
@@ -72,7 +75,7 @@ class EvidenceSource:
         if count < 1 or not 1 <= views <= 8:
             raise ValueError(f"a batch needs people and 1 to 8 views, not {count} people and {views} views")
         dice = self.dice
-        betas = dice.normal(count, 10, most=MOST_BETA)
+        betas = self._shapes(count)
         rotmats = self._poses(count)
         root = self.body.rest_joints(betas)[:, 0]
         landmarks, joints = self.body(betas, rotmats)
@@ -91,6 +94,13 @@ class EvidenceSource:
         target = Estimate(rotmats, betas[person], weak_perspective_from_transl(transl, crops), transl)
         joints_px = project(joints_m, shots.focal_px, shots.principal_px)
         return EvidenceSamples(crops, evidence, target, joints_m, joints_px, person, turned)
+
+    def _shapes(self, count: int) -> Tensor:
+        """betas (N, 10): near one of the body's people, where it has some, else of variance 1."""
+        dice = self.dice
+        if self._people is None:
+            return dice.normal(count, 10, most=MOST_BETA)
+        return self._people[dice.below(len(self._people), count)] + dice.normal(count, 10, sigma=_NEAR)
 
     def _shots(self, count: int, views: int) -> Shots:
         """As `sample_shots`, which puts cameras all round; of two or three, neighbours are kept: rigs are so."""
@@ -114,3 +124,12 @@ class EvidenceSource:
         upright = turn("x", torch.full((count,), pi / 2))
         rotmats[:, 0] = turn("z", dice.uniform(0, 2 * pi, count)) @ upright @ rotmats[:, 0]
         return rotmats
+
+
+def _people_of(body: Body, split: str) -> Tensor | None:
+    """(P, 10) betas of the people whom the body's file names, those of the split; None where it names nobody."""
+    people = body.arrays.people
+    if people is None:
+        return None
+    held_out = torch.arange(len(people)) % _HELD_OUT == 0
+    return torch.from_numpy(people).float()[held_out if split == "test" else ~held_out]

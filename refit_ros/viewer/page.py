@@ -23,10 +23,10 @@ _BONES = np.array([(joint, parent) for joint, parent in enumerate(PARENTS) if pa
 
 
 class Page:
-    """Draws states. `select`: called with the id of a person who was clicked. `faces`: (F, 3) of the meshes."""
+    """Draws states. `select`: called with the id of a person who was clicked."""
 
-    def __init__(self, server: ViserServer, faces: np.ndarray | None, select: Callable[[int], None]) -> None:
-        self._server, self._faces, self._select = server, faces, select
+    def __init__(self, server: ViserServer, select: Callable[[int], None]) -> None:
+        self._server, self._select = server, select
         self.shown = dict.fromkeys(LAYERS, True)
         self.selected: int | None = None
         self._people: dict[int, dict[str, Any]] = {}
@@ -78,9 +78,10 @@ class Page:
             self._set_visible(parts.get(part), layer)
 
     def _draw_mesh(self, person: PersonSeen, parts: dict[str, Any], name: str) -> None:
-        if person.vertices is None or self._faces is None:
-            if "mesh" in parts:
-                parts.pop("mesh").remove()
+        other = "mesh" in parts and (person.vertices is None or len(parts["mesh"].vertices) != len(person.vertices))
+        if other:
+            parts.pop("mesh").remove()
+        if person.vertices is None or person.faces is None:
             return
         if "mesh" in parts:
             if self.shown["meshes"]:
@@ -89,7 +90,7 @@ class Page:
         parts["mesh"] = self._server.scene.add_mesh_simple(
             name,
             person.vertices,
-            self._faces,
+            person.faces,
             color=person.color,
             opacity=MESH_OPACITY,
             cast_shadow=False,

@@ -62,7 +62,7 @@ def make_viewer(
     images: str = "none",
 ) -> Viewer:
     scene = Scene(place, skin)
-    page = Page(server, skin.faces if skin is not None else None, lambda person: panel.select(person))
+    page = Page(server, lambda person: panel.select(person))
     panel = Panel(server, page, motion, playback, images)
     return Viewer(server, scene, page, panel)
 

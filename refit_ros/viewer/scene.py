@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from refit_ros.core.body_files import EMBEDDED_BODIES, read_body
 from refit_ros.core.joints import JOINT_INDEX
 from refit_ros.estimation.palette import rgb8_of
 from refit_ros.motion.from_messages import sightings_of
@@ -46,6 +47,7 @@ class Scene:
 
     def __init__(self, place: Place, skin: Skin | None) -> None:
         self._place, self._skin = place, skin
+        self._embedded: dict[str, Skin] = {}
         self._lock = threading.Lock()
         self._cameras: dict[str, _Camera] = {}
         self._people: tuple[PersonSeen, ...] = ()
@@ -145,11 +147,11 @@ class Scene:
 
     def _person(self, each: Sighting, message: Any) -> PersonSeen:
         world = Z_UP_FROM_OPTICAL if self._optical else np.eye(3)
-        joints, height_m, vertices = each.joints @ world.T, None, None
-        if self._skin is not None and self._skin.name == each.body_model:
+        joints, height_m, vertices, skin = each.joints @ world.T, None, None, self._skin_of(each.body_model)
+        if skin is not None:
             pose = np.concatenate([each.global_orient, each.body_pose]).reshape(-1, 3)
-            vertices = (self._skin.vertices(each.betas, pose, each.transl) @ world.T.astype(np.float32)).astype(np.float32)
-            height_m = self._skin.height_m(each.betas)
+            vertices = (skin.vertices(each.betas, pose, each.transl) @ world.T.astype(np.float32)).astype(np.float32)
+            height_m = skin.height_m(each.betas)
         elif self._skin is not None:
             self._other_body = each.body_model
         velocity = message.root_velocity
@@ -166,10 +168,19 @@ class Scene:
             cameras=tuple(view.camera for view in message.views),
             joints=joints,
             vertices=vertices,
+            faces=skin.faces if skin is not None else None,
             label_at=head + trunk / max(float(np.linalg.norm(trunk)), 1e-6) * LABEL_ABOVE_HEAD_M,
             radii_m=radii_m,
             axes=axes,
         )
+
+    def _skin_of(self, body_model: str) -> Skin | None:
+        """The skin of the given file, or of the embedded body that people name; None without a file of theirs."""
+        if self._skin is None or body_model == self._skin.name:
+            return self._skin
+        if body_model in EMBEDDED_BODIES and body_model not in self._embedded:
+            self._embedded[body_model] = Skin(read_body(body_model))
+        return self._embedded.get(body_model)
 
     def _camera(self, name: str, camera: _Camera) -> CameraSeen:
         width, height = camera.size_px

@@ -17,6 +17,7 @@ class PersonSeen:
     cameras: tuple[str, ...]  # who sees them
     joints: np.ndarray  # (24, 3) m
     vertices: np.ndarray | None  # (V, 3) m; None: the body's file is not here
+    faces: np.ndarray | None  # (F, 3) of the same body
     label_at: np.ndarray  # (3,) m, above the head
     radii_m: np.ndarray  # (3,) two sigma of the pelvis along the ellipsoid's axes
     axes: np.ndarray  # (3, 3) the ellipsoid's axes as columns

@@ -211,6 +211,13 @@ WRONG = {
     "missing": ({"posedirs": None}, "posedirs"),
     "faces beyond the mesh": ({"f": np.full((5, 3), 400)}, "faces"),
     "markers beyond the mesh": ({"markers": np.array([5, 120])}, "markers"),
+    "landmarks beyond the mesh": ({"landmark_names": np.array(["nose"]), "landmark_vertices": np.array([120])}, "landmark"),
+    "a landmark too few": (
+        {"landmark_names": np.array(["nose", "left_eye"]), "landmark_vertices": np.array([3])},
+        "landmark",
+    ),
+    "people of eight betas": ({"people": np.zeros((5, 8))}, "people"),
+    "people who are none": ({"people": np.full((5, 10), np.nan)}, "people"),
     "words": ({"weights": np.array(["a", "b"])}, "weights"),
 }
 

@@ -11,9 +11,17 @@ from safetensors.torch import save_file
 
 from refit_ros.core import checkpoint
 from refit_ros.core.body import load_body
-from refit_ros.core.checkpoint import load_network, read_metadata, refuse_old_torch, save_network, untrained_network
+from refit_ros.core.checkpoint import (
+    EMBEDDED_WEIGHTS,
+    load_network,
+    read_metadata,
+    refuse_old_torch,
+    save_network,
+    untrained_network,
+)
 from refit_ros.core.config import SMALL, NetworkConfig
 from refit_ros.core.errors import InputError
+from refit_ros.core.keypoints import LANDMARKS
 from refit_ros.core.published import config_from_shapes, own_name, published_name
 from refit_ros.core.refit import Refit
 
@@ -48,6 +56,17 @@ def test_saved_and_loaded(network, saved, body):
     assert read_metadata(saved)["steps"] == "12"
     assert str(saved) in loaded.describe()
     assert list(saved.parent.iterdir()) == [saved], "nothing is left behind"
+
+
+def test_a_checkpoint_names_its_body(tmp_path, body):
+    """An embedded one is taken where nobody gives another; of a file's body, and of none, the first one stands in."""
+    anny = load_body("anny")
+    path = tmp_path / "keypoints.safetensors"
+    save_network(untrained_network(LANDMARKS, anny), path)
+    assert load_network(path).body.name == "anny" and load_network(path, body).body.name == "refit_ros"
+    save_network(untrained_network(LANDMARKS, anny), path, {"body": "SMPL_NEUTRAL"})
+    assert load_network(path).body.name == "refit_ros"
+    assert load_network(EMBEDDED_WEIGHTS).body.name == "refit_ros"
 
 
 def test_halved_weights_are_half_as_large_and_nearly_equal(network, tmp_path, body, saved):

@@ -148,6 +148,16 @@ def test_a_shape_of_another_body_is_no_mesh_of_this_one(tmp_path):
     assert len(write_motion(motion, tmp_path, ["npz", "bvh", "trc"])) == 3  # these need no mesh
 
 
+def test_a_mesh_is_of_the_packages_body_that_the_people_name(tmp_path):
+    from dataclasses import replace
+
+    (motion,) = motions_of([replace(each, body_model="anny") for each in sightings()])
+    sizes = [
+        write_motion(each, tmp_path, ["glb"])[0].stat().st_size for each in (motion, replace(motion, body_model="refit_ros"))
+    ]
+    assert sizes[0] > 1.5 * sizes[1]  # 6,478 vertices and 2,745
+
+
 def test_angles_do_not_jump_by_a_whole_turn():
     """Somebody who turns round twice: between two frames no channel changes by more than the turn itself."""
     from dataclasses import replace

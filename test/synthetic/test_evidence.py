@@ -38,6 +38,16 @@ def test_the_same_seed_draws_the_same_and_another_does_not(body):
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
+def test_a_bodys_own_people_are_drawn_children_and_all():
+    anny = load_body("anny")
+    drawn = {split: EvidenceSource(anny, split, 1).batch(1500).target.betas for split in ("train", "test")}
+    heights = anny.height_m(drawn["train"])
+    assert heights.min() < 1.05 and heights.max() > 1.95 and 0.15 < (heights < 1.45).float().mean() < 0.4
+    people = torch.from_numpy(anny.arrays.people).float()
+    nearest = {split: torch.cdist(betas, people).argmin(1) % 5 == 0 for split, betas in drawn.items()}
+    assert nearest["test"].float().mean() > 0.8 > 0.2 > nearest["train"].float().mean()  # others are held out
+
+
 def test_sources_without_3d_say_so(body):
     evidence = EvidenceSource(body, "train", 3).batch(300).evidence
     has_hand = evidence.visibility[:, LANDMARK_INDEX["left_index"]] > 0

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 pytest.importorskip("rosbags", reason="rosbags is not installed")
 
+from refit_ros.core.body_files import read_body  # noqa: E402
 from refit_ros.estimation.palette import rgb8_of  # noqa: E402
 from refit_ros.node.bag_types import make_store  # noqa: E402
 from refit_ros.node.message_types import BagTypes  # noqa: E402
@@ -98,6 +99,14 @@ def test_another_body_is_shown_without_a_mesh_and_said(types, scene):
     state = scene.state(0.0)
     assert state.people[0].vertices is None and state.people[0].height_m is None
     assert any("'SMPL_NEUTRAL'" in note and "--body" in note for note in state.notes)
+
+
+def test_the_packages_other_body_is_shown_with_its_own_mesh(types, scene):
+    scene.take_people(people_message(types, [person(0)], body_model="anny"), 0.0)
+    state = scene.state(0.0)
+    anny = read_body("anny")
+    assert state.people[0].vertices.shape == anny.v_template.shape and not state.notes
+    np.testing.assert_array_equal(state.people[0].faces, anny.faces)
 
 
 def test_numbers_that_are_none_are_not_shown(types, scene):
