@@ -51,12 +51,12 @@ class SplitEyes:
         began_s = time.process_time()
         asked = messages.question_in(deserialize_message(sent, QuestionMessage), self._kind)
         seen = self._eyes.look(cameras, {index: asked.wanted})[index]
-        answer = messages.Answer(camera.name, stamp_ns, "optical", 0, seen, one.search, "asker", 1)
+        answer = messages.Answer(camera.name, stamp_ns, "optical", 0, seen, one.search, "asker", 1, wanted=asked.wanted)
         back = serialize_message(messages.answer_message(self._types, answer, network))
         self.edge_s.append(time.process_time() - began_s)
         message = deserialize_message(back, AnswerMessage)
         messages.answer_in(message, camera.name, self._kind, stamp_ns)
-        return messages.evidence_in(message, self._kind, len(one.regions_px))
+        return messages.evidence_in(message, self._kind, one)
 
 
 def run_fusion_suite(sets: int, say: Callable[[str], None]) -> dict:

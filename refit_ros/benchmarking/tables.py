@@ -7,6 +7,9 @@ from pathlib import Path
 _BEGIN, _END = "<!-- begin: {} -->", "<!-- end: {} -->"
 
 
+RAY_GAIN = "Ray, two workers against one"
+
+
 def tables_of(result: dict) -> str:
     """Markdown of one run: what it was measured with, then its tables."""
     machine = result["machine"]
@@ -23,7 +26,7 @@ def tables_of(result: dict) -> str:
         "",
     ]
     suites = {"model": _model, "scale": _scale, "node": _node, "load": _load, "profile": _profile, "soak": _soak}
-    suites |= {"hosts": _hosts, "fusion": _scale, "split": _node}
+    suites |= {"hosts": _hosts, "fusion": _scale, "split": _node, "bags": _bags}
     make = suites[result["suite"]]
     return "\n".join(lines + make(result["results"])) + "\n"
 
@@ -125,6 +128,17 @@ def _load(results: dict) -> list[str]:
         "",
     ]
     return lines + table(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _bags(results: dict) -> list[str]:
+    rows = [
+        [value if isinstance(value, (str, int)) else f"{value:.3g}" for value in row.values()] for row in results["rows"]
+    ]
+    lines = [f"{results['bags']} bags of {results['images']} images each; every worker computes on one core.", ""]
+    lines += table(list(results["rows"][0]), rows)
+    if "not measured" in results:
+        return [*lines, f"Not measured {results['not measured']}.", ""]
+    return [*lines, f"Two of Ray's workers against one: {results[RAY_GAIN]:.2f} x.", ""]
 
 
 def _hosts(results: dict) -> list[str]:

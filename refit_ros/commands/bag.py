@@ -6,12 +6,19 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from refit_ros.commands.common import add_network_arguments, positive_int
+
+if TYPE_CHECKING:
+    from refit_ros.estimation.settings import Settings
+    from refit_ros.node.model import Model
+    from refit_ros.node.parameters import NodeParameters
 
 SAY_EVERY_S = 2.0
 OF_THE_RUN = ("bags", "output", "jobs", "ray", "resume", "ros_arguments")  # change nothing in what is written
 FILES = ("weights", "body", "detector_model")
+_loaded: dict[object, Model] = {}  # the last one: a program that does many bags loads it once
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +78,6 @@ def run(args: argparse.Namespace) -> int:
 def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) -> int:
     from refit_ros.commands.common import settings_from
     from refit_ros.node.bag_origin import made_from, made_from_of
-    from refit_ros.node.model import load_model
     from refit_ros.node.recording import fit_bag, open_bag
 
     files = [options.get(name) for name in FILES]
@@ -92,7 +98,7 @@ def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) ->
             max_people=args.max_people,
             smoothing=args.smoothing,
         )
-        model = load_model(parameters, settings)
+        model = _model(parameters, settings, [Path(str(file)) for file in files if file])
         for note in filter(None, (model.note, model.note_on_real_cameras)):
             _say(note)
         print(f"{bag}: {reader.duration * 1e-9:.1f} s, cameras {', '.join(parameters.cameras)}", flush=True)
@@ -110,6 +116,21 @@ def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) ->
     counts = f"{outcome.sets} sets of images, {outcome.with_people} with people, {outcome.rejected} messages rejected"
     print(f"{counts} -> {args.output}" if outcome.sets else f"{counts}; nothing was written")
     return 0 if outcome.sets else 1
+
+
+def _model(parameters: NodeParameters, settings: Settings, files: list[Path]) -> Model:
+    """As `load_model`, whose last outcome is used again where all that it was made from is the same."""
+    from dataclasses import replace
+
+    from refit_ros.node.model import load_model
+
+    contents = [(file, file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()]
+    made_of = replace(parameters, cameras=("any",), image_transport="raw"), settings, tuple(contents)
+    if made_of not in _loaded:
+        _loaded.clear()
+        _loaded[made_of] = load_model(parameters, settings)
+    _loaded[made_of].estimator.begin_anew()
+    return _loaded[made_of]
 
 
 def _parameters(args: argparse.Namespace, reader):

@@ -1,4 +1,4 @@
-"""Many bags, several at a time, each by a `bag` command of its own: one that fails or dies takes no other with it."""
+"""Many bags, several at a time, each by a `bag` command of its own: one that fails takes no other with it."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _command(task: Task, options: dict[str, object]) -> tuple[str, ...]:
             said += [flag, *map(str, value)]
         else:
             said += [flag] if value is True else [f"{flag}={_whole(value)}"]
-    return ("-m", "refit_ros", "bag", *said)
+    return ("bag", *said)
 
 
 def _whole(value: object) -> str:

@@ -41,6 +41,11 @@ def outcomes_on_ray(runs: list[Run], address: str, on_gpu: bool = False) -> Iter
         ray.shutdown()
 
 
+_programs: list[Programs] = []  # of this process: one of Ray's workers does many bags, and its program stays for the next
+
+
 def run_one(run: Run) -> Outcome:
     """On a worker."""
-    return Programs().outcome(run, threads=1)
+    if not _programs:
+        _programs.append(Programs())
+    return _programs[0].outcome(run, threads=1)

@@ -14,7 +14,7 @@ from refit_ros.commands.common import positive_float, positive_int
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--suite",
-        choices=("model", "scale", "node", "profile", "load", "soak", "hosts", "fusion", "split"),
+        choices=("model", "scale", "node", "profile", "load", "soak", "hosts", "fusion", "split", "bags"),
         default="model",
         help="model: the network alone; scale: growth with people, cameras and image size; "
         "node: the running node, image in, message out; profile: where that node's time goes; "
@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "may happen, and whether its memory, threads or latency grow (ends with 1 where they do); "
         "hosts: edges and fusion over a network of namespaces that loses, delays and limits (Linux, root); "
         "fusion: what edges and the fusion of them cost, by number of cameras and people; "
-        "split: what running the node as edge and fusion adds to the latency on one host",
+        "split: what running the node as edge and fusion adds to the latency on one host; "
+        "bags: fifty small bags one by one, several at a time and on a Ray cluster of two local nodes",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
@@ -153,6 +154,10 @@ def _measure(args: argparse.Namespace, device, say, keep) -> dict:
         from refit_ros.benchmarking.split_suite import run_split_suite
 
         return run_split_suite(device, args.seconds, say)
+    if args.suite == "bags":
+        from refit_ros.benchmarking.bags_suite import run_bags_suite
+
+        return run_bags_suite(say)
     from refit_ros.benchmarking.node_suite import run_node_suite
 
     return run_node_suite(device, args.rounds, args.seconds, say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -39,9 +40,10 @@ class Feedback(nn.Module):
         area = (2 * config.window_radius + 1) ** 2
         self.windows = MultiLinear(config.markers, area, config.window_features)
         self.join = nn.Linear(config.markers * config.window_features, config.feedback_features)
-        steps = torch.arange(-self.radius, self.radius + 1, dtype=torch.float32)
+        steps = np.arange(-self.radius, self.radius + 1, dtype=np.float32)
         # Entry (i, j) lies at x - r + i, y - r + j: the first index moves x.
-        self.register_buffer("offsets", torch.stack(torch.meshgrid(steps, steps, indexing="ij"), dim=-1), persistent=False)
+        offsets = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1)
+        self.register_buffer("offsets", torch.from_numpy(offsets), persistent=False)
 
     def hidden_markers(self, maps: Tensor) -> Tensor | None:
         """(B, M, 1) factors that hide some markers in training, the same for all iterations; None otherwise."""

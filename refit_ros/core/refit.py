@@ -13,7 +13,7 @@ from refit_ros.core.body import Body
 from refit_ros.core.camera import box_feature, crop_from_image_px, project, transl_from_weak_perspective
 from refit_ros.core.config import NetworkConfig
 from refit_ros.core.feedback import Feedback, MarkerHead
-from refit_ros.core.rotations import rotmat_from_6d, sixd_from_rotmat
+from refit_ros.core.rotations import rotmat_from_6d
 from refit_ros.core.types import Crops, Estimate, Fit, Views
 from refit_ros.core.update import STREAMS, Decoder, State, Update
 from refit_ros.core.views import agree
@@ -68,7 +68,7 @@ class Refit(nn.Module):
         self.trained = False  # set by whoever loads or trains the weights
         self.embedded = False  # the weights are those that come with this package
         self.weights_name = "untrained"
-        self.register_buffer("init_pose", sixd_from_rotmat(torch.eye(3)).repeat(1, 24))
+        self.register_buffer("init_pose", torch.tensor([[1.0, 0, 0, 1, 0, 0] * 24]))  # no computing: see `stacked._joined`
         self.register_buffer("init_shape", torch.zeros(1, 10))
         self.register_buffer("init_cam", torch.tensor([[0.9, 0.0, 0.0]]))
         self._make_eyes(config)

@@ -19,6 +19,8 @@ class Stacked(nn.Module):
     @torch.no_grad()
     def draw(self) -> None:
         """Begin with random numbers, a layer after the other, as `nn.Linear` would."""
+        if next(self.parameters()).is_meta:  # a plan, without numbers
+            return
         bound = 0.0
         for name, parts in self.published().items():
             shape = torch.cat(parts, dim=-1).shape
@@ -28,7 +30,7 @@ class Stacked(nn.Module):
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         for name, parts in self.published().items():
-            value = torch.cat(parts, dim=-1)
+            value = _joined(parts)
             destination[prefix + name] = value if keep_vars else value.detach()
 
     @torch.no_grad()
@@ -63,3 +65,10 @@ def stack(*shape: int) -> nn.Parameter:
 def _fill(parts: tuple[Tensor, ...], value: Tensor) -> None:
     for into, part in zip(parts, value.split([part.shape[-1] for part in parts], dim=-1)):
         into.copy_(part)
+
+
+def _joined(parts: tuple[Tensor, ...]) -> Tensor:
+    """Side by side. Of a plan, which has no numbers, by hand: PyTorch would load its compiler for it, for seconds."""
+    if parts[0].is_meta:
+        return parts[0].new_empty(*parts[0].shape[:-1], sum(part.shape[-1] for part in parts))
+    return torch.cat(parts, dim=-1)

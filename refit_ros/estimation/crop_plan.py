@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from refit_ros.camera import crops
 from refit_ros.camera.views import Camera
+from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.estimation.detections import Detections
+from refit_ros.estimation.map_windows import corners_around
 from refit_ros.estimation.occlusion import occlusion_mask
 from refit_ros.estimation.predicted_views import Prediction
 from refit_ros.estimation.settings import Settings
@@ -62,11 +64,11 @@ def plan_crops(
             views = [max(views, key=lambda view: cameras[view].calibration.focal_px / one.views[view].depth_m)]
         for view in views:
             followed[number] = (*followed.get(number, ()), len(planned))
-            planned.append(_crop(number, view, predictions, image_size))
+            planned.append(_crop(number, view, predictions, cameras[view], image_size))
         for view in one.views if settings.fuse_views else ():
             if view not in views and cameras[view].name in suspected and one.views[view].in_the_open > config.least_visible:
                 probes.append((number, len(planned)))
-                planned.append(_crop(number, view, predictions, image_size))
+                planned.append(replace(_crop(number, view, predictions, cameras[view], image_size), windows=None))
     newcomers, dropped = _plan_new(planned, detections, len(predictions), cameras, suspected, settings)
     return CropPlan(tuple(planned), followed, tuple(probes), tuple(newcomers), dropped)
 
@@ -93,7 +95,7 @@ def views_to_use(
     return trusted if len(cameras) > 2 and trusted else views
 
 
-def _crop(number: int, view: int, predictions: Sequence[Prediction], image_size: int) -> Crop:
+def _crop(number: int, view: int, predictions: Sequence[Prediction], camera: Camera, image_size: int) -> Crop:
     where = predictions[number].views[view]
     square = crops.square_around(where.square_box)
     others = [
@@ -103,7 +105,8 @@ def _crop(number: int, view: int, predictions: Sequence[Prediction], image_size:
         if (silhouette := one.views[view].silhouette) is not None
     ]
     mask = occlusion_mask(where.silhouette, others, square, image_size) if where.silhouette is not None else None
-    return Crop(view, square, mask, where.overlap)
+    windows = corners_around(predictions[number].outline_m[: -len(JOINT_NAMES)], camera, square, image_size)
+    return Crop(view, square, mask, where.overlap, windows)
 
 
 def _plan_new(

@@ -11,11 +11,11 @@ import numpy as np
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.views import Camera, View, usable
 from refit_ros.core.inference import Prepared
-from refit_ros.core.refit import Refit
+from refit_ros.core.refit import Features, Refit
 from refit_ros.detection.protocol import cleaned
 from refit_ros.estimation.budget import Budget
 from refit_ros.estimation.contradictions import contradictions
-from refit_ros.estimation.crop_plan import plan_crops
+from refit_ros.estimation.crop_plan import CropPlan, plan_crops
 from refit_ros.estimation.detections import Detections, associate_detections, heard
 from refit_ros.estimation.evidence import Evidence
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, FeatureEyes
@@ -30,7 +30,7 @@ from refit_ros.estimation.smooth import Smoother
 from refit_ros.estimation.solve import Solver
 from refit_ros.estimation.tracks import predicted_pose
 from refit_ros.estimation.types import People, Person
-from refit_ros.estimation.view_evidence import Search, expectations, features_in_order
+from refit_ros.estimation.view_evidence import Search, expectations, features_in_order, seen_in_parts
 from refit_ros.tracking import root_state
 from refit_ros.tracking.config import DEFAULT, TrackerConfig
 from refit_ros.tracking.moved_cameras import MovedCameras
@@ -62,6 +62,10 @@ class Estimator:
         self.settings, self.config = settings or Settings(), config
         self._solver = Solver(network.eval(), self.settings.known_height_m)
         self._eyes = eyes or FeatureEyes(network, detectors(self.settings, self._solver.device, detector))
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """As it was made: for another recording."""
         self._searcher = Searcher(self._eyes, self.settings)
         self._several = False  # more than one camera, or extrinsics, were ever seen
         self._held: dict[int, np.ndarray] = {}
@@ -124,17 +128,15 @@ class Estimator:
         detected_s = time.perf_counter()
         size = self._solver.network.config.image_size
         plan = plan_crops(predictions, detections, cameras, self._moved.suspected, self.settings, size, self.config)
-        seen = self._eyes.look(cameras, expectations(plan.crops))
-        unseen = {crop.camera for crop in plan.crops} - set(seen)
-        left_out |= {cameras[index].name: NO_ANSWER for index in unseen}
-        plan = plan.without(unseen)
-        features = features_in_order(plan.crops, seen) if plan.crops else None
+        asked = {crop.camera for crop in plan.crops}
+        plan, features = self._looked(plan, cameras)
         encoded_s = time.perf_counter()
         try:
-            encoded = self._solver.encoded(cameras, plan.crops, features)
-            frame = self._poses(plan, encoded, predictions, cameras, stamp_s, self._held)
+            plan, frame = self._solved(plan, features, predictions, cameras, stamp_s)
         except FloatingPointError as error:  # weights that do not fit: nothing of it may leave
             frame, left_out = FrameEstimates(), {**left_out, **{camera.name: str(error) for camera in cameras}}
+        unseen = asked - {crop.camera for crop in plan.crops}
+        left_out |= {cameras[index].name: NO_ANSWER for index in unseen}
         people = self._concluded(frame, predictions, detections, cameras, before_s, stamp_s)
         total_s = time.perf_counter() - started_s
         self._budget.spent(total_s - (detected_s - started_s), frame.loop_s, frame.iterations)
@@ -150,6 +152,30 @@ class Estimator:
             dropped + plan.dropped,
             spent,
         )
+
+    def _looked(self, plan: CropPlan, cameras: Sequence[Camera], whole: bool = False) -> tuple[CropPlan, Features | None]:
+        """The plan without the cameras of whom nothing came, and what its crops show."""
+        seen = self._eyes.look(cameras, expectations(plan.crops, whole))
+        plan = plan.without({crop.camera for crop in plan.crops} - set(seen))
+        return plan, features_in_order(plan.crops, seen) if plan.crops else None
+
+    def _solved(
+        self,
+        plan: CropPlan,
+        features: Features | None,
+        predictions: Sequence[Prediction],
+        cameras: Sequence[Camera],
+        stamp_s: float,
+    ) -> tuple[CropPlan, FrameEstimates]:
+        """Everybody. Raises FloatingPointError where the network's output is not finite."""
+        try:
+            encoded = self._solver.encoded(cameras, plan.crops, features)
+            return plan, self._poses(plan, encoded, predictions, cameras, stamp_s, self._held)
+        except FloatingPointError:
+            if not seen_in_parts(features):
+                raise
+        plan, features = self._looked(plan, cameras, whole=True)  # somebody was not where they were expected
+        return self._solved(plan, features, predictions, cameras, stamp_s)
 
     def _advance(self, stamp_s: float) -> tuple[float, float]:
         """The last set's stamp and this one's."""

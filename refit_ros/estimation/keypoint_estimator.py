@@ -51,7 +51,11 @@ class KeypointEstimator:
                 raise ValueError("without eyes, landmarks are needed: give a source of them")
             eyes = LandmarkEyes(landmarks, detectors(settings, own=detector))
         self._eyes = eyes
-        self._searcher = Searcher(self._eyes, settings)
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """As it was made: for another recording."""
+        self._searcher = Searcher(self._eyes, self.settings)
         self._several = False
         self._held: dict[int, np.ndarray] = {}
         self.reset()

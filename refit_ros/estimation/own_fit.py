@@ -51,7 +51,12 @@ class OwnFits:
 
         Raises FloatingPointError where the network gives no finite numbers.
         """
-        values = [value.double().cpu().numpy() for value in self._run(*call.packed())]
+        try:
+            values = [value.double().cpu().numpy() for value in self._run(*call.packed())]
+        except RuntimeError as error:  # no decomposition of what is not finite: a part of the maps was read that is not here
+            if not bool(call.features.maps.isnan().any()):
+                raise
+            raise FloatingPointError("maps were read where they are not known") from error
         if not all(np.isfinite(value).all() for value in values):
             raise FloatingPointError("the network's output is not finite: its weights do not fit this body")
         return OwnFit(*values)

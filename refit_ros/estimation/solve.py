@@ -33,6 +33,7 @@ class Crop:
     square: Square
     mask: np.ndarray | None = None  # (S, S) bool: where the crop shows somebody else
     overlap: float = 0.0  # share of the person's box that somebody else's covers
+    windows: np.ndarray | None = None  # (M, 2) the parts of the maps that will be read, see `map_windows`; None: unknown
 
 
 @dataclass(frozen=True)

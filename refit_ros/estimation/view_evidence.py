@@ -41,6 +41,7 @@ class Expectation:
     masks: tuple[np.ndarray | None, ...] = ()  # of each region (S, S) bool where it shows somebody else; none: nobody
     turned_rad: np.ndarray = field(default_factory=lambda: np.zeros(0))  # (N,) clockwise, NaN: not known; none: of nobody
     known_px: np.ndarray = field(default_factory=no_regions)  # (M, 4) boxes of who need not be found; is not sent
+    windows: tuple[np.ndarray | None, ...] = ()  # of each region (M, 2): these parts of its maps will do; none: of nobody
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ViewEvidence:
     """
 
     boxes: Boxes | None = None  # None: nobody looked
-    features: Features | None = None  # of the N regions, in half precision
+    features: Features | None = None  # of the N regions, in half precision; NaN in what no window holds, if it was sent
     landmarks: Landmarks | None = None  # of those of the N regions that show people, each person once
 
 
@@ -65,14 +66,19 @@ def square_of(region_px: np.ndarray) -> Square:
     return Square((region_px[:2] + region_px[2:]) / 2, float(region_px[2] - region_px[0]))
 
 
-def expectations(crops: tuple[Crop, ...]) -> dict[int, Expectation]:
-    """What to ask of each camera, to get the features of planned crops; in each camera in their order."""
+def expectations(crops: tuple[Crop, ...], whole: bool = False) -> dict[int, Expectation]:
+    """What to ask of each camera, to get the features of planned crops; in each camera in their order.
+
+    whole: all of their maps is wanted, whatever is known of where they will be read.
+    """
     asked: dict[int, list[Crop]] = {}
     for crop in crops:
         asked.setdefault(crop.camera, []).append(crop)
     return {
         camera: Expectation(
-            regions_px=np.stack([region_of(crop.square) for crop in own]), masks=tuple(crop.mask for crop in own)
+            regions_px=np.stack([region_of(crop.square) for crop in own]),
+            masks=tuple(crop.mask for crop in own),
+            windows=() if whole else tuple(crop.windows for crop in own),
         )
         for camera, own in asked.items()
     }
@@ -85,6 +91,11 @@ def in_halves(features: Features) -> Features:
     """
     largest = max((float(values.abs().max()) for values in (features.maps, features.pooled) if values.numel()), default=0.0)
     return features.to(torch.bfloat16 if largest > LARGEST_HALF else torch.float16)
+
+
+def seen_in_parts(features: Features | None) -> bool:
+    """Whether windows have come in place of whole maps."""
+    return features is not None and bool(features.maps.isnan().any())
 
 
 def features_in_order(crops: tuple[Crop, ...], evidence: dict[int, ViewEvidence]) -> Features:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from refit_ros.estimation.view_evidence import Search, ViewEvidence
+from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
 from refit_ros.node.evidence_messages import Answer, Kind, answer_in, calibration_hash, evidence_in
 from refit_ros.node.host_clocks import HostClocks
 from refit_ros.node.intake import Intake, never_raises
@@ -72,7 +72,7 @@ class EvidenceIntake(Intake):
             return  # too late, or twice
         if (question.camera, question.calibration) != (answer.camera, answer.calibration):
             raise Rejected("another calibration", "an answer is by another camera or calibration than was asked about")
-        self._eyes.take(answer.number, evidence_in(message, self._kind, len(question.wanted.regions_px)))
+        self._eyes.take(answer.number, evidence_in(message, self._kind, question.wanted))
 
     def _check_clock(self, camera: str) -> None:
         if self.clock_is_refused(camera):
@@ -95,7 +95,7 @@ class EvidenceIntake(Intake):
             raise Rejected(
                 "another calibration", "evidence was made by another calibration than the edge's CameraInfo holds"
             )
-        seen = evidence_in(message, self._kind, 0)
+        seen = evidence_in(message, self._kind, Expectation())
         return Frame(
             answer.camera,
             answer.stamp_ns,

@@ -16,6 +16,7 @@ from refit_ros.estimation.evidence_arrays import (
     evidence_of,
     expectation_of,
 )
+from refit_ros.estimation.map_windows import window_side
 from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
 from refit_ros.node.conversions import set_stamp, stamp_ns
 from refit_ros.node.rejections import Rejected
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from refit_ros.camera.calibration import Calibration
     from refit_ros.node.message_types import RosTypes
 
-VERSION = 1
+VERSION = 2
 FUTURE_NS = 500_000_000  # a capture time beyond this is none
 
 # How each field of an array is sent: its type code, and the shape of one row (None: known from elsewhere).
@@ -76,6 +77,7 @@ class Answer:
     asked_ns: int = 0
     received_ns: int = 0  # by the clock of the edge node's host, as `sent_ns`
     sent_ns: int = 0
+    wanted: Expectation | None = None  # what was asked, on the edge: of which regions parts will do
 
 
 def calibration_hash(calibration: Calibration) -> int:
@@ -97,6 +99,7 @@ def question_message(types: RosTypes, question: Question, network: str) -> Any:
     message.masked = _sent("I", arrays["masked"])
     message.mask_side = arrays["masks"].shape[1]
     message.masks = _sent("B", arrays["masks"])
+    message.windowed, message.windows = _sent("I", arrays["windowed"]), _sent("H", arrays["windows"])
     set_stamp(message.sent, question.sent_ns)
     return message
 
@@ -112,8 +115,10 @@ def question_in(message: Any, kind: Kind) -> Question:
             "turned_rad": np.asarray(message.turned, np.float64),
             "masked": np.asarray(message.masked),
             "masks": _rows(message.masks, "B", (side, side // 8)) if side else np.zeros((0, 0, 0), np.uint8),
+            "windowed": np.asarray(message.windowed),
+            "windows": _rows(message.windows, "H", (kind.maps_shape[0], 2)),
         }
-        wanted = expectation_of(arrays, kind.crop_size)
+        wanted = expectation_of(arrays, kind.crop_size, kind.maps_shape[0])
     except ValueError as error:
         raise Rejected("malformed expectation", str(error)) from error
     return Question(
@@ -135,14 +140,15 @@ def answer_message(types: RosTypes, answer: Answer, network: str) -> Any:
     message.version, message.camera, message.network = VERSION, answer.camera, network
     message.calibration, message.asker, message.number = answer.calibration, answer.asker, answer.number
     message.searched = int(answer.searched)
-    arrays = arrays_of_evidence(answer.seen)
+    arrays = arrays_of_evidence(answer.seen, answer.wanted)
     for name, (code, _) in _OF_EVIDENCE.items():
         if arrays[name].size:
             setattr(message, name, _sent(code, arrays[name]))
     if answer.seen.features is not None:
-        message.regions, message.half = len(arrays["maps"]), int(arrays["half"])
-        message.maps_shape = np.array(arrays["maps"].shape[1:], np.uint16)
-        message.maps, message.pooled = _sent("H", arrays["maps"]), _sent("H", arrays["pooled"])
+        message.regions, message.half = len(arrays["pooled"]), int(arrays["half"])
+        message.maps_shape = np.array(answer.seen.features.maps.shape[1:], np.uint16)
+        for name in ("maps", "parts", "pooled"):
+            setattr(message, name, _sent("H", arrays[name]))
     for name in ("asked", "received", "sent"):
         set_stamp(getattr(message, name), getattr(answer, f"{name}_ns"))
     return message
@@ -176,16 +182,17 @@ def answer_in(message: Any, camera: str, kind: Kind, now_ns: int) -> Answer:
     )
 
 
-def evidence_in(message: Any, kind: Kind, regions: int) -> ViewEvidence:
-    """What `regions` regions show, and the boxes. Raises Rejected."""
+def evidence_in(message: Any, kind: Kind, wanted: Expectation) -> ViewEvidence:
+    """What the regions show that were asked about, and the boxes. Raises Rejected."""
     try:
         arrays = {name: _rows(getattr(message, name), code, shape) for name, (code, shape) in _OF_EVIDENCE.items()}
         arrays["searched"], arrays["half"] = np.bool_(message.searched), np.uint8(message.half)
         shape = tuple(int(each) for each in message.maps_shape)
-        count = int(message.regions)
+        count, window = int(message.regions), window_side(shape[-1])
         arrays["maps"] = _rows(message.maps, "H", shape)
+        arrays["parts"] = _rows(message.parts, "H", (shape[0], window, window))
         arrays["pooled"] = _rows(message.pooled, "H", (len(message.pooled) // max(count, 1),))
-        return evidence_of(arrays, kind.name, regions, kind.maps_shape)
+        return evidence_of(arrays, kind.name, wanted, kind.maps_shape)
     except ValueError as error:
         raise Rejected("malformed evidence", str(error)) from error
 

@@ -124,8 +124,11 @@ def test_what_a_killed_run_has_begun_is_taken_away(tmp_path):
         assert [each.name for each in (tmp_path / "day").iterdir()] == []
 
 
+SERVES_CODE = "from refit_ros.commands.bag_worker import serve; serve(lambda words: exec(words[0], {}) or 0)"
+
+
 def program(name: str, code: str, output: Path) -> Run:
-    return Run(name, ("-c", code), output)
+    return Run(name, (code,), output, ("-c", SERVES_CODE))
 
 
 def test_a_program_that_dies_or_was_told_to_stop_is_a_failure_of_its_own_bag_alone(tmp_path):
@@ -142,6 +145,27 @@ def test_a_program_that_dies_or_was_told_to_stop_is_a_failure_of_its_own_bag_alo
     assert said["crashed"] == (False, "RuntimeError: surprise")
     assert said["well"] == (True, "3 sets of images")
     assert not said["refused"][0]
+
+
+def test_one_program_does_one_bag_after_the_other_and_another_goes_on_where_it_died(tmp_path):
+    who = "import os; print('by', os.getpid())"
+    codes = {"first": who, "failed": "raise ValueError('no camera')", "second": who, "killed": "import os; os.abort()"}
+    codes |= {"third": who}
+    said = {one.name: one.said for one in outcomes_here([program(*each, tmp_path) for each in codes.items()], 1)}
+    assert said["failed"] == "ValueError: no camera" and said["killed"] == "its program died of signal 6"
+    assert said["first"] == said["second"] != said["third"], said
+
+
+def test_a_second_bag_gives_the_same_bytes_whatever_came_before_it(tmp_path):
+    """In a program of its own, and in one that has done a bag of two cameras with another fixed frame."""
+    two, one = write_bag(tmp_path / "two", ["left", "right"], sets=3), write_bag(tmp_path / "one", ["camera"], sets=3)
+    options = ("--weights", "untrained", "--detector", "full_image", "--device", "cpu")
+    alone = Run("one", ("bag", str(one), "--output", str(tmp_path / "alone"), *options), tmp_path)
+    after = Run("one", ("bag", str(one), "--output", str(tmp_path / "after"), *options), tmp_path)
+    before = ("bag", str(two), "--output", str(tmp_path / "before"), "--fixed-frame", "map", *options)
+    for runs in ([alone], [Run("two", before, tmp_path), after]):
+        assert [outcome.said for outcome in outcomes_here(runs, 1) if not outcome.is_well] == []
+    assert digests(tmp_path / "after") == digests(tmp_path / "alone")
 
 
 def test_whoever_stops_the_run_stops_its_programs(tmp_path):

@@ -15,6 +15,7 @@ ray = pytest.importorskip("ray", reason="Ray is not installed (pip install '.[ra
 from refit_ros.commands.bag_ray import outcomes_on_ray  # noqa: E402
 from refit_ros.commands.bag_runs import Run  # noqa: E402
 
+SERVES_CODE = "from refit_ros.commands.bag_worker import serve; serve(lambda words: exec(words[0], {}) or 0)"
 # Leaves the worker that it runs under, waits the first time, and ends the second time.
 TWICE = """
 import os, pathlib, time
@@ -26,6 +27,10 @@ if not mark.exists():
     time.sleep(600)
 print("done the second time")
 """
+
+
+def program(name: str, code: str, output: Path) -> Run:
+    return Run(name, (code,), output, ("-c", SERVES_CODE))
 
 
 @pytest.fixture
@@ -44,9 +49,9 @@ def cluster():
 
 def test_two_nodes_share_the_bags_and_a_killed_worker_is_made_up_for(cluster, tmp_path):
     mark = tmp_path / "begun"
-    runs = [Run(f"bag {index}", ("-c", f"print('done {index}')"), tmp_path) for index in range(6)]
-    runs.append(Run("killed", ("-c", TWICE.format(str(mark))), tmp_path))
-    runs.append(Run("failed", ("-c", "raise ValueError('no camera')"), tmp_path))
+    runs = [program(f"bag {index}", f"print('done {index}')", tmp_path) for index in range(6)]
+    runs.append(program("killed", TWICE.format(str(mark)), tmp_path))
+    runs.append(program("failed", "raise ValueError('no camera')", tmp_path))
     killer = threading.Thread(target=kill_whom_it_names, args=(mark,), daemon=True)
     killer.start()
     said = {outcome.name: (outcome.is_well, outcome.said) for outcome in outcomes_on_ray(runs, cluster.address)}

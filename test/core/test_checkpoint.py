@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -255,3 +257,14 @@ def test_missing_embedded_weights_are_said_and_give_an_untrained_network(monkeyp
     monkeypatch.setattr(checkpoint, "EMBEDDED_WEIGHTS", tmp_path / "gone.safetensors")
     network = load_network(None, body)
     assert not network.trained and "gone.safetensors" in caplog.text
+
+
+def test_loading_a_network_does_not_load_pytorchs_compiler():
+    """Half of what starting took: the shapes that a file must have are found out without computing anything."""
+    code = (
+        "import sys; from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, load_network\n"
+        "load_network(None); load_network(EMBEDDED_KEYPOINT_WEIGHTS)\n"
+        "sys.exit(' '.join({'torch._dynamo', 'sympy'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0 and not done.stderr.strip(), done.stderr

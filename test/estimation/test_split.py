@@ -15,6 +15,7 @@ from refit_ros.core.body import load_body
 from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, load_network
 from refit_ros.core.inference import prepare
 from refit_ros.core.refit import Features
+from refit_ros.estimation import map_windows
 from refit_ros.estimation.estimator import Estimator
 from refit_ros.estimation.evidence_arrays import (
     arrays_of_evidence,
@@ -46,7 +47,7 @@ class Apart:
     def __init__(self, make, kind, crop_size=0, maps_shape=(0, 0, 0), lost=lambda camera: False):
         self.make, self.kind, self.crop_size, self.maps_shape, self.lost = make, kind, crop_size, maps_shape, lost
         self.eyes = {}
-        self.sent = 0  # bytes of the last answers
+        self.sent = self.parts = self.whole = 0  # bytes of the last answers; regions of which came a part, or all
 
     def searches(self, search):
         return self._of("any").searches(search)
@@ -62,12 +63,14 @@ class Apart:
             assert cameras[index].image is None  # the fusion has none
             if self.lost(cameras[index].name):
                 continue
-            asked = expectation_of(through_bytes(arrays_of_expectation(one)), self.crop_size)
+            one = one if self.maps_shape[0] > 1 else replace(one, windows=())  # the oracle's maps have no markers
+            asked = expectation_of(through_bytes(arrays_of_expectation(one)), self.crop_size, self.maps_shape[0])
             here = [replace(self.images[cameras[index].name], boxes=None)]
             seen = self._of(cameras[index].name).look(here, {0: asked})[0]
-            arrays = arrays_of_evidence(seen)
+            arrays = arrays_of_evidence(seen, asked)
+            self.parts, self.whole = self.parts + len(arrays["parts"]), self.whole + len(arrays["maps"])
             self.sent += sum(each.nbytes for each in arrays.values())
-            answers[index] = evidence_of(through_bytes(arrays), self.kind, len(asked.regions_px), self.maps_shape)
+            answers[index] = evidence_of(through_bytes(arrays), self.kind, asked, self.maps_shape)
         return answers
 
     def without_images(self, views):
@@ -103,6 +106,24 @@ def test_features_seen_apart_give_the_same_people():
     together, split = Estimator(prepared, settings), Estimator(prepared, settings, eyes=apart)
     seen = [same(together.estimate(views), split.estimate(apart.without_images(views))) for _, views, _ in sequence.sets()]
     assert max(seen) == 2 and sum(seen) >= 10
+    assert apart.parts > apart.whole, "who is followed is mostly seen in parts of the maps"
+
+
+def test_who_is_not_where_they_were_expected_is_looked_at_whole_and_is_the_same(monkeypatch):
+    """Windows that are far too small: the loop reads beyond them."""
+    monkeypatch.setattr(map_windows, "SHARE", 0.2)
+    sequence = render_sequence(Plan("one", "walking", cameras=1, length_s=0.5), seed=1)
+    prepared, settings = prepare(load_network(None, body=load_body())), Settings()
+    side = prepared.config.image_size // 4
+    apart = Apart(
+        lambda: FeatureEyes(prepared, detectors(settings)),
+        "features",
+        prepared.config.image_size,
+        (prepared.config.markers, side, side),
+    )
+    together, split = Estimator(prepared, settings), Estimator(prepared, settings, eyes=apart)
+    seen = [same(together.estimate(views), split.estimate(apart.without_images(views))) for _, views, _ in sequence.sets()]
+    assert max(seen) == 1 and apart.whole >= apart.parts > 0
 
 
 def test_landmarks_seen_apart_give_the_same_people():
@@ -163,11 +184,15 @@ def test_a_crop_is_found_again_by_its_region():
 def test_features_beyond_float16_are_sent_in_bfloat16():
     features = in_halves(Features(torch.full((1, 2, 8, 8), 1e5), torch.ones(1, 3)))
     assert features.maps.dtype == torch.bfloat16
-    sent = evidence_of(through_bytes(arrays_of_evidence(ViewEvidence(None, features))), "features", 1, (2, 8, 8))
+    sent = evidence_of(through_bytes(arrays_of_evidence(ViewEvidence(None, features))), "features", asking(1), (2, 8, 8))
     assert torch.equal(sent.features.maps, features.maps) and torch.equal(sent.features.pooled, features.pooled)
 
 
 REGIONS = np.array([[0, 0, 32, 32], [5, 5, 37, 37.0]])
+
+
+def asking(count, windows=()):
+    return Expectation(regions_px=np.tile([0, 0, 32, 32.0], (count, 1)), windows=windows)
 
 
 def halves(count=2):
@@ -186,9 +211,30 @@ def halves(count=2):
 )
 def test_features_that_cannot_be_are_refused(name, value, match):
     arrays = arrays_of_evidence(ViewEvidence(None, halves()))
-    evidence_of(arrays, "features", 2, (1, 8, 8))
+    evidence_of(arrays, "features", asking(2), (1, 8, 8))
     with pytest.raises(ValueError, match=match):
-        evidence_of(arrays | {name: value}, "features", 2, (1, 8, 8))
+        evidence_of(arrays | {name: value}, "features", asking(2), (1, 8, 8))
+
+
+def test_parts_of_maps_come_to_where_they_were_and_what_cannot_be_is_refused():
+    maps = torch.arange(2 * 3 * 8 * 8).reshape(2, 3, 8, 8).half()
+    corners = np.array([[0, 4], [2, 0], [4, 3]], np.uint16)  # x, y
+    wanted = asking(2, (None, corners))
+    arrays = through_bytes(arrays_of_evidence(ViewEvidence(None, Features(maps, torch.ones(2, 4).half())), wanted))
+    assert arrays["maps"].shape == (1, 3, 8, 8) and arrays["parts"].shape == (1, 3, 4, 4)
+    found = evidence_of(arrays, "features", wanted, (3, 8, 8)).features.maps
+    assert torch.equal(found[0], maps[0])
+    for channel, (x, y) in enumerate(corners.astype(int)):
+        assert torch.equal(found[1, channel, y : y + 4, x : x + 4], maps[1, channel, y : y + 4, x : x + 4])
+    assert int(found.isnan().sum()) == 3 * (64 - 16)
+    for wrong in ({"parts": arrays["parts"][:, :, :3]}, {"parts": arrays["parts"][:0]}, {"maps": arrays["maps"][:0]}):
+        with pytest.raises(ValueError, match="maps have shape"):
+            evidence_of(arrays | wrong, "features", wanted, (3, 8, 8))
+    asked = arrays_of_expectation(wanted)
+    assert np.array_equal(expectation_of(through_bytes(asked), 32, 3).windows[1], corners)
+    for wrong in ({"windowed": np.array([2])}, {"windows": asked["windows"] + 1}, {"windows": asked["windows"][:, :2]}):
+        with pytest.raises(ValueError, match="windows"):
+            expectation_of(asked | wrong, 32, 3)
 
 
 @pytest.mark.parametrize(
@@ -210,15 +256,15 @@ def test_landmarks_that_cannot_be_are_refused(name, value):
         "flag": np.ones(1, np.float32),
     }
     arrays = arrays_of_evidence(ViewEvidence()) | sound
-    assert evidence_of(arrays, "keypoints", 2).landmarks.place_m[0, 0, 0] == -0.5
+    assert evidence_of(arrays, "keypoints", asking(2)).landmarks.place_m[0, 0, 0] == -0.5
     with pytest.raises(ValueError):
-        evidence_of(arrays | {name: value}, "keypoints", 2)
+        evidence_of(arrays | {name: value}, "keypoints", asking(2))
     with pytest.raises(ValueError, match="up to 1 regions"):
         evidence_of(
             {key: np.concatenate([each, each]) for key, each in arrays.items() if each.ndim}
             | {"searched": np.bool_(False), "half": np.uint8(0)},
             "keypoints",
-            1,
+            asking(1),
         )
 
 

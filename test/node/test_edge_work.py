@@ -8,9 +8,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
+from refit_ros.core.refit import Features
 from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
 from refit_ros.node.edge_work import KEPT, EdgeWork
 from refit_ros.node.evidence_messages import Question, calibration_hash
@@ -38,7 +40,7 @@ class Edge:
         self.gate, self.looked, self.warned, self.failed = threading.Event(), [], [], []
         self.looking, self.said = threading.Semaphore(0), threading.Semaphore(0)
         self.gate.set()
-        self.kinds = searches
+        self.kinds, self.shown = searches, ViewEvidence()
         self.work = EdgeWork(
             self,
             list(cameras),
@@ -56,7 +58,7 @@ class Edge:
         self.looking.release()
         assert self.gate.wait(WAIT_S)
         seen = ViewEvidence(Boxes(np.zeros((1, 4)), np.ones(1)))
-        return {index: seen if one.search else ViewEvidence() for index, one in wanted.items()}
+        return {index: seen if one.search else self.shown for index, one in wanted.items()}
 
     def warn(self, sentence):
         self.warned.append(sentence)
@@ -113,6 +115,19 @@ def test_images_are_told_of_and_searched_as_long_as_nobody_says_otherwise(edge):
     one.until(4)
     one.image(30)
     assert one.until(5).searched == Search.DETECTOR
+
+
+def test_what_was_looked_at_in_parts_is_not_looked_at_again_for_the_whole(edge):
+    one, other = edge(), Expectation(regions_px=np.array([[1.0, 0, 9, 8]]))
+    one.image(10)
+    one.until(1)
+    features = Features(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1))
+    one.shown = ViewEvidence(features=features)
+    looks = len(one.looked)
+    for number, wanted in enumerate((replace(REGION, windows=(np.zeros((1, 2)),)), REGION, other), 1):
+        one.ask(10, number, wanted)
+        assert one.until(1 + number).seen.features is features
+    assert len(one.looked) == looks + 2, "the second question is about what the first has shown"
 
 
 def test_boxes_that_came_with_an_image_are_told(edge):
