@@ -10,6 +10,7 @@ from refit_ros.calibration.bundle import LOOSE, Adjusted, Rays, adjust
 from refit_ros.calibration.pairs import FITS, Pair, relate
 from refit_ros.calibration.people import Someone, everybodys_rays, grouped
 from refit_ros.calibration.scale import level, places, size_of
+from refit_ros.calibration.sides import other_sides, righted
 from refit_ros.calibration.types import Track
 from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.rig import Rig
@@ -39,7 +40,7 @@ def calibrate(
     by_camera = [[track for track in tracks if track.camera == index] for index in range(len(lenses))]
     _check_seen(by_camera, lenses)
     poses = _first_poses(by_camera, lenses, first, say)
-    people, rays, adjusted = _adjusted(poses, tracks, lenses, first)
+    people, rays, adjusted = _adjusted(poses, tracks, lenses, other_sides(names), first)
     poses = adjusted.camera_from_world
     try:
         poses = _resized(poses, _growth(poses, people, names, distance, lenses))
@@ -116,10 +117,10 @@ def _first_poses(
 
 
 def _adjusted(
-    poses: np.ndarray, tracks: Sequence[Track], lenses: Sequence[Calibration], first: int
+    poses: np.ndarray, tracks: Sequence[Track], lenses: Sequence[Calibration], others: np.ndarray, first: int
 ) -> tuple[list[Someone], Rays, Adjusted]:
     for turn in range(ROUNDS):
-        people = grouped(poses, tracks)
+        people = [righted(someone, poses, others) for someone in grouped(poses, tracks)]
         together = sum(len(someone.moments) for someone in people)
         if together < FEWEST_MOMENTS:
             raise InputError(f"the same person was seen by two cameras in {together} sets only: walk longer")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from drawn_tracks import NAMES, rig, tracks, walker
 
+from refit_ros.calibration.sides import other_sides
 from refit_ros.calibration.solve import calibrate
 from refit_ros.camera.rig import differences
 from refit_ros.core.errors import InputError
@@ -84,6 +85,30 @@ def test_a_tenth_of_wild_points_pulls_nothing():
     found = solved([replace(each, rays=rays) for each, rays in zip(seen, wild)])
     degrees, metres = differences(found, FOUR)
     assert degrees.max() < 0.3 and metres.max() < 0.04 and 0.7 < found.fitting.min() < 0.95
+
+
+def test_a_back_that_was_taken_for_a_front_is_turned_round():
+    """One camera exchanges left and right in a third of its moments, as landmarks of real people come."""
+    seen = tracks([walker(24)], FOUR, noise=0.004)
+    others, wrong = other_sides(NAMES), np.arange(24) % 8 < 3
+    assert [NAMES[index] for index in others[:3]] == ["right_hip", "left_hip", "right_knee"] and NAMES[others[6]] == "nose"
+    turned = {name: getattr(seen[1], name).copy() for name in ("rays", "weight")}
+    for values in turned.values():
+        values[wrong] = values[wrong][:, others]
+    found = solved([seen[0], replace(seen[1], **turned), *seen[2:]])
+    degrees, metres = differences(found, FOUR)
+    assert degrees.max() < 0.3 and metres.max() < 0.04 and found.fitting.min() > 0.95
+    plain = solved(seen)
+    np.testing.assert_allclose(found.fixed_from_camera, plain.fixed_from_camera, atol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_two_cameras_are_brought_to_one_side(wrong):
+    seen = tracks([walker(24)], TWO, noise=0.004)
+    others, some = other_sides(NAMES), np.arange(24) % 8 < 2
+    rays = np.where(some[:, None, None], seen[wrong].rays[:, others], seen[wrong].rays)
+    seen[wrong] = replace(seen[wrong], rays=rays)
+    assert solved(seen, TWO).fitting.min() > 0.95
 
 
 def refused(seen, cameras=FOUR, **options) -> str:
