@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from refit_ros.camera.image_header import JPEG, PNG, ImageHeader, count_scans, is_cut_off, read_header
+from refit_ros.camera.image_header import JPEG, PNG, ImageHeader, count_scans, is_cut_off, is_overstated, read_header
 from refit_ros.core import limits
 from refit_ros.core.errors import InputError
 from refit_ros.core.plain_files import check_regular, open_regular, what_it_is
@@ -79,6 +79,8 @@ def _decode(header: ImageHeader, data: bytes | memoryview, turned: bool) -> Deco
     if header.kind == JPEG:
         scans = count_scans(data)
         limits.check(scans, "image_scans", f"its JPEG has {scans} scans")
+    if header.kind == PNG and is_overstated(data):
+        raise InputError(_spoiled(header, data))
     flags = cv2.IMREAD_COLOR | (cv2.IMREAD_ANYDEPTH if header.bits > 8 else 0)
     flags |= 0 if turned else cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -86,15 +88,18 @@ def _decode(header: ImageHeader, data: bytes | memoryview, turned: bool) -> Deco
     except (cv2.error, MemoryError):
         image = None
     if image is None:
-        if is_cut_off(header, data):
-            raise InputError(f"this {header.kind} image is cut off before its end; copy or download it again")
-        raise InputError(f"this {header.kind} image is damaged; copy or download it again")
+        raise InputError(_spoiled(header, data))
     bits = 8
     if image.dtype == np.uint16:
         image, bits = _eight_bits(image)
     elif image.dtype != np.uint8:
         raise InputError(f"this {header.kind} image holds {image.dtype} numbers; save it with 8 or 16 bits")
     return Decoded(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), bits)
+
+
+def _spoiled(header: ImageHeader, data: bytes | memoryview) -> str:
+    how = "cut off before its end" if is_cut_off(header, data) else "damaged"
+    return f"this {header.kind} image is {how}; copy or download it again"
 
 
 def _eight_bits(image: np.ndarray) -> tuple[np.ndarray, int]:

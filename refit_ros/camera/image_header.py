@@ -55,6 +55,17 @@ def count_scans(data: bytes | memoryview) -> int:
     return bytes(data).count(b"\xff\xda")
 
 
+def is_overstated(data: bytes | memoryview) -> bool:
+    """Whether a chunk of a PNG announces more bytes than there are: OpenCV takes memory for all that are announced."""
+    view, at = memoryview(data), 8
+    while at < len(view):
+        length = int.from_bytes(view[at : at + 4], "big")
+        if view[at + 4 : at + 8] == b"IEND" and not length:
+            return False
+        at += 12 + length
+    return at > len(view)
+
+
 def _number(view: memoryview, at: int, size: int, order: ByteOrder = "big") -> int:
     if at < 0 or at + size > len(view):
         raise IndexError

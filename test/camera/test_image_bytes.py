@@ -90,6 +90,20 @@ def test_of_a_topic_only_the_calibrations_size_and_only_jpeg_and_png_are_decoded
             decode_topic_image(encoded(ending), SIZE)
 
 
+@pytest.mark.parametrize("name", [b"IDAT", b"tEXt", b"IEND"])
+def test_a_png_whose_chunk_announces_gigabytes_is_not_believed(name, monkeypatch):
+    sound = encoded(".png", options=[cv2.IMWRITE_PNG_COMPRESSION, 9])
+    at = sound.find(b"IDAT") - 4
+    bad = sound[:at] + struct.pack(">I", 2**31 - 8) + name + sound[at + 8 :]
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("memory would be taken for what is announced"))
+    with pytest.raises(InputError, match="this PNG image is damaged; copy or download it again"):
+        decode_topic_image(bad, SIZE)
+
+
+def test_what_comes_after_the_end_of_a_png_is_no_chunk():
+    assert decode_topic_image(encoded(".png") + b"\xff" * 20, SIZE).image.shape == (32, 48, 3)
+
+
 def test_too_many_scans_are_refused():
     progressive = encoded(".jpg", options=[cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
     last = progressive.rfind(b"\xff\xda")
