@@ -102,7 +102,7 @@ def _told(
     confidence, hits, seen_s = track.confidence, track.hits, track.seen_s
     if found:
         best = max(float(detections.boxes[camera].confidence[column]) for camera, column in found.items())
-        confidence, hits, seen_s = confidence + CONFIDENCE_MEMORY * (best - confidence), hits + 1, stamp_s
+        confidence, hits, seen_s = confidence + CONFIDENCE_MEMORY * (best - confidence), hits + len(found), stamp_s
     should = any(one.views[camera].visible > config.least_visible for camera in asked) or not one.views
     track = replace(
         track,

@@ -251,7 +251,7 @@ class KeypointEstimator:
         )
 
     def _patience(self, body: KeypointBody, own: list[Seen], cameras: list[Camera]) -> int:
-        """Sets in which somebody must be seen. One view's idea of the distance is not enough where others look there."""
+        """Images in which somebody must be seen. One view's idea of the distance is not enough where others look there."""
         looking = sum(bool(camera.calibration.sees(camera.to_camera(body.joints[:1]))[0]) for camera in cameras)
         doubtful = len(own) == 1 and looking > 1
         return self.settings.birth_hits * (CAUTION if doubtful else 1)

@@ -42,13 +42,14 @@ class Followed:
     cameras: list[Camera]  # that saw them then
     seen_s: float
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))  # m/s
-    hits: int = 1
+    hits: int = field(init=False)  # images in which they were seen
     number: int | None = None  # given when published for the first time
     shape: Shape = field(default_factory=Shape)  # learned of all sets
     misfit_m: np.ndarray = field(default_factory=lambda: np.zeros(COUNT))  # (33,) see `misfit_m`
     root: RootState = field(init=False)
 
     def __post_init__(self) -> None:
+        self.hits = len(self.cameras)
         self.root = start(self.body.joints[0], _place_covariance(self.body, self.cameras, DEFAULT), self.seen_s, DEFAULT)
         self._learn()
 
@@ -65,7 +66,7 @@ class Followed:
         passed_s = stamp_s - self.seen_s
         if passed_s > 0.001:
             self.velocity = 0.5 * self.velocity + 0.5 * (body.joints[0] - self.body.joints[0]) / passed_s
-        self.body, self.cameras, self.seen_s, self.hits = body, cameras, stamp_s, self.hits + 1
+        self.body, self.cameras, self.seen_s, self.hits = body, cameras, stamp_s, self.hits + len(cameras)
         self._learn()
         information = jitter_information(body.joints[0], cameras, DEFAULT)
         self.root = update(predict(self.root, stamp_s, DEFAULT), body.joints[0], information)

@@ -47,7 +47,12 @@ class Settings:
     known_height_m: float = _setting(
         0.0, "Everybody's standing height, which fixes the scale of a single camera; 0: unknown", 0.0, 3.0
     )
-    birth_hits: int = _setting(2, "Sets in which a person must be seen before being published", 1, 100)
+    birth_hits: int = _setting(
+        2,
+        "Images in which a person must be seen before being published; several cameras may give them at once",
+        1,
+        100,
+    )
     death_s: float = _setting(1.0, "A person not seen for this long is gone", 0.0, 60.0)
     reentry_s: float = _setting(
         5.0, "A person who comes back within this time, near where they went, keeps the id", 0.0, 600.0
