@@ -64,11 +64,11 @@ def plan_crops(
             views = [max(views, key=lambda view: cameras[view].calibration.focal_px / one.views[view].depth_m)]
         for view in views:
             followed[number] = (*followed.get(number, ()), len(planned))
-            planned.append(_crop(number, view, predictions, cameras[view], image_size))
+            planned.append(_crop(number, view, predictions, cameras[view], image_size, config))
         for view in one.views if settings.fuse_views else ():
             if view not in views and cameras[view].name in suspected and one.views[view].in_the_open > config.least_visible:
                 probes.append((number, len(planned)))
-                planned.append(replace(_crop(number, view, predictions, cameras[view], image_size), windows=None))
+                planned.append(replace(_crop(number, view, predictions, cameras[view], image_size, config), windows=None))
     newcomers, dropped = _plan_new(planned, detections, len(predictions), cameras, suspected, settings)
     return CropPlan(tuple(planned), followed, tuple(probes), tuple(newcomers), dropped)
 
@@ -95,13 +95,15 @@ def views_to_use(
     return trusted if len(cameras) > 2 and trusted else views
 
 
-def _crop(number: int, view: int, predictions: Sequence[Prediction], camera: Camera, image_size: int) -> Crop:
+def _crop(
+    number: int, view: int, predictions: Sequence[Prediction], camera: Camera, image_size: int, config: TrackerConfig
+) -> Crop:
     where = predictions[number].views[view]
     square = crops.square_around(where.square_box)
     others = [
         silhouette
         for other, one in enumerate(predictions)
-        if other != number and view in one.views and one.track.is_sure
+        if other != number and view in one.views and one.hides(config)
         if (silhouette := one.views[view].silhouette) is not None
     ]
     mask = occlusion_mask(where.silhouette, others, square, image_size) if where.silhouette is not None else None

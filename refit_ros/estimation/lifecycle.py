@@ -162,7 +162,7 @@ def newborn_log_odds(
 ) -> float:
     """That an unassigned body is a person: what every camera says that looked where it should be seen."""
     total = config.birth_log_odds
-    others = [one.views for one in predictions if one.track.is_sure]
+    others = [one.views for one in predictions if one.hides(config)]
     for index in detections.boxes:
         if index in new.seen_in:
             total += existence.seen(config.recall, config)

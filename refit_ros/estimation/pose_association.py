@@ -115,8 +115,9 @@ def _margin(ways: _Ways, config: TrackerConfig) -> float:
 
 def _seen_there(body: PredictedBody, estimate: ViewEstimate, camera: Camera, config: TrackerConfig) -> PredictedBody:
     """The same body after one camera's word on where it is."""
-    place_m, camera_m = camera.to_fixed(estimate.joints_m[:1])[0], camera.fixed_from_camera[:3, 3]
-    information = view_information(place_m, camera_m, config.bearing_sigma_m, config.depth_sigma)
+    seen_m, camera_m = camera.to_fixed(estimate.joints_m[:1])[0], camera.fixed_from_camera[:3, 3]
+    place_m = camera_m + (seen_m - camera_m) * np.exp(-body.depth.mean)
+    information = view_information(place_m, camera_m, config.bearing_sigma_m, body.depth.sigma(config))
     state = update(body.state, place_m, information)
     return replace(body, state=state, joints_m=body.joints_m + state.position_m - body.state.position_m)
 

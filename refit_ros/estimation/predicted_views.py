@@ -52,6 +52,11 @@ class Prediction:
     outline_m: np.ndarray  # (N, 3) m, fixed frame: markers, then the 24 joints
     views: Mapping[int, PredictedView]  # by camera
 
+    def hides(self, config: TrackerConfig) -> bool:
+        """Whether they are known well enough to stand where they should be to excuse whoever is not seen behind them."""
+        spread_m = np.sqrt(np.linalg.eigvalsh(self.body.state.position_covariance_m2)[-1])
+        return self.track.is_sure and bool(spread_m < config.body_depth_m)
+
     def seen(self, camera: int, cameras: Sequence[Camera]) -> float:
         """The probability that whoever looks there sees them, if they are there, but for what the eye itself misses.
 
@@ -110,7 +115,7 @@ def with_views(predictions: Sequence[Prediction], cameras: Sequence[Camera], con
     together = []
     for number, one in enumerate(predictions):
         # Who is not yet sure to be there hides nobody: else a ghost would excuse those whose boxes it takes.
-        others = [seen for other, seen in enumerate(alone) if other != number and predictions[other].track.is_sure]
+        others = [seen for other, seen in enumerate(alone) if other != number and predictions[other].hides(config)]
         views = {index: beside(view, index, others, config) for index, view in alone[number].items()}
         together.append(replace(one, views=views))
     return together

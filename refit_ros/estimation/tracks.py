@@ -14,6 +14,7 @@ from refit_ros.estimation.smooth import Shape
 from refit_ros.estimation.solve import FusedEstimate
 from refit_ros.tracking import existence, root_state
 from refit_ros.tracking.config import TrackerConfig
+from refit_ros.tracking.depth_scale import DepthScale
 from refit_ros.tracking.existence import LogOdds
 from refit_ros.tracking.measurement import PredictedBody, pose_distance2
 from refit_ros.tracking.root_state import RootState
@@ -35,12 +36,13 @@ class Track:
     looked_s: float  # when a detector last looked where they should be
     evidence: Evidence  # of the last look at them
     id: int | None = None
-    hits: int = 1  # sets in which a detector found them
+    hits: int = 1  # images in which a detector found them
     log_odds: LogOdds = field(default_factory=LogOdds)  # that this is a person at all
     confidence: float = 1.0  # of the detector's boxes, averaged
     lost: bool = False  # no camera found them when the detector last looked
     fresh: bool = True  # estimated from images in the current set
     shape: Shape = field(default_factory=Shape)
+    depth: DepthScale = DepthScale()  # by how much single views take them for nearer or farther
     in_sight: Mapping[str, float] = field(default_factory=dict)  # camera: log odds that it can see them where they are
 
     @property
@@ -57,7 +59,7 @@ def predicted_pose(track: Track, root: RootState) -> Pose:
 def predicted_body(track: Track, stamp_s: float, config: TrackerConfig) -> PredictedBody:
     """Where and how somebody should be at a time."""
     root = root_state.predict(track.root, stamp_s, config)
-    return PredictedBody(root, predicted_pose(track, root).joints, max(stamp_s - track.pose_s, 0.0))
+    return PredictedBody(root, predicted_pose(track, root).joints, max(stamp_s - track.pose_s, 0.0), track.depth)
 
 
 def accepted(
@@ -90,7 +92,15 @@ def accepted(
         fresh=True,
         shape=track.shape.learned(solved.views[0].betas, float(len(solved.views))) if learn_shape else track.shape,
         evidence=evidence(solved, cameras),
+        depth=_depth_learned(track.depth, solved, cameras, config),
     )
+
+
+def _depth_learned(depth: DepthScale, solved: FusedEstimate, cameras: Sequence[Camera], config: TrackerConfig) -> DepthScale:
+    used = [cameras[view.crop.camera] for view in solved.views]
+    seen_m = [camera.to_fixed(view.joints_m[:1])[0] for camera, view in zip(used, solved.views)]
+    places_m = [camera.fixed_from_camera[:3, 3] for camera in used]
+    return depth.learned(solved.pose.joints[0], seen_m, places_m, config)
 
 
 def refused(track: Track, root: RootState, missed: Sequence[float], step_s: float, config: TrackerConfig) -> Track:
@@ -123,7 +133,9 @@ def born(
         stamp_s,
         stamp_s,
         evidence(solved, cameras),
+        hits=len(solved.views),
         log_odds=LogOdds().hearing(log_odds, config),
         confidence=confidence,
         shape=Shape().learned(solved.views[0].betas, weight=float(len(solved.views))),
+        depth=_depth_learned(DepthScale(), solved, cameras, config),
     )

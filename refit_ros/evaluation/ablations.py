@@ -27,6 +27,7 @@ RULES: dict[str, dict[str, object]] = {
     "belief in views": {"estimation.pose_estimation.belief": np.ones_like},
     "poses' evidence": {"tracking.existence.still_there": lambda *_: 0.0},
     "misses' evidence": {"tracking.existence.missed": lambda *_: 0.0},
+    "what depths err": {"tracking.depth_scale.DepthScale.learned": lambda scale, *_: scale},
     "moved cameras": {"tracking.moved_cameras.MovedCameras.judge": lambda *_: None},
 }
 WITHOUT = "without "

@@ -12,6 +12,7 @@ import numpy as np
 
 from refit_ros.camera.views import Camera
 from refit_ros.tracking.config import TrackerConfig
+from refit_ros.tracking.depth_scale import DepthScale
 from refit_ros.tracking.root_state import RootState
 
 NEAREST_M = 0.1  # what is nearer to the camera, or behind it, has no bearing
@@ -26,6 +27,7 @@ class PredictedBody:
     state: RootState
     joints_m: np.ndarray  # (24, 3) m, fixed frame
     unseen_s: float  # since the pose was seen
+    depth: DepthScale = DepthScale()
 
 
 def distance2(body: PredictedBody, joints_camera_m: np.ndarray, camera: Camera, config: TrackerConfig) -> float:
@@ -37,11 +39,12 @@ def distance2(body: PredictedBody, joints_camera_m: np.ndarray, camera: Camera, 
     if min(seen[0, 2], expected[0, 2]) < NEAREST_M:
         return FARTHEST
     depth_m = expected[0, 2]
-    off = np.append((seen[0, :2] / seen[0, 2] - expected[0, :2] / depth_m) * depth_m, np.log(seen[0, 2] / depth_m))
+    across_m = (seen[0, :2] / seen[0, 2] - expected[0, :2] / depth_m) * depth_m
+    off = np.append(across_m, np.log(seen[0, 2] / depth_m) - body.depth.mean)
     # Derivatives of what is compared (m, m, 1) by the place of the pelvis in the camera's frame.
     by_place = np.array([[1, 0, -expected[0, 0] / depth_m], [0, 1, -expected[0, 1] / depth_m], [0, 0, 1 / depth_m]])
     place = camera.rotation @ body.state.position_covariance_m2 @ camera.rotation.T
-    noise = np.diag([config.bearing_sigma_m**2, config.bearing_sigma_m**2, config.depth_sigma**2])
+    noise = np.diag([config.bearing_sigma_m**2, config.bearing_sigma_m**2, body.depth.sigma(config) ** 2])
     root = float(off @ np.linalg.solve(by_place @ place @ by_place.T + noise, off))
     return root + pose_distance2(seen, expected, body.unseen_s, config)
 

@@ -11,7 +11,7 @@ from refit_ros.estimation import crop_plan, detections, pose_association, pose_e
 from refit_ros.estimation.settings import Settings
 from refit_ros.evaluation.ablations import RULES, switched_off
 from refit_ros.evaluation.people_suite import Selection, play_variant, variants_named
-from refit_ros.tracking import existence, match
+from refit_ros.tracking import depth_scale, existence, match
 from refit_ros.tracking.moved_cameras import MovedCameras
 
 
@@ -30,6 +30,7 @@ def standing() -> tuple:
         pose_estimation.belief,
         existence.still_there,
         existence.missed,
+        depth_scale.DepthScale.learned,
         MovedCameras.judge,
     )
 
