@@ -17,7 +17,10 @@ from refit_ros.viewer.small_images import IMAGE_PERIOD_S, small
 if TYPE_CHECKING:
     from rclpy.node import Node
 
+    from refit_ros.node.tf_intake import TransformIntake
+
 LOOK_S = 0.5
+STATIC_ALONE_S = 2.0  # for all of the static transforms to come
 PEOPLE_DEPTH = 50  # so that a short pause loses nothing of a recording
 PEOPLES_FRAMES = b"human_"
 NAME_BYTES = 256  # within which the first frames' names of a TFMessage stand
@@ -41,7 +44,7 @@ class Live:
         self._infos: dict[str, Any] = {}
         self._due_s: dict[str, float] = {}
         self._buffer = tf2_ros.Buffer(node=node)
-        self._lookup, self._transforms = lookup_in(self._buffer), None
+        self._lookup, self._transforms, self._static_s, self._hears_moving = lookup_in(self._buffer), None, 0.0, False
         node.create_subscription(SmplArray, "human/smpl", self._take_people, best_effort(PEOPLE_DEPTH))
         node.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, best_effort(10))
         node.create_timer(LOOK_S, self._look)
@@ -70,8 +73,12 @@ class Live:
                 self._infos[name] = self._node.create_subscription(CameraInfo, topic, take, best_effort(1))
             if self._watched.get(name, ("none", None))[0] != self.images:
                 self._watch(name)
+        now_s = time.monotonic()
         if self._transforms is None and self._scene.needs_transforms():
-            self._listen_to_transforms()
+            self._transforms, self._static_s = self._listen_to_static_transforms(), now_s
+        if self._transforms is not None and not self._hears_moving and now_s - self._static_s > STATIC_ALONE_S:
+            if self._scene.lacks_places():
+                self._listen_to_moving_transforms()
 
     def _watch(self, name: str) -> None:
         from sensor_msgs.msg import CompressedImage, Image
@@ -101,8 +108,7 @@ class Live:
             return
         self._scene.take_image(name, small(image))
 
-    def _listen_to_transforms(self) -> None:
-        """Not before there is need: while somebody listens to /tf, the node publishes people's frames."""
+    def _listen_to_static_transforms(self) -> TransformIntake:
         from rclpy.qos import DurabilityPolicy, QoSProfile
         from tf2_msgs.msg import TFMessage
 
@@ -111,13 +117,18 @@ class Live:
         intake = TransformIntake(self._buffer, Rejections(lambda _: None), PEOPLES_FRAMES.decode(), lambda _: False)
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._node.create_subscription(TFMessage, "/tf_static", intake.take_static, latched)
+        return intake
+
+    def _listen_to_moving_transforms(self) -> None:
+        """For cameras that static ones do not place: while somebody listens to /tf, the node publishes people's frames."""
+        from tf2_msgs.msg import TFMessage
 
         def take(data: bytes) -> None:
             if PEOPLES_FRAMES not in data[:NAME_BYTES]:
-                intake.take_raw(data)
+                self._transforms.take_raw(data)
 
         self._node.create_subscription(TFMessage, "/tf", take, 100, raw=True)
-        self._transforms = intake
+        self._hears_moving = True
 
 
 def best_effort(depth: int):

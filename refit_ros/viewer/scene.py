@@ -131,6 +131,12 @@ class Scene:
         with self._lock:
             return any(camera.frame_id not in ("", self._frame_id) for camera in self._cameras.values())
 
+    def lacks_places(self) -> bool:
+        """Whether a camera's place is wanted and no transform tells it."""
+        with self._lock:
+            wanted = {camera.frame_id for camera in self._cameras.values()} - {"", self._frame_id}
+            return any(self._place(self._frame_id.removeprefix("/"), frame_id) is None for frame_id in wanted)
+
     def state(self, now_s: float) -> SceneState:
         """What is to be seen now."""
         with self._lock:

@@ -19,6 +19,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("refit_ros.msg", reason="the messages of refit_ros are not built")
 
 from refit_ros.node.message_types import RosTypes  # noqa: E402
+from refit_ros.viewer import live  # noqa: E402
 from refit_ros.viewer.recorder import Recorder  # noqa: E402
 from refit_ros.viewer.scene import Scene  # noqa: E402
 from refit_ros.viewer.skin import Skin  # noqa: E402
@@ -33,13 +34,11 @@ class Beside:
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.node import Node
 
-        from refit_ros.viewer.live import Live
-
         self.viewer, self.other = Node("refit_viewer", context=context), Node("other", context=context)
         self.recorder, self.types, self.index = Recorder(), RosTypes(), 0
         self.scene = Scene(lambda target, source: self.live.place(target, source), Skin(body().arrays))
         topics = "{camera}/image_raw", "{camera}/camera_info", "raw"
-        self.live = Live(self.viewer, self.scene, self.recorder, *topics)
+        self.live = live.Live(self.viewer, self.scene, self.recorder, *topics)
         self._executor = SingleThreadedExecutor(context=context)
         for node in (self.viewer, self.other):
             self._executor.add_node(node)
@@ -90,12 +89,13 @@ def beside(ros_context):
     running.close()
 
 
-def test_it_sees_people_cameras_and_images(beside):
+def test_it_sees_people_cameras_and_images(beside, monkeypatch):
     from geometry_msgs.msg import TransformStamped
     from node_fakes import image_message, info_message
     from rclpy.qos import DurabilityPolicy, QoSProfile
     from tf2_msgs.msg import TFMessage
 
+    monkeypatch.setattr(live, "STATIC_ALONE_S", 1e9)
     beside.until(lambda: beside.state().people, beside.publish_people, "people")
     assert beside.state().people[0].vertices.shape == (body().vertex_count, 3)
     where = TransformStamped(child_frame_id="left_optical")
@@ -114,6 +114,10 @@ def test_it_sees_people_cameras_and_images(beside):
         return seen if seen.image is not None and seen.world_from_camera is not None else None
 
     seen = beside.until(whole, camera, "a camera with its image and place")
+    monkeypatch.setattr(live, "STATIC_ALONE_S", 0.0)  # from now on it would listen where it has need
+    end_s = time.monotonic() + 4 * live.LOOK_S
+    beside.until(lambda: time.monotonic() > end_s, camera)
+    assert beside.other.count_subscribers("/tf") == 0, "the node would publish people's frames for it"
     assert seen.image.shape == (240, 320, 3) and (seen.image == 100).all()
     assert seen.world_from_camera[0, 3] == pytest.approx(2.5)
     beside.until(lambda: len(beside.recorder.of(4)) > 1, beside.publish_people, "a recording")

@@ -119,13 +119,14 @@ def test_numbers_that_are_none_are_not_shown(types, scene):
 def test_a_camera_stands_where_its_transform_says(types, scene):
     scene.take_people(people_message(types, [person(0)]), 0.0)
     assert scene.cameras == ("left",) and scene.needs_transforms()
+    assert not scene.lacks_places()
     assert scene.state(0.0).cameras[0].world_from_camera is None  # no calibration yet
     scene.take_camera_info("left", info())
     (camera,) = scene.state(0.0).cameras
     np.testing.assert_array_equal(camera.world_from_camera, LEFT_IN_MAP)
     assert camera.field_of_view_rad == pytest.approx(2 * np.arctan(240 / 500)) and camera.aspect == pytest.approx(4 / 3)
     scene.take_camera_info("right", info(frame_id="right_optical"))
-    assert [each.world_from_camera is None for each in scene.state(0.0).cameras] == [False, True]
+    assert [each.world_from_camera is None for each in scene.state(0.0).cameras] == [False, True] and scene.lacks_places()
     scene.take_camera_info("left", info(focal_px=float("nan")))  # changes nothing
     np.testing.assert_array_equal(scene.state(0.0).cameras[0].world_from_camera, LEFT_IN_MAP)
 
