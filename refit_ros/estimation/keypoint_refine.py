@@ -112,18 +112,21 @@ class Refiner:
 
     def _step(self, prior: Bodies, now: Bodies, watched: Watched, free: np.ndarray) -> np.ndarray:
         """(P, 85): place, turns of the joints in the fixed frame, betas."""
-        count, person = len(now.betas), watched.person
-        moves = self._moves(now, free)[person]  # (N, K, 3, 85)
+        count = len(now.betas)
+        moves = self._moves(now, free).reshape(count, -1, _UNKNOWNS)  # (P, 3 K, 85)
         off_px, plane, depth_m = watched.off_px(now.landmarks)
         off = off_px / watched.sigma_px[:, None, None]
         scale = watched.focal_px[:, None] / depth_m / watched.sigma_px[:, None]  # sigmas per m across
         across = watched.rotation[:, None, :2] - plane[..., None] * watched.rotation[:, None, 2:]  # (N, K, 2, 3)
-        by = (across * scale[..., None, None]) @ moves  # (N, K, 2, 85)
+        across = across * scale[..., None, None]
         weight = watched.weight / (1 + (off**2).sum(-1) / LOOSE**2) ** 2
-        rows = (by * np.sqrt(weight)[..., None, None]).reshape(len(by), -1, _UNKNOWNS)
-        rest = (off * np.sqrt(weight)[..., None]).reshape(len(by), -1, 1)
-        normal = np.add.reduceat(rows.transpose(0, 2, 1) @ rows, watched.first)
-        right = np.add.reduceat((rows.transpose(0, 2, 1) @ rest)[..., 0], watched.first)
+        sides = np.swapaxes(across * weight[..., None, None], 2, 3)  # (N, K, 3, 2)
+        # A landmark moves alike for all views: they are summed before it is told by what it moves.
+        views = np.add.reduceat(sides @ across, watched.first)  # (P, K, 3, 3)
+        rest = np.add.reduceat((sides @ off[..., None])[..., 0], watched.first)  # (P, K, 3)
+        seen = (views @ moves.reshape(count, -1, 3, _UNKNOWNS)).reshape(moves.shape)
+        normal = np.swapaxes(moves, 1, 2) @ seen
+        right = (rest.reshape(count, 1, -1) @ moves)[:, 0]
         turned = axis_angle_from_matrix(now.rotmats @ np.swapaxes(prior.rotmats, -1, -2))
         turned = np.einsum("pjab,pjb->pja", _above(now.rotmats), turned).reshape(count, -1)
         away = np.concatenate([now.transl - prior.transl, turned, now.betas - prior.betas], 1)
