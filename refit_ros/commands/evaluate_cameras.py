@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--evidence", choices=["auto", "keypoints", "features"], default="auto", help="as of `fit`; without it, auto"
     )
+    group.add_argument(
+        "--landmarks",
+        choices=["lite", "full", "heavy"],
+        default="full",
+        help="which of BlazePose's landmark networks gives the keypoints",
+    )
 
 
 def run_recording(args: argparse.Namespace) -> int:
@@ -96,7 +102,9 @@ def _estimator(args: argparse.Namespace, birth_hits: int | None) -> tuple[object
     settings = settings_from(args, detector=usual_detector(), birth_hits=birth_hits, smoothing=0.0)
     if takes_keypoints(args.evidence, args.weights):
         body = load_body(args.body) if args.body else None
-        network, estimators = keypoint_estimators([settings], args.weights, body, device_named(args.device))
+        network, estimators = keypoint_estimators(
+            [settings], args.weights, body, device_named(args.device), landmarks=args.landmarks
+        )
         return estimators[0], network.body
     network = load_network_from(args)
     say_what_weights_mean(network, real_images=True)

@@ -37,13 +37,15 @@ def keypoint_estimators(
     body: Body | None,
     device: str,
     detector: object | None = None,
+    landmarks: str = "full",
 ) -> tuple[KeypointRefit, list[KeypointEstimator]]:
-    """The network, and an estimator for each of some settings; they share the networks.
+    """The network, and an estimator for each of some settings; they share the networks. landmarks: one of
+    `detection.landmarks.KINDS`.
 
     Raises ValueError, FileNotFoundError or ImportError with a sentence where weights, models or the detector cannot be had.
     """
     network = load_network(weights or EMBEDDED_KEYPOINT_WEIGHTS, body=body, device=device)
     if not isinstance(network, KeypointRefit):
         raise ValueError(f"{weights} holds a network of features, which takes evidence 'features'")
-    landmarks = LandmarkNetwork("full")
-    return network, [KeypointEstimator(network, landmarks, each, detector) for each in settings]
+    source = LandmarkNetwork(landmarks)
+    return network, [KeypointEstimator(network, source, each, detector) for each in settings]

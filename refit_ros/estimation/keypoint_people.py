@@ -22,11 +22,10 @@ LEAST_HEAT = 0.5  # mean over the landmarks that are seen; of what is no person 
 
 # The distance within which 68 % of the joints lie, where they are seen and where they are guessed: from one camera about a
 # pelvis whose own is a share of its distance, and from several, where they are seen by the square root of how many see them.
-# All of it grows with how badly the body fits what was seen: fitted to ten frames of a real recording (docs/real.md), where
-# the error followed the misfit with a correlation of 0.6 to 0.9.
-ONE_CAMERA_M, SEVERAL_CAMERAS_M, GUESSED_M = (0.09, 0.18), 0.10, 0.14
-DEPTH_SHARE = 0.055
-USUAL_MISFIT, LEAST_DOUBT = 0.025, 0.7  # of a crop's side; of the sigma, of who fits perfectly
+# All of it grows with how badly the body fits what was seen: fitted to twenty frames of a real recording (docs/real.md).
+ONE_CAMERA_M, SEVERAL_CAMERAS_M, GUESSED_M = (0.07, 0.14), 0.064, 0.09
+DEPTH_SHARE = 0.033
+USUAL_MISFIT, LEAST_DOUBT = 0.010, 0.5  # of a crop's side; of the sigma, of who fits perfectly
 
 # The landmark that says whether a joint is seen; none for the trunk's, which follow from hips and shoulders.
 _NEAREST_LANDMARK = {"hand": "index", "foot": "big_toe", "collar": "shoulder"}

@@ -60,8 +60,21 @@ def test_the_figures_are_those_of_known_errors(tmp_path):
     assert result["people"] == 2 and result["recall"] == 0.5 and result["others_per_image"] == 0.5
     assert result["images_without_people"] == 1 and result["others_per_image_without_people"] == 1.0
     assert result["joints"] == 12 and result["pck"] == round(10 / 12, 4) and result["median_torsos"] == 0.1
+    assert result["joints_with_true_boxes"] == 12 and result["pck_with_true_boxes"] == round(10 / 12, 4)
     assert (tmp_path / "one_overlay.jpg").exists() and lines[0] == "one.png: 1 of 2 people, 0 others"
     assert "| recall | 0.5 |" in table(result)
+
+
+def test_who_is_not_published_in_a_true_box_is_wrong_and_counts(tmp_path):
+    write(tmp_path)
+
+    class Blind(Estimates):
+        def estimate(self, views):
+            boxes, people = views[0].boxes, super().estimate(views)
+            return people if boxes is None else People(0.0, (), ("camera",))
+
+    result = evaluate_photographs(tmp_path, Blind(), load_body())
+    assert result["pck"] > 0.8 and result["joints_with_true_boxes"] == 12 and result["pck_with_true_boxes"] == 0
 
 
 def test_boxes_are_used_once_and_only_where_they_overlap():
