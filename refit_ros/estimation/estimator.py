@@ -230,7 +230,9 @@ class Estimator:
             (new, newborn_log_odds(new, outline, predictions, detections, cameras, suspected, config))
             for new, outline in zip(frame.newcomers, outlines)
         ]
-        everybody, estimates = admitted(replace(self._everybody, tracks=tracks), newcomers, cameras, stamp_s, config)
+        everybody, estimates = admitted(
+            replace(self._everybody, tracks=tracks), newcomers, cameras, stamp_s, config, list(frame.followed.values())
+        )
         estimates |= {predictions[number].track.key: one for number, one in frame.followed.items()}
         self._everybody = managed(everybody, stamp_s, self.settings, config)
         self._in_doubt = any(frame.missed.values())

@@ -24,6 +24,7 @@ from refit_ros.tracking.root_state import views_information
 
 CLOCK_SET_BACK_S = 1.0
 CHANCE_TO_RETURN = 0.5
+SAME_PLACE_M = 0.2  # two people's pelvises are not nearer to each other than this
 
 
 @dataclass(frozen=True)
@@ -70,15 +71,23 @@ def brought_up(
 def duplicates(
     tracks: Sequence[Track], followed: Mapping[int, FusedEstimate], cameras: Sequence[Camera], config: TrackerConfig
 ) -> set[int]:
-    """Positions of those who may be another one seen by other cameras: in one place, in one pose, and in no image both."""
+    """Positions of those who may be another one seen by other cameras: in one place, and in no image both.
+
+    In one place: nearer than two people can be, or as near as is known and in one pose. Of somebody who is half out of an
+    image that camera makes another pose.
+    """
     found = set()
     numbers = sorted(followed, key=lambda number: tracks[number].key)
     for index, younger in enumerate(numbers):
         for elder in numbers[:index]:
             both = [{view.crop.camera for view in followed[number].views} for number in (elder, younger)]
             first, second = (followed[number].pose.joints for number in (elder, younger))
-            if not both[0] & both[1] and pose_distance2(second, first, 0.0, config) < config.gate_sigma**2:
-                off = second[0] - first[0]
+            off = second[0] - first[0]
+            if both[0] & both[1]:
+                continue
+            if np.linalg.norm(off) < SAME_PLACE_M:
+                found.add(younger)
+            elif pose_distance2(second, first, 0.0, config) < config.gate_sigma**2:
                 known = [place_information(followed[number], cameras, config) for number in (elder, younger)]
                 if off @ np.linalg.solve(np.linalg.inv(known).sum(0), off) < config.gate_sigma**2:
                     found.add(younger)
@@ -98,10 +107,12 @@ def admitted(
     cameras: Sequence[Camera],
     stamp_s: float,
     config: TrackerConfig,
+    followed: Sequence[FusedEstimate] = (),
 ) -> tuple[Everybody, dict[int, FusedEstimate]]:
     """With new people and their log odds: who was lost or had left and is back keeps the id, the others are born.
 
-    And the estimate of each of them, by the key of their new track.
+    Unless they are one of `followed`, in this set, as a camera sees them that does not see them well. And the estimate of
+    each of them, by the key of their new track.
     """
     known = [track for track in everybody.tracks if track.lost or not track.fresh] + list(everybody.gone)
     squared = np.array(
@@ -114,7 +125,7 @@ def admitted(
     estimates = {}
     for column, (new, log_odds) in enumerate(newcomers):
         back = owner.get(column)
-        if back is None and log_odds <= config.delete_log_odds:
+        if back is None and (log_odds <= config.delete_log_odds or _is_of_somebody(new, followed)):
             continue
         one = born(key, new.estimate, new.confidence, log_odds, cameras, stamp_s, config)
         key += 1
@@ -131,6 +142,16 @@ def admitted(
         tracks.append(one)
         estimates[one.key] = new.estimate
     return replace(everybody, tracks=tuple(tracks), gone=tuple(gone), next_key=key), estimates
+
+
+def _is_of_somebody(new: Newcomer, followed: Sequence[FusedEstimate]) -> bool:
+    """Whether somebody whom other cameras see stands where the newcomer does, nearer than two people can."""
+    pelvis_m = new.estimate.pose.joints[0]
+    return any(
+        np.linalg.norm(one.pose.joints[0] - pelvis_m) < SAME_PLACE_M
+        and not new.seen_in & {view.crop.camera for view in one.views}
+        for one in followed
+    )
 
 
 def managed(everybody: Everybody, stamp_s: float, settings: Settings, config: TrackerConfig) -> Everybody:

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 from oracle import Actor, Oracle, Stage, ring
 
+from refit_ros.camera.views import usable
 from refit_ros.estimation.estimator import Estimator
-from refit_ros.estimation.lifecycle import Everybody, managed
+from refit_ros.estimation.lifecycle import Everybody, admitted, managed
+from refit_ros.estimation.pose_estimation import Newcomer
 from refit_ros.estimation.settings import Settings
 from refit_ros.tracking.config import DEFAULT
 from refit_ros.tracking.existence import LogOdds
@@ -77,6 +79,23 @@ def test_one_camera_of_two_is_believed_later_than_both():
         following = Following(stage)
         counts[hidden] = next((count for count in range(1, 40) if following.ids()), 40)
     assert counts[()] == 1 < counts[((0, 1),)] < 40
+
+
+def test_nobody_is_born_where_somebody_stands_whom_other_cameras_see():
+    stage = Stage([Actor((0, 0), seed=1)], ring(3))
+    following = Following(stage)
+    seen, poses = [], following.estimator._poses
+    following.estimator._poses = lambda *given: seen.append(poses(*given)) or seen[-1]
+    assert following.ids(5) == [1]
+    everybody, cameras, estimate = following.estimator._everybody, usable(stage.views(0.5), True)[0], seen[-1].followed[0]
+    alone = Newcomer(replace(estimate, views=estimate.views[2:]), 0.9, frozenset([2]))
+    others = replace(estimate, views=estimate.views[:2])
+    pose = estimate.pose
+    for off_m, born in ((0.15, False), (0.3, True)):
+        moved = replace(pose, joints=pose.joints + [off_m, 0, 0], transl=pose.transl + [off_m, 0, 0])
+        new = replace(alone, estimate=replace(alone.estimate, pose=moved))
+        found, _ = admitted(everybody, [(new, 3.0)], cameras, 0.5, DEFAULT, [others])
+        assert (len(found.tracks) == len(everybody.tracks) + 1) == born
 
 
 def test_two_tracks_on_one_person_become_one():
