@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from refit_ros import interrupt
@@ -16,6 +17,7 @@ def outcomes_on_ray(runs: list[Run], address: str, on_gpu: bool = False) -> Iter
     The bags, the folder of the new ones and this package lie under the same paths on each of its machines. Raises
     ValueError where there is no cluster.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here tells nobody
     import ray
 
     try:

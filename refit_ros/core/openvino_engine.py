@@ -7,9 +7,11 @@ Which it is depends on the network, the processor and the number of crops, so bo
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -25,6 +27,17 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 _TURNS = 4  # of each way; the quickest turn counts, since others use the machine too
 
 
+def openvino_module() -> ModuleType:
+    """OpenVINO, imported so that it tells nobody: by itself it sends its makers a message for each import and conversion.
+
+    Raises ImportError where it is not installed.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # to Python: cannot be imported
+    import openvino
+
+    return openvino
+
+
 def openvino_encoder(encoder: torch.nn.Module, example: Tensor, precision: str) -> Callable[[Tensor], tuple[Tensor, ...]]:
     """Images (B, 3, S, S) float32, each shaped like `example` (1, 3, S, S), -> maps, pooled.
 
@@ -38,8 +51,7 @@ def openvino_encoder(encoder: torch.nn.Module, example: Tensor, precision: str) 
 
 def converted(network: torch.nn.Module, example: Tensor):
     """An OpenVINO model of `network`, whose input is like `example` (1, ...)."""
-    import openvino
-
+    openvino = openvino_module()
     with warnings.catch_warnings(), torch.inference_mode(), unit_of_its_own():
         warnings.simplefilter("ignore")
         # Traced here: left to itself, the converter checks its trace by code whose import alone takes longer than all else.
@@ -48,8 +60,7 @@ def converted(network: torch.nn.Module, example: Tensor):
 
 def compiled_by_openvino(model, example: np.ndarray, precision: str = "float32") -> Compiled:
     """A model of one input, for any number of rows like `example` (1, ...), on as many threads as torch has now."""
-    import openvino
-
+    openvino = openvino_module()
     # One kernel set for any number of rows, of one size.
     model.reshape(openvino.PartialShape([-1, *example.shape[1:]]))
     threads = torch.get_num_threads()
@@ -63,18 +74,20 @@ class _Streams:
     """The rows in as many groups as there are streams, all at once; each stream has its share of the threads."""
 
     def __init__(self, model, streams: int, threads: int, precision: str) -> None:
-        import openvino
-
-        self._compiled = openvino.Core().compile_model(
-            model,
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": _HINTS[precision],
-                "NUM_STREAMS": streams,
-                # Pinned to a core, a thread waits for whatever else runs there while another core is free.
-                "ENABLE_CPU_PINNING": False,
-                "INFERENCE_NUM_THREADS": threads,
-            },
+        self._compiled = (
+            openvino_module()
+            .Core()
+            .compile_model(
+                model,
+                "CPU",
+                {
+                    "INFERENCE_PRECISION_HINT": _HINTS[precision],
+                    "NUM_STREAMS": streams,
+                    # Pinned to a core, a thread waits for whatever else runs there while another core is free.
+                    "ENABLE_CPU_PINNING": False,
+                    "INFERENCE_NUM_THREADS": threads,
+                },
+            )
         )
         self._requests = [self._compiled.create_infer_request() for _ in range(streams)]
 

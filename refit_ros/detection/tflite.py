@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refit_ros.core.openvino_engine import compiled_by_openvino
+from refit_ros.core.openvino_engine import compiled_by_openvino, openvino_module
 
 
 class TfliteNetwork:
@@ -18,7 +18,7 @@ class TfliteNetwork:
     def __init__(self, path: Path) -> None:
         """Raises ImportError or ValueError with a sentence where it cannot be used."""
         try:
-            import openvino
+            openvino = openvino_module()
         except ImportError as error:
             raise ImportError(f"{path.name} needs OpenVINO: pip install openvino") from error
         core = openvino.Core()

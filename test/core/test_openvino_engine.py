@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -68,3 +72,22 @@ def test_the_quicker_way_is_taken_for_each_number_of_rows(monkeypatch):
     now_s[0] = 0.0
     _Quickest(chosen)(np.zeros((2, 3), np.float32))
     assert now_s[0] == 10.0
+
+
+TELLS_NOBODY = """
+import sys
+from refit_ros.core.openvino_engine import openvino_module
+openvino_module()
+from openvino.tools.ovc import telemetry_utils
+print(telemetry_utils.tm.__name__)
+print([name for name in sys.modules if name.startswith("openvino_telemetry.")])
+"""
+
+
+def test_openvino_tells_nobody_that_it_was_imported():
+    pytest.importorskip("openvino")
+    surroundings = {name: value for name, value in os.environ.items() if name != "CI"}  # there it keeps quiet by itself
+    said = subprocess.run(
+        [sys.executable, "-c", TELLS_NOBODY], env=surroundings, capture_output=True, text=True, timeout=300
+    )
+    assert said.stdout.split("\n")[:2] == ["openvino.tools.ovc.telemetry_stub", "[]"], said.stderr
