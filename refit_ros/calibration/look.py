@@ -12,7 +12,7 @@ from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.geometry import clipped
 from refit_ros.camera.views import View
 from refit_ros.core.body import Body
-from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, load_network
+from refit_ros.core.checkpoint import embedded_keypoint_weights, load_network
 from refit_ros.core.inference import Prepared
 from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.core.keypoints import KeypointRefit
@@ -137,7 +137,7 @@ def keypoint_lookers(
     height_m: float | None,
 ) -> list[Looker]:
     """As `feature_lookers`, by landmarks. Raises what `keypoint_estimators` raises where something cannot be had."""
-    network = load_network(weights or EMBEDDED_KEYPOINT_WEIGHTS, body=body, device=device)
+    network = load_network(weights or embedded_keypoint_weights(body), body=body, device=device)
     if not isinstance(network, KeypointRefit):
         raise ValueError(f"{weights} holds a network of features, which takes evidence 'features'")
     source, growth = LandmarkNetwork("full"), _growth(network.body, height_m)

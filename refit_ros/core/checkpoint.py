@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 EMBEDDED_WEIGHTS = DATA / "refit_small.safetensors"
 EMBEDDED_KEYPOINT_WEIGHTS = DATA / "refit_keypoints.safetensors"
+_TRAINED_ON = {"anny": DATA / "refit_keypoints_anny.safetensors"}  # body -> the keypoint weights that were trained on it
 OLDEST_TORCH = (2, 10)  # before it, torch.load(weights_only=True) could still be made to run code
 _LISTED = 20
 
@@ -56,9 +57,14 @@ def load_network(
     except InputError as error:
         raise InputError(f"{shown(path)} cannot be used: {error}") from error
     network.trained = metadata.get("trained", "true") == "true"
-    network.embedded = path in (EMBEDDED_WEIGHTS, EMBEDDED_KEYPOINT_WEIGHTS)
+    network.embedded = path in (EMBEDDED_WEIGHTS, EMBEDDED_KEYPOINT_WEIGHTS, *_TRAINED_ON.values())
     network.weights_name = "embedded" if network.embedded else str(path)
     return network.to(device).eval()
+
+
+def embedded_keypoint_weights(body: Body | None) -> Path:
+    """The keypoint weights that come with the package for a body; None: for the one that is taken by default."""
+    return _TRAINED_ON.get(body.name, EMBEDDED_KEYPOINT_WEIGHTS) if body else EMBEDDED_KEYPOINT_WEIGHTS
 
 
 def untrained_network(config: NetworkConfig, body: Body, seed: int = 0) -> Refit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from refit_ros.core.body import Body
-from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, load_network
+from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, embedded_keypoint_weights, load_network
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.landmarks import LandmarkNetwork
 from refit_ros.detection.photographs import without_photographs_note
@@ -44,7 +44,7 @@ def keypoint_estimators(
 
     Raises ValueError, FileNotFoundError or ImportError with a sentence where weights, models or the detector cannot be had.
     """
-    network = load_network(weights or EMBEDDED_KEYPOINT_WEIGHTS, body=body, device=device)
+    network = load_network(weights or embedded_keypoint_weights(body), body=body, device=device)
     if not isinstance(network, KeypointRefit):
         raise ValueError(f"{weights} holds a network of features, which takes evidence 'features'")
     source = LandmarkNetwork(landmarks)

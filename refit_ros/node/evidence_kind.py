@@ -77,7 +77,7 @@ def load_edge(parameters: NodeParameters, settings: Settings) -> tuple[Eyes, Kin
 
 def load_fusion(parameters: NodeParameters, settings: Settings, eyes: Eyes) -> tuple[Model, Kind]:
     """An estimator over eyes that are elsewhere. Raises as `load_model`."""
-    from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, load_network
+    from refit_ros.core.checkpoint import embedded_keypoint_weights, load_network
     from refit_ros.core.device import device_named
     from refit_ros.core.inference import prepare
     from refit_ros.core.keypoints import KeypointRefit
@@ -89,7 +89,7 @@ def load_fusion(parameters: NodeParameters, settings: Settings, eyes: Eyes) -> t
     interrupt.check()
     body, device = _body_given(parameters), device_named(parameters.device)
     keypoints = settings.evidence == "keypoints"
-    weights = parameters.weights or (EMBEDDED_KEYPOINT_WEIGHTS if keypoints else None)
+    weights = parameters.weights or (embedded_keypoint_weights(body) if keypoints else None)
     network = load_network(weights, body=body, device=device)
     interrupt.check()
     if keypoints != isinstance(network, KeypointRefit):

@@ -14,7 +14,9 @@ from safetensors.torch import save_file
 from refit_ros.core import checkpoint
 from refit_ros.core.body import load_body
 from refit_ros.core.checkpoint import (
+    EMBEDDED_KEYPOINT_WEIGHTS,
     EMBEDDED_WEIGHTS,
+    embedded_keypoint_weights,
     load_network,
     read_metadata,
     refuse_old_torch,
@@ -268,3 +270,11 @@ def test_loading_a_network_does_not_load_pytorchs_compiler():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0 and not done.stderr.strip(), done.stderr
+
+
+def test_keypoint_weights_are_those_of_the_body_that_was_asked_for():
+    ours, anny = load_body(), load_body("anny")
+    assert embedded_keypoint_weights(None) == embedded_keypoint_weights(ours) == EMBEDDED_KEYPOINT_WEIGHTS
+    network = load_network(embedded_keypoint_weights(anny), body=anny)
+    assert network.body.name == "anny" and network.trained and network.embedded
+    assert read_metadata(embedded_keypoint_weights(anny))["body"] == "anny"
