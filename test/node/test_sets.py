@@ -114,7 +114,7 @@ def test_the_very_first_set_is_complete():
     assert rig.add("b", 0) is None and rig.add("a", 1) is None and rig.add("c", 2) == ["a", "b", "c"]
 
 
-def test_a_image_that_comes_after_its_set_is_late():
+def test_an_image_that_comes_after_its_set_is_late():
     rig = Rig("ab")
     rig.warm("ab")
     rig.add("a", 0)
