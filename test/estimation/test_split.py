@@ -92,17 +92,17 @@ def same(first, second):
     return len(first.people)
 
 
+def features_apart(prepared, settings: Settings) -> Apart:
+    """Eyes of the network's own features, on the other side of messages."""
+    size, side = prepared.config.image_size, prepared.config.image_size // 4
+    return Apart(lambda: FeatureEyes(prepared, detectors(settings)), "features", size, (prepared.config.markers, side, side))
+
+
 def test_features_seen_apart_give_the_same_people():
     sequence = render_sequence(Plan("two", "crossing", cameras=2, length_s=0.8), seed=1)
     prepared = prepare(load_network(None, body=load_body()))
     settings = Settings(detector_interval=3)
-    side = prepared.config.image_size // 4
-    apart = Apart(
-        lambda: FeatureEyes(prepared, detectors(settings)),
-        "features",
-        prepared.config.image_size,
-        (prepared.config.markers, side, side),
-    )
+    apart = features_apart(prepared, settings)
     together, split = Estimator(prepared, settings), Estimator(prepared, settings, eyes=apart)
     seen = [same(together.estimate(views), split.estimate(apart.without_images(views))) for _, views, _ in sequence.sets()]
     assert max(seen) == 2 and sum(seen) >= 10
@@ -114,13 +114,7 @@ def test_who_is_not_where_they_were_expected_is_looked_at_whole_and_is_the_same(
     monkeypatch.setattr(map_windows, "SHARE", 0.2)
     sequence = render_sequence(Plan("one", "walking", cameras=1, length_s=0.5), seed=1)
     prepared, settings = prepare(load_network(None, body=load_body())), Settings()
-    side = prepared.config.image_size // 4
-    apart = Apart(
-        lambda: FeatureEyes(prepared, detectors(settings)),
-        "features",
-        prepared.config.image_size,
-        (prepared.config.markers, side, side),
-    )
+    apart = features_apart(prepared, settings)
     together, split = Estimator(prepared, settings), Estimator(prepared, settings, eyes=apart)
     seen = [same(together.estimate(views), split.estimate(apart.without_images(views))) for _, views, _ in sequence.sets()]
     assert max(seen) == 1 and apart.whole >= apart.parts > 0

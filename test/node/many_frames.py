@@ -157,8 +157,7 @@ def message_types():
 
 
 def main() -> int:
-    from refit_ros.benchmarking.soak_samples import BOUNDS, program_size
-    from refit_ros.benchmarking.soak_verdict import Bound, judged
+    from refit_ros.benchmarking.soak_samples import program_size
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=1_000_000)
@@ -179,16 +178,18 @@ def main() -> int:
         if len(rows) % 10 == 0:
             print(f"{room.sent} images, {room.sets} sets: {rss_mib:.1f} MiB, {threads} threads, {files} files, "
                   f"{len(gc.get_objects())} objects, {own_ms:.2f} ms a set", flush=True)  # fmt: skip
-    return told(room, rows, time.monotonic() - began_s, args.output, (BOUNDS, Bound, judged))
+    return told(room, rows, time.monotonic() - began_s, args.output)
 
 
-def told(room: Room, rows: list, seconds: float, output: Path | None, judging) -> int:
-    bounds, Bound, judged = judging
+def told(room: Room, rows: list, seconds: float, output: Path | None) -> int:
+    from refit_ros.benchmarking.soak_samples import BOUNDS
+    from refit_ros.benchmarking.soak_verdict import Bound, judged
+
     at = [row[0] for row in rows]
     found = [
-        judged(bounds["rss_mib"], at, [row[1] for row in rows]),
-        judged(bounds["threads"], at, [row[2] for row in rows]),
-        judged(bounds["files"], at, [row[3] for row in rows]),
+        judged(BOUNDS["rss_mib"], at, [row[1] for row in rows]),
+        judged(BOUNDS["threads"], at, [row[2] for row in rows]),
+        judged(BOUNDS["files"], at, [row[3] for row in rows]),
         judged(Bound("processor time a set", "ms", 0.5, relative=True), at, [row[4] for row in rows]),
         judged(Bound("objects", "", 500.0), at, [row[5] for row in rows]),
     ]
