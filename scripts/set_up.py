@@ -186,7 +186,8 @@ def get_models(ros: str | None) -> None:
             STAMPS / "models.log",
         )
     except StepFailed:
-        reason = (STAMPS / "models.log").read_text(errors="replace").strip().splitlines()
+        said = (STAMPS / "models.log").read_text(errors="replace").strip().splitlines()
+        reason = [line for line in said if line.startswith("refit_ros: ")] or said
         print(
             f"  went on without them: {reason[-1] if reason else 'no reason was given'}\n"
             "  `python -m refit_ros models get` gets them later",

@@ -9,7 +9,6 @@ import torch
 
 from refit_ros.calibration.types import Track
 from refit_ros.camera.calibration import Calibration
-from refit_ros.camera.geometry import clipped
 from refit_ros.camera.views import View
 from refit_ros.core.body import Body
 from refit_ros.core.checkpoint import embedded_keypoint_weights, load_network
@@ -18,10 +17,10 @@ from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.core.landmarks import BLAZEPOSE_33, layout_indices
 from refit_ros.core.rotations import rotmat_from_axis_angle
-from refit_ros.detection.landmarks import LandmarkNetwork, Landmarks
+from refit_ros.detection.checked_landmarks import usual_landmarks
+from refit_ros.detection.landmarks import Landmarks
 from refit_ros.estimation.estimator import Estimator
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator, LandmarkSource
-from refit_ros.estimation.keypoint_people import seen_box
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.types import Person
 
@@ -101,11 +100,10 @@ class NotedLandmarks:
         return self._last
 
     def of(self, person: Person, calibration: Calibration) -> Landmarks:
-        """Those of somebody whom the estimator has just published."""
-        size = calibration.width_px, calibration.height_px
-        boxes = [clipped(seen_box(self._last[[index]]), *size) for index in range(len(self._last))]
-        off = [np.abs(box - person.views[0].box_xyxy_px).max() for box in boxes]
-        return self._last[[int(np.argmin(off))]]
+        """Those of somebody whom the estimator has just published: the ones that lie nearest to their body."""
+        off = np.linalg.norm(self._last.place_px - calibration.project(self.landmarks_m(person)), axis=2)
+        weight = self._last.visibility
+        return self._last[[int(np.argmin((off * weight).sum(1) / np.maximum(weight.sum(1), 1e-6)))]]
 
     @torch.inference_mode()
     def landmarks_m(self, person: Person) -> np.ndarray:
@@ -140,7 +138,7 @@ def keypoint_lookers(
     network = load_network(weights or embedded_keypoint_weights(body), body=body, device=device)
     if not isinstance(network, KeypointRefit):
         raise ValueError(f"{weights} holds a network of features, which takes evidence 'features'")
-    source, growth = LandmarkNetwork("full"), _growth(network.body, height_m)
+    source, growth = usual_landmarks(), _growth(network.body, height_m)
     lookers = []
     for index, calibration in enumerate(calibrations):
         noted = NotedLandmarks(source, network)

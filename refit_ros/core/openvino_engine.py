@@ -70,6 +70,27 @@ def compiled_by_openvino(model, example: np.ndarray, precision: str = "float32")
     return _Quickest(measured(ways, example, sorted({1, 2, threads})))
 
 
+def one_by_one_by_openvino(model, example: np.ndarray, threads: int) -> Compiled:
+    """A model whose one input (1, ...) cannot be widened, for rows of `example`'s type and shape, each on a core."""
+    openvino = openvino_module()
+    model.reshape(openvino.PartialShape(list(example.shape)))
+    taking = openvino.preprocess.PrePostProcessor(model)
+    taking.input().tensor().set_element_type(openvino.Type(example.dtype))
+    return _OneByOne(_Streams(taking.build(), threads, threads, "float32"))
+
+
+class _OneByOne:
+    """As many rows at a time as there are streams."""
+
+    def __init__(self, streams: _Streams) -> None:
+        self._streams = streams
+
+    def __call__(self, rows: np.ndarray) -> Arrays:
+        most = self._streams.count
+        parts = [self._streams.run([row[None] for row in rows[begin : begin + most]]) for begin in range(0, len(rows), most)]
+        return tuple(np.concatenate(outputs) for outputs in zip(*parts))
+
+
 class _Streams:
     """The rows in as many groups as there are streams, all at once; each stream has its share of the threads."""
 
@@ -91,8 +112,16 @@ class _Streams:
         )
         self._requests = [self._compiled.create_infer_request() for _ in range(streams)]
 
+    @property
+    def count(self) -> int:
+        return len(self._requests)
+
     def __call__(self, rows: np.ndarray) -> Arrays:
-        groups = np.array_split(np.ascontiguousarray(rows, np.float32), min(len(rows), len(self._requests)))
+        groups = np.array_split(np.ascontiguousarray(rows, np.float32), min(len(rows), self.count))
+        return self.run(groups)
+
+    def run(self, groups: Sequence[np.ndarray]) -> Arrays:
+        """Each group (n, ...) of the model's own type by a stream; there are no more of them than streams."""
         busy = self._requests[: len(groups)]
         for request, group in zip(busy, groups):
             request.start_async([group], share_inputs=True)

@@ -24,6 +24,7 @@ _KERNEL = 9  # heatmap pixels around a landmark that refine it
 _LEAST_HEAT = 0.5
 _FEWEST = 6  # landmarks
 _DISCORD, _LEAN = 2.0, 0.1  # how it counts beside the clearness, and a region's angle: who can be upright is so
+_DIM = 0.5  # mean heat over the landmarks that are visible; of what is no person it is mostly below
 _LOOKED_AT_AGAIN = 3  # of one box's regions
 
 
@@ -76,6 +77,15 @@ class Landmarks:
         return Landmarks(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
+def as_clear_as(trust: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Visibility and heat of landmarks that another network has found, as BlazePose would have them at this trust."""
+    bias, by_heat, by_visibility = _TRUST
+    visibility = (trust > 0.5).astype(float)
+    odds = np.clip(trust, 1e-6, 1 - 1e-6)
+    heat = (np.log(odds / (1 - odds)) - bias - by_visibility * visibility) / by_heat
+    return visibility, np.clip(heat, 0.0, 1.0)
+
+
 def with_trust(found: Landmarks) -> Landmarks:
     """The same, the trust in the place of the visibility: what a fit and what is said of it go by."""
     return replace(found, visibility=found.trust)
@@ -104,6 +114,9 @@ class LandmarkNetwork:
         before has found the body; a region in which nobody is seen is kept. A box that ends at the image's edge is looked
         into in larger regions too, and what is seen most clearly and is at one with itself is taken.
         """
+        return _unless_dim(self._in_boxes(image, xyxy_px, passes))
+
+    def _in_boxes(self, image: np.ndarray, xyxy_px: np.ndarray, passes: int) -> Landmarks:
         xyxy_px = np.asarray(xyxy_px, np.float64).reshape(-1, 4)
         height, width = image.shape[:2]
         more = [beyond_edge(box, width, height) for box in xyxy_px]
@@ -132,9 +145,9 @@ class LandmarkNetwork:
             known = np.isfinite(turns)
             own[known, 3] = turns[known]
             if not known.all():
-                first = self.in_boxes(image, boxes[~known], passes=1)
+                first = self._in_boxes(image, boxes[~known], passes=1)
                 own[~known] = _where_next(first)
-        return self.in_regions(images, regions)
+        return [_unless_dim(each) for each in self.in_regions(images, regions)]
 
     def in_regions(self, images: Sequence[np.ndarray], regions: Sequence[np.ndarray], passes: int = 1) -> list[Landmarks]:
         """Landmarks for the regions (N_i, 4) of each image; all images' together in few calls."""
@@ -161,6 +174,13 @@ class LandmarkNetwork:
             return np.zeros((0, 195)), np.zeros((0, 1)), np.zeros((0, 64, 64, 39)), np.zeros((0, 117))
         outputs = {output.shape[1:]: output for output in self._network(pixels.astype(np.float32) / 255)}
         return outputs[195,], outputs[1,], outputs[64, 64, 39], outputs[117,]
+
+
+def _unless_dim(found: Landmarks) -> Landmarks:
+    """The same; those of whom nothing is seen clearly are said to be nobody."""
+    visible = found.visibility > 0.5
+    mean = (found.heat * visible).sum(1) / np.maximum(visible.sum(1), 1)
+    return replace(found, flag=np.where(visible.any(1) & (mean <= _DIM), 0.0, found.flag))
 
 
 def _where_next(found: Landmarks) -> np.ndarray:

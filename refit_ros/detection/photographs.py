@@ -15,6 +15,7 @@ import numpy as np
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.geometry import overlap
 from refit_ros.detection.blazepose import SIDE_PX, BlazePoseDetector
+from refit_ros.detection.crowds import CrowdDetector
 from refit_ros.detection.landmarks import PERSON, LandmarkNetwork, Landmarks
 from refit_ros.detection.protocol import Detector, nobody
 from refit_ros.detection.regions import crops, from_boxes, to_image
@@ -33,6 +34,7 @@ SAME_SIZE = 1.5
 SAME_AS_KNOWN = 0.2  # likewise, of a candidate and of somebody who is followed
 SAME_BODY = 0.08  # people whose visible landmarks are on average nearer, in sides of a region, are one
 SAME_BOX = 0.7
+SAME_AS_FOUND = 0.5  # overlap with a box of the other detector
 LEAST_VISIBLE = 0.5  # of a landmark that bounds a box
 FEWEST_VISIBLE = 6
 MARGIN = 0.06  # of a box's longer side: landmarks lie inside the body
@@ -44,13 +46,14 @@ _CROWN = 0.55  # the crown's height above the ears, by the ears' above the shoul
 class PhotographDetector:
     """Finds people with BlazePose's detector and landmark networks."""
 
-    def __init__(self, other: Detector | None = None, thorough: bool = True) -> None:
+    def __init__(self, other: Detector | None = None, thorough: bool = True, crowds: CrowdDetector | None = None) -> None:
         """other: proposes too. thorough: look at parts of the image as well, which takes several times as long.
+        crowds: looks first, at everybody at once.
 
         Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
         """
         self._detector, self._landmarks = BlazePoseDetector(), LandmarkNetwork("full")
-        self._other, self._thorough = other, thorough
+        self._other, self._thorough, self._crowds = other, thorough, crowds
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
         """Boxes in each image (H, W, 3) uint8 RGB; may reach over its edges."""
@@ -61,6 +64,13 @@ class PhotographDetector:
 
         Most of the time goes into confirming a candidate, and while everybody is followed there is nobody to confirm.
         """
+        if self._crowds is None:
+            return self._found(images, known_px)
+        found = self._crowds.find_beside(images, known_px)
+        known = [np.concatenate([boxes.xyxy_px, *known_px[index : index + 1]]) for index, boxes in enumerate(found)]
+        return [_with_more(*each) for each in zip(found, self._found(images, known))]
+
+    def _found(self, images: Sequence[np.ndarray], known_px: Sequence[np.ndarray]) -> list[Boxes]:
         people = self.find_people(images, known_px)
         return [boxes_of(each, image.shape) if len(each) else nobody() for each, image in zip(people, images)]
 
@@ -168,6 +178,14 @@ def apart(people: Landmarks) -> Landmarks:
         else:
             kept.append(int(index))
     return people[np.array(kept, int)]
+
+
+def _with_more(found: Boxes, more: Boxes) -> Boxes:
+    """Those of two detectors, who both have found the first one's once."""
+    new = ~(overlap(more.xyxy_px, found.xyxy_px) > SAME_AS_FOUND).any(1)
+    return Boxes(
+        np.concatenate([found.xyxy_px, more.xyxy_px[new]]), np.concatenate([found.confidence, more.confidence[new]])
+    )
 
 
 def boxes_of(people: Landmarks, shape: tuple[int, ...]) -> Boxes:

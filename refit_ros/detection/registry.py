@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from refit_ros.detection.builtin import BuiltinDetector
+from refit_ros.detection.crowds import CrowdDetector, crowds_can_be_seen
 from refit_ros.detection.hog import HogDetector, WithFallback, hog_is_there
 from refit_ros.detection.onnx_models import OnnxDetector
 from refit_ros.detection.photographs import PhotographDetector
@@ -43,7 +44,11 @@ def make_detectors(settings: DetectorSettings, device="cpu") -> tuple[Detector |
         return OnnxDetector(settings.detector_model), None
     if settings.detector == "full_image":
         return FullImage(), None
+    if settings.detector == "photographs":
+        thorough = settings.birth_hits <= 1  # where being seen once makes a person, images stand alone
+        crowds = CrowdDetector(thorough) if crowds_can_be_seen() else None
+        if crowds is not None and not thorough:  # it sees whom the others see, drawn people too
+            return crowds, None
+        return PhotographDetector(BuiltinDetector(device), thorough, crowds), None
     builtin = BuiltinDetector(device)
-    if settings.detector == "photographs":  # where being seen once makes a person, images stand alone
-        return PhotographDetector(builtin, thorough=settings.birth_hits <= 1), None
     return builtin, HogDetector() if hog_is_there() else None

@@ -7,7 +7,7 @@ import os
 from refit_ros.core.body import Body
 from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, embedded_keypoint_weights, load_network
 from refit_ros.core.keypoints import KeypointRefit
-from refit_ros.detection.landmarks import LandmarkNetwork
+from refit_ros.detection.checked_landmarks import usual_landmarks
 from refit_ros.detection.photographs import without_photographs_note
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.settings import Settings
@@ -47,5 +47,5 @@ def keypoint_estimators(
     network = load_network(weights or embedded_keypoint_weights(body), body=body, device=device)
     if not isinstance(network, KeypointRefit):
         raise ValueError(f"{weights} holds a network of features, which takes evidence 'features'")
-    source = LandmarkNetwork(landmarks)
+    source = usual_landmarks(landmarks)
     return network, [KeypointEstimator(network, source, each, detector) for each in settings]

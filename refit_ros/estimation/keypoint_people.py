@@ -6,19 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from refit_ros.camera.geometry import along_the_tree, around, axis_angle_from_matrix, clipped, overlap
+from refit_ros.camera.geometry import along_the_tree, around, axis_angle_from_matrix, clipped
 from refit_ros.camera.views import Camera
 from refit_ros.core.joints import JOINT_NAMES
-from refit_ros.core.landmarks import LANDMARK_INDEX
+from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
 from refit_ros.detection.landmarks import COUNT, PERSON, Landmarks
 from refit_ros.estimation.keypoints import KeypointBody
 from refit_ros.estimation.pose import Pose
 from refit_ros.estimation.root import root_covariance
 from refit_ros.estimation.types import Person, PersonView
 
-SAME_PERSON = 0.6  # landmarks whose boxes share more than this are of one person, whatever boxes they were looked for in
+SAME_PERSON = 0.08  # landmarks that are on average nearer, in sizes, are of one person
+FLESH = 0.04  # of a box's longer side: landmarks lie inside the body
+NEAREST_M = 0.05  # before the camera
 SEEN = 0.5  # a visibility above this
-LEAST_HEAT = 0.5  # mean over the landmarks that are seen; of what is no person it is mostly below
 
 # The distance within which 68 % of the joints lie, where they are seen and where they are guessed: from one camera about a
 # pelvis whose own is a share of its distance, and from several, where they are seen by the square root of how many see them.
@@ -33,17 +34,25 @@ _TRUNK = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
 
 
 def different_people(found: Landmarks) -> np.ndarray:
-    """Indices of those who are people, each of them once."""
+    """Indices of those who are people, each of them once, the surest of those who are the same."""
+    sound = (found.flag > PERSON) & np.isfinite(found.place_px).all((1, 2)) & (found.visibility.max(1, initial=0) > 0)
     kept: list[int] = []
-    boxes = [around(places) for places in found.place_px]
     for index in np.argsort(-found.flag, kind="stable"):
-        seen = found.visibility[index] > SEEN
-        sound = found.flag[index] > PERSON and np.isfinite(found.place_px[index]).all() and found.visibility[index].max() > 0
-        if seen.any():
-            sound &= found.heat[index][seen].mean() > LEAST_HEAT
-        if sound and all(overlap(boxes[index], boxes[other])[0, 0] < SAME_PERSON for other in kept):
+        if sound[index] and not (_apart(found, index, kept) < SAME_PERSON).any():
             kept.append(int(index))
     return np.array(sorted(kept), int)
+
+
+def _apart(found: Landmarks, one: int, others: list[int]) -> np.ndarray:
+    """(M,) mean distance of what is seen of one person and of others, in sizes of the larger; whichever side was taken for
+    which."""
+    weight = found.visibility[one] * found.visibility[others] + 1e-6
+    size = np.array([(box[2:] - box[:2]).max() for box in map(around, found.place_px[[one, *others]])])
+    off = [
+        (np.linalg.norm(found.place_px[one][order] - found.place_px[others], axis=2) * weight).sum(1) / weight.sum(1)
+        for order in (slice(None), list(MIRRORED_LANDMARKS[:COUNT]))
+    ]
+    return np.minimum(*off) / np.maximum(np.maximum(size[0], size[1:]), 1.0)
 
 
 def person(
@@ -74,11 +83,11 @@ def person(
             PersonView(
                 calibration.name,
                 calibration.frame_id,
-                clipped(seen_box(each), calibration.width_px, calibration.height_px),
+                clipped(body_box(body, camera), calibration.width_px, calibration.height_px),
                 body.weak_perspective[view],
                 float(body.residual_px[view]),
             )
-            for view, (each, calibration) in enumerate(zip(found, calibrations))
+            for view, (camera, calibration) in enumerate(zip(cameras, calibrations))
         ),
         root_covariance=root_covariance(
             pose.joints[0], np.stack([camera.fixed_from_camera[:3, 3] for camera in cameras]), float(stddev_m[0])
@@ -91,10 +100,13 @@ def pose_of(body: KeypointBody) -> Pose:
     return Pose(body.rotmats, body.betas, body.transl, body.joints)
 
 
-def seen_box(found: Landmarks) -> np.ndarray:
-    """(4,) px around what is seen of one person."""
-    visibility = found.visibility[0]
-    return around(found.place_px[0][visibility >= min(SEEN, visibility.max())])
+def body_box(body: KeypointBody, camera: Camera) -> np.ndarray:
+    """(4,) px in a camera's raw image around the whole body, what is hidden of it too; may reach beyond the image."""
+    points = camera.to_camera(body.landmarks)
+    points[:, 2] = np.maximum(points[:, 2], NEAREST_M)
+    box = around(camera.calibration.project(points))
+    flesh = FLESH * (box[2:] - box[:2]).max()
+    return box + [-flesh, -flesh, flesh, flesh]
 
 
 def _stddev_m(body: KeypointBody, visibility: np.ndarray, cameras: Sequence[Camera]) -> np.ndarray:

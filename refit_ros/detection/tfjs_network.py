@@ -1,0 +1,47 @@
+"""A TensorFlow.js model computed by OpenVINO on the CPU, any number of images at a time."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from refit_ros.core.openvino_engine import Compiled, one_by_one_by_openvino, openvino_module
+from refit_ros.detection.tfjs import graph_def
+from refit_ros.models.files import path_of
+
+
+class TfjsNetwork:
+    """One input (1, S, S, 3) of the image's own numbers, 0 .. 255. Not for several threads at a time."""
+
+    def __init__(self, name: str) -> None:
+        """`name`: of the two files, without an ending. Raises ModelMissing, ModelDamaged, ImportError or ValueError with a
+        sentence."""
+        self._name = name
+        self._graph = graph_def(path_of(f"{name}.json").read_bytes(), path_of(f"{name}.bin").read_bytes())
+        self._compiled: dict[int, Compiled] = {}
+
+    def __call__(self, squares: np.ndarray) -> np.ndarray:
+        """squares (N, S, S, 3) uint8 -> the first output, (N, ...)."""
+        side_px = squares.shape[1]
+        if side_px not in self._compiled:
+            self.prepare(side_px)
+        return self._compiled[side_px](squares)[0]
+
+    def prepare(self, side_px: int) -> None:
+        """For images of this side, a multiple of 32, so that the first of them does not wait for it."""
+        try:
+            openvino = openvino_module()
+        except ImportError as error:
+            raise ImportError(f"{self._name} needs OpenVINO: pip install openvino") from error
+        with tempfile.TemporaryDirectory(prefix="refit_ros-") as folder:
+            path = Path(folder) / "graph.pb"  # OpenVINO reads TensorFlow's graphs from files only
+            path.write_bytes(self._graph)
+            try:
+                model = openvino.Core().read_model(path)
+                example = np.zeros((1, side_px, side_px, 3), np.uint8)
+                self._compiled[side_px] = one_by_one_by_openvino(model, example, torch.get_num_threads())
+            except RuntimeError as error:
+                raise ValueError(f"OpenVINO cannot use {self._name}: {str(error).strip().splitlines()[-1]}") from error

@@ -1,0 +1,181 @@
+"""BlazePose's landmarks and MoveNet's points of the same people: which of them is believed, and of what."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from refit_ros.camera.boxes import Boxes
+from refit_ros.core.landmarks import BLAZEPOSE_33, COCO_17
+from refit_ros.detection import registry
+from refit_ros.detection.checked_landmarks import CheckedLandmarks, checked, likely_a_person, usual_landmarks
+from refit_ros.detection.crowds import SURE, CrowdDetector
+from refit_ros.detection.landmarks import COUNT, PERSON, Landmarks, as_clear_as, with_trust
+from refit_ros.detection.movenet import MULTIPOSE, POINTS, THUNDER, Skeletons
+from refit_ros.detection.photographs import MODELS, PhotographDetector
+from refit_ros.estimation.settings import Settings
+
+OWN = [BLAZEPOSE_33.index(name) for name in COCO_17]
+LEFT_HAND = [BLAZEPOSE_33.index(f"left_{name}") for name in ("pinky", "index", "thumb")]
+LEFT_WRIST = COCO_17.index("left_wrist")
+
+
+def landmarks(count: int = 1, flag: float = 0.9) -> Landmarks:
+    rng = np.random.default_rng(0)
+    place = np.repeat(rng.uniform(100, 300, (1, COUNT, 2)), count, 0)
+    one = np.ones((count, COUNT))
+    region = np.tile([200.0, 200, 250, 0], (count, 1))
+    return Landmarks(place, one, one, np.full((count, COUNT, 3), 0.2), np.full(count, flag), 0.9 * one, region, region)
+
+
+def test_the_second_networks_points_are_taken_and_the_rest_stays_where_they_agree():
+    found = landmarks()
+    place = found.place_px[:, OWN] + 3.0
+    (score,) = scores = np.linspace(0.5, 0.9, POINTS)[None]
+    both = checked(found, place, scores)
+    assert np.allclose(both.place_px[:, OWN], place)
+    rest = np.setdiff1d(np.arange(COUNT), OWN)
+    assert np.array_equal(both.place_px[:, rest], found.place_px[:, rest])
+    assert np.array_equal(both.place_m, found.place_m) and both.flag[0] >= found.flag[0]
+    trust = with_trust(both).visibility[0]
+    assert np.allclose(trust[OWN], 1 / (1 + np.exp(3.1 - 6.8 * score)), atol=1e-6), "as sure as its scores say"
+    assert (trust[rest] > 0.4).all()
+
+
+def test_a_hand_that_is_elsewhere_is_not_believed_and_has_no_place_in_3d():
+    found = landmarks()
+    place = found.place_px[:, OWN].copy()
+    place[0, LEFT_WRIST] += 100
+    both = checked(found, place, np.full((1, POINTS), 0.8))
+    trust = with_trust(both).visibility[0]
+    assert (trust[LEFT_HAND] < 0.1).all() and not both.place_m[0, LEFT_HAND].any()
+    assert trust[OWN][LEFT_WRIST] > 0.8 and not both.place_m[0, OWN[LEFT_WRIST]].any()
+    other = BLAZEPOSE_33.index("right_index")
+    assert trust[other] > 0.5 and both.place_m[0, other].any()
+
+
+def test_who_looked_at_somebody_else_gives_nothing_in_3d_and_does_not_decide_who_is_a_person():
+    place = landmarks().place_px[:, OWN] + 120
+    elsewhere = checked(landmarks(flag=1.0), place, np.full((1, POINTS), 0.1))
+    assert not elsewhere.place_m.any() and elsewhere.flag[0] < PERSON
+    seen = checked(landmarks(flag=0.0), place, np.full((1, POINTS), 0.7))
+    assert seen.flag[0] > PERSON and np.allclose(seen.place_px[:, OWN], place)
+    assert len(checked(landmarks(0), np.zeros((0, POINTS, 2)), np.zeros((0, POINTS)))) == 0
+
+
+def test_what_another_network_is_sure_of_is_told_on_blazeposes_scale():
+    trust = np.array([0.03, 0.2, 0.45, 0.55, 0.8, 0.95])
+    visibility, heat = as_clear_as(trust)
+    some = replace(landmarks(), visibility=np.resize(visibility, (1, COUNT)), heat=np.resize(heat, (1, COUNT)))
+    assert np.allclose(some.trust, np.resize(trust, (1, COUNT)), atol=2e-3)
+
+
+def test_known_people_are_looked_at_as_they_are_turned_with_and_without_a_second_core(monkeypatch):
+    asked = []
+
+    class Thunder:
+        def in_regions(self, images, regions):
+            asked.extend(regions)
+            return [(landmarks(len(each)).place_px[:, OWN], np.full((len(each), POINTS), 0.8)) for each in regions]
+
+    class BlazePose:
+        def in_turned_boxes(self, images, boxes, turned_rad):
+            return [landmarks(len(each)) for each in boxes]
+
+    boxes = np.array([[100.0, 100, 200, 300], [0, 0, 50, 50]])
+    for threads in (1, 2):
+        monkeypatch.setattr("torch.get_num_threads", lambda threads=threads: threads)
+        source = CheckedLandmarks(BlazePose(), Thunder())
+        asked.clear()
+        found = source.in_turned_boxes(
+            [np.zeros((4, 4, 3), np.uint8)] * 2, [boxes, boxes[:0]], [np.array([0.4, np.nan]), []]
+        )
+        assert [len(each) for each in found] == [2, 0]
+        assert asked[0][:, 3].tolist() == [0.4, 0.0] and np.allclose(asked[0][:, 2], [220, 55])
+        assert len(source.in_boxes(np.zeros((4, 4, 3), np.uint8), boxes)) == 2
+
+
+@pytest.mark.needs_models("pose_landmark_full", THUNDER)
+def test_the_usual_landmarks_see_a_person_and_nobody_on_a_wall():
+    from skimage import data
+
+    source = usual_landmarks()
+    assert isinstance(source, CheckedLandmarks)
+    person = source.in_boxes(data.astronaut(), np.array([[40.0, 0, 400, 512]]))
+    assert person.flag[0] > 0.9
+    nose, left_shoulder, right_shoulder = person.place_px[0, [0, 11, 12]]
+    assert 200 < nose[0] < 250 and 100 < nose[1] < 150 and left_shoulder[0] > nose[0] > right_shoulder[0]
+    trust = with_trust(person).visibility[0]
+    assert trust[25:].max() < 0.3 and trust[[0, 11, 12]].min() > 0.6, "knees and feet are not in the image"
+    for wall in (np.full((400, 400, 3), 127, np.uint8), data.chelsea()):
+        assert source.in_boxes(wall, np.array([[50.0, 50, 280, 280]])).flag[0] < PERSON
+
+
+def crowd(confidence: list[float], thunder_off_px: float = 0.0, thunder_score: float = 0.8) -> CrowdDetector:
+    """A detector whose networks see people of 100 px in a row."""
+    rng = np.random.default_rng(1)
+    count = len(confidence)
+    places = rng.uniform(0, 100, (1, POINTS, 2)) + np.arange(count)[:, None, None] * [150, 0]
+    boxes = np.concatenate([places.min(1), places.max(1)], 1)
+    seen = Skeletons(places, np.full((count, POINTS), 0.6), boxes, np.array(confidence))
+
+    def in_regions(images, regions):
+        which = [int(np.argmin(np.abs(boxes[:, 0] - (x - side / 2)))) for x, _, side, _ in regions[0]]
+        crowd.asked.append(which)
+        return [(places[which] + thunder_off_px, np.full((len(which), POINTS), thunder_score))]
+
+    detector = CrowdDetector.__new__(CrowdDetector)
+    detector._multipose = SimpleNamespace(find=lambda images, sides: crowd.sides.append(sides) or [seen])
+    detector._thunder, detector._thorough = SimpleNamespace(in_regions=in_regions), False
+    crowd.asked, crowd.sides, crowd.boxes = [], [], boxes
+    return detector
+
+
+IMAGE = np.zeros((200, 600, 3), np.uint8)
+
+
+def test_who_is_seen_plainly_is_believed_and_who_is_not_where_both_networks_agree():
+    detector = crowd([0.6, 0.2, 0.12])
+    (boxes,) = detector.find([IMAGE])
+    assert np.allclose(boxes.xyxy_px, crowd.boxes[:2]) and (boxes.confidence > 0.5).all()
+    assert crowd.asked == [[1]], "the surest is not asked about, the least sure is nobody"
+    assert len(crowd([0.6, 0.2], thunder_off_px=40).find([IMAGE])[0].confidence) == 1
+    assert len(crowd([0.6, 0.2], thunder_score=0.1).find([IMAGE])[0].confidence) == 1
+    assert likely_a_person(np.full((1, POINTS), 0.1))[0] < 0.1 and SURE > 0.25
+
+
+def test_who_is_followed_is_not_found_again():
+    detector = crowd([0.6, 0.5])
+    (boxes,) = detector.find_beside([IMAGE], [crowd.boxes[:1] + 5])
+    assert np.allclose(boxes.xyxy_px, crowd.boxes[1:])
+    assert detector.find_beside([], []) == []
+
+
+def test_small_people_are_looked_for_where_there_is_time():
+    detector = crowd([0.6])
+    detector.find([IMAGE])
+    detector._thorough = True
+    detector.find([IMAGE])
+    detector.find([np.zeros((900, 1600, 3), np.uint8)])
+    assert crowd.sides == [(256,), (256, 512), (256, 512, 1024)]
+
+
+@pytest.mark.needs_models(*MODELS)
+def test_which_detector_looks_at_photographs(monkeypatch):
+    """The models that npm brings need not be there."""
+    monkeypatch.setattr(registry, "crowds_can_be_seen", lambda: False)
+    assert isinstance(registry.make_detector(Settings(detector="photographs")), PhotographDetector)
+
+
+@pytest.mark.needs_models(*MODELS, MULTIPOSE, THUNDER)
+def test_with_all_models_everybody_is_found_once_by_either_way():
+    from skimage import data
+
+    live = registry.make_detector(Settings(detector="photographs"))
+    assert isinstance(live, CrowdDetector)
+    thorough = registry.make_detector(Settings(detector="photographs", birth_hits=1))
+    assert isinstance(thorough, PhotographDetector)
+    for detector in (live, thorough):
+        astronaut, cat = detector.find([data.astronaut(), data.chelsea()])
+        assert isinstance(astronaut, Boxes) and len(astronaut.confidence) == 1 and not len(cat.confidence)

@@ -1,0 +1,103 @@
+"""MoveNet as OpenVINO computes it from the files of TensorFlow.js, against what that says itself; and who is whom."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from refit_ros.camera.geometry import overlap
+from refit_ros.detection.movenet import MULTIPOSE, POINTS, THUNDER, MultiPose, Skeletons, Thunder, distinct
+from refit_ros.detection.regions import turned
+from refit_ros.detection.tfjs_network import TfjsNetwork
+
+HERE = Path(__file__).parent / "movenet"
+needs_multipose, needs_thunder = (pytest.mark.needs_models(name) for name in (MULTIPOSE, THUNDER))
+
+
+@pytest.fixture(scope="module")
+def squares() -> dict[str, np.ndarray]:
+    spec = importlib.util.spec_from_file_location("movenet_squares", HERE / "squares.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.squares()
+
+
+@pytest.mark.needs_models(MULTIPOSE, THUNDER)
+@pytest.mark.parametrize("name", [MULTIPOSE, THUNDER])
+def test_the_networks_say_what_the_original_runtime_says(name, squares):
+    """Of who is there; below its least score MultiPose's six rows are noise, and may change places."""
+    said = json.loads((HERE / "reference.json").read_text())[name]
+    rows = TfjsNetwork(name)(np.stack(list(squares.values()))).astype(float)
+    assert len(rows) == 2
+    for mine, image in zip(rows, squares):
+        theirs = np.array(said[image]).reshape(mine.reshape(-1, mine.shape[-1]).shape)
+        mine = mine.reshape(theirs.shape)
+        if name == MULTIPOSE:
+            mine, theirs = (each[each[:, -1] > 0.2] for each in (mine, theirs))
+            assert len(mine) == len(theirs) >= 1
+        assert np.abs(mine - theirs).max() < 1e-4, "a share of the image's side, or a score"
+
+
+@needs_multipose
+def test_everybody_in_an_image_of_any_shape_is_found_once(squares):
+    two = squares["two"]
+    wide = np.concatenate([np.full((256, 90, 3), 30, np.uint8), two], axis=1)
+    network = MultiPose()
+    for image, left in ((two, 0), (wide, 90), (np.ascontiguousarray(wide[40:240]), 90)):
+        top = 0 if image.shape[0] == 256 else 40
+        for sides in ((256,), (256, 512)):
+            (seen,) = network.find([image], sides)
+            seen = seen[seen.confidence > 0.15]
+            true = np.array([[0.0, 100, 110, 220], [130, 60, 240, 186]]) + [left, -top, left, -top]
+            assert (overlap(true, seen.box_px).max(1) > 0.5).all() and len(seen) == 2, (image.shape, sides)
+            assert seen.place_px.shape == (2, POINTS, 2) and seen.score.shape == (2, POINTS)
+    assert network.find([]) == []
+
+
+@needs_multipose
+def test_animals_and_things_are_nobody():
+    from skimage import data
+
+    for image in (data.chelsea(), data.coffee(), data.rocket(), np.full((300, 400, 3), 127, np.uint8)):
+        assert (MultiPose().find([image], (256, 512))[0].confidence < 0.25).all()
+
+
+@needs_thunder
+def test_a_turned_region_shows_the_same_points(squares):
+    """The image is turned, and the region with it: the points turn too."""
+    image = np.zeros((400, 400, 3), np.uint8)
+    image[72:328, 72:328] = squares["astronaut"]
+    upright = np.array([[200.0, 200, 280, 0.0]])
+    matrix = cv2.getRotationMatrix2D((199.5, 199.5), -30, 1)  # clockwise, as an angle of a region is
+    leaning = cv2.warpAffine(image, matrix, (400, 400))
+    region = np.array([[200.0, 200, 280, np.pi / 6]])
+    ((first, score), (second, other)) = Thunder().in_regions([image, leaning], [upright, region])
+    assert first.shape == second.shape == (1, POINTS, 2) and score.shape == (1, POINTS)
+    expected = turned(first - 200, region[:, 3]) + 200
+    sure = score[0] > 0.5
+    assert sure.sum() >= 8 and np.abs(expected - second)[0, sure].max() < 6, (
+        "px; one point of the network is one of 280 / 64"
+    )
+    assert np.abs(score - other)[0, sure].max() < 0.2
+    nobody = Thunder().in_regions([image], [np.zeros((0, 4))])[0]
+    assert nobody[0].shape == (0, POINTS, 2) and nobody[1].shape == (0, POINTS)
+
+
+def skeletons(*left_px: float, confidence=()) -> Skeletons:
+    """Upright ones of 100 px."""
+    rng = np.random.default_rng(0)
+    shape = np.column_stack([rng.uniform(30, 70, POINTS), np.linspace(0, 100, POINTS)])
+    places = shape + np.array(left_px)[:, None, None] * [1, 0]
+    boxes = np.concatenate([places.min(1), places.max(1)], 1)
+    return Skeletons(places, np.full(places.shape[:2], 0.8), boxes, np.array(confidence or [0.5] * len(left_px)))
+
+
+def test_somebody_seen_in_two_sizes_counts_once_and_the_surer_one_stays():
+    kept = distinct(skeletons(0, 4, 150, confidence=(0.4, 0.6, 0.3)))
+    assert kept.confidence.tolist() == [0.6, 0.3] and kept.box_px[0, 0] == skeletons(4).box_px[0, 0]
+    beside = skeletons(0, 25)
+    assert len(distinct(beside)) == 2, "two who stand close are two"
+    assert len(distinct(skeletons())) == 0
