@@ -29,6 +29,7 @@ SETTLE_S = 2.0  # after a link was spoiled, before anything is counted
 LOOK_S = 0.2
 DOMAIN = 77  # within the namespaces: it meets nobody
 PATIENCE = {"camera_timeout_s": 2.0, "evidence_wait_s": 1.0}  # where networks look at images, on however busy a machine
+REAL_EVIDENCE = "features"  # of the edge and the fusion: what either would choose depends on which models lie there
 PLAIN = "nothing lost"
 LINKS = {
     "10 % lost on one of the links": Fault(loss=0.1),
@@ -90,10 +91,11 @@ class Hosts:
             return
         parameters = {"cameras": len(plan.cameras), "rate": plan.rate_hz, "people": plan.people, "length": 4.0}
         self._start("cameras", host, "refit_ros", "synthetic_cameras", "--ros-args", *_given(parameters))
-        self._start("edge1", host, "refit_ros", "edge", "--ros-args", *_given({"cameras": plan.cameras, **PATIENCE}))
+        own = {"cameras": plan.cameras, "evidence": REAL_EVIDENCE, **PATIENCE}
+        self._start("edge1", host, "refit_ros", "edge", "--ros-args", *_given(own))
 
     def start_fusion(self, host: str) -> None:
-        evidence, frame = ("keypoints", "map") if self._drawn else ("features", "world")
+        evidence, frame = ("keypoints", "map") if self._drawn else (REAL_EVIDENCE, "world")
         parameters = {"cameras": self.plan.cameras, "fixed_frame": frame, "evidence": evidence}
         parameters |= {} if self._drawn else PATIENCE
         self._start(host, host, "refit_ros", "fusion", "--ros-args", *_given(parameters))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--landmarks",
         choices=["lite", "full", "heavy"],
         default="full",
-        help="which of BlazePose's landmark networks gives the keypoints",
+        help="which of BlazePose's landmark networks gives the keypoints, those that MoveNet does not",
     )
 
 
@@ -100,6 +101,7 @@ def _estimator(args: argparse.Namespace, birth_hits: int | None) -> tuple[object
     from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
 
     settings = settings_from(args, detector=usual_detector(), birth_hits=birth_hits, smoothing=0.0)
+    settings = replace(settings, detector_effort="thorough")  # nobody waits
     if takes_keypoints(args.evidence, args.weights):
         body = load_body(args.body) if args.body else None
         network, estimators = keypoint_estimators(

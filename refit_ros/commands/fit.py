@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--evidence",
         choices=["auto", "keypoints", "features"],
         default="auto",
-        help="what the network looks at: its own features of the image, or landmarks that BlazePose finds "
+        help="what the network looks at: its own features of the image, or landmarks that BlazePose and MoveNet find "
         "(`python -m refit_ros models get` first); without it, auto: keypoints where their models are there and no "
         "--weights are given, else features",
     )

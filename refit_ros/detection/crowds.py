@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from zlib import crc32
 
 import numpy as np
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.geometry import overlap
-from refit_ros.detection.checked_landmarks import AROUND, likely_a_person
-from refit_ros.detection.movenet import MULTIPOSE, SAME_BODY, SIDE_PX, THUNDER, MultiPose, Skeletons, Thunder
+from refit_ros.detection.checked_landmarks import AROUND
+from refit_ros.detection.movenet import (
+    MULTIPOSE,
+    SAME_BODY,
+    SIDE_PX,
+    THUNDER,
+    MultiPose,
+    SinglePose,
+    Skeletons,
+    distinct,
+    joined,
+)
 from refit_ros.detection.regions import WIDER, from_boxes
 from refit_ros.models.files import is_there
 
@@ -18,17 +30,20 @@ SURE = 0.35  # a confidence above which the second network is not asked
 LEAST_CONFIDENCE = 0.15
 AGREEING = SAME_BODY  # of a box's side: mean distance of the two networks' points
 KNOWN = 0.5  # overlap with somebody who is followed
+STEP = 0.5  # between neighbouring parts of an image, in their sides, at most
+EDGE = 0.02  # of a part's side: who is nearer to it is cut by it
+LOOKED_AT = 8  # every so many pixels of an image decide which part is looked at
 
 
 class CrowdDetector:
     """Not for several threads at a time."""
 
     def __init__(self, thorough: bool = True) -> None:
-        """thorough: look at each image larger as well, which takes several times as long.
+        """thorough: look at each image larger as well, which takes several times as long; else at one part of it.
 
         Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
         """
-        self._multipose, self._thunder, self._thorough = MultiPose(), Thunder(), thorough
+        self._multipose, self._thunder, self._thorough = MultiPose(), SinglePose(THUNDER), thorough
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
         """Boxes in each image (H, W, 3) uint8 RGB."""
@@ -43,26 +58,66 @@ class CrowdDetector:
 
     def _seen(self, image: np.ndarray) -> Skeletons:
         longest = max(image.shape[:2])
-        larger = [side for side in LARGER_PX if self._thorough and side <= longest]
-        (seen,) = self._multipose.find([image], (SIDE_PX, *larger))
+        if self._thorough:
+            larger = [side for side in LARGER_PX if side / 2 < longest]
+            (seen,) = self._multipose.find([image], (SIDE_PX, *larger))
+        else:
+            seen = self._whole_and_a_part(image)
         return seen[seen.confidence >= LEAST_CONFIDENCE]
+
+    def _whole_and_a_part(self, image: np.ndarray) -> Skeletons:
+        """Who is far is seen in one of the parts, sooner or later: which one follows from the image itself, so that the same
+        images have the same people, whoever looks at them and in which order."""
+        left, top, right, bottom = part = _one_of(parts(image.shape[1], image.shape[0]), image)
+        whole, some = self._multipose.find([image, np.ascontiguousarray(image[top:bottom, left:right])])
+        offset = np.array([left, top])
+        some = replace(some, place_px=some.place_px + offset, box_px=some.box_px + np.tile(offset, 2))
+        return distinct(joined([whole, some[~_cut_by(part, some.box_px, image.shape)]]))
 
     def _believed(self, image: np.ndarray, seen: Skeletons) -> Boxes:
         doubtful = np.flatnonzero(seen.confidence < SURE)
         sure = seen.confidence.copy()
         if len(doubtful):
             regions = from_boxes(seen.box_px[doubtful]) * [1, 1, AROUND / WIDER, 1]
-            ((place_px, score),) = self._thunder.in_regions([image], [regions])
-            weight = score * seen.score[doubtful]
-            off = (np.linalg.norm(place_px - seen.place_px[doubtful], axis=2) * weight).sum(1) / np.maximum(
+            (points,) = self._thunder.in_regions([image], [regions])
+            weight = points.score * seen.score[doubtful]
+            off = (np.linalg.norm(points.place_px - seen.place_px[doubtful], axis=2) * weight).sum(1) / np.maximum(
                 weight.sum(1), 1e-6
             )
             agreed = off < AGREEING * (seen.box_px[doubtful, 2:] - seen.box_px[doubtful, :2]).max(1)
-            sure[doubtful] = np.where(agreed, likely_a_person(score), 0.0)
+            sure[doubtful] = np.where(agreed, points.person, 0.0)
         # A confidence is compared with a user's least one, which is meant for a scale on which one half is undecided.
         confidence = np.where(seen.confidence < SURE, sure, 0.5 + seen.confidence / 2)
         chosen = confidence > 0.5
         return Boxes(seen.box_px[chosen], confidence[chosen])
+
+
+def parts(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """Overlapping squares (left, top, right, bottom) px of half the image's longer side, that cover it."""
+    side = min(-(-max(width, height) // 2), width, height)
+    corners = []
+    for length in (height, width):
+        count = 1 + int(np.ceil((length / side - 1) / STEP - 1e-6))
+        corners.append(np.linspace(0, length - side, count).round().astype(int).tolist() if count > 1 else [0])
+    return [(x, y, x + side, y + side) for y in corners[0] for x in corners[1]]
+
+
+def _one_of(some: Sequence[tuple[int, int, int, int]], image: np.ndarray) -> tuple[int, int, int, int]:
+    return some[crc32(image[::LOOKED_AT, ::LOOKED_AT].tobytes()) % len(some)]
+
+
+def _cut_by(part: tuple[int, int, int, int], boxes_px: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(N,) whether a box reaches to a side of the part that is none of the image: that person is whole elsewhere."""
+    left, top, right, bottom = part
+    near = EDGE * (right - left)
+    inner = [left > 0, top > 0, right < shape[1], bottom < shape[0]]
+    reaches = [
+        boxes_px[:, 0] < left + near,
+        boxes_px[:, 1] < top + near,
+        boxes_px[:, 2] > right - near,
+        boxes_px[:, 3] > bottom - near,
+    ]
+    return np.any([side & there for side, there in zip(inner, reaches)], axis=0)
 
 
 def crowds_can_be_seen() -> bool:

@@ -22,6 +22,8 @@ class DetectorSettings(Protocol):
     @property
     def detector_confidence(self) -> float: ...
     @property
+    def detector_effort(self) -> str: ...
+    @property
     def birth_hits(self) -> int: ...
 
 
@@ -45,7 +47,10 @@ def make_detectors(settings: DetectorSettings, device="cpu") -> tuple[Detector |
     if settings.detector == "full_image":
         return FullImage(), None
     if settings.detector == "photographs":
-        thorough = settings.birth_hits <= 1  # where being seen once makes a person, images stand alone
+        # Where being seen once makes a person, images stand alone.
+        thorough = settings.detector_effort == "thorough" or (
+            settings.detector_effort == "auto" and settings.birth_hits <= 1
+        )
         crowds = CrowdDetector(thorough) if crowds_can_be_seen() else None
         if crowds is not None and not thorough:  # it sees whom the others see, drawn people too
             return crowds, None

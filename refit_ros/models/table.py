@@ -115,6 +115,26 @@ TABLE: tuple[Model, ...] = (
         "Google",
         "the same: its weights",
     ),
+    Model(
+        "movenet_lightning.json",
+        *_HUMAN,
+        "package/models/movenet-lightning.json",
+        "df8cbde44d00f533ccc4916a7c6ebc17316532fb3fadad114ec667fef22872e9",
+        161813,
+        "Apache-2.0",
+        "Google",
+        "the same points of people who are followed, three times as fast",
+    ),
+    Model(
+        "movenet_lightning.bin",
+        *_HUMAN,
+        "package/models/movenet-lightning.bin",
+        "bf97bc10d9c8a11200b0190ed64ce039b6252f1aff7cb552aca99b3d191c2f34",
+        4650216,
+        "Apache-2.0",
+        "Google",
+        "the same: its weights",
+    ),
 )
 
 

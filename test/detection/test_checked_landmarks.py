@@ -9,10 +9,11 @@ import pytest
 from refit_ros.camera.boxes import Boxes
 from refit_ros.core.landmarks import BLAZEPOSE_33, COCO_17
 from refit_ros.detection import registry
-from refit_ros.detection.checked_landmarks import CheckedLandmarks, checked, likely_a_person, usual_landmarks
-from refit_ros.detection.crowds import SURE, CrowdDetector
+from refit_ros.detection.checked_landmarks import MODELS as CHECKING
+from refit_ros.detection.checked_landmarks import CheckedLandmarks, checked, usual_landmarks
+from refit_ros.detection.crowds import SURE, CrowdDetector, _cut_by, parts
 from refit_ros.detection.landmarks import COUNT, PERSON, Landmarks, as_clear_as, with_trust
-from refit_ros.detection.movenet import MULTIPOSE, POINTS, THUNDER, Skeletons
+from refit_ros.detection.movenet import MULTIPOSE, POINTS, THUNDER, Skeletons, points_of
 from refit_ros.detection.photographs import MODELS, PhotographDetector
 from refit_ros.estimation.settings import Settings
 
@@ -33,35 +34,33 @@ def test_the_second_networks_points_are_taken_and_the_rest_stays_where_they_agre
     found = landmarks()
     place = found.place_px[:, OWN] + 3.0
     (score,) = scores = np.linspace(0.5, 0.9, POINTS)[None]
-    both = checked(found, place, scores)
+    both = checked(found, points_of(place, scores))
     assert np.allclose(both.place_px[:, OWN], place)
     rest = np.setdiff1d(np.arange(COUNT), OWN)
     assert np.array_equal(both.place_px[:, rest], found.place_px[:, rest])
-    assert np.array_equal(both.place_m, found.place_m) and both.flag[0] >= found.flag[0]
+    assert not both.place_m.any() and both.flag[0] >= found.flag[0]
     trust = with_trust(both).visibility[0]
     assert np.allclose(trust[OWN], 1 / (1 + np.exp(3.1 - 6.8 * score)), atol=1e-6), "as sure as its scores say"
     assert (trust[rest] > 0.4).all()
 
 
-def test_a_hand_that_is_elsewhere_is_not_believed_and_has_no_place_in_3d():
+def test_a_hand_that_is_elsewhere_is_not_believed():
     found = landmarks()
     place = found.place_px[:, OWN].copy()
     place[0, LEFT_WRIST] += 100
-    both = checked(found, place, np.full((1, POINTS), 0.8))
+    both = checked(found, points_of(place, np.full((1, POINTS), 0.8)))
     trust = with_trust(both).visibility[0]
-    assert (trust[LEFT_HAND] < 0.1).all() and not both.place_m[0, LEFT_HAND].any()
-    assert trust[OWN][LEFT_WRIST] > 0.8 and not both.place_m[0, OWN[LEFT_WRIST]].any()
-    other = BLAZEPOSE_33.index("right_index")
-    assert trust[other] > 0.5 and both.place_m[0, other].any()
+    assert (trust[LEFT_HAND] < 0.1).all() and trust[OWN][LEFT_WRIST] > 0.8
+    assert trust[BLAZEPOSE_33.index("right_index")] > 0.5
 
 
-def test_who_looked_at_somebody_else_gives_nothing_in_3d_and_does_not_decide_who_is_a_person():
+def test_who_looked_at_somebody_else_does_not_decide_who_is_a_person():
     place = landmarks().place_px[:, OWN] + 120
-    elsewhere = checked(landmarks(flag=1.0), place, np.full((1, POINTS), 0.1))
-    assert not elsewhere.place_m.any() and elsewhere.flag[0] < PERSON
-    seen = checked(landmarks(flag=0.0), place, np.full((1, POINTS), 0.7))
+    elsewhere = checked(landmarks(flag=1.0), points_of(place, np.full((1, POINTS), 0.1)))
+    assert elsewhere.flag[0] < PERSON
+    seen = checked(landmarks(flag=0.0), points_of(place, np.full((1, POINTS), 0.7)))
     assert seen.flag[0] > PERSON and np.allclose(seen.place_px[:, OWN], place)
-    assert len(checked(landmarks(0), np.zeros((0, POINTS, 2)), np.zeros((0, POINTS)))) == 0
+    assert len(checked(landmarks(0), points_of(np.zeros((0, POINTS, 2)), np.zeros((0, POINTS))))) == 0
 
 
 def test_what_another_network_is_sure_of_is_told_on_blazeposes_scale():
@@ -71,32 +70,44 @@ def test_what_another_network_is_sure_of_is_told_on_blazeposes_scale():
     assert np.allclose(some.trust, np.resize(trust, (1, COUNT)), atol=2e-3)
 
 
-def test_known_people_are_looked_at_as_they_are_turned_with_and_without_a_second_core(monkeypatch):
-    asked = []
+class Seeing:
+    """A network for one person that sees somebody in each region, and notes where it was asked to look."""
 
-    class Thunder:
-        def in_regions(self, images, regions):
-            asked.extend(regions)
-            return [(landmarks(len(each)).place_px[:, OWN], np.full((len(each), POINTS), 0.8)) for each in regions]
+    def __init__(self, score: float) -> None:
+        self.score, self.asked = score, []
 
-    class BlazePose:
-        def in_turned_boxes(self, images, boxes, turned_rad):
-            return [landmarks(len(each)) for each in boxes]
-
-    boxes = np.array([[100.0, 100, 200, 300], [0, 0, 50, 50]])
-    for threads in (1, 2):
-        monkeypatch.setattr("torch.get_num_threads", lambda threads=threads: threads)
-        source = CheckedLandmarks(BlazePose(), Thunder())
-        asked.clear()
-        found = source.in_turned_boxes(
-            [np.zeros((4, 4, 3), np.uint8)] * 2, [boxes, boxes[:0]], [np.array([0.4, np.nan]), []]
-        )
-        assert [len(each) for each in found] == [2, 0]
-        assert asked[0][:, 3].tolist() == [0.4, 0.0] and np.allclose(asked[0][:, 2], [220, 55])
-        assert len(source.in_boxes(np.zeros((4, 4, 3), np.uint8), boxes)) == 2
+    def in_regions(self, images, regions):
+        self.asked = [each.tolist() for each in regions]
+        return [
+            points_of(each[:, None, :2] + np.zeros((1, POINTS, 1)), np.full((len(each), POINTS), self.score))
+            for each in regions
+        ]
 
 
-@pytest.mark.needs_models("pose_landmark_full", THUNDER)
+class BlazePose:
+    def in_turned_boxes(self, images, boxes, turned_rad):
+        return [landmarks(len(each)) for each in boxes]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_who_is_known_and_plain_is_seen_by_the_quick_network_and_all_others_by_the_slow_one(monkeypatch, threads):
+    monkeypatch.setattr("torch.get_num_threads", lambda: threads)
+    images = [np.zeros((4, 4, 3), np.uint8)] * 2
+    boxes = np.array([[100.0, 100, 200, 300], [0, 0, 50, 50], [20, 0, 40, 30]])
+    turned_rad = [np.array([0.4, np.nan, -0.2]), np.zeros(0)]
+    for score, quick in ((0.9, [0, 2]), (0.3, [])):
+        thunder, lightning = Seeing(0.8), Seeing(score)
+        found = CheckedLandmarks(BlazePose(), thunder, lightning).in_turned_boxes(images, [boxes, boxes[:0]], turned_rad)
+        assert [len(each) for each in found] == [3, 0]
+        middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+        assert np.allclose(found[0].place_px[:, OWN[0]], middles), "each in their place, whoever saw them"
+        regions = np.column_stack([middles, [220, 55, 33], [0.4, 0, -0.2]])
+        assert np.allclose(lightning.asked[0], regions[[0, 2]])
+        assert np.allclose(thunder.asked[0], regions[np.setdiff1d(np.arange(3), quick)])
+    assert len(CheckedLandmarks(BlazePose(), thunder, lightning).in_boxes(images[0], boxes)) == 3
+
+
+@pytest.mark.needs_models("pose_landmark_full", *CHECKING)
 def test_the_usual_landmarks_see_a_person_and_nobody_on_a_wall():
     from skimage import data
 
@@ -123,11 +134,11 @@ def crowd(confidence: list[float], thunder_off_px: float = 0.0, thunder_score: f
     def in_regions(images, regions):
         which = [int(np.argmin(np.abs(boxes[:, 0] - (x - side / 2)))) for x, _, side, _ in regions[0]]
         crowd.asked.append(which)
-        return [(places[which] + thunder_off_px, np.full((len(which), POINTS), thunder_score))]
+        return [points_of(places[which] + thunder_off_px, np.full((len(which), POINTS), thunder_score))]
 
     detector = CrowdDetector.__new__(CrowdDetector)
     detector._multipose = SimpleNamespace(find=lambda images, sides: crowd.sides.append(sides) or [seen])
-    detector._thunder, detector._thorough = SimpleNamespace(in_regions=in_regions), False
+    detector._thunder, detector._thorough = SimpleNamespace(in_regions=in_regions), True
     crowd.asked, crowd.sides, crowd.boxes = [], [], boxes
     return detector
 
@@ -142,7 +153,7 @@ def test_who_is_seen_plainly_is_believed_and_who_is_not_where_both_networks_agre
     assert crowd.asked == [[1]], "the surest is not asked about, the least sure is nobody"
     assert len(crowd([0.6, 0.2], thunder_off_px=40).find([IMAGE])[0].confidence) == 1
     assert len(crowd([0.6, 0.2], thunder_score=0.1).find([IMAGE])[0].confidence) == 1
-    assert likely_a_person(np.full((1, POINTS), 0.1))[0] < 0.1 and SURE > 0.25
+    assert points_of(crowd.boxes[:1, None, :2], np.full((1, POINTS), 0.1)).person[0] < 0.1 and SURE > 0.25
 
 
 def test_who_is_followed_is_not_found_again():
@@ -154,11 +165,58 @@ def test_who_is_followed_is_not_found_again():
 
 def test_small_people_are_looked_for_where_there_is_time():
     detector = crowd([0.6])
+    detector.find([np.zeros((200, 250, 3), np.uint8)])
+    detector.find([np.zeros((300, 400, 3), np.uint8)])
     detector.find([IMAGE])
-    detector._thorough = True
-    detector.find([IMAGE])
-    detector.find([np.zeros((900, 1600, 3), np.uint8)])
     assert crowd.sides == [(256,), (256, 512), (256, 512, 1024)]
+
+
+def live(parts_looked_at: list) -> CrowdDetector:
+    """Sees a person of 20 px at (400, 100), only in images that are no wider than 400 px; whole ones only."""
+    shape = np.random.default_rng(2).uniform(0, 20, (1, POINTS, 2))
+
+    def find(images):
+        whole, part = images
+        corner = np.argwhere(part[..., 0] == 255)
+        parts_looked_at.append(part.shape[:2])
+        nobody = Skeletons(np.zeros((0, POINTS, 2)), np.zeros((0, POINTS)), np.zeros((0, 4)), np.zeros(0))
+        if not len(corner) or whole.shape[1] < 500:
+            return [nobody, nobody]
+        top, left = corner.min(0)
+        place = shape + [left, top]
+        box = np.concatenate([place.min(1), place.max(1)], 1)
+        return [nobody, Skeletons(place, np.full((1, POINTS), 0.7), box, np.array([0.6]))]
+
+    detector = CrowdDetector.__new__(CrowdDetector)
+    detector._multipose, detector._thunder, detector._thorough = SimpleNamespace(find=find), None, False
+    return detector
+
+
+def test_who_is_far_is_seen_live_in_one_of_the_parts_and_in_their_place():
+    looked_at = []
+    detector, found = live(looked_at), []
+    for moment in range(60):
+        image = np.zeros((480, 640, 3), np.uint8)
+        image[100:120, 400:420, 0] = 255
+        image[0, 0] = moment, 0, 0  # what changes from image to image, were it noise
+        (boxes,) = detector.find([image])
+        again = detector.find([image, image])
+        assert all(np.array_equal(boxes.xyxy_px, each.xyxy_px) for each in again), "the same image, the same people"
+        found += boxes.xyxy_px.tolist()
+    assert set(looked_at) == {(320, 320)} and 5 < len(found) < 55
+    assert np.abs(np.array(found) - [400, 100, 420, 120]).max() < 3
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (1080, 1920), (500, 500), (40, 3000), (1, 1)])
+def test_parts_cover_the_image_and_who_is_cut_by_one_is_left_to_another(width, height):
+    covered = np.zeros((height, width), int)
+    for left, top, right, bottom in parts(width, height):
+        assert right - left == bottom - top and left >= 0 and top >= 0 and right <= width and bottom <= height
+        covered[top:bottom, left:right] += 1
+    assert covered.min() >= 1
+    boxes = np.array([[100.0, 100, 150, 200], [5, 100, 60, 200], [285, 100, 320, 200], [100, 260, 150, 319]])
+    assert _cut_by((0, 0, 320, 320), boxes, (480, 640)).tolist() == [False, False, True, True]
+    assert _cut_by((0, 0, 320, 320), boxes, (320, 320)).tolist() == [False] * 4
 
 
 @pytest.mark.needs_models(*MODELS)
@@ -179,3 +237,12 @@ def test_with_all_models_everybody_is_found_once_by_either_way():
     for detector in (live, thorough):
         astronaut, cat = detector.find([data.astronaut(), data.chelsea()])
         assert isinstance(astronaut, Boxes) and len(astronaut.confidence) == 1 and not len(cat.confidence)
+
+
+@pytest.mark.needs_models(*MODELS, MULTIPOSE, THUNDER)
+@pytest.mark.parametrize(
+    ("effort", "birth_hits", "thorough"), [("auto", 2, False), ("auto", 1, True), ("quick", 1, False), ("thorough", 2, True)]
+)
+def test_how_closely_is_looked_is_a_setting(effort, birth_hits, thorough):
+    detector = registry.make_detector(Settings(detector="photographs", detector_effort=effort, birth_hits=birth_hits))
+    assert isinstance(detector, PhotographDetector if thorough else CrowdDetector)

@@ -9,27 +9,34 @@ import numpy as np
 import pytest
 
 from refit_ros.camera.geometry import overlap
-from refit_ros.detection.movenet import MULTIPOSE, POINTS, THUNDER, MultiPose, Skeletons, Thunder, distinct
+from refit_ros.detection.movenet import LIGHTNING, MULTIPOSE, POINTS, THUNDER, MultiPose, SinglePose, Skeletons, distinct
 from refit_ros.detection.regions import turned
 from refit_ros.detection.tfjs_network import TfjsNetwork
 
 HERE = Path(__file__).parent / "movenet"
-needs_multipose, needs_thunder = (pytest.mark.needs_models(name) for name in (MULTIPOSE, THUNDER))
+needs_multipose = pytest.mark.needs_models(MULTIPOSE)
 
 
 @pytest.fixture(scope="module")
-def squares() -> dict[str, np.ndarray]:
+def squares_of():
+    """Side in px -> squares by name."""
     spec = importlib.util.spec_from_file_location("movenet_squares", HERE / "squares.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.squares()
+    return module.squares
 
 
-@pytest.mark.needs_models(MULTIPOSE, THUNDER)
-@pytest.mark.parametrize("name", [MULTIPOSE, THUNDER])
-def test_the_networks_say_what_the_original_runtime_says(name, squares):
+@pytest.fixture(scope="module")
+def squares(squares_of) -> dict[str, np.ndarray]:
+    return squares_of(256)
+
+
+@pytest.mark.needs_models(MULTIPOSE, THUNDER, LIGHTNING)
+@pytest.mark.parametrize("name", [MULTIPOSE, THUNDER, LIGHTNING])
+def test_the_networks_say_what_the_original_runtime_says(name, squares_of):
     """Of who is there; below its least score MultiPose's six rows are noise, and may change places."""
     said = json.loads((HERE / "reference.json").read_text())[name]
+    squares = squares_of(192 if name == LIGHTNING else 256)
     rows = TfjsNetwork(name)(np.stack(list(squares.values()))).astype(float)
     assert len(rows) == 2
     for mine, image in zip(rows, squares):
@@ -65,8 +72,9 @@ def test_animals_and_things_are_nobody():
         assert (MultiPose().find([image], (256, 512))[0].confidence < 0.25).all()
 
 
-@needs_thunder
-def test_a_turned_region_shows_the_same_points(squares):
+@pytest.mark.needs_models(THUNDER, LIGHTNING)
+@pytest.mark.parametrize("name", [THUNDER, LIGHTNING])
+def test_a_turned_region_shows_the_same_points(name, squares):
     """The image is turned, and the region with it: the points turn too."""
     image = np.zeros((400, 400, 3), np.uint8)
     image[72:328, 72:328] = squares["astronaut"]
@@ -74,16 +82,17 @@ def test_a_turned_region_shows_the_same_points(squares):
     matrix = cv2.getRotationMatrix2D((199.5, 199.5), -30, 1)  # clockwise, as an angle of a region is
     leaning = cv2.warpAffine(image, matrix, (400, 400))
     region = np.array([[200.0, 200, 280, np.pi / 6]])
-    ((first, score), (second, other)) = Thunder().in_regions([image, leaning], [upright, region])
-    assert first.shape == second.shape == (1, POINTS, 2) and score.shape == (1, POINTS)
-    expected = turned(first - 200, region[:, 3]) + 200
-    sure = score[0] > 0.5
-    assert sure.sum() >= 8 and np.abs(expected - second)[0, sure].max() < 6, (
-        "px; one point of the network is one of 280 / 64"
-    )
-    assert np.abs(score - other)[0, sure].max() < 0.2
-    nobody = Thunder().in_regions([image], [np.zeros((0, 4))])[0]
-    assert nobody[0].shape == (0, POINTS, 2) and nobody[1].shape == (0, POINTS)
+    network = SinglePose(name)
+    first, second = network.in_regions([image, leaning], [upright, region])
+    assert first.place_px.shape == second.place_px.shape == (1, POINTS, 2) and first.score.shape == (1, POINTS)
+    expected = turned(first.place_px - 200, region[:, 3]) + 200
+    sure = first.score[0] > 0.5
+    off_px = np.abs(expected - second.place_px)[0, sure]
+    assert sure.sum() >= 6 and off_px.max() < 8, "a step of the network's map is 280 / 64 or 280 / 48 px"
+    assert np.abs(first.score - second.score)[0, sure].max() < 0.25
+    assert first.person[0] > 0.9 and (first.trust[0, sure] > 0.5).all()
+    (nobody,) = network.in_regions([image], [np.zeros((0, 4))])
+    assert len(nobody) == 0 and nobody.place_px.shape == (0, POINTS, 2) and nobody.person.shape == (0,)
 
 
 def skeletons(*left_px: float, confidence=()) -> Skeletons:

@@ -83,7 +83,7 @@ def test_without_a_name_what_the_default_uses_is_got_as_far_as_there_are_clients
     monkeypatch.setattr("shutil.which", lambda program: None)
     assert {each.stem for each in usual()} == names
     monkeypatch.setattr("shutil.which", lambda program: f"/usr/bin/{program}")
-    assert {each.stem for each in usual()} == names | {"movenet_multipose", "movenet_thunder"}
+    assert {each.stem for each in usual()} == names | {"movenet_multipose", "movenet_thunder", "movenet_lightning"}
 
 
 def test_every_package_of_the_table_stands_in_the_notices():
