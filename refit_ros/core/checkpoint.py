@@ -27,8 +27,8 @@ from refit_ros.core.stacked import Stacked
 log = logging.getLogger(__name__)
 
 EMBEDDED_WEIGHTS = DATA / "refit_small.safetensors"
-EMBEDDED_KEYPOINT_WEIGHTS = DATA / "refit_keypoints.safetensors"
-_TRAINED_ON = {"anny": DATA / "refit_keypoints_anny.safetensors"}  # body -> the keypoint weights that were trained on it
+EMBEDDED_KEYPOINT_WEIGHTS = DATA / "refit_keypoints_anny.safetensors"
+_TRAINED_ON = {"refit_ros": DATA / "refit_keypoints.safetensors"}  # body -> the keypoint weights that were trained on it
 OLDEST_TORCH = (2, 10)  # before it, torch.load(weights_only=True) could still be made to run code
 _LISTED = 20
 

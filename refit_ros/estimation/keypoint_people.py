@@ -24,7 +24,7 @@ SEEN = 0.5  # a visibility above this
 # The distance within which 68 % of the joints lie, where they are seen and where they are guessed: from one camera about a
 # pelvis whose own is a share of its distance, and from several, where they are seen by the square root of how many see them.
 # All of it grows with how badly the body fits what was seen: fitted to twenty frames of a real recording (docs/real.md).
-ONE_CAMERA_M, SEVERAL_CAMERAS_M, GUESSED_M = (0.07, 0.14), 0.064, 0.09
+ONE_CAMERA_M, SEVERAL_CAMERAS_M, GUESSED_M = (0.07, 0.14), 0.055, 0.08
 DEPTH_SHARE = 0.033
 USUAL_MISFIT, LEAST_DOUBT = 0.010, 0.5  # of a crop's side; of the sigma, of who fits perfectly
 

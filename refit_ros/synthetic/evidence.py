@@ -29,6 +29,8 @@ from refit_ros.synthetic.landmark_faults import OFF_BODY_M, Faults
 from refit_ros.synthetic.pose_prior import Prior, sample_legs, sample_pose_rotmats, with_arms
 
 MOST_BETA = 2.5
+_GROWN_UP_M = 1.5
+_ADULTS = 0.65  # so many in training are taken of them alone: together nine of ten
 _NEAR = 0.3  # sigma of each beta around one of a body's people
 _HELD_OUT = 5  # every fifth of a body's people is of the test split
 _SEED = {"train": 2_000_003, "test": 8_368_787}
@@ -66,6 +68,11 @@ class EvidenceSource:
         self.body = LandmarkBody(body).eval()
         self.split = split
         self._people = _people_of(body, split)
+        # The body's people are as many of each age as its shape wants; who stands before a robot is mostly grown up, and one
+        # view tells nobody's height.
+        self._adults = None
+        if self._people is not None and split == "train":
+            self._adults = torch.nonzero(body.height_m(self._people) > _GROWN_UP_M).flatten()
         self.generator = torch.Generator().manual_seed(_SEED[split] * 31 + seed)
         self.dice = Dice(self.generator)
 
@@ -100,7 +107,11 @@ class EvidenceSource:
         dice = self.dice
         if self._people is None:
             return dice.normal(count, 10, most=MOST_BETA)
-        return self._people[dice.below(len(self._people), count)] + dice.normal(count, 10, sigma=_NEAR)
+        chosen = dice.below(len(self._people), count)
+        if self._adults is not None:
+            adults = self._adults[dice.below(len(self._adults), count)]
+            chosen = torch.where(dice.chance(_ADULTS, count), adults, chosen)
+        return self._people[chosen] + dice.normal(count, 10, sigma=_NEAR)
 
     def _shots(self, count: int, views: int) -> Shots:
         """As `sample_shots`, which puts cameras all round; of two or three, neighbours are kept: rigs are so."""

@@ -1,7 +1,9 @@
 """How a landmark network errs: what it would say of true landmarks.
 
 What is hidden below an image's edge, and how sure the network is of right and of wrong places, follow what BlazePose said
-of 131 drawn people whose images ended somewhere below the head; the rest follows 184 whole ones.
+of 131 drawn people whose images ended somewhere below the head; the rest follows 184 whole ones. A share of the people are
+seen as by BlazePose whose landmarks another network has checked (detection/checked_landmarks.py): how much less those err
+follows what both said of a man who balances (docs/real.md).
 """
 
 from __future__ import annotations
@@ -44,6 +46,13 @@ _CUT_OFF_M = (0.15, 0.10)  # sigma of each axis of the places in 3D of what is b
 _CUT_TRUNK_M = (0.15, 0.12)  # by how much the trunk is then too short, where the hips are below: mean, sigma
 _SURE = (2.3, 1.25, 0.03)  # logit of the visibility of right places, less so much of log(1 + error / this share of the side)
 _SURE_HIDDEN, _SURE_PERSON, _SURE_EACH = 0.5, 0.6, 0.7  # less where hidden; sigma of a person's, of each landmark's
+_POOR_3D, _POORER = 0.3, 2.5  # how often one image misleads in 3D, and by how much more
+CHECKED = 0.6  # share of the people seen by BlazePose whose points a second network has checked
+_OWN = [LANDMARK_INDEX[name] for name in LAYOUTS["coco"]]  # its points: it errs by so much less, hidden ones by so much
+_OWN_NOISE, _OWN_GUESS = 0.75, 0.7
+_OWN_EXCHANGED = 0.15  # of how often the first one takes left for right
+_AT_ODDS, _LIMB_AT_ODDS = 0.08, 0.08  # how often the first network is not believed, in all or in a limb
+_UNBELIEVED = 0.05  # of the visibility of what only it sees
 _LIMB_DEPTH_M = (0.10, 0.10, 0.08, 0.08)
 """Sigma of the far end of each limb in depth, as one image suggests it."""
 
@@ -97,6 +106,11 @@ class Faults:
     def __init__(self, dice: Dice, landmarks_m: Tensor, shots: Shots, views: int) -> None:
         self.dice, self.landmarks_m, self.shots, self.views = dice, landmarks_m, shots, views
         self.count, self.kinds = landmarks_m.shape[:2]
+        people = self.count // views
+        self._layout = dice.choice(tuple(_LAYOUT_SHARE.values()), people).repeat_interleave(views)
+        self._checked = (dice.chance(CHECKED, people).repeat_interleave(views)) & (self._layout == 0)
+        self._own = torch.zeros(self.kinds, dtype=torch.bool)
+        self._own[_OWN] = True
 
     def evidence(self) -> tuple[Crops, KeypointEvidence]:
         shots = self.shots
@@ -112,6 +126,7 @@ class Faults:
         offset_m = self._monocular(hidden, noise * m_per_side[:, None, None])
         visibility = self._visibility(hidden, noise.norm(dim=-1))
         seen_px, offset_m, visibility = self._exchange_sides(seen_px, offset_m, visibility)
+        visibility = visibility * torch.where(self._believed() | self._own, 1.0, _UNBELIEVED)
         crops = self._crops(seen_px, visibility)
         quality = MONOCULAR_QUALITY * visibility * self._has_3d[:, None]
         return crops, evidence_of_views(seen_px, visibility, offset_m, quality, crops, self._views())
@@ -164,6 +179,8 @@ class Faults:
         for limb, sigma in zip(_LIMBS, _LIMB_GUESS):  # a limb that is guessed is off as a whole
             guess[:, list(limb)] += dice.normal(count, 1, 2, sigma=sigma)
         guess = guess * dice.uniform(0.3, 1.6, count, 1, 1)
+        own = (self._checked[:, None] & self._own)[..., None]
+        noise, guess = noise * torch.where(own, _OWN_NOISE, 1.0), guess * torch.where(own, _OWN_GUESS, 1.0)
         return noise + guess * hidden[..., None] + dice.normal(count, 1, 2, sigma=0.003)
 
     def _monocular(self, hidden: Tensor, moved_m: Tensor) -> Tensor:
@@ -172,14 +189,15 @@ class Faults:
         self._has_3d = dice.chance(0.85, count)
         true_m = about_hips(self.landmarks_m)
         squeezed = torch.cat((torch.ones(count, 2), dice.uniform(0.45, 1.05, count, 1)), dim=1)
-        tilt = dice.normal(count, 3) * torch.tensor([0.11, 0.07, 0.05])
+        poorer = torch.where(dice.chance(_POOR_3D, count, 1), _POORER, 1.0)
+        tilt = dice.normal(count, 3) * torch.tensor([0.11, 0.07, 0.05]) * poorer
         scale = torch.exp(dice.normal(count, 1, 1, sigma=0.08))
-        noise = dice.normal(count, self.kinds, 3, sigma=0.02)
+        noise = dice.normal(count, self.kinds, 3, sigma=0.02) * poorer[..., None]
         noise = noise * torch.where(hidden, 2.5, 1.0)[..., None] * torch.tensor([1.0, 1.0, 1.5])
         noise[..., :2] += 0.7 * moved_m
         for limb, sigma_m in zip(_LIMBS, _LIMB_DEPTH_M):  # what one image tells worst: how a limb points in depth
             along = torch.linspace(0.5, 1, len(limb)) * torch.where(hidden[:, list(limb)].any(1, keepdim=True), 1.8, 1.0)
-            noise[:, list(limb), 2] += dice.normal(count, 1, sigma=sigma_m) * along
+            noise[:, list(limb), 2] += dice.normal(count, 1, sigma=sigma_m) * along * poorer
             noise[:, list(limb)] += dice.normal(count, 1, 3, sigma=_CUT_OFF_M[0]) * self._below[:, list(limb), None]
         noise = noise + dice.normal(count, self.kinds, 3, sigma=_CUT_OFF_M[1]) * self._below[..., None]
         short = _CUT_TRUNK_M[0] + dice.normal(count, sigma=_CUT_TRUNK_M[1])
@@ -192,14 +210,23 @@ class Faults:
 
     def _exchange_sides(self, px: Tensor, offset_m: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         dice, count = self.dice, self.count
-        swapped = dice.chance(0.015, count, 1).expand(-1, self.kinds).clone()  # seen from behind, say
+        kept = self._checked[:, None] & ~dice.chance(_OWN_EXCHANGED, count, 1)
+        swapped = (dice.chance(0.015, count, 1) & ~kept).expand(-1, self.kinds).clone()  # seen from behind, say
         for limbs, chance in ((_LIMBS[:2], 0.015), (_LIMBS[2:], 0.035)):
             which = [index for limb in limbs for index in limb]
-            swapped[:, which] ^= dice.chance(chance, count, 1)
+            swapped[:, which] ^= dice.chance(chance, count, 1) & ~kept
         other = list(MIRRORED_LANDMARKS)
         px = torch.where(swapped[..., None], px[:, other], px)
         offset_m = torch.where(swapped[..., None], offset_m[:, other], offset_m)
         return px, offset_m, torch.where(swapped, visibility[:, other], visibility)
+
+    def _believed(self) -> Tensor:
+        """(B, K): what is believed of the first network beside the second one's points, where there is a second one."""
+        dice, count = self.dice, self.count
+        believed = (~dice.chance(_AT_ODDS, count, 1)).expand(-1, self.kinds).clone()
+        for limb in _LIMBS:
+            believed[:, list(limb)] &= ~dice.chance(_LIMB_AT_ODDS, count, 1)
+        return believed | ~self._checked[:, None]
 
     def _visibility(self, hidden: Tensor, error: Tensor) -> Tensor:
         """(B, K) as the source says, 0 for what its layout does not have. error (B, K) in shares of the crop's side."""
@@ -208,12 +235,11 @@ class Faults:
         sure = right - falls * torch.log1p(error / half) - _SURE_HIDDEN * hidden
         sure = sure + dice.normal(count, 1, sigma=_SURE_PERSON) + dice.normal(count, self.kinds, sigma=_SURE_EACH)
         visibility = torch.sigmoid(sure)
-        layout = dice.choice(tuple(_LAYOUT_SHARE.values()), count // self.views).repeat_interleave(self.views)
         known = torch.zeros(len(_LAYOUT_SHARE), self.kinds)
         for row, name in zip(known, _LAYOUT_SHARE):
             row[[LANDMARK_INDEX[landmark] for landmark in LAYOUTS[name]]] = 1
-        self._has_3d = self._has_3d & (layout == 0)  # others give no place in 3D
-        return visibility * known[layout]
+        self._has_3d = self._has_3d & (self._layout == 0) & ~self._checked  # others give no place in 3D
+        return visibility * known[self._layout]
 
     def _crops(self, px: Tensor, visibility: Tensor) -> Crops:
         dice, count, shots = self.dice, self.count, self.shots

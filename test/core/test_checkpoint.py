@@ -274,7 +274,8 @@ def test_loading_a_network_does_not_load_pytorchs_compiler():
 
 def test_keypoint_weights_are_those_of_the_body_that_was_asked_for():
     ours, anny = load_body(), load_body("anny")
-    assert embedded_keypoint_weights(None) == embedded_keypoint_weights(ours) == EMBEDDED_KEYPOINT_WEIGHTS
+    assert embedded_keypoint_weights(None) == embedded_keypoint_weights(anny) == EMBEDDED_KEYPOINT_WEIGHTS
+    assert load_network(embedded_keypoint_weights(ours)).body.name == ours.name
     network = load_network(embedded_keypoint_weights(anny), body=anny)
     assert network.body.name == "anny" and network.trained and network.embedded
     assert read_metadata(embedded_keypoint_weights(anny))["body"] == "anny"

@@ -12,7 +12,7 @@ from oracle import Actor, Oracle, Stage, ring
 from test_keypoint_estimator import Watching
 
 from refit_ros.core.body import load_body
-from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, load_network
+from refit_ros.core.checkpoint import embedded_keypoint_weights, load_network
 from refit_ros.core.inference import prepare
 from refit_ros.core.refit import Features
 from refit_ros.estimation import map_windows
@@ -121,7 +121,7 @@ def test_who_is_not_where_they_were_expected_is_looked_at_whole_and_is_the_same(
 
 
 def test_landmarks_seen_apart_give_the_same_people():
-    network = load_network(EMBEDDED_KEYPOINT_WEIGHTS, body=load_body())
+    network = load_network(embedded_keypoint_weights(load_body()))
     watching = Watching(network, [[-1.0, 0, 5], [1.0, 0, 5.5]])
     settings = Settings(detector="topic")
     apart = Apart(lambda: LandmarkEyes(watching, {}), "keypoints")

@@ -75,11 +75,10 @@ class Room:
     """One node `refit`, and edges with a fusion node, in one room: the same images for both."""
 
     def __init__(self, bench) -> None:
-        from refit_ros.core.body import load_body
         from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, load_network
 
         self.bench = bench
-        self.network = load_network(EMBEDDED_KEYPOINT_WEIGHTS, body=load_body())
+        self.network = load_network(EMBEDDED_KEYPOINT_WEIGHTS)
         self.seer, self.nodes, self.sent = Seer(self.network), {}, 0
 
     def _start(self, name, make, **parameters):

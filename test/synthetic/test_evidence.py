@@ -41,8 +41,11 @@ def test_the_same_seed_draws_the_same_and_another_does_not(body):
 def test_a_bodys_own_people_are_drawn_children_and_all():
     anny = load_body("anny")
     drawn = {split: EvidenceSource(anny, split, 1).batch(1500).target.betas for split in ("train", "test")}
-    heights = anny.height_m(drawn["train"])
-    assert heights.min() < 1.05 and heights.max() > 1.95 and 0.15 < (heights < 1.45).float().mean() < 0.4
+    heights = {split: anny.height_m(betas) for split, betas in drawn.items()}
+    assert heights["train"].min() < 1.05 and heights["train"].max() > 1.95
+    children = {split: float((each < 1.45).float().mean()) for split, each in heights.items()}
+    assert 0.04 < children["train"] < 0.14, "who stands before a robot is mostly grown up"
+    assert 0.15 < children["test"] < 0.4, "as many of each age as the body's people are"
     people = torch.from_numpy(anny.arrays.people).float()
     nearest = {split: torch.cdist(betas, people).argmin(1) % 5 == 0 for split, betas in drawn.items()}
     assert nearest["test"].float().mean() > 0.8 > 0.2 > nearest["train"].float().mean()  # others are held out
@@ -52,7 +55,21 @@ def test_sources_without_3d_say_so(body):
     evidence = EvidenceSource(body, "train", 3).batch(300).evidence
     has_hand = evidence.visibility[:, LANDMARK_INDEX["left_index"]] > 0
     assert 0.6 < has_hand.float().mean() < 0.95  # BlazePose's layout has it, COCO and Halpe have not
-    assert (evidence.quality[~has_hand] == 0).all() and (evidence.quality[has_hand].amax(1) > 0.2).float().mean() > 0.7
+    in_3d = evidence.quality.amax(1) > 0.2
+    assert not in_3d[~has_hand].any() and 0.2 < in_3d[has_hand].float().mean() < 0.5, "nor have those that were checked"
+
+
+def test_the_points_of_a_second_network_err_less_and_what_it_does_not_confirm_is_not_seen(body):
+    source = EvidenceSource(body, "train", 5)
+    samples = source.batch(1500)
+    landmarks_m, _ = source.body(samples.target.betas, samples.target.rotmats, samples.target.transl)
+    off = (samples.evidence.place - place_in_crop(landmarks_m, samples.crops)).norm(dim=-1) / 2
+    hand, knees = LANDMARK_INDEX["left_index"], [LANDMARK_INDEX["left_knee"], LANDMARK_INDEX["right_knee"]]
+    alone = samples.evidence.quality.amax(1) > 0.2  # the first network by itself
+    checked = (samples.evidence.visibility[:, hand] > 0) & ~alone  # nearly all of them
+    assert off[checked][:, knees].median() < 0.93 * off[alone][:, knees].median()
+    lost = [(samples.evidence.visibility[some][:, hand] < 0.05).float().mean() for some in (checked, alone)]
+    assert lost[0] > 0.08 > 0.05 > lost[1]
 
 
 def test_bad_requests_are_told(body):

@@ -26,7 +26,7 @@ def train(folder, steps, stop_after=None, batch=16):
 def test_a_batch_holds_single_crops_and_sets_of_views():
     source = KeypointSource(load_body(), 16, 0.5, 4, 0, torch.device("cpu"))
     sizes = set()
-    for _ in range(5 * BATCHES):
+    for _ in range(12 * BATCHES):
         batch = source.batch()
         assert isinstance(batch, KeypointBatch) and len(batch) == 16
         assert len(batch.rows(slice(0, 3)).visibility) == 3
