@@ -116,11 +116,13 @@ def run(args: argparse.Namespace) -> int:
 
 def usual_detector() -> str:
     """The one that sees people in photographs where its models are there, else the package's own, and what is missing."""
+    from refit_ros.detection.crowds import without_crowds_note
     from refit_ros.detection.photographs import without_photographs_note
 
     note = without_photographs_note()
-    if note:
-        print(f"note: {note}", file=sys.stderr)
+    for each in (note, "" if note else without_crowds_note()):
+        if each:
+            print(f"note: {each}", file=sys.stderr)
     return "builtin" if note else "photographs"
 
 

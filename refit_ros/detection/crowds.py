@@ -10,7 +10,7 @@ import numpy as np
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.geometry import overlap
-from refit_ros.detection.checked_landmarks import AROUND
+from refit_ros.detection.checked_landmarks import AROUND, MODELS
 from refit_ros.detection.movenet import (
     MULTIPOSE,
     SAME_BODY,
@@ -23,7 +23,8 @@ from refit_ros.detection.movenet import (
     joined,
 )
 from refit_ros.detection.regions import WIDER, from_boxes
-from refit_ros.models.files import is_there
+from refit_ros.models.files import command, is_there
+from refit_ros.models.table import files_of
 
 LARGER_PX = (512, 1024)  # sides of the image in which those who are small are looked for
 SURE = 0.35  # a confidence above which the second network is not asked
@@ -118,6 +119,14 @@ def _cut_by(part: tuple[int, int, int, int], boxes_px: np.ndarray, shape: tuple[
         boxes_px[:, 3] > bottom - near,
     ]
     return np.any([side & there for side, there in zip(inner, reaches)], axis=0)
+
+
+def without_crowds_note() -> str:
+    """What to tell whoever looks at photographs without MoveNet; empty where it is there."""
+    missing = [each for name in (MULTIPOSE, *MODELS) for each in files_of(name) if not is_there(each.name)]
+    if not missing:
+        return ""
+    return f"MoveNet is not there, so people in crowds and half hidden are mostly not found: `{command(*missing)}` gets it"
 
 
 def crowds_can_be_seen() -> bool:

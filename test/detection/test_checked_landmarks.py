@@ -11,7 +11,7 @@ from refit_ros.core.landmarks import BLAZEPOSE_33, COCO_17
 from refit_ros.detection import registry
 from refit_ros.detection.checked_landmarks import MODELS as CHECKING
 from refit_ros.detection.checked_landmarks import CheckedLandmarks, checked, usual_landmarks
-from refit_ros.detection.crowds import SURE, CrowdDetector, _cut_by, parts
+from refit_ros.detection.crowds import SURE, CrowdDetector, _cut_by, crowds_can_be_seen, parts, without_crowds_note
 from refit_ros.detection.landmarks import COUNT, PERSON, Landmarks, as_clear_as, with_trust
 from refit_ros.detection.movenet import MULTIPOSE, POINTS, THUNDER, Skeletons, points_of
 from refit_ros.detection.photographs import MODELS, PhotographDetector
@@ -246,3 +246,13 @@ def test_with_all_models_everybody_is_found_once_by_either_way():
 def test_how_closely_is_looked_is_a_setting(effort, birth_hits, thorough):
     detector = registry.make_detector(Settings(detector="photographs", detector_effort=effort, birth_hits=birth_hits))
     assert isinstance(detector, PhotographDetector if thorough else CrowdDetector)
+
+
+def test_without_movenet_one_sentence_says_what_is_missing_and_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("REFIT_MODELS", str(tmp_path))
+    told = without_crowds_note()
+    assert "models get movenet_multipose movenet_thunder movenet_lightning`" in told and not crowds_can_be_seen()
+    for name in (MULTIPOSE, *CHECKING):
+        for ending in ("json", "bin"):
+            (tmp_path / f"{name}.{ending}").touch()
+    assert without_crowds_note() == "" and crowds_can_be_seen()
