@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from refit_ros.camera.video_length import is_cut_off
 from refit_ros.core import limits
 from refit_ros.core.errors import InputError
 from refit_ros.core.plain_files import check_regular, shown
@@ -21,9 +22,12 @@ _TRIES_WHERE_UNTOLD = 3  # after a frame that cannot be read, where the containe
 
 
 class Video:
-    """An open video. `rate_hz` and `told`, the number of frames, are 0 where the container says nothing sensible."""
+    """An open video. `rate_hz` and `told`, the number of frames, are 0 where the container says nothing sensible;
+    `cut_off`: whether the file ends before its container does.
+    """
 
-    def __init__(self, capture: cv2.VideoCapture, usual_rate_hz: float) -> None:
+    def __init__(self, capture: cv2.VideoCapture, usual_rate_hz: float, cut_off: bool = False) -> None:
+        self.cut_off = cut_off
         rate_hz, told = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.rate_hz = rate_hz if 0 < rate_hz < _MOST_RATE_HZ else usual_rate_hz
         self.told = int(told) if 0 < told < _MOST_FRAMES else 0
@@ -64,7 +68,7 @@ def open_video(path: Path, usual_rate_hz: float) -> Iterator[Video]:
             width, height = (int(capture.get(each)) for each in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
             what = f"{shown(path)}: its frames have {width} x {height} px"
             limits.check(width * height, "image_megapixels", what, 1_000_000)
-            yield Video(capture, usual_rate_hz)
+            yield Video(capture, usual_rate_hz, is_cut_off(path))
         finally:
             capture.release()
 

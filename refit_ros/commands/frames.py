@@ -35,8 +35,15 @@ _VIDEO_BEGINNINGS = (
     b"FLV\x01",
     b"OggS",
     b"\x06\x0e\x2b\x34",
-    b"\0\0\0\x01\x67",
+    b"\0\0\x01\xb0",
+    b"\0\0\x01\x67",
+    *(b"\0\0\0\x01" + kind for kind in (b"\x67", b"\x27", b"\x09", b"\x40", b"\x46")),
+    b"YUV4MPEG2 ",
+    b"nut/multimedia container",
+    b"DKIF",
 )
+_STREAMS_OF_JPEG = (".mjpeg", ".mjpg")  # pictures one after the other, which begin as one does
+_FRAME_NUMBER = re.compile(r"_[0-9]{6,}$")  # of a video's frame, after the video's name
 Say = Callable[[str], None]
 
 
@@ -81,12 +88,10 @@ def list_sources(paths: Sequence[str | Path], folder_is_sequence: bool, complain
 
 
 def natural_order(path: Path) -> list:
-    """A key by which 2.jpg comes before 10.jpg."""
-    parts = re.split(r"([0-9]+)", path.name)
-    return [
-        (len(part.lstrip("0")), part.lstrip("0"), part) if index % 2 else (part.lower(), part)
-        for index, part in enumerate(parts)
-    ]
+    """A key by which 2.jpg comes before 10.jpg, and img_1.jpg before IMG_2.jpg."""
+    parts = re.split(r"([0-9]+)", path.name.lower())
+    meant = [(len(part.lstrip("0")), part.lstrip("0")) if index % 2 else part for index, part in enumerate(parts)]
+    return [meant, path.name]
 
 
 def kind_of(beginning: bytes) -> str:
@@ -147,6 +152,8 @@ def _kind_or_complaint(path: Path, complain: Say) -> str:
         complain(f"{shown(path)}: {str(error).removeprefix(f'{shown(path)} ')}")
         return ""
     kind = kind_of(beginning)
+    if kind == "image" and path.suffix.lower() in _STREAMS_OF_JPEG:
+        return "video"
     if not kind:
         what = "an HEIC or AVIF image" if beginning[8:12] in _STILL_BRANDS else what_it_is(beginning)
         complain(
@@ -157,15 +164,19 @@ def _kind_or_complaint(path: Path, complain: Say) -> str:
 
 
 def _with_unique_names(found: list[tuple[Path, bool, bool]]) -> list[Source]:
-    sources, taken = [], set()
-    for path, starts_sequence, is_video in found:
+    """No two files that come out may be called alike; an image not as a frame of a video will be either: walk_000007."""
+    names, taken, videos = [""] * len(found), set(), set()
+    for index in sorted(range(len(found)), key=lambda index: not found[index][2]):  # videos first
+        path, _, is_video = found[index]
         name, count = path.stem, 1
-        while name in taken:
+        while name in taken or (not is_video and _FRAME_NUMBER.search(name) and _FRAME_NUMBER.sub("", name) in videos):
             count += 1
             name = f"{path.stem}_{count}"
+        names[index] = name
         taken.add(name)
-        sources.append(Source(path, name, starts_sequence, is_video))
-    return sources
+        if is_video:
+            videos.add(name)
+    return [Source(path, name, starts, is_video) for name, (path, starts, is_video) in zip(names, found)]
 
 
 def _read_image(path: Path, note: Say) -> np.ndarray:

@@ -41,3 +41,8 @@ def _frames(source: Source, every: int) -> Iterator[Frame]:
                 f"{shown(source.path)}: {read} of {whole} frames could be read, the others are damaged or missing; those "
                 "that were read keep their numbers as far as the file tells them"
             )
+        if video.cut_off:
+            raise InputError(
+                f"{shown(source.path)}: this video is cut off before its end: {read} frames could be read, the last of them "
+                "may be damaged; copy it again"
+            )

@@ -195,6 +195,15 @@ def test_files_of_one_name_do_not_overwrite_each_other(tmp_path):
     assert [source.name for source in list_sources([tmp_path / "x", tmp_path / "y"], False, pytest.fail)] == ["a", "a_2"]
 
 
+def test_an_image_called_as_a_frame_of_a_video_overwrites_none(tmp_path):
+    make_video(tmp_path / "walk.avi", 3)
+    for name in ("a", "walk_000001", "walk_1"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((8, 8, 3), np.uint8))
+    frames = [frame.name for frame in read_frames(list_sources([tmp_path], False, pytest.fail), 1, pytest.fail)]
+    assert sorted(set(frames)) == sorted(frames) and frames[0] == "a" and len(frames) == 6
+    assert {"walk_000000", "walk_000001", "walk_000002", "walk_1"} < set(frames)
+
+
 def test_a_folder_without_images_is_named(tmp_path):
     said = []
     assert list_sources([tmp_path], False, said.append) == [] and str(tmp_path) in said[0]

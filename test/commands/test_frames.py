@@ -54,10 +54,46 @@ def test_a_video_cut_in_half_is_told(tmp_path):
     assert 3 <= len(found) < 12 and f"{len(found)} of 12 frames" in said[0]
 
 
-@pytest.mark.parametrize(
-    "ending, fourcc",
-    [("3gp", "mp4v"), ("ts", "mp4v"), ("mts", "mp4v"), ("wmv", "WMV2"), ("flv", "FLV1"), ("mkv", "MJPG"), ("mp4", "mp4v")],
-)
+CONTAINERS = [
+    ("avi", "XVID"),
+    ("3gp", "mp4v"),
+    ("ts", "mp4v"),
+    ("mts", "mp4v"),
+    ("wmv", "WMV2"),
+    ("asf", "WMV2"),
+    ("flv", "FLV1"),
+    ("mkv", "MJPG"),
+    ("webm", "VP80"),
+    ("mp4", "mp4v"),
+    ("mov", "mp4v"),
+    ("mpg", "PIM1"),
+    ("vob", "PIM1"),
+]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.93, 0.999])
+@pytest.mark.parametrize("ending, fourcc", CONTAINERS)
+def test_a_video_cut_at_any_place_is_told_whatever_its_container(tmp_path, ending, fourcc, share):
+    whole, cut = tmp_path / f"walk.{ending}", tmp_path / f"cut.{ending}"
+    make_noise(whole, fourcc)
+    content = whole.read_bytes()
+    cut.write_bytes(content[: int(len(content) * share) // 4 * 4 + 1])
+    found, said = frames_of(whole)
+    assert len(found) == 12 and not said
+    found, said = frames_of(cut)
+    assert len(said) == 1 and str(cut) in said[0], said
+
+
+def make_noise(path, fourcc: str) -> None:
+    """Frames of some size, so that most of a cut file is frames."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*fourcc), 25.0, (160, 128))
+    random = np.random.default_rng(0)
+    for _ in range(12):
+        writer.write(random.integers(0, 256, (128, 160, 3), np.uint8))
+    writer.release()
+
+
+@pytest.mark.parametrize("ending, fourcc", [*CONTAINERS, ("y4m", "I420"), ("nut", "mp4v"), ("mxf", "mpg2"), ("m2v", "mpg2")])
 def test_a_video_is_one_by_what_it_holds(tmp_path, ending, fourcc):
     make_video(tmp_path / f"walk.{ending}", fourcc)
     os.rename(tmp_path / f"walk.{ending}", tmp_path / "walk.data")
@@ -71,6 +107,13 @@ def test_a_folder_is_taken_in_natural_order(tmp_path):
     (tmp_path / "notes.txt").write_text("2 before 10")
     found, said = frames_of(tmp_path, sequence=True)
     assert [frame.name for frame in found] == ["1", "2", "3", "10", "11", "12"] and not said
+
+
+def test_natural_order_looks_at_numbers_before_capitals(tmp_path):
+    for name in ("IMG_2", "img_1", "img_10", "IMG_9", "a2b10", "a2b9", "a10b1"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((8, 8, 3), np.uint8))
+    found, _ = frames_of(tmp_path, sequence=True)
+    assert [frame.name for frame in found] == ["a2b9", "a2b10", "a10b1", "img_1", "IMG_2", "IMG_9", "img_10"]
 
 
 def test_what_cannot_be_read_is_told_before_anything_is_loaded(tmp_path, capsys, monkeypatch):
