@@ -13,6 +13,7 @@ from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.rig import Rig
 from refit_ros.camera.videos import open_video
 from refit_ros.core.errors import InputError
+from refit_ros.core.plain_files import shown
 from refit_ros.evaluation.recording_files import USUAL_RATE_HZ, CameraFile, read_cameras
 from refit_ros.evaluation.recording_suite import as_filmed
 
@@ -44,7 +45,7 @@ def videos(folder: Path, rate_hz: float, say: Callable[[str], None]) -> Source:
 
     def images() -> Iterator[tuple[int, int, float, np.ndarray]]:
         for index, camera in enumerate(cameras):
-            for frame, image in _frames(camera.video, step):
+            for frame, image in _frames(camera.video, step, say):
                 yield frame // step, index, frame / video_hz, image
 
     calibrations = tuple(camera.calibration for camera in cameras)
@@ -64,12 +65,14 @@ def _rate_hz(path: Path) -> float:
         return video.rate_hz if 1 <= video.rate_hz <= 1000 else USUAL_RATE_HZ
 
 
-def _frames(path: Path, step: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Every step-th frame, RGB."""
+def _frames(path: Path, step: int, say: Callable[[str], None] = lambda _: None) -> Iterator[tuple[int, np.ndarray]]:
+    """Every step-th frame, RGB. `say` gets a sentence, after the last, where frames are missing."""
     with open_video(path, USUAL_RATE_HZ) as video:
         for number, image in video.numbered():
             if number % step == 0:
                 yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        if video.missing:
+            say(f"{shown(path)}: {video.missing}")
 
 
 def drawn(seconds: float, rate_hz: float, seed: int, scene_name: str = "walking") -> Source:

@@ -23,20 +23,28 @@ _TRIES_WHERE_UNTOLD = 3  # after a frame that cannot be read, where the containe
 
 class Video:
     """An open video. `rate_hz` and `told`, the number of frames, are 0 where the container says nothing sensible;
-    `cut_off`: whether the file ends before its container does.
+    cut_off: whether the file ends before its container does.
     """
 
     def __init__(self, capture: cv2.VideoCapture, usual_rate_hz: float, cut_off: bool = False) -> None:
-        self.cut_off = cut_off
+        self._cut_off, self._read = cut_off, 0
         rate_hz, told = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.rate_hz = rate_hz if 0 < rate_hz < _MOST_RATE_HZ else usual_rate_hz
         self.told = int(told) if 0 < told < _MOST_FRAMES else 0
         self._capture, self._numbers = capture, _Numbers(self.rate_hz)
 
     @property
-    def lost(self) -> int:
-        """Frames that were missing between those that were read."""
-        return self._numbers.lost
+    def missing(self) -> str:
+        """After all frames were read: what is not whole in the file, as the end of a sentence about it; "" where all is."""
+        read, lost = self._read, self._numbers.lost
+        if read < self.told or lost:
+            return (
+                f"{read} of {max(self.told, read + lost)} frames could be read, the others are damaged or missing; those "
+                "that were read keep their numbers as far as the file tells them"
+            )
+        if self._cut_off:
+            return f"it is cut off before its end: {read} frames could be read, the last may be damaged; copy it again"
+        return ""
 
     def numbered(self) -> Iterator[tuple[int, np.ndarray]]:
         """(number, (H, W, 3) uint8 BGR) of each frame that can be read; one that cannot is no end before all that were
@@ -47,6 +55,7 @@ class Video:
             if there:
                 numbers.read(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, after_failure=failed > 0)
                 failed = 0
+                self._read += 1
                 yield numbers.number, image
                 continue
             failed += 1

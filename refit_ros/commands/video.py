@@ -23,26 +23,17 @@ def _frames(source: Source, every: int) -> Iterator[Frame]:
     from refit_ros.camera.videos import open_video
 
     with open_video(source.path, DEFAULT_VIDEO_RATE_HZ) as video:
-        read = 0
+        begun = False
         for number, image in video.numbered():
-            read += 1
             if number % every == 0:
                 yield Frame(
                     f"{source.name}_{number:06d}",
                     cv2.cvtColor(image, cv2.COLOR_BGR2RGB),
                     number / video.rate_hz,
-                    starts_sequence=read == 1,
+                    starts_sequence=not begun,
                 )
-        if not read:
+            begun = True
+        if not begun:
             raise InputError(f"{shown(source.path)}: no frame of this video can be read; copy it again")
-        if read < video.told or video.lost:
-            whole = max(video.told, read + video.lost)
-            raise InputError(
-                f"{shown(source.path)}: {read} of {whole} frames could be read, the others are damaged or missing; those "
-                "that were read keep their numbers as far as the file tells them"
-            )
-        if video.cut_off:
-            raise InputError(
-                f"{shown(source.path)}: this video is cut off before its end: {read} frames could be read, the last of them "
-                "may be damaged; copy it again"
-            )
+        if video.missing:
+            raise InputError(f"{shown(source.path)}: {video.missing}")

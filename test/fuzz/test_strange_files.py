@@ -161,8 +161,10 @@ def test_a_damaged_frame_is_not_the_end_of_a_recordings_or_calibrations_video(tm
 
     path = tmp_path / "video.avi"
     damaged_video(path)
-    numbers = [number for number, _ in _frames(path, 1)]
+    said: list[str] = []
+    numbers = [number for number, _ in _frames(path, 1, said.append)]
     assert numbers == [0, 1, 2, *range(4, 12)]
+    assert len(said) == 1 and str(path) in said[0] and "11 of 12 frames" in said[0]
     found = read_frames(path, {2, 3, 8})
     assert sorted(found) == [2, 8] and abs(int(found[8].mean()) - 160) < 4
     with open_video(path, 30.0) as video:
