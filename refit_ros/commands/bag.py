@@ -115,7 +115,7 @@ def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) ->
         )
     counts = f"{outcome.sets} sets of images, {outcome.with_people} with people, {outcome.rejected} messages rejected"
     print(f"{counts} -> {args.output}" if outcome.sets else f"{counts}; nothing was written")
-    return 0 if outcome.sets else 1
+    return 0 if outcome.sets and not outcome.lost else 1
 
 
 def _model(parameters: NodeParameters, settings: Settings, files: list[Path]) -> Model:

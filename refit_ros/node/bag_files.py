@@ -9,6 +9,7 @@ from refit_ros.core.plain_files import check_regular, is_regular, open_regular, 
 ADVICE = "give the folder that `ros2 bag record` made, or its .mcap or .db3 file"
 STORAGE = (".mcap", ".db3")  # a bag's files, by their endings
 _MCAP, _SQLITE, _ROS_1 = b"\x89MCAP0\r\n", b"SQLite format 3\0", b"#ROSBAG"
+_SQLITE_HEADER_BYTES = 100
 _LARGEST_METADATA_BYTES = 16 * 2**20
 
 
@@ -59,18 +60,18 @@ def check_storage(file: Path) -> None:
             f"'{shown(file)}' is a ROS 1 bag; convert it: rosbags-convert --src {shown(file.name)} --dst FOLDER"
         )
     if beginning.startswith(_MCAP):
-        if end != _MCAP:
+        if end != _MCAP or len(beginning) < 2 * len(_MCAP):
             raise ValueError(
                 f"'{shown(file)}' is cut off: this recording was not finished; mend it with "
                 f"`mcap recover {shown(file.name)} -o whole.mcap` and give that file"
             )
         return
-    if not beginning.startswith(_SQLITE):
+    if not (beginning + _SQLITE[len(beginning) :]).startswith(_SQLITE):
         kind = what_it_is(beginning)
         raise ValueError(f"'{shown(file)}' cannot be read as a ROS 2 bag{f' (it is {kind})' if kind else ''}: {ADVICE}")
     page = int.from_bytes(beginning[16:18], "big")
     pages = int.from_bytes(beginning[28:32], "big")
-    if pages * (65536 if page == 1 else page) > check_regular(file):
+    if len(beginning) < _SQLITE_HEADER_BYTES or pages * (65536 if page == 1 else page) > check_regular(file):
         raise ValueError(
             f"'{shown(file)}' is cut off: this recording was not finished or not fully copied; copy it again, "
             f"or save what is there with `sqlite3 {shown(file.name)} .recover`"

@@ -47,6 +47,7 @@ class Outcome:
     sets: int
     with_people: int
     rejected: int
+    lost: int = 0  # messages that the bag says it holds, and that are not there
 
 
 @contextmanager
@@ -76,7 +77,7 @@ def _open(found: Path, path: Path) -> Iterator[AnyReader]:
         reader = AnyReader([found], default_typestore=make_store())
         reader.open()
     except Exception as error:  # damaged bytes make the reader raise anything
-        why = f" ({str(error)[:200]})" if isinstance(error, AnyReaderError) else ""
+        why = f" ({shown(' '.join(str(error).split())[:200].rstrip('.'))})" if isinstance(error, AnyReaderError) else ""
         raise ValueError(
             f"'{shown(path)}' cannot be read as a ROS 2 bag{why}: it is damaged; copy it again, or mend it "
             "with `ros2 bag reindex` or `mcap recover`"
@@ -257,22 +258,28 @@ def fit_bag(
             # Every run must write the same: the latency is told as 0, whatever this machine took.
             pipeline = Pipeline(model, outputs, extrinsics, parameters.fixed_frame, tally, rejections, clock_ns=lambda: 0)
             with_people = 0
-            for time_ns, found in sets_in(reader, parameters, Intake(parameters, detections, rejections)):
+            lost: list[int] = []
+            for time_ns, found in sets_in(reader, parameters, Intake(parameters, detections, rejections), lost.append):
                 outputs.time_ns = time_ns
                 pipeline.process(found)
                 with_people += tally.people > 0
                 progress(tally.sets, (time_ns - reader.start_time) * 1e-9)
         if tally.sets:  # a bag without anything in it is no outcome
             os.rename(part, output)  # all at once; not into what came there meanwhile
-    return Outcome(tally.sets, with_people, rejections.total)
+    return Outcome(tally.sets, with_people, rejections.total, sum(lost))
 
 
-def sets_in(reader: AnyReader, parameters: NodeParameters, intake: Intake) -> Iterator[tuple[int, Any]]:
-    """(time in the bag, set), as the node would have got them had it been fast enough."""
+def sets_in(
+    reader: AnyReader, parameters: NodeParameters, intake: Intake, lost: Callable[[int], None] = lambda _: None
+) -> Iterator[tuple[int, Any]]:
+    """(time in the bag, set), as the node would have got them had it been fast enough. `lost` gets, at the end, how many
+    messages the bag says it holds and does not: a reader passes over a part that is damaged without a word.
+    """
     take = _takers(parameters, intake)
     wanted = [connection for connection in reader.connections if (connection.topic, connection.msgtype) in take]
-    time_ns = reader.start_time
+    time_ns, came = reader.start_time, 0
     for connection, time_ns, raw in _messages(reader, wanted):
+        came += 1
         yield from _overdue(intake, time_ns * 1e-9)
         camera, method = take[connection.topic, connection.msgtype]
         try:
@@ -283,6 +290,11 @@ def sets_in(reader: AnyReader, parameters: NodeParameters, intake: Intake) -> It
         for found in method(camera, message, time_ns * 1e-9):
             yield time_ns, found
     yield from _overdue(intake, float("inf"))
+    announced = sum(connection.msgcount for connection in wanted)
+    if announced > came:
+        lost(announced - came)
+        text = f"{announced - came} of {announced} messages that it should hold are not there"
+        intake.rejections.say_once("", "lost", f"{_damaged(reader)}; {text}")
 
 
 def _overdue(intake: Intake, until_s: float) -> Iterator[tuple[int, Any]]:

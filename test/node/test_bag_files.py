@@ -49,6 +49,36 @@ def test_a_cut_storage_file_is_told(bag):
             find_bag(place)
 
 
+@pytest.mark.parametrize("kept", [8, 15, 20, 99])
+def test_what_is_left_of_a_storage_file_is_called_cut_off_however_little(bag, kept):
+    file = storage_of(bag)
+    file.write_bytes(file.read_bytes()[:kept])
+    for place in (bag, file):
+        with pytest.raises(ValueError, match="is cut off: this recording was not finished"):
+            find_bag(place)
+
+
+@pytest.mark.parametrize("text", ["a: [", "hello", "rosbag2_bagfile_information:\n  version: 9\n  files", "- 1\n- {"])
+def test_metadata_that_is_none_is_one_line(bag, text):
+    (bag / "metadata.yaml").write_text(text)
+    with pytest.raises(ValueError, match="cannot be read as a ROS 2 bag") as refused, recording.open_bag(bag):
+        pass
+    assert "\n" not in str(refused.value)
+
+
+def test_a_part_that_was_zeroed_within_is_told(tmp_path):
+    """The reader of MCAP passes over it without a word."""
+    from test_recording import fit
+
+    bag = write_bag(tmp_path / "in", ["camera"], sets=30, static=False)
+    content = bytearray(storage_of(bag).read_bytes())
+    content[len(content) // 3 : 2 * len(content) // 3] = bytes(2 * len(content) // 3 - len(content) // 3)
+    storage_of(bag).write_bytes(content)
+    outcome, _, said = fit(bag, tmp_path / "out", ["camera"])
+    assert 0 < outcome.sets < 30 and outcome.lost > 0
+    assert any("is damaged within" in sentence and f"{outcome.lost} of 60 messages" in sentence for sentence in said), said
+
+
 def test_ros_1_pipes_and_other_files(tmp_path):
     (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n" + bytes(5000))
     (tmp_path / "page.mcap").write_bytes(b"<html>not found</html>")
