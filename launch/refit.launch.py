@@ -77,12 +77,20 @@ def from_file(path: str, node: str) -> dict:
     def walk(part, name: str) -> None:
         for key, value in part.items() if isinstance(part, dict) else ():
             if key == "ros__parameters":
+                if not isinstance(value or {}, dict):
+                    raise ValueError(
+                        f"params_file '{path}': ros__parameters should be lines of 'name: value', not {value!r:.60}"
+                    )
                 if fnmatch.fnmatch(node, f"/{name.strip('/')}".replace("**", "*")):
                     found.update(value or {})
             else:
                 walk(value, f"{name}/{str(key).strip('/')}")
 
     walk(content, "")
+    if not isinstance(found.get("cameras", []), list):
+        raise ValueError(
+            f"params_file '{path}': cameras is {found['cameras']!r:.60}, and should be a list, such as [front, left]"
+        )
     return found
 
 

@@ -37,6 +37,7 @@ LIMITS: dict[str, Limit] = {
     "detector_memory_megabytes": Limit(8192, "addresses that an ONNX detector may take where it is tried"),
     "detector_seconds": Limit(120, "until an ONNX detector has loaded and answered once where it is tried"),
     "cameras_file_kilobytes": Limit(1024, "a file of cameras (`calibrate`, Pose2Sim)"),
+    "parameters_file_kilobytes": Limit(1024, "a file of the node's parameters"),
     "text_file_megabytes": Limit(256, "annotations (COCO's .json) and markers (.trc)"),
     "safetensors_header_kilobytes": Limit(4096, "the header of a .safetensors file"),
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 _ROS_OWN = ("use_sim_time", "qos_overrides", "start_type_description_service")
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list of texts"}
 _ALIKE = 0.6  # of a name that may have been meant
 _BIGGEST_INTEGER, _BIGGEST_NUMBER = 2**31 - 1, 1e9
 
@@ -106,7 +107,7 @@ class NodeParameters:
         object.__setattr__(self, "fixed_frame", self.fixed_frame.removeprefix("/"))  # ROS 1's way to write it
         _check_cameras(self.cameras)
         for name in ("image_topic", "camera_info_topic", "detection_topic"):
-            _check_topic(name, getattr(self, name), len(self.cameras))
+            _check_topic(name, getattr(self, name), self.cameras)
         if self.tf_prefix.strip("/") and not _NAME.fullmatch(self.tf_prefix.strip("/")):
             raise ValueError(f"tf_prefix '{self.tf_prefix[:60]}' is no name for frames: use letters, digits, _ and /")
         for entry in fields(self):
@@ -133,12 +134,18 @@ def _check_cameras(names: tuple[str, ...]) -> None:
         raise ValueError(f"two cameras are called '{twice[0]}': every camera needs a name of its own")
 
 
-def _check_topic(parameter: str, template: str, count: int) -> None:
-    unknown = set(re.findall(r"\{([^}]*)\}", template)) - {"camera"}
-    if unknown or template.replace("{camera}", "").count("{"):
+def _check_topic(parameter: str, template: str, names: tuple[str, ...]) -> None:
+    if re.search(r"[{}]", template.replace("{camera}", "")):
         raise ValueError(f"{parameter} is '{template}': only {{camera}} can stand in braces")
-    if count > 1 and "{camera}" not in template:
-        raise ValueError(f"{parameter} is '{template}', the same topic for all {count} cameras: put {{camera}} into it")
+    for name in names:
+        topic = template.format(camera=name)
+        if not _NAME.fullmatch(topic.removeprefix("~/")):
+            raise ValueError(
+                f"{parameter} is '{template[:100]}', and '{topic[:100]}' is no topic: use letters, digits, _ and single / "
+                "(not first a digit)"
+            )
+    if len(names) > 1 and "{camera}" not in template:
+        raise ValueError(f"{parameter} is '{template}', the same topic for all {len(names)} cameras: put {{camera}} into it")
 
 
 def table() -> list[Field]:
@@ -154,8 +161,8 @@ def declare(node: Node) -> None:
     """Declare all of them. rclpy raises on an override of another type or out of range, this on one without a value."""
     from rcl_interfaces.msg import SetParametersResult
 
-    _refuse_empty(node)
     _widen_integers(node)
+    _refuse_other_kinds(node)
     for entry in table():
         node.declare_parameter(entry.name, default_of(entry), _descriptor(entry))
 
@@ -170,8 +177,11 @@ def declare(node: Node) -> None:
     node.add_on_set_parameters_callback(check_choices)
 
 
-def _refuse_empty(node: Node) -> None:
-    """`cameras: []` in a file reaches rclpy as no value at all, and it raises wherever one is asked for."""
+def _refuse_other_kinds(node: Node) -> None:
+    """Raises ValueError on a value of another kind than the parameter's, in plainer words than rclpy's.
+
+    `cameras: []` in a file reaches rclpy as no value at all, and it raises wherever one is asked for.
+    """
     from rclpy.parameter import Parameter
 
     given = getattr(node, "_parameter_overrides", {})
@@ -179,6 +189,12 @@ def _refuse_empty(node: Node) -> None:
         if entry.name in given and given[entry.name].type_ == Parameter.Type.NOT_SET:
             raise ValueError(
                 f"the parameter {entry.name} is empty: give it a value, or leave it out (then it is {default_of(entry)!r})"
+            )
+        kind = type(default_of(entry))
+        if entry.name in given and given[entry.name].type_ != Parameter.Type.from_parameter_value(default_of(entry)):
+            raise ValueError(
+                f"the parameter {entry.name} is {shortened(repr(given[entry.name].value))}, and should be {_KINDS[kind]}, "
+                f"such as {default_of(entry)!r}"
             )
 
 

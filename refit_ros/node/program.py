@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rclpy.executors import Executor
     from rclpy.guard_condition import GuardCondition
 
+    from refit_ros.node.parameter_files import ParameterFile
     from refit_ros.node.refit_node import RefitNode
 
 LOOK_S = 0.5  # how often the main thread looks whether the spinning one has ended
@@ -28,9 +29,11 @@ def run_node(ros_arguments: list[str], which: str = "refit") -> int:
     could not be taken down. Raises ValueError with a sentence on arguments and parameters that cannot be used.
     """
     from refit_ros.node.memory import keep_freed_memory
+    from refit_ros.node.parameter_files import files_in
 
     interrupt.allow(0.0)  # nothing is open yet, and what is imported now takes seconds
     keep_freed_memory()
+    files = files_in(ros_arguments)
     import rclpy
 
     interrupt.check()
@@ -38,7 +41,7 @@ def run_node(ros_arguments: list[str], which: str = "refit") -> int:
     from rclpy.impl.implementation_singleton import rclpy_implementation
     from rclpy.signals import SignalHandlerOptions
 
-    program = _Program(which)
+    program = _Program(which, files)
     try:
         rclpy.init(args=ros_arguments, signal_handler_options=SignalHandlerOptions.NO)
         program.run()
@@ -71,8 +74,8 @@ def _node_class(which: str) -> type[RefitNode]:
 class _Program:
     """The main thread waits for signals, another one spins."""
 
-    def __init__(self, which: str) -> None:
-        self._which = which
+    def __init__(self, which: str, files: list[ParameterFile]) -> None:
+        self._which, self._files = which, files
         self._node: RefitNode | None = None
         self._executor: Executor | None = None
         self._thread: threading.Thread | None = None
@@ -90,6 +93,8 @@ class _Program:
         interrupt.allow(interrupt.LAST_RESORT_S)
         interrupt.check()
         self._node = kind()
+        for sentence in filter(None, (file.not_for(self._node.get_fully_qualified_name()) for file in self._files)):
+            self._node.get_logger().warning(sentence)
         self._wake = self._node.create_guard_condition(lambda: None)
         interrupt.check()
         self._node.start()

@@ -51,3 +51,92 @@ def test_an_empty_list_in_a_file_is_one_sentence(ros_context, tmp_path, name):
     with pytest.raises(ValueError, match=f"the parameter {name} is empty") as refused:
         RefitNode(lambda *_: None, context=ros_context, cli_args=["--ros-args", "--params-file", str(file)])
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("{}", "the parameter cameras is empty"),
+        ("3", "the parameter cameras is 3, and should be a list of texts"),
+        ("front", "the parameter cameras is 'front', and should be a list of texts"),
+        ("[1, 2]", "the parameter cameras is .*, and should be a list of texts"),
+        ("true", "the parameter cameras is True, and should be a list of texts"),
+    ],
+)
+def test_a_value_of_another_kind_is_one_sentence(ros_context, tmp_path, text, words):
+    from refit_ros.node.refit_node import RefitNode
+
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"/**:\n  ros__parameters:\n    cameras: {text}\n")
+    with pytest.raises(ValueError, match=words) as refused:
+        RefitNode(lambda *_: None, context=ros_context, cli_args=["--ros-args", "--params-file", str(file)])
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["", "{camera}/image raw", "{camera", "camera}", "{0}", "/{camera}/image", "a//b/{camera}", "{camera}/7", "é"],
+)
+def test_a_topic_that_can_be_none_is_one_sentence(template):
+    with pytest.raises(ValueError, match=r"^image_topic is '.*(is no topic|can stand in braces)"):
+        NodeParameters(cameras=("/front",), image_topic=template)
+
+
+@pytest.mark.parametrize(
+    "text, line, words",
+    [
+        ("/**:\n  ros__parameters:\n    cameras:\n", 3, "'cameras' has no value"),
+        ("/**:\n  ros__parameters:\n    cameras: [a, 1]\n", 3, "'cameras' is a list of several kinds"),
+        ("/**:\n  ros__parameters: 3\n", 2, "lines of 'name: value'"),
+        ("/**:\n  ros__parameters:\n", 2, "lines of 'name: value'"),
+        ("cameras: [a]\n", 1, "'cameras' stands outside of 'ros__parameters'"),
+        ("refit:\n  ros_parameters:\n    smoothing: 0.3\n", 3, "'smoothing' stands outside of 'ros__parameters'"),
+        ("[]\n", 1, "names of nodes"),
+        ("hello\n", 1, "names of nodes"),
+        ("/**:\n  ros__parameters:\n    cameras: [a\n", 4, "no YAML"),
+        ("/**:\n\tros__parameters:\n", 2, "no YAML"),
+        ("[" * 5000, None, "no YAML"),
+    ],
+)
+def test_a_file_of_parameters_that_is_none_is_told_with_its_line(tmp_path, text, line, words):
+    from refit_ros.node.parameter_files import files_in
+
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ValueError, match=words) as refused:
+        files_in(["--ros-args", "--params-file", str(tmp_path / "mine.yaml")])
+    said = str(refused.value)
+    assert str(tmp_path / "mine.yaml") in said and "\n" not in said and (line is None or f"line {line}:" in said)
+
+
+@pytest.mark.parametrize("kind, words", [("none", "no such file"), ("folder", "is a folder"), ("pipe", "is a named pipe")])
+def test_no_file_where_one_of_parameters_should_be_is_told_and_nothing_hangs(tmp_path, kind, words):
+    import os
+
+    from refit_ros.node.parameter_files import files_in
+
+    path = tmp_path / "mine.yaml"
+    {"none": lambda _: None, "folder": os.mkdir, "pipe": os.mkfifo}[kind](path)
+    with pytest.raises(ValueError, match=words):
+        files_in(["--ros-args", "--params-file", str(path)])
+
+
+@pytest.mark.parametrize(
+    "names, words",
+    [
+        (("/**",), ""),
+        (("refit",), ""),
+        (("/refit", "other"), ""),
+        (("refitt",), "it is for '/refitt'; did you mean '/refit'"),
+        (("camera_driver",), "it is for '/camera_driver'"),
+        (("/robot/refit",), "it is for '/robot/refit'"),
+        ((), "holds no parameters"),
+    ],
+)
+def test_a_file_that_is_for_other_nodes_only_is_told(tmp_path, names, words):
+    from refit_ros.node.parameter_files import files_in
+
+    file = tmp_path / "mine.yaml"
+    file.write_text("".join(f"{name}:\n  ros__parameters:\n    smoothing: 0.3\n" for name in names))
+    (found,) = files_in(["--ros-args", "--params-file", str(file), "-p", "a:=1"])
+    said = found.not_for("/refit")
+    assert (words in said and str(file) in said) if words else not said
