@@ -13,6 +13,7 @@ from refit_ros.core import limits
 from refit_ros.core.errors import InputError
 from refit_ros.core.plain_files import check_regular, open_regular, what_it_is
 
+_READABLE = ("a PNG", "a JPEG", "a BMP", "a WebP", "a TIFF")
 _DEPTHS = (8, 10, 12, 14, 16)  # bits that sensors have
 
 
@@ -65,6 +66,8 @@ def decode_file_image(data: bytes | memoryview) -> Decoded:
     header = read_header(data)
     if header is None:
         kind = what_it_is(bytes(data[:512]))
+        if kind.removesuffix(" image") in _READABLE:
+            raise InputError(f"this {kind.split()[1]} image is cut off or damaged; copy or download it again")
         raise InputError(
             f"this is not an image or video that can be read{f' (it is {kind})' if kind else ''}; "
             "give a JPEG, PNG, WebP, BMP, TIFF, PNM or JPEG 2000 image, or a video"

@@ -98,15 +98,15 @@ def find_body_file(path: str | Path | None, gender: str = "neutral") -> Path:
                 if (folder / name).is_file():
                     return folder / name
         raise InputError(
-            f"{place} holds no {gender} SMPL body (looked for {official_names(gender)[0]}, "
+            f"{shown(place)} holds no {gender} SMPL body (looked for {official_names(gender)[0]}, "
             f"{official_names(gender)[4]} and the like there and in smpl/); give the file itself."
         )
     if place in EMBEDDED_BODIES.values():
-        raise InputError(f"the embedded body {place} is missing; reinstall refit_ros.")
+        raise InputError(f"the embedded body {shown(place)} is missing; reinstall refit_ros.")
     if place.exists():
         check_regular(place)
     raise InputError(
-        f"{place} does not exist; give an SMPL file or its folder, from https://smpl.is.tue.mpg.de, "
+        f"{shown(place)} does not exist; give an SMPL file or its folder, from https://smpl.is.tue.mpg.de, "
         f"or nothing for an embedded body ({' and '.join(EMBEDDED_BODIES)})."
     )
 

@@ -91,11 +91,10 @@ def _refuse_other_files(beginning: bytes, file: BinaryIO) -> None:
     if beginning[:4] == b"PK\x03\x04":
         return
     kind = what_it_is(beginning)
-    if kind in ("a Python pickle", "text"):
-        tar = "a checkpoint of PyTorch before 1.6, or a plain pickle: reading such files could run code"
+    if kind == "a Python pickle":
         raise InputError(
-            f"it is refused: it is {tar if kind != 'text' else 'text'}; if where it comes from is trusted, "
-            "load it with PyTorch and save its weights again with torch.save or safetensors."
+            "it is refused: it is a checkpoint of PyTorch before 1.6, or a plain pickle: reading such files could run code; "
+            "if where it comes from is trusted, load it with PyTorch and save its weights again with torch.save or safetensors."
         )
     if "tar archive" in kind:
         raise InputError(

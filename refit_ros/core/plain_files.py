@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"MM\0*", "a TIFF image"),
     (b"OggS", "an Ogg file"),
 )
-_PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<error")
+_PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<error", b"<!--", b"<body", b"<title")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def open_regular(path: str | Path) -> BinaryIO:
@@ -119,6 +121,10 @@ def what_it_is(beginning: bytes) -> str:
         return "a Python pickle"
     if beginning[8:10] in (b'{"', b"{ ") and beginning[4:8] == b"\0\0\0\0":
         return "a safetensors file"
+    if re.match(rb"[{\[]\s*[\"{\[\]}0-9]", start):
+        return "JSON text, not the file: perhaps what a server answered instead of it"
+    if beginning.startswith(_UTF_16):
+        return "text in UTF-16"
     if all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in beginning[:64]):
         return "text"
     return ""

@@ -165,16 +165,13 @@ def load_arrays(path: Path) -> dict:
         file.seek(0)
         try:
             value = read_pickle(file, _known)
-        except InputError as error:
+        except (InputError, pickle.UnpicklingError) as error:
+            kind, no_pickle = what_it_is(beginning), isinstance(error, pickle.UnpicklingError)
+            if kind and kind != "a Python pickle" and (no_pickle or kind != "text"):  # an old pickle is text too
+                raise InputError(f"{shown(path)} is no body file: it is {kind}; download it again.") from error
+            if no_pickle:
+                raise InputError(f"{shown(path)} is damaged or no pickle; download it again.") from error
             raise InputError(f"{shown(path)} is refused: {error}. Take the file from its official source.") from error
-        except pickle.UnpicklingError as error:
-            kind = what_it_is(beginning)
-            what = (
-                f"is no body file: it is {kind}"
-                if kind and kind not in ("a Python pickle", "text")
-                else ("is damaged or no pickle")
-            )
-            raise InputError(f"{shown(path)} {what}; download it again.") from error
     if not isinstance(value, dict):
         raise InputError(f"{shown(path)} holds a {type(value).__name__}, not the dictionary of a body.")
     return value

@@ -169,3 +169,43 @@ def test_a_damaged_frame_is_not_the_end_of_a_recordings_or_calibrations_video(tm
     assert sorted(found) == [2, 8] and abs(int(found[8].mean()) - 160) < 4
     with open_video(path, 30.0) as video:
         assert video.told == 12 and video.rate_hz == 25.0
+
+
+OTHERS = {  # what servers, tools and copies put in a file's place, and the words that tell it
+    "json": (b'{"message": "Not Found"}', "JSON text"),
+    "list": (b'[{"oid": 1}]', "JSON text"),
+    "line": (b"Entry not found\n", "text"),
+    "comment": (b"\n<!-- saved from the web --><html>", "a web page"),
+    "wide": ("<html>".encode("utf-16"), "UTF-16"),
+    "picture": (b"\x89PNG\r\n\x1a\n" + bytes(50), "a PNG image"),
+    "script": (b"#!/bin/sh\nexit 1\n", "text"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\nsize 1\n", "git lfs pull"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("ending", ["pkl", "npz", "pth", "safetensors", "mcap", "jpg"])
+def test_what_a_file_is_instead_is_told_whatever_was_wanted(tmp_path, name, ending):
+    from refit_ros.core.body_files import read_body
+    from refit_ros.core.checkpoint import load_network
+    from refit_ros.node.bag_files import find_bag
+
+    content, words = OTHERS[name]
+    path = tmp_path / f"{name}.{ending}"
+    path.write_bytes(content)
+    reader = {"pkl": read_body, "npz": read_body, "mcap": find_bag, "jpg": image}.get(ending, load_network)
+    if ending == "jpg" and name == "picture":
+        words = "PNG image is cut off"
+    with pytest.raises(ValueError, match=words) as refused:
+        reader(path)
+    said = str(refused.value)
+    assert str(path) in said and "\n" not in said and "PyTorch and save" not in said and "PERSID" not in said
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".bmp", ".tif", ".webp"])
+@pytest.mark.parametrize("kept", [12, 16, 20])
+def test_an_image_cut_within_its_header_is_cut_off_and_not_of_another_kind(tmp_path, ending, kept):
+    whole = cv2.imencode(ending, np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    (tmp_path / f"a{ending}").write_bytes(whole[:kept])
+    with pytest.raises(ValueError, match="image is cut off or damaged; copy or download it again|is cut off before its end"):
+        image(tmp_path / f"a{ending}")
