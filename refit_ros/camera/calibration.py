@@ -12,6 +12,7 @@ from refit_ros.camera.lens_names import COEFFICIENTS, understood
 
 FIELD_OF_VIEW_DEG = 0.1, 179.0  # of width and height as a pinhole has them, fisheyes included
 ADVICE = "calibrate the camera, or publish the result of its calibration"
+MOST_STRETCHED = 10.0  # of one focal length to the other; anamorphic lenses and halved rows have 2
 FARTHEST_CENTRE = 10.0  # of the principal point from the image, in its widths and heights
 
 
@@ -84,6 +85,12 @@ class Calibration:
             raise ValueError(
                 f"camera {self.name}: focal length {self.K[0, 0]:g} x {self.K[1, 1]:g} px is not positive; {ADVICE}"
             )
+        off = np.abs([self.K[1, 0], self.K[2, 0], self.K[2, 1], self.K[2, 2] - 1 if self.K[2, 2] else 0])
+        if off.max() > 1e-6:
+            raise ValueError(
+                f"camera {self.name}: K is not [fx 0 cx, 0 fy cy, 0 0 1], row by row: its last row is "
+                f"{' '.join(f'{each:g}' for each in self.K[2])}, below fx stands {self.K[1, 0]:g}; {ADVICE}"
+            )
         self._check_sense()
         known = COEFFICIENTS.get(self.distortion_model)
         if known is None:
@@ -103,6 +110,11 @@ class Calibration:
         focal, centre = np.diag(self.K)[:2], self.K[:2, 2]
         with np.errstate(over="ignore"):
             views_deg = np.rad2deg(2 * np.arctan(size / 2 / focal))
+        if focal.max() > MOST_STRETCHED * focal.min():
+            raise ValueError(
+                f"camera {self.name}: focal lengths of {focal[0]:g} and {focal[1]:g} px are no camera's, whose pixels are "
+                f"about square; {ADVICE}"
+            )
         low, high = FIELD_OF_VIEW_DEG
         if not ((views_deg >= low) & (views_deg <= high)).all():
             raise ValueError(

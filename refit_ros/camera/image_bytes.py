@@ -94,7 +94,7 @@ def _decode(header: ImageHeader, data: bytes | memoryview, turned: bool) -> Deco
         raise InputError(_spoiled(header, data))
     bits = 8
     if image.dtype == np.uint16:
-        image, bits = _eight_bits(image)
+        image, bits = eight_bits(image)
     elif image.dtype != np.uint8:
         raise InputError(f"this {header.kind} image holds {image.dtype} numbers; save it with 8 or 16 bits")
     return Decoded(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), bits)
@@ -105,8 +105,10 @@ def _spoiled(header: ImageHeader, data: bytes | memoryview) -> str:
     return f"this {header.kind} image is {how}; copy or download it again"
 
 
-def _eight_bits(image: np.ndarray) -> tuple[np.ndarray, int]:
-    """The upper 8 of the bits that are used, which in an image of 16 are often 12: read as 16 it would be black."""
+def eight_bits(image: np.ndarray) -> tuple[np.ndarray, int]:
+    """uint16 of any shape -> (uint8 of it, how many bits are used): the upper 8 of those, which in an image of 16 are
+    often 12. Read as 16 it would be black.
+    """
     most = int(image.max(initial=0))
     bits = next(depth for depth in _DEPTHS if most < 1 << depth)
     return (image >> (bits - 8)).astype(np.uint8), bits

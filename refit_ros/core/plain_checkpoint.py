@@ -94,7 +94,8 @@ def _refuse_other_files(beginning: bytes, file: BinaryIO) -> None:
     if kind == "a Python pickle":
         raise InputError(
             "it is refused: it is a checkpoint of PyTorch before 1.6, or a plain pickle: reading such files could run code; "
-            "if where it comes from is trusted, load it with PyTorch and save its weights again with torch.save or safetensors."
+            "if where it comes from is trusted, load it with PyTorch and save its weights again with torch.save or "
+            "safetensors."
         )
     if "tar archive" in kind:
         raise InputError(

@@ -51,7 +51,8 @@ def calibration(camera: str, message: Any, rectified: bool = False) -> Calibrati
     k, d, p = (message.k, message.d, message.p) if hasattr(message, "k") else (message.K, message.D, message.P)
     model = message.distortion_model
     if rectified:
-        k, d, model = np.asarray(p, float).reshape(3, 4)[:, :3], (), ""
+        projection = np.asarray(p, float).reshape(3, 4)[:, :3]
+        k, d, model = projection if projection.any() else k, (), ""  # a driver that fills in K alone
     try:
         return Calibration.from_camera_info_fields(
             camera,

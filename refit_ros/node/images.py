@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from refit_ros.camera.calibration import Calibration
-from refit_ros.camera.image_bytes import WrongSize, decode_topic_image
+from refit_ros.camera.image_bytes import WrongSize, decode_topic_image, eight_bits
 from refit_ros.core.errors import InputError
 from refit_ros.node.conversions import stamp_ns
 from refit_ros.node.rejections import Rejected
@@ -66,7 +66,11 @@ def is_colour(encoding: str) -> bool:
 def check_image(message: Any) -> None:
     """What can be told of an Image or CompressedImage without decoding it. Raises Rejected."""
     if stamp_ns(message.header.stamp) <= 0:
-        raise Rejected("no stamp", "an image has no capture time (stamp 0): the camera's driver must set header.stamp")
+        raise Rejected(
+            "no stamp",
+            f"an image has no capture time (its stamp is {message.header.stamp.sec} s): "
+            "the camera's driver must set header.stamp",
+        )
     if is_compressed(message):
         if not len(message.data):
             raise Rejected("zero size", "a compressed image of 0 bytes")
@@ -135,7 +139,7 @@ def _by_cv_bridge(message: Any) -> np.ndarray:
     from refit_ros.node.compat import cv_bridge
 
     try:
-        return cv_bridge.CvBridge().imgmsg_to_cv2(message, "rgb8")
+        return eight_bits(cv_bridge.CvBridge().imgmsg_to_cv2(message, "rgb16"))[0]
     except cv_bridge.CvBridgeError as error:
         raise Rejected("cannot be decoded", f"cv_bridge: {error}") from error
 

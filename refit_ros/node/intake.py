@@ -6,6 +6,7 @@ No subscriptions and no clock in here: the live node and a recorded bag use it a
 from __future__ import annotations
 
 import functools
+import re
 import traceback
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from refit_ros.camera.calibration import Calibration
     from refit_ros.node.parameters import NodeParameters
 
-RECTIFIED_TOPIC = "image_rect"  # image_proc's names: image_rect, image_rect_color, image_rect_raw
+# image_proc's names (image_rect, image_rect_color, image_rect_raw), and those of ZED, OAK and others: rect/image, rectified
+RECTIFIED_TOPIC = re.compile(r"(?<![a-z])(rect|rectified|undistorted|undistort)(?![a-z])", re.IGNORECASE)
 
 
 def never_raises(take: Callable) -> Callable:
@@ -65,7 +67,7 @@ class Intake:
 
     def note_topic(self, camera: str, image_topic: str) -> None:
         """The name that a camera's images really come under: image_proc's says that the lens is taken out already."""
-        if RECTIFIED_TOPIC in image_topic and camera not in self.rectified:
+        if RECTIFIED_TOPIC.search(image_topic) and camera not in self.rectified:
             self.rectified.add(camera)
             self.rejections.say_once(
                 camera, "rectified", f"images of {image_topic} are taken as rectified: P of CameraInfo is used, and no lens"

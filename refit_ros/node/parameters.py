@@ -46,8 +46,8 @@ class NodeParameters:
     )
     rectified: bool = _parameter(
         False,
-        "Images are rectified: P of CameraInfo is used and no lens; a topic with image_rect "
-        "in its name is taken so by itself",
+        "Images are rectified: P of CameraInfo is used and no lens; a topic that is called "
+        "image_rect, rect, rectified or undistorted is taken so by itself",
     )
     detection_topic: str = _parameter("{camera}/detections", "Where boxes of people come from, with detector 'topic'")
     detection_class: str = _parameter("person", "With detector 'topic': only detections of this class id count; empty: all")

@@ -145,6 +145,7 @@ RATIONAL = [0.6, -0.4, 0.0008, 0.0003, 0.05, 0.9, -0.35, 0.02]
         ("equidistant", [0, 0, 0, 0, 0], "equidistant", [0, 0, 0, 0]),
         ("fisheye", [0.1, 0.2, 0.3, 0.4], "equidistant", [0.1, 0.2, 0.3, 0.4]),
         ("KANNALA_BRANDT4", [0.1, 0.2, 0.3, 0.4], "equidistant", [0.1, 0.2, 0.3, 0.4]),
+        ("KannalaBrandt8", [0.1, 0.2, 0.3, 0.4], "equidistant", [0.1, 0.2, 0.3, 0.4]),
         ("Brown Conrady", [-0.3, 0.1, 0, 0, 0], "plumb_bob", [-0.3, 0.1, 0, 0, 0]),
         ("radtan", [-0.3, 0.1, 0, 0], "plumb_bob", [-0.3, 0.1, 0, 0]),
         ("OPENCV", [-0.3, 0.1, 0, 0], "plumb_bob", [-0.3, 0.1, 0, 0]),
@@ -178,7 +179,11 @@ def test_a_lens_that_cannot_be_understood_is_refused_in_a_sentence(model, d, say
 
 
 @pytest.mark.parametrize(
-    "index, value", [(0, 1e-308), (4, 1e-308), (0, 1e300), (0, 2.0), (4, 1e6), (2, 1e7), (5, -1e5), (1, 1e9)]
+    "index, value",
+    [
+        *[(0, 1e-308), (4, 1e-308), (0, 1e300), (0, 2.0), (4, 1e6), (2, 1e7), (5, -1e5), (1, 1e9)],
+        *[(3, 77.0), (6, 5.0), (7, 1.0), (8, 2.0), (8, -1.0), (4, 40.0)],
+    ],
 )
 def test_finite_intrinsics_of_no_camera_are_refused(index, value):
     k = list(map(float, GOOD_K))

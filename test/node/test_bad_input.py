@@ -252,6 +252,21 @@ def test_other_encodings_are_grey_where_all_is_grey(encoding):
     assert image.shape == (6, 8, 3) and np.abs(image.astype(int) - 128).max() <= 3
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize(
+    "encoding, values, big", [("mono16", 1, False), ("mono16", 1, True), ("rgb16", 3, False), ("bgr16", 3, True)]
+)
+def test_sixteen_bits_that_hold_fewer_are_not_black(bits, encoding, values, big):
+    pytest.importorskip("sensor_msgs")
+    message = image_message(STAMP_NS, 8, 6)
+    levels = np.full((6, 8 * values), 1 << (bits - 1), ">u2" if big else "<u2")
+    levels[0, :values] = (1 << bits) - 1
+    message.encoding, message.step, message.is_bigendian = encoding, 16 * values, int(big)
+    message.data = array.array("B", levels.tobytes())
+    image = images.rgb_image(message)
+    assert image.dtype == np.uint8 and (image[1:] == 128).all() and (image[0, 0] == 255).all()
+
+
 def test_boxes_of_a_polygon_need_two_corners_each():
     geometry_msgs = pytest.importorskip("geometry_msgs.msg")
     with pytest.raises(Rejected, match="two for each box"):

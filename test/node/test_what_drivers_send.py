@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from node_fakes import fake_model
+
+from refit_ros.node import conversions
+from refit_ros.node.intake import Intake
+from refit_ros.node.parameters import NodeParameters
+from refit_ros.node.rejections import Rejections
 
 STAMP_NS = 1_700_000_000_123_456_789
 
@@ -127,3 +133,40 @@ def test_frames_of_people_carry_the_prefix(bench):
     bench.camera(STAMP_NS)
     names = {each.child_frame_id for each in bench.wait(lambda: tf, "transforms")[0].transforms}
     assert "robot/human_1/pelvis" in names and all(name.startswith("robot/human_1/") for name in names)
+
+
+RECTIFIED = (
+    "camera/image_rect",
+    "camera/image_rect_color",
+    "camera/image_rect_raw",
+    "zed/zed_node/rgb/color/rect/image",
+    "oak/left/rectified",
+    "cam/image_rectified",
+    "cam0/undistorted/image",
+    "cam/image_undistorted",
+)
+RAW = (
+    "camera/image_raw",
+    "zed/unrectified/image",
+    "direct/image_raw",
+    "rectangle/image",
+    "correct/image",
+    "cam/distorted/image",
+)
+
+
+@pytest.mark.parametrize("topic", RECTIFIED + RAW)
+def test_topics_of_rectified_images_are_known_by_what_tools_call_them(topic):
+    said: list[str] = []
+    intake = Intake(NodeParameters(cameras=("a",), image_topic=topic), False, Rejections(said.append))
+    assert (intake.rectified == {"a"}) == (topic in RECTIFIED) == any(topic in sentence for sentence in said)
+
+
+def test_rectified_images_without_p_take_k():
+    pytest.importorskip("sensor_msgs")
+    from node_fakes import info_message
+
+    info = info_message(STAMP_NS)
+    info.d, info.p = [-0.3, 0.1, 0.0, 0.0, 0.0], [0.0] * 12
+    found = conversions.calibration("a", info, rectified=True)
+    assert not found.distorted and found.K.reshape(-1).tolist() == list(info.k)
