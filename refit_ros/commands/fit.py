@@ -86,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     def note(sentence: str) -> None:
         print(f"note: {shown(sentence)}", file=sys.stderr, flush=True)
 
+    for box in args.box:
+        _check_box(box)
     sources = list_sources(args.paths, args.sequence, complain)
     if not sources:
         return EXIT_NOT_WELL
@@ -138,12 +140,33 @@ def make_estimator(network: Refit, args: argparse.Namespace) -> Estimator:
     )
 
 
+def _check_box(box: list[float]) -> None:
+    """LEFT TOP RIGHT BOTTOM, px. Raises ValueError with a sentence."""
+    left, top, right, bottom = box
+    if not (abs(left) + abs(top) + abs(right) + abs(bottom) < float("inf") and left < right and top < bottom):
+        raise ValueError(
+            f"--box {' '.join(f'{each:g}' for each in box)} is no box: give left, top, right and bottom in px, "
+            "left below right and top below bottom"
+        )
+
+
+def _check_boxes_lie_in(image: np.ndarray, boxes: list[list[float]]) -> None:
+    """Raises ValueError where one of them has nothing of the image in it."""
+    height, width = image.shape[:2]
+    for left, top, right, bottom in boxes:
+        if right <= 0 or bottom <= 0 or left >= width or top >= height:
+            raise ValueError(
+                f"--box {left:g} {top:g} {right:g} {bottom:g} lies outside of this image, which has {width} x {height} px"
+            )
+
+
 def fit_frame(estimator: Estimator, body: Body, frame: Frame, args: argparse.Namespace, output: Path) -> People:
     """Fit one frame and write its files. Raises ValueError with a sentence where that cannot be done."""
     from refit_ros.camera.views import View
 
     if frame.starts_sequence:
         estimator.reset()
+    _check_boxes_lie_in(frame.image, args.box)
     calibration = pinhole(frame.image.shape[0], frame.image.shape[1], args.focal, args.principal_point)
     people = estimator.estimate([View(frame.image, calibration, frame.stamp_s, boxes=boxes_from(args.box))])
     if people.left_out:

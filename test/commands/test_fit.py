@@ -158,6 +158,24 @@ def test_bad_files_are_named_and_the_others_go_on(photograph, tmp_path, capsys):
     assert sum("untrained" in line for line in said) == 1
 
 
+@pytest.mark.parametrize(
+    "box, code, says",
+    [
+        ("1 2 nan 4", 2, "is no box"),
+        ("1 2 inf 4", 2, "is no box"),
+        ("50 50 10 10", 2, "is no box"),
+        ("500 500 600 600", 1, "lies outside of this image, which has 80 x 60 px"),
+        ("-50 0 -10 20", 1, "lies outside of this image"),
+    ],
+)
+def test_a_box_that_holds_nothing_is_told(tmp_path, capsys, box, code, says):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((60, 80, 3), np.uint8))
+    given = ["fit", str(tmp_path / "a.png"), "--output", str(tmp_path / "out"), "--weights", "untrained", "--device", "cpu"]
+    assert main([*given, "--no-overlay", "--box", *box.split()]) == code
+    said = [line for line in capsys.readouterr().err.splitlines() if "--box" in line]
+    assert len(said) == 1 and says in said[0], said
+
+
 def make_video(path, count: int) -> None:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25.0, (64, 48))
     for index in range(count):
