@@ -14,7 +14,7 @@ import numpy as np
 from refit_ros.camera.video_length import is_cut_off
 from refit_ros.core import limits
 from refit_ros.core.errors import InputError
-from refit_ros.core.plain_files import check_regular, shown
+from refit_ros.core.plain_files import check_regular, open_regular, shown, what_it_is
 
 _MOST_RATE_HZ = 10_000
 _MOST_FRAMES = 10_000_000  # a container that tells more is not believed
@@ -72,7 +72,10 @@ def open_video(path: Path, usual_rate_hz: float) -> Iterator[Video]:
         capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)  # another backend would take a name with %d for many files
         try:
             if not capture.isOpened():
-                why = "it is cut off, damaged or of an unknown kind; copy it again"
+                with open_regular(path) as file:
+                    kind = what_it_is(file.read(512))
+                known = kind and "video" not in kind and "image" not in kind  # else it is one, and damaged
+                why = f"it is {kind}" if known else "it is cut off, damaged or of an unknown kind; copy it again"
                 raise InputError(f"{shown(path)}: this video cannot be opened: {why}")
             width, height = (int(capture.get(each)) for each in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
             what = f"{shown(path)}: its frames have {width} x {height} px"

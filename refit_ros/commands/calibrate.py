@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refit_ros.commands import EXIT_OK
-from refit_ros.commands.common import add_network_arguments, positive_float
+from refit_ros.commands.common import add_network_arguments, positive_float, quieten_decoders
 
 if TYPE_CHECKING:
     from refit_ros.calibration.look import Looker
@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Raises ValueError or OSError with a sentence where cameras cannot be told from what was seen."""
     if not args.output and not args.publish:
         raise ValueError("say where the outcome goes: --output FILE, --publish, or both")
+    quieten_decoders()
     rig = _known(args) or _found(args)
     if args.output:
         from refit_ros.camera.rig import write_rig

@@ -39,6 +39,19 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def quieten_decoders() -> None:
+    """What OpenCV and FFmpeg say of a damaged file by themselves stands beside the sentence that names it: they are told to
+    say nothing, unless the environment says otherwise.
+    """
+    import os
+
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    import cv2
+
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
 def load_network_from(args: argparse.Namespace) -> Prepared:
     """The network that the common options describe, on its device, ready to run.
 

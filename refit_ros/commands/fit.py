@@ -13,6 +13,7 @@ from refit_ros.commands.common import (
     load_network_from,
     positive_float,
     positive_int,
+    quieten_decoders,
     say_what_weights_mean,
     settings_from,
 )
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from refit_ros.commands.frames import list_sources, read_frames
     from refit_ros.core.plain_files import shown
 
+    quieten_decoders()
     problems: list[str] = []
 
     def complain(sentence: str) -> None:

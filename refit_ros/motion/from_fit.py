@@ -10,7 +10,7 @@ import numpy as np
 
 from refit_ros.core.errors import InputError
 from refit_ros.core.plain_arrays import read_npz
-from refit_ros.core.plain_files import open_regular, shown
+from refit_ros.core.plain_files import open_regular, shown, what_it_is
 from refit_ros.motion.types import Sighting
 
 SHAPES = {
@@ -60,14 +60,29 @@ def read_fit(folder: Path, rate_hz: float | None = None) -> Iterator[Sighting]:
 
 def _read(file: Path) -> dict[str, np.ndarray]:
     with open_regular(file) as opened:
-        values = read_npz(opened, [*SHAPES, *OF_THE_FRAME])
-    for key, shape in SHAPES.items():
+        kind = what_it_is(opened.read(512))
+        opened.seek(0)
+        try:
+            values = read_npz(opened, [*SHAPES, *OF_THE_FRAME])
+        except InputError as error:
+            why = f"it is {kind}" if kind and kind != "a zip archive" else str(error).rstrip(".")
+            raise InputError(f"{shown(file)} is no frame that `python -m refit_ros fit` wrote: {why}.") from error
+    for key, shape in [*SHAPES.items(), ("time_s", None), ("starts_sequence", None)]:
+        if shape is None and key not in values:
+            continue
         value = values.get(key)
-        if not isinstance(value, np.ndarray) or value.shape != (len(value), *shape) or not np.isfinite(value).all():
+        if not _is_numbers(value, shape):
             raise InputError(f"{shown(file)} is no frame that `python -m refit_ros fit` wrote: its '{key}' is none.")
     if len({len(values[key]) for key in SHAPES}) != 1:
         raise InputError(f"{shown(file)} is damaged: its arrays tell different numbers of people.")
     return {key: value for key, value in values.items() if isinstance(value, np.ndarray)}
+
+
+def _is_numbers(value: object, shape: tuple[int, ...] | None) -> bool:
+    """Whether it holds finite numbers, any number of `shape`; None: it is a single one."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf" or not np.isfinite(value).all():
+        return False
+    return value.shape == () if shape is None else value.ndim > 0 and value.shape[1:] == shape
 
 
 def _natural_order(path: Path) -> list:

@@ -159,3 +159,28 @@ def test_a_frame_that_cannot_be_written_leaves_nothing_half_made(tmp_path):
         file.write(b"half")
         raise RuntimeError("the disk is full")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_decoders_say_nothing_beside_the_sentence(tmp_path):
+    import subprocess
+    import sys
+
+    (tmp_path / "page.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(100))
+    (tmp_path / "broken.mkv").write_bytes(b"\x1aE\xdf\xa3" + bytes(100))
+    whole = cv2.imencode(".png", np.zeros((480, 640, 3), np.uint8))[1].tobytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    command = [sys.executable, "-m", "refit_ros", "fit", str(tmp_path), "--output", str(tmp_path / "out")]
+    options = ["--weights", "untrained", "--device", "cpu", "--detector", "full_image"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    lines = done.stderr.splitlines()
+    assert done.returncode == EXIT_NOT_WELL and len(lines) == 4, done.stderr
+    assert all(line.startswith(("refit_ros: ", "note: ")) for line in lines), done.stderr
+
+
+def test_a_page_called_video_is_called_a_page_where_a_video_is_opened(tmp_path):
+    from refit_ros.camera.videos import open_video
+
+    (tmp_path / "walk.mp4").write_text("<!doctype html><title>404</title>")
+    with pytest.raises(ValueError, match="walk.mp4: this video cannot be opened: it is a web page"):
+        with open_video(tmp_path / "walk.mp4", 30.0):
+            pass

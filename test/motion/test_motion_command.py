@@ -99,3 +99,24 @@ def test_folders_that_hold_no_motion(tmp_path, capsys):
         path.unlink()
     assert main(["motion", str(folder), "--output", str(tmp_path / "out")]) == 1
     assert "nobody was seen in two frames" in capsys.readouterr().out
+
+
+def test_a_file_of_a_folder_that_is_no_frame_is_named(tmp_path, capsys):
+    whole = dict(np.load(sorted(write_fit(tmp_path / "whole").glob("*.npz"))[0]))
+    folder = tmp_path / "people"
+    folder.mkdir()
+
+    def said_of(name: str, content: bytes | dict) -> str:
+        path = folder / name
+        np.savez(path, **content) if isinstance(content, dict) else path.write_bytes(content)
+        assert main(["motion", str(folder), "--output", str(tmp_path / "out")]) == 2
+        said = capsys.readouterr().err
+        path.unlink()
+        assert str(path) in said and said.count("\n") == 1 and "Traceback" not in said
+        return said
+
+    assert "is no frame" in said_of("cut.npz", b"PK\x03\x04" + bytes(50))
+    assert "a web page" in said_of("page.npz", b"<html></html>")
+    assert "'id' is none" in said_of("one.npz", whole | {"id": np.int32(3)})
+    assert "'betas' is none" in said_of("text.npz", whole | {"betas": np.array(["a"])})
+    assert "'time_s' is none" in said_of("times.npz", whole | {"time_s": np.zeros(3)})
