@@ -12,7 +12,7 @@ import numpy as np
 
 from refit_ros.camera.calibration import Calibration
 from refit_ros.core.errors import InputError
-from refit_ros.core.plain_files import read_text, whole_file
+from refit_ros.core.plain_files import read_text, shown, whole_file
 
 METADATA, FIXED_FRAME = "metadata", "fixed_frame"
 
@@ -65,16 +65,27 @@ def camera_of(key: str, table: dict, path: Path) -> tuple[Calibration, np.ndarra
         lens = np.array(table["distortions"], float).reshape(-1)
         rotation, _ = cv2.Rodrigues(np.array(table["rotation"] if known else np.zeros(3), float).reshape(3))
         translation = np.array(table["translation"] if known else np.zeros(3), float).reshape(3)
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise InputError(f"{shown(path)}: camera '{shown(name)}' lacks {error.args[0]}") from None
+    except (TypeError, ValueError, OverflowError):
         raise InputError(
-            f"{path}: camera '{name}' lacks size, matrix, distortions, rotation or translation ({error})"
+            f"{shown(path)}: camera '{shown(name)}' needs size (2 numbers), matrix (3 x 3), distortions (a list), "
+            "rotation and translation (3 numbers each), and one of them is none"
         ) from None
+    if not (np.isfinite(rotation).all() and np.isfinite(translation).all()):
+        raise InputError(f"{shown(path)}: camera '{shown(name)}' stands nowhere: rotation or translation are not finite")
     if table.get("fisheye"):
         raise InputError(f"{path}: camera '{name}' is a fisheye, which is not read; undistort its video first")
     model = str(table.get("distortion_model", "plumb_bob"))
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = rotation.T, -rotation.T @ translation
-    return Calibration(name, str(table.get("frame_id", name)), width, height, matrix, model, lens), pose if known else None
+    try:
+        calibration = Calibration.from_camera_info_fields(
+            name, str(table.get("frame_id", name)), width, height, matrix.reshape(-1), lens, model
+        )
+    except ValueError as error:
+        raise InputError(f"{shown(path)}: {shown(error)}") from None
+    return calibration, pose if known else None
 
 
 def read_rig(path: Path) -> Rig:

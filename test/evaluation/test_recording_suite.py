@@ -126,7 +126,7 @@ def test_a_film_shows_all_cameras_side_by_side_with_people_drawn(tmp_path):
         ("joints.trc", lambda text: "\n".join(text.splitlines()[:3]), "no TRC"),
         ("joints.trc", lambda text: text.replace("\tR", "\tX").replace("\tL", "\tY"), "limbs' joints"),
         ("calibration.toml", lambda text: text.replace("fisheye = false", "fisheye = true"), "is a fisheye"),
-        ("calibration.toml", lambda text: text.replace("translation", "moved"), "lacks size, matrix"),
+        ("calibration.toml", lambda text: text.replace("translation", "moved"), "lacks translation"),
         ("calibration.toml", lambda text: text + "[", "is no TOML"),
         ("calibration.toml", lambda text: text.replace("cam_", "left_"), "no video is named"),
     ],
