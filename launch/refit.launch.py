@@ -5,8 +5,10 @@ An argument that is not given is not passed on: the defaults are the node's own 
 
 import atexit
 import copy
+import difflib
 import fnmatch
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -46,6 +48,9 @@ PASSED_ON = {
     "autostart": (bool, "Configure and activate at the start"),
     "use_sim_time": (bool, "Take the time from /clock"),
 }
+
+
+OTHER_ARGUMENTS = ("params_file", "namespace", "name", "rviz", "rviz_frame", "viewer", "viewer_host", "viewer_port")
 
 
 def camera_names(text: str) -> list[str]:
@@ -104,6 +109,19 @@ def said(context, names=PASSED_ON) -> dict:
             value = camera_names(text) if name == "cameras" else truth(name, text) if kind is bool else text
             parameters[name] = ParameterValue(value, value_type=kind) if name != "cameras" else value
     return parameters
+
+
+def misnamed(given) -> list:
+    """A line for each argument that is none and is called much as one, or as a parameter: launch takes any in silence."""
+    known = [*PASSED_ON, *OTHER_ARGUMENTS]
+    in_files = re.findall(r"^    # (\w+):", Path(PARAMS_FILE).read_text(), re.MULTILINE)
+    lines = []
+    for name in sorted(set(given) - set(known)):
+        near = difflib.get_close_matches(name, [*known, *in_files], 1, 0.75)
+        if near:
+            meant = f"did you mean {near[0]}:=...?" if near[0] in known else f"give the parameter {near[0]} in a params_file"
+            lines.append(LogInfo(msg=f"there is no argument {name}:=..., what was given for it is not used; {meant}"))
+    return lines
 
 
 def rviz_config(cameras: list[str], namespace: str) -> str:
@@ -207,7 +225,7 @@ def start(context) -> list:
                 arguments=["-d", rviz_config(cameras, namespace), "-f", frame],
             )
         )
-    return actions
+    return [*actions, *misnamed(arguments)]
 
 
 def passed_on(names) -> list:
@@ -238,7 +256,8 @@ def part_description(executable: str, names, name_of, name_told: str) -> LaunchD
                 emulate_tty=True,
                 parameters=[arguments["params_file"] or PARAMS_FILE, *([given] if given else [])],
                 additional_env={"REFIT_ENDS_WITH_PARENT": "1"},
-            )
+            ),
+            *misnamed(arguments),
         ]
 
     return LaunchDescription(

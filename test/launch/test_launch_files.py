@@ -73,7 +73,6 @@ def started(module, **given: str):
         for argument in described
         if type(argument).__name__ == "DeclareLaunchArgument"
     }
-    assert set(given) <= set(declared)
     (start,) = [action.named["function"] for action in described if type(action).__name__ == "OpaqueFunction"]
     return start(SimpleNamespace(launch_configurations={**declared, **given}))
 
@@ -163,6 +162,33 @@ def test_what_cannot_be_meant_is_one_sentence_that_names_the_argument(refit_laun
     with pytest.raises(ValueError) as refused:
         started(refit_launch, **given)
     assert says in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("/**: {ros__parameters: 3}", "ros__parameters should be lines of 'name: value', not 3"),
+        ("/**: {ros__parameters: {cameras: 3}}", "cameras is 3, and should be a list"),
+        ("/**: {ros__parameters: {cameras: {}}}", "cameras is {}, and should be a list"),
+        ("/**: {ros__parameters: {cameras: front}}", "cameras is 'front', and should be a list"),
+    ],
+)
+def test_a_file_with_values_of_other_kinds_is_one_sentence(refit_launch, tmp_path, text, says):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ValueError) as refused:
+        started(refit_launch, params_file=str(tmp_path / "mine.yaml"))
+    assert says in str(refused.value) and str(tmp_path / "mine.yaml") in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["refit", "edge", "fusion"])
+def test_arguments_that_are_none_are_told_with_what_was_meant(refit_launch, part_launch, name):
+    module = refit_launch if name == "refit" else part_launch(name)
+    given = {"camera_": "a", "sync_slop": "0.1", "fixed_fram": "map", "my_robots_colour": "red"}
+    lines = [each.named["msg"] for each in started(module, **given) if type(each).__name__ == "LogInfo"]
+    assert len(lines) == 3 and all("is not used" in line for line in lines)
+    assert "camera_" in lines[0] and "did you mean cameras:=...?" in lines[0]
+    assert "did you mean fixed_frame:=...?" in lines[1] and "give the parameter sync_slop_s in a params_file" in lines[2]
+    assert not [each for each in started(module, cameras="a") if type(each).__name__ == "LogInfo"]
 
 
 def test_a_file_that_is_no_yaml_is_one_sentence(refit_launch, tmp_path):
