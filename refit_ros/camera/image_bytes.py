@@ -35,6 +35,8 @@ def decode_topic_image(data: bytes | memoryview, size_px: tuple[int, int] | None
     header = read_header(data)
     if header is None or header.kind not in (JPEG, PNG):
         kind = header.kind if header else what_it_is(bytes(data[:512])).split(":")[0]
+        if kind in ("a PNG image", "a JPEG image"):
+            raise InputError(f"this {kind.split()[1]} image of {len(data)} bytes is cut off or damaged")
         they_are = f" (they are {kind[:80]})" if kind else ""
         raise InputError(f"{len(data)} bytes are neither a JPEG nor a PNG image{they_are}")
     limits.check(header.pixels, "image_megapixels", f"the image is {header.width_px} x {header.height_px} px", 1_000_000)

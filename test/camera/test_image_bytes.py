@@ -176,3 +176,12 @@ def test_a_size_before_the_real_one_in_a_jpeg_2000_is_not_believed():
 def test_a_comment_in_a_pnm_ends_where_the_decoder_ends_it():
     header = read_header(b"P4 #\r20000 30000\n10 10\n" + bytes(64))
     assert (header.width_px, header.height_px) == (20_000, 30_000)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+@pytest.mark.parametrize("kept", [12, 16, 20])
+def test_a_topics_image_cut_within_its_header_is_not_called_another_kind(ending, kept):
+    whole = cv2.imencode(ending, np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    with pytest.raises(InputError, match="cut off or damaged|is cut off before its end") as refused:
+        decode_topic_image(whole[:kept])
+    assert "neither" not in str(refused.value)
