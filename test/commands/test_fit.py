@@ -72,7 +72,7 @@ def test_parameters_give_the_joints_through_smplx_conventions(fitted):
 
     people = np.load(fitted / "astronaut.npz")
     axis_angle = np.concatenate([people["global_orient"], people["body_pose"]], axis=1).reshape(1, 24, 3)
-    joints = load_body().joints(
+    joints = load_body(str(people["body_model"])).joints(
         torch.from_numpy(people["betas"]),
         rotmat_from_axis_angle(torch.from_numpy(axis_angle)),
         torch.from_numpy(people["transl"]),
