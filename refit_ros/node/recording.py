@@ -13,18 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from refit_ros.core.plain_files import shown
 from refit_ros.node.bag_files import find_bag, is_mcap
 from refit_ros.node.bag_origin import KEY
+from refit_ros.node.bag_outputs import TF, BagOutputs
 from refit_ros.node.bag_types import make_store
 from refit_ros.node.compat.transform_tree import Pose, TransformException, TransformTree
 from refit_ros.node.conversions import stamp_ns
 from refit_ros.node.frames import Extrinsics, Lookup, NoTransform
 from refit_ros.node.images import is_colour, is_compressed
 from refit_ros.node.intake import Intake
-from refit_ros.node.message_types import BagTypes
 from refit_ros.node.pipeline import Pipeline
 from refit_ros.node.rejections import Rejections
 from refit_ros.node.tally import Tally
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
     from refit_ros.node.parameters import NodeParameters
 
 IMAGE_TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
-CAMERA_INFO, TF = "sensor_msgs/msg/CameraInfo", "tf2_msgs/msg/TFMessage"
+CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 DETECTIONS = ("vision_msgs/msg/Detection2DArray", "geometry_msgs/msg/PolygonStamped")
 FILE_NAME = "refit"  # of the file in the new bag, whatever the folder is called
 FOREVER_NS = 2**62
@@ -183,47 +181,6 @@ def _read(reader: AnyReader, connection: Any, raw: bytes) -> Any:
 def _damaged(reader: AnyReader) -> str:
     where = ", ".join(shown(path.resolve()) for path in reader.paths)
     return f"'{where}' is damaged within: copy it again, or mend it with `mcap recover` or `sqlite3 FILE .recover`"
-
-
-class BagOutputs:
-    """In place of the node's publishers: everything is wanted but overlays, and goes into the bag."""
-
-    obstacles = humans = None
-
-    def __init__(self, writer: Any, store: Any, publish_mesh: bool, faces: np.ndarray) -> None:
-        self.types, self.publish_mesh, self.faces = BagTypes(store), publish_mesh, np.asarray(faces)
-        self.time_ns = 0  # when the bag says that the set was complete
-        self._writer = writer
-        self._connections = {
-            topic: writer.add_connection(topic, kind, typestore=store)
-            for topic, kind in (
-                ("/human/smpl", "refit_ros/msg/SmplArray"),
-                ("/human/markers", "visualization_msgs/msg/MarkerArray"),
-                ("/tf", TF),
-            )
-        }
-
-    def smpl_wanted(self) -> bool:
-        return True
-
-    tf_wanted = markers_wanted = smpl_wanted
-
-    def overlay_wanted(self, camera: str) -> bool:
-        return False
-
-    def publish_smpl(self, message: Any) -> None:
-        self._write("/human/smpl", self.types.serialize(message))
-
-    def publish_markers(self, serialized: bytes) -> None:
-        self._write("/human/markers", serialized)
-
-    def publish_tf(self, transforms: list) -> None:
-        message = self.types.new(TF)
-        message.transforms = transforms
-        self._write("/tf", self.types.serialize(message))
-
-    def _write(self, topic: str, data: bytes) -> None:
-        self._writer.write(self._connections[topic], self.time_ns, data)
 
 
 def fit_bag(

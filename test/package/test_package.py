@@ -15,7 +15,7 @@ import refit_ros
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "refit_ros"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-MODULE_OF = {"pillow": "PIL", "opencv-python-headless": "cv2", "scikit-image": "skimage"}
+MODULE_OF = {"pillow": "PIL", "pyyaml": "yaml", "opencv-python-headless": "cv2", "scikit-image": "skimage"}
 ROS_MODULES = re.compile(
     r"rclpy|cv_bridge|message_filters|tf2_ros|rosbags|launch|launch_ros|launch_testing|ament_\w+|"
     r"\w+_(msgs|srvs|interfaces)"
