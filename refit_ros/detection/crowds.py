@@ -33,6 +33,8 @@ AGREEING = SAME_BODY  # of a box's side: mean distance of the two networks' poin
 KNOWN = 0.5  # overlap with somebody who is followed
 STEP = 0.5  # between neighbouring parts of an image, in their sides, at most
 EDGE = 0.02  # of a part's side: who is nearer to it is cut by it
+Part = tuple[int, int, int, int]
+"""left, top, right, bottom, px"""
 LOOKED_AT = 8  # every so many pixels of an image decide which part is looked at
 
 
@@ -40,7 +42,7 @@ class CrowdDetector:
     """Not for several threads at a time."""
 
     def __init__(self, thorough: bool = True) -> None:
-        """thorough: look at each image larger as well, which takes several times as long; else at one part of it.
+        """thorough: look at each image and all its parts larger as well, which takes many times as long; else at one part.
 
         Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
         """
@@ -58,22 +60,28 @@ class CrowdDetector:
         return [self._believed(image, seen) for image, seen in zip(images, found)]
 
     def _seen(self, image: np.ndarray) -> Skeletons:
-        longest = max(image.shape[:2])
+        height, width = image.shape[:2]
+        some, whole = parts(width, height), (0, 0, width, height)
         if self._thorough:
-            larger = [side for side in LARGER_PX if side / 2 < longest]
-            (seen,) = self._multipose.find([image], (SIDE_PX, *larger))
+            sides_px = (SIDE_PX, *(side for side in LARGER_PX if side / 2 < max(width, height)))
+            found = self._looked(image, [whole], sides_px) + self._looked(image, some, LARGER_PX[:1])
         else:
-            seen = self._whole_and_a_part(image)
+            # Who is far is seen in one of the parts, sooner or later: which one follows from the image itself, so that the
+            # same images have the same people, whoever looks at them and in which order.
+            chosen = crc32(image[::LOOKED_AT, ::LOOKED_AT].tobytes()) % len(some)
+            found = self._looked(image, [whole, some[chosen]], (SIDE_PX,))
+        seen = distinct(joined(found))
         return seen[seen.confidence >= LEAST_CONFIDENCE]
 
-    def _whole_and_a_part(self, image: np.ndarray) -> Skeletons:
-        """Who is far is seen in one of the parts, sooner or later: which one follows from the image itself, so that the same
-        images have the same people, whoever looks at them and in which order."""
-        left, top, right, bottom = part = _one_of(parts(image.shape[1], image.shape[0]), image)
-        whole, some = self._multipose.find([image, np.ascontiguousarray(image[top:bottom, left:right])])
-        offset = np.array([left, top])
-        some = replace(some, place_px=some.place_px + offset, box_px=some.box_px + np.tile(offset, 2))
-        return distinct(joined([whole, some[~_cut_by(part, some.box_px, image.shape)]]))
+    def _looked(self, image: np.ndarray, some: Sequence[Part], sides_px: Sequence[int]) -> list[Skeletons]:
+        """In each of some parts of an image, those who are whole in it."""
+        cut = [np.ascontiguousarray(image[top:bottom, left:right]) for left, top, right, bottom in some]
+        result = []
+        for part, seen in zip(some, self._multipose.find(cut, sides_px)):
+            offset = np.array(part[:2])
+            seen = replace(seen, place_px=seen.place_px + offset, box_px=seen.box_px + np.tile(offset, 2))
+            result.append(seen[~_cut_by(part, seen.box_px, image.shape)])
+        return result
 
     def _believed(self, image: np.ndarray, seen: Skeletons) -> Boxes:
         doubtful = np.flatnonzero(seen.confidence < SURE)
@@ -93,8 +101,8 @@ class CrowdDetector:
         return Boxes(seen.box_px[chosen], confidence[chosen])
 
 
-def parts(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """Overlapping squares (left, top, right, bottom) px of half the image's longer side, that cover it."""
+def parts(width: int, height: int) -> list[Part]:
+    """Overlapping squares of half the image's longer side, that cover it."""
     side = min(-(-max(width, height) // 2), width, height)
     corners = []
     for length in (height, width):
@@ -103,11 +111,7 @@ def parts(width: int, height: int) -> list[tuple[int, int, int, int]]:
     return [(x, y, x + side, y + side) for y in corners[0] for x in corners[1]]
 
 
-def _one_of(some: Sequence[tuple[int, int, int, int]], image: np.ndarray) -> tuple[int, int, int, int]:
-    return some[crc32(image[::LOOKED_AT, ::LOOKED_AT].tobytes()) % len(some)]
-
-
-def _cut_by(part: tuple[int, int, int, int], boxes_px: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _cut_by(part: Part, boxes_px: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """(N,) whether a box reaches to a side of the part that is none of the image: that person is whole elsewhere."""
     left, top, right, bottom = part
     near = EDGE * (right - left)
