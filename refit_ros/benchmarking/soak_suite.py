@@ -216,7 +216,9 @@ class Soak:
             answer = future.result()
             results = getattr(answer, "results", None)
             if not (all(each.successful for each in results) if results is not None else answer.success):
-                raise NotWell(f"the node refused '{name}'")
+                raise NotWell(
+                    f"the node refused '{name}': {self._children.complaint(NODE, 'failed') or 'it does not say why'}"
+                )
             self._changes += name == "set_parameters"
             self._restarts += name == "activate"
             self._waiting = None
