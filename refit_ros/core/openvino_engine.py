@@ -41,11 +41,16 @@ def openvino_module() -> ModuleType:
 def openvino_encoder(encoder: torch.nn.Module, example: Tensor, precision: str) -> Callable[[Tensor], tuple[Tensor, ...]]:
     """Images (B, 3, S, S) float32, each shaped like `example` (1, 3, S, S), -> maps, pooled.
 
-    It takes as many threads as torch has now. Raises InputError for a precision that OpenVINO does not compute in.
+    It takes as many threads as torch has now. Raises InputError for a precision that OpenVINO does not compute in, and for
+    what it cannot compute on this processor.
     """
     if precision not in _HINTS:
         raise InputError(f"engine openvino computes in float32 or bfloat16, not in {precision}")
-    compiled = compiled_by_openvino(converted(encoder, example), example.numpy(), precision)
+    try:
+        compiled = compiled_by_openvino(converted(encoder, example), example.numpy(), precision)
+    except RuntimeError as error:
+        why = str(error).strip().splitlines()[-1][:200]
+        raise InputError(f"OpenVINO cannot compute this network in {precision} here ({why}): take engine torch") from error
     return lambda images: tuple(torch.from_numpy(values) for values in compiled(images.numpy()))
 
 
@@ -59,13 +64,18 @@ def converted(network: torch.nn.Module, example: Tensor):
 
 
 def compiled_by_openvino(model, example: np.ndarray, precision: str = "float32") -> Compiled:
-    """A model of one input, for any number of rows like `example` (1, ...), on as many threads as torch has now."""
+    """A model of one input, for any number of rows like `example` (1, ...), on as many threads as torch has now.
+
+    Raises RuntimeError where this processor cannot compute it: some of that shows only when it does.
+    """
     openvino = openvino_module()
     # One kernel set for any number of rows, of one size.
     model.reshape(openvino.PartialShape([-1, *example.shape[1:]]))
     threads = torch.get_num_threads()
     if threads == 1:
-        return _Streams(model, 1, 1, precision)
+        alone = _Streams(model, 1, 1, precision)
+        alone(example)
+        return alone
     ways = [_Streams(model, streams, threads, precision) for streams in (threads, 1)]
     return _Quickest(measured(ways, example, sorted({1, 2, threads})))
 
