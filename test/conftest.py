@@ -47,3 +47,15 @@ def ros_context():
     rclpy.init(context=context)
     yield context
     rclpy.try_shutdown(context=context)
+
+
+def pytest_runtest_setup(item):
+    """Third-party models that a test needs: without them it is skipped, with a sentence."""
+    from refit_ros.models.files import command, is_there
+    from refit_ros.models.table import model
+
+    for mark in item.iter_markers("needs_models"):
+        missing = [model(name) for name in mark.args if not is_there(name)]
+        if missing:
+            pytest.skip(f"{', '.join(each.name for each in missing)} not there: `{command(*missing)}` gets them")
+        pytest.importorskip("openvino", reason="openvino is not installed")

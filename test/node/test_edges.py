@@ -12,7 +12,7 @@ from refit_ros.detection.landmarks import Landmarks
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.view_evidence import Search
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.needs_models("pose_detection", "pose_landmark_full")]
 CAMERAS = ("left", "right")
 SIZE = 160, 120  # larger images do not fit the shared memory that Fast DDS takes by default, and may be lost
 FOCAL_PX = 112.5
