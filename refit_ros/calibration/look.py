@@ -9,6 +9,7 @@ import torch
 
 from refit_ros.calibration.types import Track
 from refit_ros.camera.calibration import Calibration
+from refit_ros.camera.geometry import mean_distance
 from refit_ros.camera.views import View
 from refit_ros.core.body import Body
 from refit_ros.core.checkpoint import embedded_keypoint_weights, load_network
@@ -101,9 +102,8 @@ class NotedLandmarks:
 
     def of(self, person: Person, calibration: Calibration) -> Landmarks:
         """Those of somebody whom the estimator has just published: the ones that lie nearest to their body."""
-        off = np.linalg.norm(self._last.place_px - calibration.project(self.landmarks_m(person)), axis=2)
-        weight = self._last.visibility
-        return self._last[[int(np.argmin((off * weight).sum(1) / np.maximum(weight.sum(1), 1e-6)))]]
+        their_px = calibration.project(self.landmarks_m(person))
+        return self._last[[int(np.argmin(mean_distance(self._last.place_px, their_px, self._last.visibility)))]]
 
     @torch.inference_mode()
     def landmarks_m(self, person: Person) -> np.ndarray:

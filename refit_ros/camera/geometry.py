@@ -30,6 +30,12 @@ def along_the_tree(rotmats: np.ndarray) -> np.ndarray:
     return np.stack(composed)
 
 
+def mean_distance(points: np.ndarray, others: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(...,) of points (..., K, D) from others, each weighted (..., K); where nothing has a weight all count alike."""
+    weight = weight + 1e-6
+    return (np.linalg.norm(points - others, axis=-1) * weight).sum(-1) / weight.sum(-1)
+
+
 def carried(
     transform: np.ndarray, global_rotmat: np.ndarray, transl: np.ndarray, rest_pelvis: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refit_ros.commands.bag_runs import Outcome, Run, outcomes_here
-from refit_ros.commands.frames import natural_order
-from refit_ros.core.plain_files import is_regular, open_regular, shown
+from refit_ros.core.plain_files import is_regular, natural_order, open_regular, shown
 from refit_ros.node.bag_files import STORAGE
 
 _LEFTOVERS = ".refit_*"  # what a run that was killed has begun: recording.fit_bag writes into such folders

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,8 +99,9 @@ def _estimator(args: argparse.Namespace, birth_hits: int | None) -> tuple[object
     from refit_ros.estimation.estimator import Estimator
     from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
 
-    settings = settings_from(args, detector=usual_detector(), birth_hits=birth_hits, smoothing=0.0)
-    settings = replace(settings, detector_effort="thorough")  # nobody waits
+    settings = settings_from(
+        args, detector=usual_detector(), birth_hits=birth_hits, smoothing=0.0, detector_effort="thorough"
+    )
     if takes_keypoints(args.evidence, args.weights):
         body = load_body(args.body) if args.body else None
         network, estimators = keypoint_estimators(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from refit_ros.core.errors import InputError
-from refit_ros.core.plain_files import check_regular, is_regular, open_regular, shown, what_it_is
+from refit_ros.core.plain_files import check_regular, is_regular, natural_order, open_regular, shown, what_it_is
 
 # What a folder's file of such a name is meant as, so that it is told when it is none. Others count by their content.
 IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2"}
@@ -85,13 +85,6 @@ def list_sources(paths: Sequence[str | Path], folder_is_sequence: bool, complain
         elif kind := _kind_or_complaint(path, complain):
             found.append((path, True, kind == "video"))
     return _with_unique_names(found)
-
-
-def natural_order(path: Path) -> list:
-    """A key by which 2.jpg comes before 10.jpg, and img_1.jpg before IMG_2.jpg."""
-    parts = re.split(r"([0-9]+)", path.name.lower())
-    meant = [(len(part.lstrip("0")), part.lstrip("0")) if index % 2 else part for index, part in enumerate(parts)]
-    return [meant, path.name]
 
 
 def kind_of(beginning: bytes) -> str:

@@ -73,20 +73,26 @@ def compiled_by_openvino(model, example: np.ndarray, precision: str = "float32")
     model.reshape(openvino.PartialShape([-1, *example.shape[1:]]))
     threads = torch.get_num_threads()
     if threads == 1:
-        alone = _Streams(model, 1, 1, precision)
-        alone(example)
-        return alone
+        return _tried(_Streams(model, 1, 1, precision), example)
     ways = [_Streams(model, streams, threads, precision) for streams in (threads, 1)]
     return _Quickest(measured(ways, example, sorted({1, 2, threads})))
 
 
-def one_by_one_by_openvino(model, example: np.ndarray, threads: int) -> Compiled:
-    """A model whose one input (1, ...) cannot be widened, for rows of `example`'s type and shape, each on a core."""
-    openvino = openvino_module()
+def one_by_one_by_openvino(model, example: np.ndarray) -> Compiled:
+    """As `compiled_by_openvino`, of a model whose one input (1, ...) cannot be widened, for rows of `example`'s type; each
+    on a core.
+    """
+    openvino, threads = openvino_module(), torch.get_num_threads()
     model.reshape(openvino.PartialShape(list(example.shape)))
     taking = openvino.preprocess.PrePostProcessor(model)
     taking.input().tensor().set_element_type(openvino.Type(example.dtype))
-    return _OneByOne(_Streams(taking.build(), threads, threads, "float32"))
+    return _tried(_OneByOne(_Streams(taking.build(), threads, threads, "float32")), example)
+
+
+def _tried(way: Compiled, example: np.ndarray) -> Compiled:
+    """The same, once it has computed something."""
+    way(example)
+    return way
 
 
 class _OneByOne:

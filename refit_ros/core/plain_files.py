@@ -45,6 +45,13 @@ _PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<error", b"<!--", b"<body
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
+def natural_order(path: Path) -> list:
+    """A key by which 2.jpg comes before 10.jpg, and img_1.jpg before IMG_2.jpg."""
+    parts = re.split(r"([0-9]+)", path.name.lower())
+    meant = [(len(part.lstrip("0")), part.lstrip("0")) if index % 2 else part for index, part in enumerate(parts)]
+    return [meant, path.name]
+
+
 def open_regular(path: str | Path) -> BinaryIO:
     """The file, open for reading bytes. Raises InputError where it is absent, not readable, a folder, a pipe or a device.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ import torch
 from refit_ros.core.landmarks import BLAZEPOSE_33, COCO_17, LANDMARK_INDEX
 from refit_ros.detection.landmarks import PERSON, LandmarkNetwork, Landmarks, as_clear_as
 from refit_ros.detection.movenet import LIGHTNING, THUNDER, Points, SinglePose
-from refit_ros.detection.regions import WIDER, from_boxes
-from refit_ros.models.files import is_there
+from refit_ros.detection.regions import from_boxes
+from refit_ros.detection.rows import joined
+from refit_ros.models.files import missing
 
 MODELS = (THUNDER, LIGHTNING)
 AROUND = 1.1  # a region's side for MoveNet, by the longer side of a person's box
@@ -58,7 +59,7 @@ class CheckedLandmarks:
         self, images: Sequence[np.ndarray], xyxy_px: Sequence[np.ndarray], turned_rad: Sequence[np.ndarray]
     ) -> list[Points]:
         """Lightning's of those who are known, Thunder's of the others and of whom it does not see plainly."""
-        regions = [from_boxes(boxes) * [1, 1, AROUND / WIDER, 1] for boxes in xyxy_px]
+        regions = [from_boxes(boxes, AROUND) for boxes in xyxy_px]
         for own, turns in zip(regions, turned_rad):
             own[:, 3] = np.nan_to_num(turns)
         known = [np.flatnonzero(np.isfinite(turns)) for turns in turned_rad]
@@ -68,11 +69,7 @@ class CheckedLandmarks:
         others = [np.setdiff1d(np.arange(len(own)), some) for own, some in zip(regions, plain)]
         slow = self._thunder.in_regions(images, [own[some] for own, some in zip(regions, others)])
         order = [np.argsort(np.concatenate(each)) for each in zip(plain, others)]
-        return [_joined(*each)[some] for some, *each in zip(order, quick, slow)]
-
-
-def _joined(*parts: Points) -> Points:
-    return Points(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Points)))
+        return [joined(each)[some] for some, *each in zip(order, quick, slow)]
 
 
 def checked(found: Landmarks, points: Points) -> Landmarks:
@@ -117,4 +114,4 @@ def usual_landmarks(kind: str = "full") -> LandmarkNetwork | CheckedLandmarks:
     Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
     """
     landmarks = LandmarkNetwork(kind)
-    return CheckedLandmarks(landmarks, *map(SinglePose, MODELS)) if all(map(is_there, MODELS)) else landmarks
+    return landmarks if missing(*MODELS) else CheckedLandmarks(landmarks, *map(SinglePose, MODELS))

@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 
 from refit_ros.camera.boxes import Boxes
-from refit_ros.camera.geometry import overlap
+from refit_ros.camera.geometry import mean_distance, overlap
 from refit_ros.detection.checked_landmarks import AROUND, MODELS
 from refit_ros.detection.movenet import (
     MULTIPOSE,
@@ -20,18 +20,16 @@ from refit_ros.detection.movenet import (
     SinglePose,
     Skeletons,
     distinct,
-    joined,
 )
-from refit_ros.detection.regions import WIDER, from_boxes
-from refit_ros.models.files import command, is_there
-from refit_ros.models.table import files_of
+from refit_ros.detection.regions import begins, from_boxes
+from refit_ros.detection.rows import joined
+from refit_ros.models.files import command, missing
 
 LARGER_PX = (512, 1024)  # sides of the image in which those who are small are looked for
 SURE = 0.35  # a confidence above which the second network is not asked
 LEAST_CONFIDENCE = 0.15
 AGREEING = SAME_BODY  # of a box's side: mean distance of the two networks' points
 KNOWN = 0.5  # overlap with somebody who is followed
-STEP = 0.5  # between neighbouring parts of an image, in their sides, at most
 EDGE = 0.02  # of a part's side: who is nearer to it is cut by it
 Part = tuple[int, int, int, int]
 """left, top, right, bottom, px"""
@@ -87,12 +85,9 @@ class CrowdDetector:
         doubtful = np.flatnonzero(seen.confidence < SURE)
         sure = seen.confidence.copy()
         if len(doubtful):
-            regions = from_boxes(seen.box_px[doubtful]) * [1, 1, AROUND / WIDER, 1]
+            regions = from_boxes(seen.box_px[doubtful], AROUND)
             (points,) = self._thunder.in_regions([image], [regions])
-            weight = points.score * seen.score[doubtful]
-            off = (np.linalg.norm(points.place_px - seen.place_px[doubtful], axis=2) * weight).sum(1) / np.maximum(
-                weight.sum(1), 1e-6
-            )
+            off = mean_distance(points.place_px, seen.place_px[doubtful], points.score * seen.score[doubtful])
             agreed = off < AGREEING * (seen.box_px[doubtful, 2:] - seen.box_px[doubtful, :2]).max(1)
             sure[doubtful] = np.where(agreed, points.person, 0.0)
         # A confidence is compared with a user's least one, which is meant for a scale on which one half is undecided.
@@ -104,11 +99,8 @@ class CrowdDetector:
 def parts(width: int, height: int) -> list[Part]:
     """Overlapping squares of half the image's longer side, that cover it."""
     side = min(-(-max(width, height) // 2), width, height)
-    corners = []
-    for length in (height, width):
-        count = 1 + int(np.ceil((length / side - 1) / STEP - 1e-6))
-        corners.append(np.linspace(0, length - side, count).round().astype(int).tolist() if count > 1 else [0])
-    return [(x, y, x + side, y + side) for y in corners[0] for x in corners[1]]
+    lefts, tops = (begins(length, side).round().astype(int).tolist() for length in (width, height))
+    return [(left, top, left + side, top + side) for top in tops for left in lefts]
 
 
 def _cut_by(part: Part, boxes_px: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -127,12 +119,12 @@ def _cut_by(part: Part, boxes_px: np.ndarray, shape: tuple[int, ...]) -> np.ndar
 
 def without_crowds_note() -> str:
     """What to tell whoever looks at photographs without MoveNet; empty where it is there."""
-    missing = [each for name in (MULTIPOSE, *MODELS) for each in files_of(name) if not is_there(each.name)]
-    if not missing:
+    absent = missing(MULTIPOSE, *MODELS)
+    if not absent:
         return ""
-    return f"MoveNet is not there, so people in crowds and half hidden are mostly not found: `{command(*missing)}` gets it"
+    return f"MoveNet is not there, so people in crowds and half hidden are mostly not found: `{command(*absent)}` gets it"
 
 
 def crowds_can_be_seen() -> bool:
     """Whether the models lie there."""
-    return is_there(MULTIPOSE) and is_there(THUNDER)
+    return not missing(MULTIPOSE, THUNDER)

@@ -7,11 +7,12 @@ decoding, refinement on heatmaps and next region. docs/models.md states how far 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from refit_ros.detection.regions import beyond_edge, crops, from_boxes, from_points, to_image, turned
+from refit_ros.detection.rows import Rows, joined
 from refit_ros.detection.tflite import TfliteNetwork
 from refit_ros.models.files import path_of
 
@@ -32,7 +33,7 @@ _TRUST = (-3.6, 5.3, 1.79)
 
 
 @dataclass(frozen=True)
-class Landmarks:
+class Landmarks(Rows):
     """Of N people, BlazePose's 33 landmarks in its order (nose, eyes, ears, mouth, shoulders, ... , feet)."""
 
     place_px: np.ndarray  # (N, 33, 2) in the raw image, may lie outside
@@ -43,9 +44,6 @@ class Landmarks:
     heat: np.ndarray  # (N, 33) 0 .. 1: the peak of each landmark's heatmap, high where it is seen clearly
     region: np.ndarray  # (N, 4) where it was looked: x, y, side (px), angle (rad)
     next_region: np.ndarray  # (N, 4) where to look in the next image
-
-    def __len__(self) -> int:
-        return len(self.flag)
 
     @property
     def trust(self) -> np.ndarray:
@@ -71,10 +69,6 @@ class Landmarks:
         scale = (weight * seen * told).sum((1, 2)) / np.maximum((weight * told**2).sum((1, 2)), 1e-9)
         off = (weight * (seen - scale[:, None, None] * told) ** 2).sum((1, 2))
         return np.sqrt(off / np.maximum(spread, 1e-9))
-
-    def __getitem__(self, chosen) -> Landmarks:
-        """Some of the people, by a mask or indices (M,)."""
-        return Landmarks(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 def as_clear_as(trust: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -167,7 +161,7 @@ class LandmarkNetwork:
             decoded(*self._run(pixels[begin : begin + MOST_AT_ONCE]), where[begin : begin + MOST_AT_ONCE], side)
             for begin in range(0, max(len(pixels), 1), MOST_AT_ONCE)
         ]
-        return Landmarks(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Landmarks)))
+        return joined(parts)
 
     def _run(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         if not len(pixels):

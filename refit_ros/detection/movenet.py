@@ -9,14 +9,15 @@ of MultiPose's people a box (y, x, y, x) and a score, all in shares of the image
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from refit_ros.camera.geometry import overlap
+from refit_ros.camera.geometry import mean_distance, overlap
 from refit_ros.core.landmarks import COCO_17
 from refit_ros.detection.regions import crops, to_image
+from refit_ros.detection.rows import Rows, joined
 from refit_ros.detection.tfjs_network import TfjsNetwork
 
 MULTIPOSE, THUNDER, LIGHTNING = "movenet_multipose", "movenet_thunder", "movenet_lightning"
@@ -35,20 +36,13 @@ _HIGHEST = 9
 
 
 @dataclass(frozen=True)
-class Skeletons:
+class Skeletons(Rows):
     """N people in one image."""
 
     place_px: np.ndarray  # (N, 17, 2) in the raw image, COCO's points
     score: np.ndarray  # (N, 17) 0 .. 1
     box_px: np.ndarray  # (N, 4) left, top, right, bottom
     confidence: np.ndarray  # (N,) 0 .. 1
-
-    def __len__(self) -> int:
-        return len(self.confidence)
-
-    def __getitem__(self, chosen) -> Skeletons:
-        """Some of the people, by a mask or indices (M,)."""
-        return Skeletons(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 class MultiPose:
@@ -71,19 +65,12 @@ class MultiPose:
 
 
 @dataclass(frozen=True)
-class Points:
+class Points(Rows):
     """Of one person in each of N regions."""
 
     place_px: np.ndarray  # (N, 17, 2) in the raw image, COCO's points
     score: np.ndarray  # (N, 17) 0 .. 1
     trust: np.ndarray  # (N, 17) 0 .. 1: that a point is where it says
-
-    def __len__(self) -> int:
-        return len(self.score)
-
-    def __getitem__(self, chosen) -> Points:
-        """Some of the people, by a mask or indices (M,)."""
-        return Points(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     @property
     def person(self) -> np.ndarray:
@@ -122,9 +109,8 @@ def distinct(seen: Skeletons) -> Skeletons:
     size = (seen.box_px[:, 2:] - seen.box_px[:, :2]).max(1, initial=1.0)
     kept: list[int] = []
     for index in np.argsort(-seen.confidence, kind="stable"):
-        weight = seen.score[index] * seen.score[kept] + 1e-6
-        off = np.linalg.norm(seen.place_px[index] - seen.place_px[kept], axis=2)
-        near = (off * weight).sum(1) / weight.sum(1) < SAME_BODY * np.maximum(size[index], size[kept])
+        off = mean_distance(seen.place_px[index], seen.place_px[kept], seen.score[index] * seen.score[kept])
+        near = off < SAME_BODY * np.maximum(size[index], size[kept])
         if not (near | (overlap(seen.box_px[[index]], seen.box_px[kept])[0] > SAME_BOX)).any():
             kept.append(int(index))
     return seen[np.array(kept, int)]
@@ -146,8 +132,3 @@ def _of_rows(rows: np.ndarray, longest_px: int) -> Skeletons:
     points = rows[:, : 3 * POINTS].reshape(-1, POINTS, 3)
     seen = Skeletons(longest_px * points[..., 1::-1], points[..., 2], longest_px * rows[:, [-4, -5, -2, -3]], rows[:, -1])
     return seen[seen.confidence >= LEAST_CONFIDENCE]
-
-
-def joined(parts: Sequence[Skeletons]) -> Skeletons:
-    """One after the other."""
-    return Skeletons(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Skeletons)))

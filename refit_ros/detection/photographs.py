@@ -13,18 +13,16 @@ import cv2
 import numpy as np
 
 from refit_ros.camera.boxes import Boxes
-from refit_ros.camera.geometry import overlap
+from refit_ros.camera.geometry import mean_distance, overlap
 from refit_ros.detection.blazepose import SIDE_PX, BlazePoseDetector
 from refit_ros.detection.crowds import CrowdDetector
 from refit_ros.detection.landmarks import PERSON, LandmarkNetwork, Landmarks
 from refit_ros.detection.protocol import Detector, nobody
-from refit_ros.detection.regions import crops, from_boxes, to_image
-from refit_ros.models.files import command, is_there
-from refit_ros.models.table import model
+from refit_ros.detection.regions import begins, crops, from_boxes, to_image
+from refit_ros.models.files import command, missing
 
 MODELS = ("pose_detection", "pose_landmark_full")
 TILE = 0.5  # side of the smaller squares in sides of the largest one that fits into the image
-STEP = 0.5  # between neighbours, in sides of theirs, at most
 LEAST_CANDIDATE = 0.4
 LEAST_PROPOSED = 0.25
 LEAST_HEAT = 0.62  # mean over a person's visible landmarks: of people mostly above 0.64, of what is none mostly below 0.5
@@ -115,9 +113,7 @@ def squares(width: int, height: int, parts: bool = True) -> np.ndarray:
     whole = [[width / 2, height / 2, max(width, height), 0.0]]
     for side in (min(width, height), TILE * min(width, height)) if parts else ():
         if side < 0.95 * max(width, height):
-            across, down = (max(1, 1 + int(np.ceil((length / side - 1) / STEP - 1e-6))) for length in (width, height))
-            xs = np.linspace(side / 2, width - side / 2, across) if across > 1 else [width / 2]
-            ys = np.linspace(side / 2, height - side / 2, down) if down > 1 else [height / 2]
+            xs, ys = (begins(length, side) + side / 2 for length in (width, height))
             whole += [[x, y, side, 0.0] for y in ys for x in xs]
     return np.array(whole)
 
@@ -170,9 +166,9 @@ def apart(people: Landmarks) -> Landmarks:
     boxes = np.concatenate([people.place_px.min(1, initial=1e6), people.place_px.max(1, initial=-1e6)], 1)
     for index in np.argsort(-sure, kind="stable"):
         for other in kept:
-            weight = people.visibility[index] * people.visibility[other] + 1e-6
-            off = np.linalg.norm(people.place_px[index] - people.place_px[other], axis=1)
-            near = (off @ weight) / weight.sum() < SAME_BODY * max(people.region[index, 2], people.region[other, 2])
+            weight = people.visibility[index] * people.visibility[other]
+            off = mean_distance(people.place_px[index], people.place_px[other], weight)
+            near = off < SAME_BODY * max(people.region[index, 2], people.region[other, 2])
             if near or overlap(boxes[[index]], boxes[[other]])[0, 0] > SAME_BOX:
                 break
         else:
@@ -210,11 +206,11 @@ def without_photographs_note() -> str:
     """What to tell whoever looks at photographs without these models; empty where all is well."""
     from importlib.util import find_spec
 
-    missing = [model(name) for name in MODELS if not is_there(name)]
-    if missing:
+    absent = missing(*MODELS)
+    if absent:
         return (
-            f"{' and '.join(each.name for each in missing)} not there, so people in photographs are mostly not found: "
-            f"`{command(*missing)}` gets them"
+            f"{' and '.join(each.name for each in absent)} not there, so people in photographs are mostly not found: "
+            f"`{command(*absent)}` gets them"
         )
     if find_spec("openvino") is None:
         return "openvino is not installed, so people in photographs are mostly not found: pip install openvino"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+STEP = 0.5  # between pieces of an image that overlap, in their sides, at most
 WIDER = 1.25  # a region's side, by the diameter of the circle around the whole body
 AT_EDGE = (0.25, 0.05)  # of a box's longer side: one that ends nearer to the image's lower, side edge may go on behind it
 BELOW = (1.5, 2.2)  # sides of regions for who goes on below the image, by that of the box's own
@@ -27,11 +28,11 @@ def from_points(middle_px: np.ndarray, circle_px: np.ndarray) -> np.ndarray:
     return np.column_stack([middle_px, side, angle])
 
 
-def from_boxes(xyxy_px: np.ndarray) -> np.ndarray:
-    """Upright regions around boxes (N, 4)."""
+def from_boxes(xyxy_px: np.ndarray, wider: float = WIDER) -> np.ndarray:
+    """Upright regions around boxes (N, 4); wider: their sides, by the boxes' longer ones."""
     xyxy_px = np.asarray(xyxy_px, np.float64).reshape(-1, 4)
     size = (xyxy_px[:, 2:] - xyxy_px[:, :2]).max(1, initial=1.0)
-    return np.column_stack([(xyxy_px[:, :2] + xyxy_px[:, 2:]) / 2, WIDER * size, np.zeros(len(xyxy_px))])
+    return np.column_stack([(xyxy_px[:, :2] + xyxy_px[:, 2:]) / 2, wider * size, np.zeros(len(xyxy_px))])
 
 
 def beyond_edge(xyxy_px: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -56,6 +57,12 @@ def beyond_edge(xyxy_px: np.ndarray, width: int, height: int) -> np.ndarray:
         return np.zeros((0, 4))
     upright = np.concatenate([from_boxes(xyxy_px), np.array(found)])
     return np.concatenate([np.column_stack([upright[:, :3], np.full(len(upright), lean)]) for lean in LEANING_RAD])[1:]
+
+
+def begins(length: float, side: float) -> np.ndarray:
+    """(n,) where overlapping pieces of a length begin that cover it, neighbours half of a side apart at most."""
+    count = max(1, 1 + int(np.ceil((length / side - 1) / STEP - 1e-6)))
+    return np.linspace(0, length - side, count) if count > 1 else np.array([(length - side) / 2])
 
 
 def to_image(points: np.ndarray, regions: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from refit_ros.core.openvino_engine import Compiled, one_by_one_by_openvino, openvino_module
 from refit_ros.detection.tfjs import graph_def
@@ -42,6 +41,6 @@ class TfjsNetwork:
             try:
                 model = openvino.Core().read_model(path)
                 example = np.zeros((1, side_px, side_px, 3), np.uint8)
-                self._compiled[side_px] = one_by_one_by_openvino(model, example, torch.get_num_threads())
+                self._compiled[side_px] = one_by_one_by_openvino(model, example)
             except RuntimeError as error:
                 raise ValueError(f"OpenVINO cannot use {self._name}: {str(error).strip().splitlines()[-1]}") from error

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from refit_ros.camera.geometry import along_the_tree, around, axis_angle_from_matrix, clipped
+from refit_ros.camera.geometry import along_the_tree, around, axis_angle_from_matrix, clipped, mean_distance
 from refit_ros.camera.views import Camera
 from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
@@ -46,10 +46,10 @@ def different_people(found: Landmarks) -> np.ndarray:
 def _apart(found: Landmarks, one: int, others: list[int]) -> np.ndarray:
     """(M,) mean distance of what is seen of one person and of others, in sizes of the larger; whichever side was taken for
     which."""
-    weight = found.visibility[one] * found.visibility[others] + 1e-6
+    weight = found.visibility[one] * found.visibility[others]
     size = np.array([(box[2:] - box[:2]).max() for box in map(around, found.place_px[[one, *others]])])
     off = [
-        (np.linalg.norm(found.place_px[one][order] - found.place_px[others], axis=2) * weight).sum(1) / weight.sum(1)
+        mean_distance(found.place_px[one][order], found.place_px[others], weight)
         for order in (slice(None), list(MIRRORED_LANDMARKS[:COUNT]))
     ]
     return np.minimum(*off) / np.maximum(np.maximum(size[0], size[1:]), 1.0)

@@ -57,7 +57,12 @@ def fault(which: Model, where: Path | None = None) -> str | None:
 
 def is_there(name: str) -> bool:
     """Whether the model of this name lies there, each of its files; nothing is said about what is in them."""
-    return all((folder() / each.name).is_file() for each in files_of(name))
+    return not missing(name)
+
+
+def missing(*names: str) -> list[Model]:
+    """The files of these models that do not lie there."""
+    return [each for name in names for each in files_of(name) if not (folder() / each.name).is_file()]
 
 
 def path_of(name: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from refit_ros.core.errors import InputError
 from refit_ros.core.plain_arrays import read_npz
-from refit_ros.core.plain_files import open_regular, shown, what_it_is
+from refit_ros.core.plain_files import natural_order, open_regular, shown, what_it_is
 from refit_ros.motion.types import Sighting
 
 SHAPES = {
@@ -31,7 +30,7 @@ def read_fit(folder: Path, rate_hz: float | None = None) -> Iterator[Sighting]:
     rate_hz: of the frames where the files do not tell their times (those of versions that did not write them).
     Raises InputError with a sentence for a folder without frames, a file that is none, and times nobody told.
     """
-    files = sorted(folder.glob("*.npz"), key=_natural_order)
+    files = sorted(folder.glob("*.npz"), key=natural_order)
     if not files:
         raise InputError(f"{shown(folder)} holds no .npz: give the folder that `python -m refit_ros fit` wrote, or a bag.")
     sequence, last_s = -1, 0.0
@@ -83,9 +82,3 @@ def _is_numbers(value: object, shape: tuple[int, ...] | None) -> bool:
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf" or not np.isfinite(value).all():
         return False
     return value.shape == () if shape is None else value.ndim > 0 and value.shape[1:] == shape
-
-
-def _natural_order(path: Path) -> list:
-    """2 before 10."""
-    parts = re.split(r"([0-9]+)", path.name)
-    return [(int(part), part) if index % 2 else (0, part) for index, part in enumerate(parts)]

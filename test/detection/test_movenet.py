@@ -110,3 +110,13 @@ def test_somebody_seen_in_two_sizes_counts_once_and_the_surer_one_stays():
     beside = skeletons(0, 25)
     assert len(distinct(beside)) == 2, "two who stand close are two"
     assert len(distinct(skeletons())) == 0
+
+
+@pytest.mark.needs_models(LIGHTNING)
+def test_what_this_processor_cannot_compute_shows_when_the_network_is_loaded(monkeypatch):
+    def fails(self, groups):
+        raise RuntimeError("Exception from somewhere\n[CPU] a node has a bad combination")
+
+    monkeypatch.setattr("refit_ros.core.openvino_engine._Streams.run", fails)
+    with pytest.raises(ValueError, match=r"OpenVINO cannot use movenet_lightning: \[CPU\] a node"):
+        SinglePose(LIGHTNING)
