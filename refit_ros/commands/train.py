@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--body", metavar="PATH", help="SMPL file or folder, refit_ros or anny; without it, refit_ros")
     parser.add_argument("--start", metavar="FILE", help="weights to begin from")
     parser.add_argument(
+        "--poses",
+        metavar="FILE",
+        help="captured poses for --preset keypoints, as refit_ros.synthetic.captured_motion writes them",
+    )
+    parser.add_argument(
         "--variants",
         default="refit",
         metavar="A,B",
@@ -108,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
         reuse=args.reuse,
         held_out=args.held_out,
         start=args.start,
+        poses=args.poses,
     )
     loop, source = make_loop(preset, plan, options)
     try:

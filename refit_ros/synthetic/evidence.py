@@ -24,6 +24,7 @@ from refit_ros.core.rotations import rotmat_from_axis_angle
 from refit_ros.core.types import Crops, Estimate
 from refit_ros.synthetic.anatomy import rotmats_from_angles, turn
 from refit_ros.synthetic.cameras import Shots, sample_shots
+from refit_ros.synthetic.captured_poses import CapturedPoses
 from refit_ros.synthetic.dice import Dice
 from refit_ros.synthetic.landmark_faults import OFF_BODY_M, Faults
 from refit_ros.synthetic.pose_prior import Prior, sample_legs, sample_pose_rotmats, with_arms
@@ -32,6 +33,8 @@ MOST_BETA = 2.5
 _GROWN_UP_M = 1.5
 _ADULTS = 0.65  # so many in training are taken of them alone: together nine of ten
 _NEAR = 0.3  # sigma of each beta around one of a body's people
+_CAPTURED = 0.45  # share of the people in training whose poses are captured ones, where there are such
+_ANYHOW = 0.04  # share whose pelvis is turned anyhow
 _HELD_OUT = 5  # every fifth of a body's people is of the test split
 _SEED = {"train": 2_000_003, "test": 8_368_787}
 
@@ -62,11 +65,12 @@ class EvidenceSamples:
 class EvidenceSource:
     """An endless, seeded stream of evidence; split "test" draws other people from other, narrower poses."""
 
-    def __init__(self, body: Body, split: str, seed: int) -> None:
+    def __init__(self, body: Body, split: str, seed: int, captured: CapturedPoses | None = None) -> None:
+        """captured: poses of which a share of the people are, in training; all of them where they are held out."""
         if split not in _SEED:
             raise ValueError(f"split '{split}' is unknown; there are {', '.join(_SEED)}")
         self.body = LandmarkBody(body).eval()
-        self.split = split
+        self.split, self._captured = split, captured
         self._people = _people_of(body, split)
         # The body's people are as many of each age as its shape wants; who stands before a robot is mostly grown up, and one
         # view tells nobody's height.
@@ -124,16 +128,28 @@ class EvidenceSource:
     def _poses(self, count: int) -> Tensor:
         """(N, 24, 3, 3), the root's to the world (z up)."""
         dice = self.dice
-        if self.split == "test":
-            rotmats = sample_pose_rotmats(dice, count, "test")
-        else:
-            rotmats = rotmats_from_angles(with_arms(dice, sample_legs(dice, count, WIDE), WIDE))
-            loose = dice.uniform(0, 0.25, count, 1, 1) * dice.chance(0.7, count, 1, 1)
-            rotmats = rotmats @ rotmat_from_axis_angle(dice.normal(count, 24, 3) * loose)
-            tilt = dice.normal(count, 3) * torch.where(dice.chance(0.12, count, 1), 1.0, 0.06)  # lying, bent far over
-            rotmats[:, 0] = rotmat_from_axis_angle(tilt) @ rotmats[:, 0]
+        rotmats = self._training_poses(count) if self.split == "train" else self._held_out_poses(count)
         upright = turn("x", torch.full((count,), pi / 2))
         rotmats[:, 0] = turn("z", dice.uniform(0, 2 * pi, count)) @ upright @ rotmats[:, 0]
+        return rotmats
+
+    def _held_out_poses(self, count: int) -> Tensor:
+        if self._captured is not None:
+            return self._captured.sample(self.dice, count, loose=False)
+        return sample_pose_rotmats(self.dice, count, "test")
+
+    def _training_poses(self, count: int) -> Tensor:
+        dice = self.dice
+        rotmats = rotmats_from_angles(with_arms(dice, sample_legs(dice, count, WIDE), WIDE))
+        loose = dice.uniform(0, 0.25, count, 1, 1) * dice.chance(0.7, count, 1, 1)
+        rotmats = rotmats @ rotmat_from_axis_angle(dice.normal(count, 24, 3) * loose)
+        if self._captured is not None:
+            chosen = dice.chance(_CAPTURED, count)[:, None, None, None]
+            rotmats = torch.where(chosen, self._captured.sample(dice, count), rotmats)
+        tilt = dice.normal(count, 3) * torch.where(dice.chance(0.12, count, 1), 1.0, 0.06)  # lying, bent far over
+        anyhow = dice.chance(_ANYHOW, count, 1)  # on the head, in the air
+        tilt = torch.where(anyhow, dice.normal(count, 3) * pi, tilt)
+        rotmats[:, 0] = rotmat_from_axis_angle(tilt) @ rotmats[:, 0]
         return rotmats
 
 

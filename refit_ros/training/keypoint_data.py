@@ -50,10 +50,11 @@ class KeypointSource:
     Several batches are drawn at once: many small numbers cost little more than few.
     """
 
-    def __init__(self, body: Body, count: int, share: float, views: int, seed: int, device: torch.device) -> None:
-        from refit_ros.synthetic.evidence import EvidenceSource
-
-        self._samples = EvidenceSource(body.to("cpu"), "train", seed)
+    def __init__(
+        self, body: Body, count: int, share: float, views: int, seed: int, device: torch.device, poses: str | None = None
+    ) -> None:
+        """poses: a file of captured ones. Raises InputError where it cannot be used."""
+        self._samples = _evidence_source(body, "train", seed, poses)
         self._count, self._share, self._views, self._device = count, share, views, device
         self._drawn: list[KeypointBatch] = []
         self._before = self._samples.generator.get_state()  # of what is in _drawn
@@ -88,11 +89,19 @@ def _share(batch: KeypointBatch, number: int, count: int) -> KeypointBatch:
     return replace(part, person=part.person - part.person[0])
 
 
-def held_out_evidence(body: Body, people: int, views: int) -> KeypointBatch:
-    """Evidence of `people` seen by `views` cameras each, of the test split. The first n are the same for every number."""
+def _evidence_source(body: Body, split: str, seed: int, poses: str | None):
+    from refit_ros.synthetic.captured_poses import load_captured_poses
     from refit_ros.synthetic.evidence import EvidenceSource
 
-    source = EvidenceSource(body.to("cpu"), "test", SEED + views)
+    return EvidenceSource(body.to("cpu"), split, seed, load_captured_poses(poses, split) if poses else None)
+
+
+def held_out_evidence(body: Body, people: int, views: int, poses: str | None = None) -> KeypointBatch:
+    """Evidence of `people` seen by `views` cameras each, of the test split. The first n are the same for every number.
+
+    poses: a file of captured poses, whose held-out clips are then all the poses there are.
+    """
+    source = _evidence_source(body, "test", SEED + views, poses)
     parts = [batch_of_evidence(source.batch(CHUNK, views)) for _ in range(-(-people // CHUNK))]
     return join(parts).rows(slice(0, people * views))
 
@@ -100,14 +109,20 @@ def held_out_evidence(body: Body, people: int, views: int) -> KeypointBatch:
 class HeldOutKeypointError:
     """Errors of a learner's average on held-out evidence, with one view and with four. `image_size` is not read."""
 
-    def __init__(self, body: Body, image_size: int, people: int, device: torch.device) -> None:
-        self._batches = {views: held_out_evidence(body, people, views).to(device) for views in (1, 4)}
+    def __init__(self, body: Body, image_size: int, people: int, device: torch.device, poses: str | None = None) -> None:
+        """poses: a file of captured ones, to measure on their held-out clips as well."""
+        kinds = {
+            f"{ending}{named}": (views, file)
+            for views, ending in ((1, ""), (4, "_4_views"))
+            for named, file in (("", None), ("_captured", poses))
+            if not named or file
+        }
+        self._batches = {name: held_out_evidence(body, people, *kind).to(device) for name, kind in kinds.items()}
 
     @torch.no_grad()
     def __call__(self, learner) -> dict[str, float]:
         network, values = learner.average.eval(), {}
-        for views, batch in self._batches.items():
-            ending = "" if views == 1 else f"_{views}_views"
+        for ending, batch in self._batches.items():
             first, last = keypoint_errors(network, batch)
             values |= {
                 f"mpjpe_mm_0{ending}": first[0],

@@ -46,6 +46,7 @@ class Options:
     reuse: float = 2.0
     held_out: int = 256  # crops measured during training
     start: str | None = None  # weights to begin from
+    poses: str | None = None  # a file of captured poses, for the keypoint network
 
 
 def make_loop(preset: Preset, plan: Plan, options: Options) -> tuple[Loop, Source]:
@@ -64,14 +65,21 @@ def make_loop(preset: Preset, plan: Plan, options: Options) -> tuple[Loop, Sourc
     torch.manual_seed(options.seed + 1000 * rank + 1)  # dropout differs between processes, weights do not
     source = make_source(preset, options, body, seed=options.seed + 7919 * rank)
     plan = dataclasses.replace(plan, writes=plan.writes and rank == 0)
-    error_of = HeldOutKeypointError if preset.backbone == "keypoints" else HeldOutError
-    measure = error_of(body, preset.image_size, options.held_out, device) if plan.writes else None
+    measure = _held_out(preset, options, body, device) if plan.writes else None
     return Loop(learners, source, preset, plan, measure, _stepper(options, source)), source
+
+
+def _held_out(preset: Preset, options: Options, body: Body, device: torch.device) -> Callable[[Learner], dict[str, float]]:
+    if preset.backbone == "keypoints":
+        return HeldOutKeypointError(body, preset.image_size, options.held_out, device, options.poses)
+    return HeldOutError(body, preset.image_size, options.held_out, device)
 
 
 def _check(preset: Preset, options: Options) -> None:
     if preset.backbone == "keypoints" and (options.variants != ("refit",) or options.data != (("synthetic", 1.0),)):
         raise ValueError("--preset keypoints trains one network on drawn evidence: leave out --variants and --data")
+    if options.poses and preset.backbone != "keypoints":
+        raise ValueError("--poses is for --preset keypoints: the others draw their poses themselves")
     unknown = [name for name in options.variants if name not in VARIANTS]
     if unknown:
         raise ValueError(f"there is no variant '{unknown[0]}': choose from {', '.join(VARIANTS)}")
@@ -145,7 +153,7 @@ def make_source(preset: Preset, options: Options, body: Body, seed: int) -> Sour
 def _source(name: str, count: int, preset: Preset, options: Options, body: Body, seed: int) -> Source:
     device = torch.device(options.device)
     if preset.backbone == "keypoints":
-        return KeypointSource(body, count, preset.multi_view_share, preset.views, seed, device)
+        return KeypointSource(body, count, preset.multi_view_share, preset.views, seed, device, options.poses)
     if name == "synthetic":
         sets = int(count * preset.multi_view_share) // preset.views
         single = count - sets * preset.views
