@@ -25,6 +25,7 @@ NEEDED = {
     "torch": "torch",
     "safetensors": "safetensors",
     "smplx": "smplx",
+    "threadpoolctl": "threadpoolctl",
 }
 OPTIONAL = {
     "onnxruntime": "detector `onnx`",

@@ -12,6 +12,7 @@ from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.views import Camera, View, usable
 from refit_ros.core.inference import Prepared
 from refit_ros.core.refit import Features, Refit
+from refit_ros.core.small_matrices import on_one_thread
 from refit_ros.detection.protocol import cleaned
 from refit_ros.estimation.budget import Budget
 from refit_ros.estimation.contradictions import contradictions
@@ -108,6 +109,7 @@ class Estimator:
         """By id: what the last look at each followed person gave. Only people who were seen in the last set."""
         return {track.id: track.evidence for track in self._everybody.tracks if track.id is not None and track.fresh}
 
+    @on_one_thread()
     def estimate(self, views: Sequence[View]) -> People:
         """Everybody in one synchronized set, in the fixed frame; nobody in it when nobody is seen.
 

@@ -10,6 +10,7 @@ import numpy as np
 from refit_ros.camera.geometry import overlap
 from refit_ros.camera.views import Camera, View, usable
 from refit_ros.core.keypoints import KeypointRefit
+from refit_ros.core.small_matrices import on_one_thread
 from refit_ros.detection.landmarks import Landmarks, no_landmarks
 from refit_ros.detection.protocol import cleaned
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, LandmarkEyes, LandmarkSource
@@ -84,6 +85,7 @@ class KeypointEstimator:
             raise ValueError("betas must be ten finite numbers")
         self._held[person_id] = betas
 
+    @on_one_thread()
     def estimate(self, views: Sequence[View]) -> People:
         """Everybody in one synchronized set, in the fixed frame. Views that cannot be used are named in `left_out`."""
         self._several |= len(views) > 1 or any(view.fixed_from_camera is not None for view in views)
