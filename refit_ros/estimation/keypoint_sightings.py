@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TypeVar
@@ -11,6 +12,7 @@ import torch
 
 from refit_ros.camera.triangulation import evidence_of_views
 from refit_ros.camera.views import Camera
+from refit_ros.core.camera import weak_perspective_from_transl
 from refit_ros.core.keypoints import MONOCULAR_QUALITY, KeypointEvidence, crops_without_images, square_of_landmarks
 from refit_ros.core.landmarks import LANDMARK_NAMES, layout_indices
 from refit_ros.core.types import Crops
@@ -65,6 +67,22 @@ class SeenPerson:
             self.place_px, self.visibility, offset_m, said, self.crops, (count, self.poses) if count > 1 else None
         )
 
+    def clearest(self, most: int) -> SeenPerson:
+        """In at most `most` views, those in which most is seen; what was triangulated from all of them stays."""
+        if len(self.cameras) <= most:
+            return self
+        rows = np.sort(np.argsort(-self.visibility.sum(1).numpy(), kind="stable")[:most])
+        part = copy.copy(self)
+        part.cameras = [self.cameras[row] for row in rows]
+        part.place_px, part.visibility, part.poses = self.place_px[rows], self.visibility[rows], self.poses[rows]
+        part.crops, part.evidence = _rows(self.crops, rows), _rows(self.evidence, rows)
+        return part
+
+    def weak_perspective(self, transl_m: np.ndarray, joints_m: np.ndarray) -> np.ndarray:
+        """(V, 3) s, tx, ty of each crop, of a body in the fixed frame: transl (3,), joints (24, 3) m."""
+        pelvis_m = self.poses[:, :, :3] @ torch.as_tensor(joints_m[0]) + self.poses[:, :, 3]
+        return weak_perspective_from_transl(pelvis_m - torch.as_tensor(joints_m[0] - transl_m), self.crops).numpy()
+
     @property
     def box_px(self) -> np.ndarray:
         """(V, 4) of each crop."""
@@ -107,10 +125,14 @@ def joined(kind: type[_Tensors], parts: Sequence[_Tensors]) -> _Tensors:
     return kind(*(torch.cat([getattr(part, name) for part in parts]).float() for name in names))
 
 
-def watched_of(seen: Sequence[SeenPerson], first: np.ndarray) -> Watched:
+def _rows(values: _Tensors, rows: np.ndarray) -> _Tensors:
+    return type(values)(*(getattr(values, field.name)[rows] for field in fields(values)))
+
+
+def watched_of(seen: Sequence[SeenPerson]) -> Watched:
     cameras = [camera for one in seen for camera in one.cameras]
     return Watched(
-        first=first,
+        first=np.cumsum([0, *(len(one.cameras) for one in seen)])[:-1],
         place_px=np.concatenate([one.place_px.numpy() for one in seen]),
         weight=np.concatenate([one.visibility.numpy() ** 2 for one in seen]),
         sigma_px=TOLERANCE * np.concatenate([one.crops.side_px.numpy() for one in seen]),

@@ -20,6 +20,9 @@ from refit_ros.estimation.keypoint_refine import Bodies, Refiner
 from refit_ros.estimation.keypoint_sightings import SeenPerson, Sighting, joined, tensors_of, watched_of
 from refit_ros.estimation.smooth import Shape
 
+MOST_VIEWS = 6
+"""Views of one person that the network looks at. More tell it next to nothing (docs/several_machines.md); their landmarks
+count where places are triangulated and in the last step."""
 GUESSED_WEIGHT = 0.03  # of a landmark that is not seen, at the network's own place for it, when a person is put somewhere
 
 
@@ -71,12 +74,13 @@ class KeypointSolver:
             raise ValueError("somebody has no sighting; leave out people whom no camera sees")
         # In double: a fixed frame may begin far away, and a ray's small angles are what counts.
         seen = [SeenPerson(sightings) for sightings in people]
-        crops = joined(Crops, [one.crops for one in seen])
-        evidence = joined(KeypointEvidence, [one.evidence for one in seen])
-        person = torch.arange(len(seen)).repeat_interleave(torch.tensor([len(one.cameras) for one in seen]))
-        views = Views(person, torch.cat([one.poses[..., :3] for one in seen]).float())
+        shown = [one.clearest(MOST_VIEWS) for one in seen]
+        crops = joined(Crops, [one.crops for one in shown])
+        evidence = joined(KeypointEvidence, [one.evidence for one in shown])
+        person = torch.arange(len(seen)).repeat_interleave(torch.tensor([len(one.cameras) for one in shown]))
+        views = Views(person, torch.cat([one.poses[..., :3] for one in shown]).float())
         known = None if betas is None else torch.as_tensor(betas, dtype=torch.float32)[person]
-        first = np.cumsum([0, *(len(one.cameras) for one in seen)])
+        first = np.cumsum([0, *(len(one.cameras) for one in shown)])
         tensors = [
             *tensors_of(evidence),
             crops.center_px,
@@ -85,16 +89,15 @@ class KeypointSolver:
             crops.principal_px,
             *tensors_of(views),
         ]
-        tensors += [torch.from_numpy(first[:-1]), torch.stack([one.poses[0, :, :3].mT for one in seen]).float()]
+        tensors += [torch.from_numpy(first[:-1]), torch.stack([one.poses[0, :, :3].mT for one in shown]).float()]
         tensors += [] if known is None else [known]
         iterations = self.network.config.iterations if iterations is None else iterations
         values = self._run((known is not None, iterations), tuple(tensor.to(self.device) for tensor in tensors))
-        own_betas, rotmats, weak, guessed_px = (value.double().cpu().numpy() for value in values)
-        own = [slice(begin, end) for begin, end in zip(first[:-1], first[1:])]
-        watched = watched_of(seen, first[:-1])
+        own_betas, rotmats, guessed_px = (value.double().cpu().numpy() for value in values)
+        watched = watched_of(seen)
         held = np.full(own_betas.shape, np.nan) if betas is None else np.asarray(betas, float)
         own_betas = np.where(np.isfinite(held), held, own_betas)
-        placed = partial(self._placed, seen, own, guessed_px)
+        placed = partial(self._placed, shown, np.split(guessed_px, first[1:-1]))
         guess = placed(own_betas, rotmats)
         free = ~np.isfinite(held).all(1) & (watched.views > 1)  # one view says little of a shape
         bodies = self._refiner.refined(guess, watched, free)
@@ -104,7 +107,7 @@ class KeypointSolver:
         if not np.array_equal(used, own_betas):  # what is known of a shape from other sets, or otherwise
             again = placed(used, bodies.rotmats)
             bodies = self._refiner.refined(replace(guess, betas=used), watched, np.zeros(len(seen), bool), again)
-        residual_px = watched.residual_px(bodies.landmarks)
+        residual_px = np.split(watched.residual_px(bodies.landmarks), watched.first[1:])
         return [
             KeypointBody(
                 betas=bodies.betas[number],
@@ -112,26 +115,24 @@ class KeypointSolver:
                 transl=bodies.transl[number],
                 joints=bodies.joints[number],
                 landmarks=bodies.landmarks[number],
-                weak_perspective=weak[rows],
-                residual_px=residual_px[rows],
+                weak_perspective=one.weak_perspective(bodies.transl[number], bodies.joints[number]),
+                residual_px=residual_px[number],
                 box_px=one.box_px,
                 own_betas=own_betas[number],
             )
-            for number, (one, rows) in enumerate(zip(seen, own))
+            for number, one in enumerate(seen)
         ]
 
     def _placed(
         self,
         seen: Sequence[SeenPerson],
-        own: Sequence[slice],
-        guessed_px: np.ndarray,
+        guessed_px: Sequence[np.ndarray],
         betas: np.ndarray,
         rotmats: np.ndarray,
     ) -> Bodies:
-        """People's bodies where their landmarks want them; `own`: each one's views."""
+        """People's bodies where their landmarks want them. guessed_px: of each person (V, K, 2), by the network."""
         landmarks_m, joints_m = self._bodies(betas, rotmats)
-        places = [_place(one, landmarks_m[number], guessed_px[rows]) for number, (one, rows) in enumerate(zip(seen, own))]
-        transl = np.stack(places)
+        transl = np.stack([_place(*each) for each in zip(seen, landmarks_m, guessed_px)])
         return Bodies(betas, rotmats, transl, landmarks_m + transl[:, None], joints_m + transl[:, None])
 
     def joints(self, betas: np.ndarray, rotmats: np.ndarray) -> np.ndarray:
@@ -161,7 +162,7 @@ class KeypointSolver:
         return torch.from_numpy(np.array(values, np.float32)).to(self.device)
 
     def _fit(self, kind: tuple[bool, int], tensors: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        """-> betas (P, 10), rotmats (P, 24, 3, 3) in the fixed frame, weak perspective (N, 3), guessed_px (N, K, 2).
+        """-> betas (P, 10), rotmats (P, 24, 3, 3) in the fixed frame, guessed_px (N, K, 2).
 
         The count of people and sightings is read from the tensors' shapes (`Traced`).
         """
@@ -177,7 +178,7 @@ class KeypointSolver:
         guessed_px = project(landmarks_m, crops.focal_px, crops.principal_px)
         shape, rotmats = estimate.betas[first], estimate.rotmats[first]
         rotmats = torch.cat((world_from_camera[:, None] @ rotmats[:, :1], rotmats[:, 1:]), dim=1)
-        return shape, rotmats, estimate.weak_perspective, guessed_px
+        return shape, rotmats, guessed_px
 
 
 def _place(seen: SeenPerson, landmarks_m: np.ndarray, guessed_px: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from refit_ros.core.landmarks import layout_indices
 from refit_ros.core.rotations import rotmat_from_axis_angle
 from refit_ros.core.types import Estimate, Fit
 from refit_ros.estimation.keypoint_sightings import Sighting, camera_from_ray
-from refit_ros.estimation.keypoints import KeypointSolver
+from refit_ros.estimation.keypoints import MOST_VIEWS, KeypointSolver
 from refit_ros.estimation.smooth import Shape
 from refit_ros.synthetic.cameras import ring_of_cameras
 from refit_ros.synthetic.pose_prior import sample_poses
@@ -55,7 +55,8 @@ class Truth:
         rotmats = self.rotmats.repeat(len(crops), 1, 1, 1)
         rotmats[:, 0] = turned @ rotmats[:, 0]
         root = self.network.body.rest_joints(self.betas)
-        inside = np.concatenate([camera.to_camera(self.joints[:1]) for camera in self.cameras])
+        asked = [c for c in self.cameras if (np.abs(turned.numpy() - c.rotation).max((1, 2)) < 1e-5).any()]
+        inside = np.concatenate([camera.to_camera(self.joints[:1]) for camera in asked])
         transl = torch.from_numpy(inside).float() - root[:, 0]
         estimate = Estimate(rotmats, self.betas.repeat(len(crops), 1), weak_perspective_from_transl(transl, crops), transl)
         return Fit(estimate, (estimate,))
@@ -120,6 +121,37 @@ def test_several_people_with_different_numbers_of_cameras_are_one_batch():
     assert [len(body.residual_px) for body in bodies] == [3, 1, 2]
     assert np.abs(bodies[1].betas - alone.betas).max() < 1e-4 and np.isfinite(bodies[2].joints).all()
     assert KeypointSolver(network).fit([]) == []
+
+
+def test_of_many_cameras_the_network_looks_at_the_clearest_and_the_rest_count_all_the_same():
+    truth = Truth(MOST_VIEWS + 3)
+    poor = {1, 4, 5}
+    dim = [dataclasses.replace(each, visibility=each.visibility * 0.9) for each in truth.sightings]
+    sightings = [dim[index] if index in poor else each for index, each in enumerate(truth.sightings)]
+    asked = asked_for(truth.network, sightings)
+    assert len(asked) == MOST_VIEWS and asked.visibility[:, truth.which].min() == 1, "those in which most is seen"
+    (body,) = KeypointSolver(truth.network).fit([sightings])
+    assert np.abs(body.joints - truth.joints).max() < 2e-3
+    assert body.residual_px.shape == (MOST_VIEWS + 3,) and body.residual_px.max() < 0.5
+    assert body.weak_perspective.shape == (MOST_VIEWS + 3, 3) and len(body.box_px) == MOST_VIEWS + 3
+    wrong = [
+        dataclasses.replace(each, visibility=each.visibility * 0.9, place_px=each.place_px + [8, 0])
+        for each in truth.sightings
+    ]
+    mixed = [wrong[index] if index in poor else each for index, each in enumerate(sightings)]
+    (moved,) = KeypointSolver(truth.network).fit([mixed])
+    assert 2e-3 < np.abs(moved.joints - truth.joints).max() < 0.1, "views that the network does not see are heard"
+
+
+def test_crops_cameras_are_told_of_the_body_that_is_given():
+    truth = Truth(2)
+    (body,) = KeypointSolver(truth.network).fit([truth.sightings])
+    for view, (camera, box) in enumerate(zip(truth.cameras, body.box_px)):
+        scale, x_m, y_m = body.weak_perspective[view]
+        lens, root = camera.calibration, body.joints[0] - body.transl
+        depth_m = 2 * lens.focal_px / (scale * (box[2] - box[0]))
+        off_m = (box[:2] + box[2:] - 2 * lens.principal_px) / (scale * (box[2] - box[0]))
+        assert np.allclose(root + [x_m + off_m[0], y_m + off_m[1], depth_m], camera.to_camera(body.joints[0]), atol=2e-3)
 
 
 def test_bad_sightings_are_told():
