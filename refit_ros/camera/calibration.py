@@ -13,6 +13,7 @@ from refit_ros.camera.lens_names import COEFFICIENTS, understood
 FIELD_OF_VIEW_DEG = 0.1, 179.0  # of width and height as a pinhole has them, fisheyes included
 ADVICE = "calibrate the camera, or publish the result of its calibration"
 MOST_STRETCHED = 10.0  # of one focal length to the other; anamorphic lenses and halved rows have 2
+GRID, MOST_WITHOUT_RAY = 9, 0.5  # points along each side of the image; a sound lens may be unsure of its corners
 FARTHEST_CENTRE = 10.0  # of the principal point from the image, in its widths and heights
 
 
@@ -103,6 +104,21 @@ class Calibration:
                 f"camera {self.name}: {self.distortion_model} takes up to {known[-1]} finite coefficients, "
                 f"D holds {self.coefficients.size}"
             )
+        if self._without_ray > MOST_WITHOUT_RAY:
+            raise ValueError(
+                f"camera {self.name}: D ({', '.join(f'{each:.3g}' for each in self.coefficients[:5])} ...) says nothing of "
+                f"{100 * self._without_ray:.0f} % of the image: its polynomial turns back before; it is another lens's "
+                f"or another size's; {ADVICE}"
+            )
+
+    @cached_property
+    def _without_ray(self) -> float:
+        """Share of the image at which the lens puts no ray."""
+        if not self.distorted:
+            return 0.0
+        x, y = np.meshgrid(np.linspace(0, self.width_px - 1, GRID), np.linspace(0, self.height_px - 1, GRID))
+        plane = (np.stack([x, y], -1) - self.K[:2, 2]) / np.diag(self.K)[:2]
+        return 1.0 - float(distortion.has_ray(plane, self.distortion_model, self.coefficients).mean())
 
     def _check_sense(self) -> None:
         """Finite numbers can be nonsense too: a focal length of 1e-308 px makes rays infinite much later."""

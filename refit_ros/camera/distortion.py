@@ -12,6 +12,7 @@ STEPS = 30
 # A pinhole plane cannot hold rays at 90 degrees and more: they are put at this angle from the axis instead.
 WIDEST_RAD = np.deg2rad(85.0)
 FARTHEST = float(np.tan(WIDEST_RAD))
+_ANGLES, _SAME = 200, 5e-3  # steps to look for a fold in; on the plane, what comes back to where it was
 
 
 def distort(plane: np.ndarray, model: str, coefficients: np.ndarray) -> np.ndarray:
@@ -59,6 +60,19 @@ def undistort(plane: np.ndarray, model: str, coefficients: np.ndarray) -> np.nda
         if not good.any() or (length[good] < 1e-9).all():
             break
     return np.clip(ray, -FARTHEST, FARTHEST).reshape(plane.shape)
+
+
+def has_ray(plane: np.ndarray, model: str, coefficients: np.ndarray) -> np.ndarray:
+    """(...,) bool: whether the lens puts a ray at a point (..., 2). Beyond where its polynomial folds there is none."""
+    if model == "equidistant":
+        k = np.zeros(4)
+        k[: len(coefficients)] = coefficients
+        bent = _angle(np.linspace(0, WIDEST_RAD, _ANGLES), k)
+        fold = int(np.argmax(np.diff(bent) <= 0))  # 0: it grows up to the widest, and what lies beyond is only wider
+        sound = np.all(np.diff(bent) > 0)
+        return np.linalg.norm(plane, axis=-1) <= (np.inf if sound else bent[fold])
+    back = distort(undistort(plane, model, coefficients), model, coefficients)
+    return np.abs(back - plane).max(-1) < _SAME
 
 
 def _tilt(u: np.ndarray, v: np.ndarray, tau_x: float, tau_y: float) -> tuple[np.ndarray, np.ndarray]:

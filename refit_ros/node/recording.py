@@ -137,20 +137,30 @@ def _no_camera(reader: AnyReader, topic: str) -> str:
     return ""
 
 
-def transforms_in(reader: AnyReader) -> Lookup:
-    """Every transform of the bag, read beforehand: one that was recorded after its image counts too."""
-    tree = TransformTree(FOREVER_NS)
+def transforms_in(reader: AnyReader, say: Callable[[str], None] = lambda _: None) -> Lookup:
+    """Every transform of the bag, read beforehand: one that was recorded after its image counts too.
+
+    Those that are none (NaN, no unit quaternion, no name) are left out, and `say` gets a sentence about the first of them.
+    """
+    tree, refused = TransformTree(FOREVER_NS), []
     connections = [each for each in reader.connections if each.msgtype == TF]
     for connection, _, raw in _messages(reader, connections):
         for each in _read(reader, connection, raw).transforms:
             place, turn = each.transform.translation, each.transform.rotation
-            tree.set(
+            taken = tree.set(
                 each.header.frame_id,
                 each.child_frame_id,
                 stamp_ns(each.header.stamp),
                 Pose((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w)),
                 connection.topic.endswith("tf_static"),
             )
+            if not taken:
+                refused.append(f"from '{shown(each.child_frame_id[:60])}' to '{shown(each.header.frame_id[:60])}'")
+    if refused:
+        say(
+            f"{len(refused)} transforms of the bag are left out: the first, {refused[0]}, holds NaN, no unit quaternion "
+            "or no name of a frame; mend who publishes it"
+        )
 
     def lookup(target: str, source: str, time_ns: int):
         try:
@@ -205,7 +215,9 @@ def fit_bag(
         raise FileExistsError(f"'{output}' exists already: remove it, or give another --output")
     output.parent.mkdir(parents=True, exist_ok=True)
     rejections, tally = Rejections(warn), Tally()
-    extrinsics = Extrinsics(transforms_in(reader), parameters.fixed_frame, wait_s=0.0) if parameters.fixed_frame else None
+    extrinsics = (
+        Extrinsics(transforms_in(reader, warn), parameters.fixed_frame, wait_s=0.0) if parameters.fixed_frame else None
+    )
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".refit_") as folder:
         part = Path(folder) / FILE_NAME
         with Writer(part, version=9, storage_plugin=StoragePlugin.MCAP if mcap else StoragePlugin.SQLITE3) as writer:

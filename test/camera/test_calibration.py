@@ -170,6 +170,9 @@ def test_what_drivers_and_tools_write_is_understood(model, d, meant, kept):
         ("plumb_bob", [1e300, 0, 0, 0, 0], "beyond"),
         ("plumb_bob", [0.1] * 12 + [1.57, 0], "tilts"),
         ("plumb_bob", [0, 0, 0, 0, 0, float("inf")], "finite"),
+        ("plumb_bob", [-10, 0, 0, 0, 0], "says nothing of 9. % of the image"),
+        ("plumb_bob", [0, -3.0, 0, 0, 0], "another lens's or another size's"),
+        ("equidistant", [-3.0, 0, 0, 0], "says nothing of"),
     ],
 )
 def test_a_lens_that_cannot_be_understood_is_refused_in_a_sentence(model, d, says):
@@ -190,6 +193,21 @@ def test_finite_intrinsics_of_no_camera_are_refused(index, value):
     k[index] = value
     with pytest.raises(ValueError, match="camera front: .*calibrate"):
         Calibration.from_camera_info_fields("front", "f", 640, 480, k)
+
+
+@pytest.mark.parametrize(
+    "model, d, focal_px",
+    [
+        ("plumb_bob", [-0.35, 0.12, 0, 0, 0], 300),
+        ("plumb_bob", [-0.3, 0, 0, 0, 0], 400),  # says nothing of the corners
+        ("rational_polynomial", RATIONAL, 350),
+        ("equidistant", [0.1, -0.05, 0.01, -0.003], 180),  # sees more than a pinhole can
+        ("equidistant", [0, 0, 0, 0], 150),
+    ],
+)
+def test_wide_lenses_whose_corners_are_unsure_are_taken(model, d, focal_px):
+    k = [focal_px, 0, 320, 0, focal_px, 240, 0, 0, 1]
+    assert Calibration.from_camera_info_fields("c", "f", 640, 480, k, d, model).distorted
 
 
 @pytest.mark.parametrize("focal_px, width_px", [(3.0, 640), (360000.0, 640), (60.0, 64)])

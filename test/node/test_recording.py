@@ -23,7 +23,7 @@ START_NS = 1_700_000_000_000_000_000
 STEP_NS = 33_000_000
 
 
-def write_bag(path: Path, cameras: list[str], sets: int = 6, mcap: bool = True, static: bool = True) -> Path:
+def write_bag(path: Path, cameras: list[str], sets: int = 6, mcap: bool = True, static: bool = True, w: float = 1.0) -> Path:
     """Grey images of 64 x 48 px, recorded 10 ms after they were taken; cameras in a row, 1 m apart."""
     store = make_store()
     types = BagTypes(store)
@@ -39,7 +39,7 @@ def write_bag(path: Path, cameras: list[str], sets: int = 6, mcap: bool = True, 
         for index, camera in enumerate(cameras):
             transform = types.new("geometry_msgs/msg/TransformStamped")
             transform.header.frame_id, transform.child_frame_id = "map", f"{camera}_optical"
-            transform.transform.translation.x, transform.transform.rotation.w = float(index), 1.0
+            transform.transform.translation.x, transform.transform.rotation.w = float(index), w
             message.transforms.append(transform)
         streams = {
             camera: (
@@ -135,6 +135,13 @@ def test_without_extrinsics_nothing_is_guessed(tmp_path):
     source = write_bag(tmp_path / "in", ["left", "right"], static=False)
     outcome, _, said = fit(source, tmp_path / "out", ["left", "right"], "map")
     assert outcome.with_people == 0 and any("no transform" in sentence for sentence in said)
+
+
+def test_transforms_that_are_none_are_told_not_dropped_in_silence(tmp_path):
+    source = write_bag(tmp_path / "in", ["left", "right"], w=0.3)
+    outcome, _, said = fit(source, tmp_path / "out", ["left", "right"], "map")
+    assert outcome.with_people == 0
+    assert any("2 transforms of the bag are left out: the first, from 'left_optical' to 'map'" in each for each in said)
 
 
 def test_cameras_are_found(tmp_path):
