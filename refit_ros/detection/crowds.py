@@ -12,6 +12,7 @@ from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.geometry import mean_distance, overlap
 from refit_ros.detection.checked_landmarks import AROUND, MODELS
 from refit_ros.detection.movenet import (
+    AT_ONCE,
     MULTIPOSE,
     SAME_BODY,
     SIDE_PX,
@@ -52,30 +53,42 @@ class CrowdDetector:
 
     def find_beside(self, images: Sequence[np.ndarray], known_px: Sequence[np.ndarray]) -> list[Boxes]:
         """As `find`, of those who are not where people are known to be, boxes (M_i, 4)."""
-        found = [self._seen(image) for image in images]
+        followed = [bool(len(known)) for known in known_px] or [False] * len(images)
+        found = [self._seen(*each) for each in zip(images, followed)]
         for index, known in enumerate(known_px):
             found[index] = found[index][~(overlap(found[index].box_px, known) > KNOWN).any(1)]
         return [self._believed(image, seen) for image, seen in zip(images, found)]
 
-    def _seen(self, image: np.ndarray) -> Skeletons:
+    def _seen(self, image: np.ndarray, followed: bool = False) -> Skeletons:
+        """followed: somebody is, so that a set in which is looked for others must not take long."""
         height, width = image.shape[:2]
         some, whole = parts(width, height), (0, 0, width, height)
         if self._thorough:
             sides_px = (SIDE_PX, *(side for side in LARGER_PX if side / 2 < max(width, height)))
-            found = self._looked(image, [whole], sides_px) + self._looked(image, some, LARGER_PX[:1])
+            found = self._looked(image, [whole], sides_px) + self._looked(image, some, LARGER_PX[:1], closer=True)
         else:
             # Who is far is seen in one of the parts, sooner or later: which one follows from the image itself, so that the
             # same images have the same people, whoever looks at them and in which order.
-            chosen = crc32(image[::LOOKED_AT, ::LOOKED_AT].tobytes()) % len(some)
-            found = self._looked(image, [whole, some[chosen]], (SIDE_PX,))
+            turn, chosen = divmod(crc32(image[::LOOKED_AT, ::LOOKED_AT].tobytes()), len(some))
+            found = self._looked(image, [(whole, some[chosen])[turn % 2]] if followed else [whole, some[chosen]], (SIDE_PX,))
         seen = distinct(joined(found))
         return seen[seen.confidence >= LEAST_CONFIDENCE]
 
-    def _looked(self, image: np.ndarray, some: Sequence[Part], sides_px: Sequence[int]) -> list[Skeletons]:
-        """In each of some parts of an image, those who are whole in it."""
+    def _looked(
+        self, image: np.ndarray, some: Sequence[Part], sides_px: Sequence[int], closer: bool = False
+    ) -> list[Skeletons]:
+        """In each of some parts of an image, those who are whole in it. closer: where as many are seen as can be at once,
+        parts of that part are looked at too."""
         cut = [np.ascontiguousarray(image[top:bottom, left:right]) for left, top, right, bottom in some]
         result = []
         for part, seen in zip(some, self._multipose.find(cut, sides_px)):
+            if closer and len(seen) >= AT_ONCE:
+                left, top, right, bottom = part
+                within = [
+                    (left + x, top + y, left + x_end, top + y_end)
+                    for x, y, x_end, y_end in parts(right - left, bottom - top)
+                ]
+                result += self._looked(image, within, sides_px)
             offset = np.array(part[:2])
             seen = replace(seen, place_px=seen.place_px + offset, box_px=seen.box_px + np.tile(offset, 2))
             result.append(seen[~_cut_by(part, seen.box_px, image.shape)])

@@ -22,6 +22,7 @@ from refit_ros.detection.tfjs_network import TfjsNetwork
 
 MULTIPOSE, THUNDER, LIGHTNING = "movenet_multipose", "movenet_thunder", "movenet_lightning"
 POINTS = len(COCO_17)
+AT_ONCE = 6  # people whom MultiPose tells of one image in one size
 SIDE_PX = 256  # of what MultiPose sees at least; smaller people in larger images
 SAME_BODY = 0.12  # people whose points are on average nearer, in sides of the larger box, are one
 SAME_BOX = 0.6
@@ -46,7 +47,7 @@ class Skeletons(Rows):
 
 
 class MultiPose:
-    """Up to six people an image and size. Not for several threads at a time."""
+    """Up to AT_ONCE people an image and size. Not for several threads at a time."""
 
     def __init__(self) -> None:
         """Raises as TfjsNetwork."""
@@ -127,7 +128,7 @@ def _whole(image: np.ndarray, side_px: int) -> np.ndarray:
 
 
 def _of_rows(rows: np.ndarray, longest_px: int) -> Skeletons:
-    """MultiPose's rows (6, 56) of one image; those who are nobody are left out."""
+    """MultiPose's rows (AT_ONCE, 56) of one image; those who are nobody are left out."""
     rows = np.nan_to_num(np.asarray(rows, np.float64).reshape(-1, 3 * POINTS + 5))
     points = rows[:, : 3 * POINTS].reshape(-1, POINTS, 3)
     seen = Skeletons(longest_px * points[..., 1::-1], points[..., 2], longest_px * rows[:, [-4, -5, -2, -3]], rows[:, -1])

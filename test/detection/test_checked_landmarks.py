@@ -13,7 +13,7 @@ from refit_ros.detection.checked_landmarks import MODELS as CHECKING
 from refit_ros.detection.checked_landmarks import CheckedLandmarks, checked, usual_landmarks
 from refit_ros.detection.crowds import SURE, CrowdDetector, _cut_by, crowds_can_be_seen, parts, without_crowds_note
 from refit_ros.detection.landmarks import COUNT, PERSON, Landmarks, as_clear_as, with_trust
-from refit_ros.detection.movenet import MULTIPOSE, POINTS, THUNDER, Skeletons, points_of
+from refit_ros.detection.movenet import AT_ONCE, MULTIPOSE, POINTS, THUNDER, Skeletons, points_of
 from refit_ros.detection.photographs import MODELS, PhotographDetector
 from refit_ros.estimation.settings import Settings
 
@@ -172,6 +172,52 @@ def test_small_people_are_looked_for_where_there_is_time():
     assert whole == [(256,), (256, 512), (256, 512, 1024)] and set(in_parts) == {(512,)}
 
 
+def test_of_more_than_can_be_told_at_once_those_left_over_are_found_in_smaller_parts():
+    rows, columns = np.meshgrid(np.arange(6), np.arange(6), indexing="ij")
+    everybody = np.stack([columns, rows], -1).reshape(-1, 1, 2) * 130 + 20.0
+    shape = np.random.default_rng(2).uniform(0, 40, (1, POINTS, 2))
+
+    def find(images, sides_px):
+        """Tells six of those in each image, whose corner says where it is from."""
+        told = []
+        for image in images:
+            place = everybody + shape - image[0, 0, :2] * 2.0
+            inside = ((place >= 0) & (place < [image.shape[1], image.shape[0]])).all((1, 2)).nonzero()[0][:AT_ONCE]
+            box = np.concatenate([place[inside].min(1), place[inside].max(1)], 1)
+            count = len(inside)
+            told.append(Skeletons(place[inside], np.full((count, POINTS), 0.7), box, np.full(count, 0.6)))
+        return told
+
+    image = np.zeros((800, 800, 3))
+    image[..., 0], image[..., 1] = np.meshgrid(np.arange(800) / 2, np.arange(800) / 2)
+    detector = CrowdDetector.__new__(CrowdDetector)
+    detector._multipose, detector._thunder, detector._thorough = SimpleNamespace(find=find), None, True
+    (boxes,) = detector.find([image])
+    assert len(boxes.confidence) > 30, "of 36; looks at halves of the image alone tell fewer"
+
+
+def test_beside_who_is_followed_one_look_must_do_at_the_whole_image_or_a_part_by_turns():
+    detector, shapes = CrowdDetector.__new__(CrowdDetector), []
+
+    def find(images, sides_px):
+        shapes.append([image.shape[:2] for image in images])
+        return [NOBODY for _ in images]
+
+    detector._multipose, detector._thunder, detector._thorough = SimpleNamespace(find=find), None, False
+    for moment in range(60):
+        image = np.zeros((480, 640, 3), np.uint8)
+        image[0, 0] = moment
+        detector.find_beside([image], [np.array([[0.0, 0, 50, 100]])])
+    assert all(len(each) == 1 for each in shapes) and 15 < sum(each == [(480, 640)] for each in shapes) < 45
+    shapes.clear()
+    detector.find_beside([image], [np.zeros((0, 4))])
+    detector.find([image])
+    assert [len(each) for each in shapes] == [2, 2], "while nobody is followed there is time for both"
+
+
+NOBODY = Skeletons(np.zeros((0, POINTS, 2)), np.zeros((0, POINTS)), np.zeros((0, 4)), np.zeros(0))
+
+
 def live(parts_looked_at: list) -> CrowdDetector:
     """Sees a person of 20 px at (400, 100), only in images that are no wider than 400 px; whole ones only."""
     shape = np.random.default_rng(2).uniform(0, 20, (1, POINTS, 2))
@@ -180,13 +226,12 @@ def live(parts_looked_at: list) -> CrowdDetector:
         whole, part = images
         corner = np.argwhere(part[..., 0] == 255)
         parts_looked_at.append(part.shape[:2])
-        nobody = Skeletons(np.zeros((0, POINTS, 2)), np.zeros((0, POINTS)), np.zeros((0, 4)), np.zeros(0))
         if not len(corner) or whole.shape[1] < 500:
-            return [nobody, nobody]
+            return [NOBODY, NOBODY]
         top, left = corner.min(0)
         place = shape + [left, top]
         box = np.concatenate([place.min(1), place.max(1)], 1)
-        return [nobody, Skeletons(place, np.full((1, POINTS), 0.7), box, np.array([0.6]))]
+        return [NOBODY, Skeletons(place, np.full((1, POINTS), 0.7), box, np.array([0.6]))]
 
     detector = CrowdDetector.__new__(CrowdDetector)
     detector._multipose, detector._thunder, detector._thorough = SimpleNamespace(find=find), None, False
