@@ -54,17 +54,18 @@ def fuse(
     prior = np.ones(count) if view_weights is None else np.asarray(view_weights, float)
     # Rows (u r3 - r1) (X + t - c) = 0 and (v r3 - r2) (X + t - c) = 0 for each joint of each view.
     rows = plane[..., None] * rotations[:, None, None, 2] - rotations[:, None, :2]  # (V, J, 2, 3)
-    offsets = np.einsum("vjki,vji->vjk", rows, joints_m[None] - origins[:, None])  # (V, J, 2)
+    offsets = (rows @ (joints_m[None] - origins[:, None])[..., None])[..., 0]  # (V, J, 2)
     sizes_px = size_px(np.stack(seen_px))
     tolerance_px = TOLERANCE * sizes_px
     trust, depth, transl = prior.copy(), np.ones(plane.shape[:2]), np.zeros(3)
     residual = np.zeros(count)
     for _ in range(ROUNDS):
         weight = (trust * focal)[:, None] ** 2 * joint_weights / depth**2
-        normal = np.einsum("vj,vjki,vjkl->il", weight, rows, rows)
-        right = -np.einsum("vj,vjki,vjk->i", weight, rows, offsets)
+        weighted = (rows * weight[..., None, None]).reshape(-1, 3)
+        normal = weighted.T @ rows.reshape(-1, 3)
+        right = -offsets.reshape(-1) @ weighted
         previous, transl = transl, np.linalg.solve(normal + 1e-9 * np.trace(normal) * np.eye(3), right)
-        inside = np.einsum("vab,vjb->vja", rotations, joints_m[None] + transl - origins[:, None])
+        inside = (joints_m[None] + transl - origins[:, None]) @ np.swapaxes(rotations, 1, 2)
         depth = np.maximum(inside[..., 2], NEAREST_M)
         error_px = (inside[..., :2] / depth[..., None] - plane) * focal[:, None, None]
         residual = np.sqrt((joint_weights * (error_px**2).sum(-1)).sum(1) / np.maximum(joint_weights.sum(1), 1e-9))

@@ -160,7 +160,8 @@ class KeypointEstimator:
             for index in range(len(seen)):
                 one = Seen(cameras[view], view, seen[[index]])
                 if index in whose:
-                    groups.setdefault(whose[index], []).append(one.beside(where[whose[index]]))
+                    number, exchanged = whose[index]
+                    groups.setdefault(number, []).append(one.beside(where[number], exchanged))
                 else:
                     left.append(one)
         newcomers = self._rejoined(groups, self._newcomers(cameras, left), expected, stamp_s)

@@ -38,22 +38,23 @@ class SeenPerson:
     def __init__(self, sightings: Sequence[Sighting]) -> None:
         self.cameras = [sighting.camera for sighting in sightings]
         count, kinds = len(sightings), len(LANDMARK_NAMES)
-        self.place_px, self.visibility = torch.zeros(count, kinds, 2).double(), torch.zeros(count, kinds).double()
-        offset_m, said = torch.zeros(count, kinds, 3).double(), torch.zeros(count, kinds).double()
+        place_px, visibility = np.zeros((count, kinds, 2)), np.zeros((count, kinds))
+        offset_m, said = np.zeros((count, kinds, 3)), np.zeros((count, kinds))
         focal = torch.tensor([camera.calibration.focal_px for camera in self.cameras]).double()
         principal = torch.as_tensor(np.stack([camera.calibration.principal_px for camera in self.cameras])).double()
         for view, sighting in enumerate(sightings):
             which = _checked(sighting)
-            self.place_px[view, which] = torch.as_tensor(sighting.camera.calibration.square_from_raw_px(sighting.place_px))
-            self.visibility[view, which] = torch.as_tensor(np.clip(sighting.visibility, 0, 1)).double()
+            place_px[view, which] = sighting.camera.calibration.square_from_raw_px(sighting.place_px)
+            visibility[view, which] = np.clip(sighting.visibility, 0, 1)
+        self.place_px, self.visibility = torch.from_numpy(place_px), torch.from_numpy(visibility)
         center, side = square_of_landmarks(self.place_px, self.visibility)
         self.crops = crops_without_images(center, side, focal, principal)
+        rays = ((center - principal) / focal[:, None]).numpy()
         for view, sighting in enumerate(sightings):
-            if sighting.offset_m is not None:
+            if sighting.offset_m is not None and np.any(sighting.offset_m):
                 which = layout_indices(sighting.layout)
-                turned = camera_from_ray(((center[view] - principal[view]) / focal[view]).numpy())
-                offset_m[view, which] = torch.as_tensor(np.asarray(sighting.offset_m, np.float64) @ turned.T)
-                said[view] = MONOCULAR_QUALITY * self.visibility[view]
+                offset_m[view, which] = np.asarray(sighting.offset_m, np.float64) @ camera_from_ray(rays[view]).T
+                said[view] = MONOCULAR_QUALITY * visibility[view]
                 unknown = ~np.any(sighting.offset_m, axis=1)
                 said[view, which[unknown]] = 0.0
         poses = np.stack(
@@ -63,9 +64,9 @@ class SeenPerson:
             ]
         )
         self.poses = torch.as_tensor(poses).double()
-        self.evidence = evidence_of_views(
-            self.place_px, self.visibility, offset_m, said, self.crops, (count, self.poses) if count > 1 else None
-        )
+        own = torch.from_numpy(offset_m), torch.from_numpy(said)
+        views = (count, self.poses) if count > 1 else None
+        self.evidence = evidence_of_views(self.place_px, self.visibility, *own, self.crops, views)
 
     def clearest(self, most: int) -> SeenPerson:
         """In at most `most` views, those in which most is seen; what was triangulated from all of them stays."""

@@ -151,12 +151,16 @@ class Seen:
     believed: np.ndarray = field(default_factory=lambda: np.ones(COUNT))  # (33,) 0 .. 1
     exchanged: bool = False  # left for right: then what the network made of it in 3D is of somebody who faces away
 
-    def beside(self, expected: Expected | None) -> Seen:
-        """The same, each landmark believed as far as what was expected allows, on the side where it was expected."""
+    def beside(self, expected: Expected | None, exchanged: bool | None = None) -> Seen:
+        """The same, each landmark believed as far as what was expected allows, on the side where it was expected.
+
+        exchanged: left for right, where that is known already.
+        """
         if expected is None:
             return self
-        off, other_off = (_off(self.found, [expected], exchanged)[0, 0] for exchanged in (False, True))
-        exchanged = bool(other_off < off)
+        if exchanged is None:
+            off, other_off = (_off(self.found, [expected], each)[0, 0] for each in (False, True))
+            exchanged = bool(other_off < off)
         found = sides_exchanged(self.found) if exchanged else self.found
         return replace(self, found=found, believed=expected.belief(found.place_px[0]), exchanged=exchanged)
 
@@ -199,12 +203,18 @@ def expect(someone: Followed, camera: Camera, stamp_s: float, config: TrackerCon
     return replace(still, sigma_px=np.hypot(own_px, px_per_m * np.hypot(moved_m, someone.misfit_m)))
 
 
-def assign(found: Landmarks, expected: Sequence[Expected | None]) -> dict[int, int]:
-    """Landmarks (N people) -> index of the expected person each of them is; those who are nobody's are missing."""
-    cost = np.full((len(found), len(expected)), 10.0)
+def assign(found: Landmarks, expected: Sequence[Expected | None]) -> dict[int, tuple[int, bool]]:
+    """Landmarks (N people) -> index of the expected person each of them is, and whether left was taken for right; those who
+    are nobody's are missing."""
+    off = np.full((2, len(found), len(expected)), 10.0)
     there = {column: each for column, each in enumerate(expected) if each is not None}
     if there and len(found):
         known = list(there.values())
-        cost[:, list(there)] = np.minimum(_off(found, known, False), _off(found, known, True))
+        off[:, :, list(there)] = _off(found, known, False), _off(found, known, True)
+    cost, exchanged = off.min(0), off[1] < off[0]
     rows, columns = linear_sum_assignment(cost)
-    return {int(row): int(column) for row, column in zip(rows, columns) if cost[row, column] < FAR}
+    return {
+        int(row): (int(column), bool(exchanged[row, column]))
+        for row, column in zip(rows, columns)
+        if cost[row, column] < FAR
+    }

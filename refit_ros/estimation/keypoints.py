@@ -20,7 +20,7 @@ from refit_ros.estimation.keypoint_refine import Bodies, Refiner
 from refit_ros.estimation.keypoint_sightings import SeenPerson, Sighting, joined, tensors_of, watched_of
 from refit_ros.estimation.smooth import Shape
 
-MOST_VIEWS = 6
+MOST_VIEWS = 4
 """Views of one person that the network looks at. More tell it next to nothing (docs/several_machines.md); their landmarks
 count where places are triangulated and in the last step."""
 GUESSED_WEIGHT = 0.03  # of a landmark that is not seen, at the network's own place for it, when a person is put somewhere
@@ -106,7 +106,8 @@ class KeypointSolver:
         used = np.stack([self._betas(*each) for each in zip(own_betas, held, learned, map(len, people))])
         if not np.array_equal(used, own_betas):  # what is known of a shape from other sets, or otherwise
             again = placed(used, bodies.rotmats)
-            bodies = self._refiner.refined(replace(guess, betas=used), watched, np.zeros(len(seen), bool), again)
+            fixed = np.zeros(len(seen), bool)  # a shape that differs little moves a body little: one step is enough
+            bodies = self._refiner.refined(replace(guess, betas=used), watched, fixed, again, steps=1)
         residual_px = np.split(watched.residual_px(bodies.landmarks), watched.first[1:])
         return [
             KeypointBody(

@@ -72,10 +72,7 @@ def view_information(position_m: np.ndarray, camera_m: np.ndarray, across_m: flo
 
     It errs by `across_m` across its ray and by `along`, of the distance, along it (inf: it says nothing there).
     """
-    ray = position_m - camera_m
-    distance_m = max(float(np.linalg.norm(ray)), 1e-3)
-    outer = np.outer(ray, ray) / distance_m**2
-    return outer / (along * distance_m) ** 2 + (np.eye(3) - outer) / across_m**2
+    return views_information(position_m, [camera_m], across_m, along)
 
 
 def views_information(position_m: np.ndarray, cameras_m: Iterable[np.ndarray], across_m: float, along: float) -> np.ndarray:
@@ -83,7 +80,10 @@ def views_information(position_m: np.ndarray, cameras_m: Iterable[np.ndarray], a
 
     One camera and eight are the same code: little is known along the ray of a single one.
     """
-    return np.sum([view_information(position_m, camera_m, across_m, along) for camera_m in cameras_m], axis=0)
+    rays = position_m - np.array(list(cameras_m))
+    distance_m = np.maximum(np.linalg.norm(rays, axis=1), 1e-3)[:, None, None]
+    outer = rays[:, :, None] * rays[:, None] / distance_m**2
+    return (outer / (along * distance_m) ** 2 + (np.eye(3) - outer) / across_m**2).sum(0)
 
 
 def jitter_information(position_m: np.ndarray, cameras: Sequence[Camera], config: TrackerConfig) -> np.ndarray:
