@@ -8,7 +8,7 @@ import argparse
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from refit_ros.commands.common import positive_float, positive_int
 
-    parser.add_argument("--preset", default="small", help="small or published")
+    parser.add_argument("--preset", default="small", help="small, keypoints or published")
     parser.add_argument(
         "--output",
         required=True,
