@@ -15,9 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="synthetic",
         help="synthetic: held-out crops and four-view sets; real: a data set in the published layout "
         "(--data); people: tracks and fused people of synthetic scenes; recording, photographs: what real "
-        "cameras saw (--folder)",
+        "cameras saw (--folder); evidence: drawn landmarks, held out, through the keypoint network and its last step",
     )
     parser.add_argument("--output", metavar="FILE", help="JSON with every figure; without it, to stdout")
+    parser.add_argument("--people", type=positive_int, default=300, help="held-out people (evidence)")
+    parser.add_argument(
+        "--poses", metavar="FILE", help="captured poses, whose held-out clips are taken instead of drawn poses (evidence)"
+    )
     parser.add_argument("--crops", type=positive_int, default=2000, help="held-out single crops (synthetic)")
     parser.add_argument("--sets", type=positive_int, default=500, help="held-out four-view sets (synthetic)")
     parser.add_argument(

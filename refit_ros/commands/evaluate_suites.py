@@ -80,12 +80,30 @@ def _photographs(args: argparse.Namespace) -> int:
     return run_photographs(args)
 
 
+def _evidence(args: argparse.Namespace) -> int:
+    from refit_ros.core.body import load_body
+    from refit_ros.core.checkpoint import embedded_keypoint_weights, load_network
+    from refit_ros.core.keypoints import KeypointRefit
+    from refit_ros.evaluation.evidence_suite import evaluate_evidence, table
+    from refit_ros.synthetic.captured_poses import load_captured_poses
+
+    body = load_body(args.body or "anny")
+    network = load_network(args.weights or embedded_keypoint_weights(body), body=body)
+    if not isinstance(network, KeypointRefit):
+        raise ValueError(f"{args.weights} is a network that looks at images; the suite 'evidence' is of keypoint networks")
+    rows = evaluate_evidence(network.eval(), args.people, load_captured_poses(args.poses, "test") if args.poses else None)
+    print(table(rows))
+    _keep(args, {"people": args.people, "poses": args.poses, "rows": rows})
+    return 0
+
+
 SUITES: dict[str, Callable[[argparse.Namespace], int]] = {
     "synthetic": _synthetic,
     "real": _real,
     "people": _people,
     "recording": _recording,
     "photographs": _photographs,
+    "evidence": _evidence,
 }
 
 
