@@ -23,10 +23,11 @@ SEEN = 0.5  # a visibility above this
 
 # The distance within which 68 % of the joints lie, where they are seen and where they are guessed: from one camera about a
 # pelvis whose own is a share of its distance, and from several, where they are seen by the square root of how many see them.
-# All of it grows with how badly the body fits what was seen: fitted to twenty frames of a real recording (docs/real.md).
-ONE_CAMERA_M, SEVERAL_CAMERAS_M, GUESSED_M = (0.07, 0.14), 0.055, 0.08
-DEPTH_SHARE = 0.033
-USUAL_MISFIT, LEAST_DOUBT = 0.010, 0.5  # of a crop's side; of the sigma, of who fits perfectly
+# All of it grows with how badly the body fits what was seen, in metres: of somebody cut off a share of the crop would be
+# another length. Fitted to frames 0, 25, 50 and 75 of a real recording, whole and cut (docs/real.md).
+ONE_CAMERA_M, SEVERAL_CAMERAS_M, GUESSED_M = (0.07, 0.18), 0.058, 0.13
+DEPTH_SHARE = 0.036
+USUAL_MISFIT_M, LEAST_DOUBT = 0.021, 0.55  # the latter of the sigma, of who fits perfectly
 
 # The landmark that says whether a joint is seen; none for the trunk's, which follow from hips and shoulders.
 _NEAREST_LANDMARK = {"hand": "index", "foot": "big_toe", "collar": "shoulder"}
@@ -112,8 +113,8 @@ def body_box(body: KeypointBody, camera: Camera) -> np.ndarray:
 def _stddev_m(body: KeypointBody, visibility: np.ndarray, cameras: Sequence[Camera]) -> np.ndarray:
     """(24,) one sigma. visibility (V, 33)."""
     views = _joints_seen(visibility).sum(0)
-    misfit = float(np.mean(body.residual_px / np.maximum(body.box_px[:, 2] - body.box_px[:, 0], 1.0)))
-    doubt = np.hypot(LEAST_DOUBT, misfit / USUAL_MISFIT)
+    m_per_px = [max(camera.to_camera(body.joints[0])[2], NEAREST_M) / camera.calibration.focal_px for camera in cameras]
+    doubt = np.hypot(LEAST_DOUBT, float(np.mean(body.residual_px * m_per_px)) / USUAL_MISFIT_M)
     if len(cameras) == 1:
         distance_m = float(np.linalg.norm(body.joints[0] - cameras[0].fixed_from_camera[:3, 3]))
         return doubt * np.hypot(np.where(views > 0, *ONE_CAMERA_M), DEPTH_SHARE * distance_m)

@@ -99,9 +99,9 @@ def test_what_is_not_seen_is_less_certain(network):
 
 
 def test_who_fits_badly_and_whom_fewer_cameras_see_is_less_certain():
-    def sigma(misfit, views=1, seen=0.9):
+    def sigma(misfit, views=1, seen=0.9, side_px=200):
         camera = Camera(None, view().calibration, 0.0, np.eye(4), None)
-        box = np.tile([0.0, 0, 200, 200], (views, 1))
+        box = np.tile([0.0, 0, side_px, side_px], (views, 1))
         joints = np.tile([0.0, 0, 5], (24, 1))
         own = np.full(views, 200 * misfit)
         body = KeypointBody(
@@ -113,6 +113,7 @@ def test_who_fits_badly_and_whom_fewer_cameras_see_is_less_certain():
     assert sigma(0.06) > 1.5 * sigma(0.01) and sigma(0.06, 2) > 1.5 * sigma(0.01, 2)
     assert sigma(0.02) > sigma(0.02, 2) > 1.2 * sigma(0.02, 4)
     assert sigma(0.02, seen=0.1) > sigma(0.02) and sigma(0.02, 2, seen=0.1) > sigma(0.02, 2)
+    assert sigma(0.02, side_px=60) == sigma(0.02), "what is off by as much is no worse of whom less is in the image"
 
 
 class Watching:
