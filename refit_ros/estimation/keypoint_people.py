@@ -18,6 +18,7 @@ from refit_ros.estimation.types import Person, PersonView
 
 SAME_PERSON = 0.08  # landmarks that are on average nearer, in sizes, are of one person
 FLESH = 0.04  # of a box's longer side: landmarks lie inside the body
+HARDLY_SEEN, FEWEST, MARGIN = 0.1, 4, 0.06  # a visibility; landmarks that make a box; of its longer side beyond them
 NEAREST_M = 0.05  # before the camera
 SEEN = 0.5  # a visibility above this
 
@@ -84,7 +85,7 @@ def person(
             PersonView(
                 calibration.name,
                 calibration.frame_id,
-                clipped(body_box(body, camera), calibration.width_px, calibration.height_px),
+                clipped(published_box(body, camera, found[view]), calibration.width_px, calibration.height_px),
                 body.weak_perspective[view],
                 float(body.residual_px[view]),
             )
@@ -99,6 +100,20 @@ def person(
 
 def pose_of(body: KeypointBody) -> Pose:
     return Pose(body.rotmats, body.betas, body.transl, body.joints)
+
+
+def published_box(body: KeypointBody, camera: Camera, found: Landmarks) -> np.ndarray:
+    """(4,) px in a camera's raw image: the middle between the box of the fitted body and the one around its landmarks.
+
+    Each errs by itself: a body by what it was fitted wrongly, landmarks by those that are hidden or guessed.
+    """
+    own = body_box(body, camera)
+    some = found.visibility[0] > HARDLY_SEEN
+    if some.sum() < FEWEST:
+        return own
+    seen = around(found.place_px[0][some])
+    margin = MARGIN * (seen[2:] - seen[:2]).max()
+    return (own + seen + [-margin, -margin, margin, margin]) / 2
 
 
 def body_box(body: KeypointBody, camera: Camera) -> np.ndarray:

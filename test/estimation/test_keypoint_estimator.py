@@ -17,7 +17,7 @@ from refit_ros.core.landmarks import LANDMARK_INDEX
 from refit_ros.detection.landmarks import Landmarks
 from refit_ros.estimation.eyes import LandmarkEyes
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
-from refit_ros.estimation.keypoint_people import person
+from refit_ros.estimation.keypoint_people import body_box, person, published_box
 from refit_ros.estimation.keypoint_sightings import Sighting
 from refit_ros.estimation.keypoint_tracks import Seen, misfit_m, sides_exchanged
 from refit_ros.estimation.keypoints import KeypointBody
@@ -114,6 +114,19 @@ def test_who_fits_badly_and_whom_fewer_cameras_see_is_less_certain():
     assert sigma(0.02) > sigma(0.02, 2) > 1.2 * sigma(0.02, 4)
     assert sigma(0.02, seen=0.1) > sigma(0.02) and sigma(0.02, 2, seen=0.1) > sigma(0.02, 2)
     assert sigma(0.02, side_px=60) == sigma(0.02), "what is off by as much is no worse of whom less is in the image"
+
+
+def test_a_published_box_lies_between_the_body_and_its_landmarks():
+    camera = Camera(None, view().calibration, 0.0, np.eye(4), None)
+    landmarks = np.random.default_rng(1).uniform([-0.5, -0.8, 5], [0.5, 0.8, 5], (38, 3))
+    body = KeypointBody(*[np.zeros(1)] * 4, landmarks, np.zeros((1, 3)), np.zeros(1), np.zeros((1, 4)))
+    px = camera.calibration.project(landmarks)[:33]
+    seen = Said([0.9], [0]).found
+    moved = dataclasses.replace(seen, place_px=px[None] + [40.0, 0])
+    own, box = body_box(body, camera), published_box(body, camera, moved)
+    assert np.allclose(box[[0, 2]] - own[[0, 2]], 20, atol=6) and np.allclose(box[[1, 3]], own[[1, 3]], atol=6)
+    dim = dataclasses.replace(moved, visibility=np.full((1, 33), 0.05))
+    assert np.array_equal(published_box(body, camera, dim), own), "nothing is seen, and the body says where they are"
 
 
 class Watching:
