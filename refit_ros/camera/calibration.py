@@ -117,7 +117,7 @@ class Calibration:
         if not self.distorted:
             return 0.0
         x, y = np.meshgrid(np.linspace(0, self.width_px - 1, GRID), np.linspace(0, self.height_px - 1, GRID))
-        plane = (np.stack([x, y], -1) - self.K[:2, 2]) / np.diag(self.K)[:2]
+        plane = self._plane(np.stack([x, y], -1))
         return 1.0 - float(distortion.has_ray(plane, self.distortion_model, self.coefficients).mean())
 
     def _check_sense(self) -> None:

@@ -65,12 +65,10 @@ def undistort(plane: np.ndarray, model: str, coefficients: np.ndarray) -> np.nda
 def has_ray(plane: np.ndarray, model: str, coefficients: np.ndarray) -> np.ndarray:
     """(...,) bool: whether the lens puts a ray at a point (..., 2). Beyond where its polynomial folds there is none."""
     if model == "equidistant":
-        k = np.zeros(4)
-        k[: len(coefficients)] = coefficients
-        bent = _angle(np.linspace(0, WIDEST_RAD, _ANGLES), k)
-        fold = int(np.argmax(np.diff(bent) <= 0))  # 0: it grows up to the widest, and what lies beyond is only wider
-        sound = np.all(np.diff(bent) > 0)
-        return np.linalg.norm(plane, axis=-1) <= (np.inf if sound else bent[fold])
+        bent = _angle(np.linspace(0, WIDEST_RAD, _ANGLES), coefficients)
+        folds = np.flatnonzero(np.diff(bent) <= 0)
+        # Without a fold it grows up to the widest angle, and what lies beyond is only wider.
+        return np.linalg.norm(plane, axis=-1) <= (bent[folds[0]] if len(folds) else np.inf)
     back = distort(undistort(plane, model, coefficients), model, coefficients)
     return np.abs(back - plane).max(-1) < _SAME
 
@@ -85,26 +83,24 @@ def _tilt(u: np.ndarray, v: np.ndarray, tau_x: float, tau_y: float) -> tuple[np.
     return point[..., 0] / depth, point[..., 1] / depth
 
 
-def _angle(theta: np.ndarray, k: np.ndarray) -> np.ndarray:
+def _angle(theta: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    k = np.zeros(4)
+    k[: len(coefficients)] = coefficients
     t2 = theta * theta
     return theta * (1 + t2 * (k[0] + t2 * (k[1] + t2 * (k[2] + t2 * k[3]))))
 
 
 def _fisheye(plane: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    k = np.zeros(4)
-    k[: len(coefficients)] = coefficients
     radius = np.linalg.norm(plane, axis=-1, keepdims=True)
-    return plane * np.where(radius > 1e-9, _angle(np.arctan(radius), k) / np.maximum(radius, 1e-9), 1.0)
+    return plane * np.where(radius > 1e-9, _angle(np.arctan(radius), coefficients) / np.maximum(radius, 1e-9), 1.0)
 
 
 def _fisheye_inverse(plane: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    k = np.zeros(4)
-    k[: len(coefficients)] = coefficients
     bent = np.linalg.norm(plane, axis=-1, keepdims=True)
     # Bisection rather than Newton: the angle grows from 0 to the widest, wherever the polynomial is sound.
     low, high = np.zeros_like(bent), np.full_like(bent, WIDEST_RAD)
     for _ in range(50):
         middle = (low + high) / 2
-        below = _angle(middle, k) < bent
+        below = _angle(middle, coefficients) < bent
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return plane * np.where(bent > 1e-9, np.tan((low + high) / 2) / np.maximum(bent, 1e-9), 1.0)

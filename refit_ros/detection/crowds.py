@@ -62,7 +62,8 @@ class CrowdDetector:
     def _seen(self, image: np.ndarray, followed: bool = False) -> Skeletons:
         """followed: somebody is, so that a set in which is looked for others must not take long."""
         height, width = image.shape[:2]
-        some, whole = parts(width, height), (0, 0, width, height)
+        whole = 0, 0, width, height
+        some = parts_of(whole)
         if self._thorough:
             sides_px = (SIDE_PX, *(side for side in LARGER_PX if side / 2 < max(width, height)))
             found = self._looked(image, [whole], sides_px) + self._looked(image, some, LARGER_PX[:1], closer=True)
@@ -83,12 +84,7 @@ class CrowdDetector:
         result = []
         for part, seen in zip(some, self._multipose.find(cut, sides_px)):
             if closer and len(seen) >= AT_ONCE:
-                left, top, right, bottom = part
-                within = [
-                    (left + x, top + y, left + x_end, top + y_end)
-                    for x, y, x_end, y_end in parts(right - left, bottom - top)
-                ]
-                result += self._looked(image, within, sides_px)
+                result += self._looked(image, parts_of(part), sides_px)
             offset = np.array(part[:2])
             seen = replace(seen, place_px=seen.place_px + offset, box_px=seen.box_px + np.tile(offset, 2))
             result.append(seen[~_cut_by(part, seen.box_px, image.shape)])
@@ -109,11 +105,13 @@ class CrowdDetector:
         return Boxes(seen.box_px[chosen], confidence[chosen])
 
 
-def parts(width: int, height: int) -> list[Part]:
-    """Overlapping squares of half the image's longer side, that cover it."""
+def parts_of(part: Part) -> list[Part]:
+    """Overlapping squares of half its longer side, that cover it."""
+    left, top, right, bottom = part
+    width, height = right - left, bottom - top
     side = min(-(-max(width, height) // 2), width, height)
     lefts, tops = (begins(length, side).round().astype(int).tolist() for length in (width, height))
-    return [(left, top, left + side, top + side) for top in tops for left in lefts]
+    return [(left + x, top + y, left + x + side, top + y + side) for y in tops for x in lefts]
 
 
 def _cut_by(part: Part, boxes_px: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -111,18 +111,20 @@ def published_box(body: KeypointBody, camera: Camera, found: Landmarks) -> np.nd
     some = found.visibility[0] > HARDLY_SEEN
     if some.sum() < FEWEST:
         return own
-    seen = around(found.place_px[0][some])
-    margin = MARGIN * (seen[2:] - seen[:2]).max()
-    return (own + seen + [-margin, -margin, margin, margin]) / 2
+    return (own + _widened(around(found.place_px[0][some]), MARGIN)) / 2
 
 
 def body_box(body: KeypointBody, camera: Camera) -> np.ndarray:
     """(4,) px in a camera's raw image around the whole body, what is hidden of it too; may reach beyond the image."""
     points = camera.to_camera(body.landmarks)
     points[:, 2] = np.maximum(points[:, 2], NEAREST_M)
-    box = around(camera.calibration.project(points))
-    flesh = FLESH * (box[2:] - box[:2]).max()
-    return box + [-flesh, -flesh, flesh, flesh]
+    return _widened(around(camera.calibration.project(points)), FLESH)
+
+
+def _widened(box: np.ndarray, share: float) -> np.ndarray:
+    """A box (4,) by a share of its longer side on each side."""
+    more = share * (box[2:] - box[:2]).max()
+    return box + [-more, -more, more, more]
 
 
 def _stddev_m(body: KeypointBody, visibility: np.ndarray, cameras: Sequence[Camera]) -> np.ndarray:

@@ -17,7 +17,7 @@ from refit_ros.evaluation.metrics import aligned_joint_error, joint_error
 from refit_ros.synthetic.captured_poses import CapturedPoses
 from refit_ros.synthetic.evidence import EvidenceSamples, EvidenceSource
 
-SEED = 20_240_101
+SEED = 20_240_101  # of the held-out people
 VIEWS = (1, 2, 4)
 AGES_M = ((0.9, 1.3), (1.3, 1.5), (1.5, 2.2))  # heights that are told apart
 WITHIN = 0.1  # of the true height
@@ -53,8 +53,7 @@ def sightings_of(samples: EvidenceSamples, rows: slice) -> list[Sighting]:
     """One person's sightings of these rows; the world's origin is their pelvis."""
     which = layout_indices(_LAYOUT)
     crops, evidence = samples.crops, samples.evidence
-    corner = crops.center_px - crops.side_px[:, None] / 2
-    place_px = (corner[:, None] + (evidence.place + 1) * crops.side_px[:, None, None] / 2)[rows].double().numpy()
+    place_px = (crops.center_px[:, None] + evidence.place * crops.side_px[:, None, None] / 2)[rows].double().numpy()
     visibility = evidence.visibility[rows].double().numpy().clip(_LEAST_VISIBLE)
     sightings = []
     for view, row in enumerate(range(rows.start, rows.stop)):

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from refit_ros.core.joints import JOINT_NAMES, PARENTS
-from refit_ros.core.rotations import axis_angle_from_rotmat, rotmat_from_axis_angle, rotmat_from_quaternion
+from refit_ros.core.rotations import axis_angle_from_rotmat, geodesic_angle, rotmat_from_axis_angle, rotmat_from_quaternion
 
 DIFFERENT_RAD = 0.25
 """A frame is kept if a joint has turned by so much since the last that was."""
@@ -119,8 +119,7 @@ def thinned(rotmats: Tensor) -> Tensor:
     """Those of (N, 24, 3, 3) frames in which some joint has turned by DIFFERENT_RAD since the last one that is kept."""
     kept = [0]
     for index in range(1, len(rotmats)):
-        trace = (rotmats[index] * rotmats[kept[-1]]).sum((1, 2))
-        if float(torch.arccos(((trace - 1) / 2).clamp(-1, 1)).max()) > DIFFERENT_RAD:
+        if float(geodesic_angle(rotmats[index], rotmats[kept[-1]]).max()) > DIFFERENT_RAD:
             kept.append(index)
     return rotmats[kept]
 

@@ -111,13 +111,12 @@ class HeldOutKeypointError:
 
     def __init__(self, body: Body, image_size: int, people: int, device: torch.device, poses: str | None = None) -> None:
         """poses: a file of captured ones, to measure on their held-out clips as well."""
-        kinds = {
-            f"{ending}{named}": (views, file)
-            for views, ending in ((1, ""), (4, "_4_views"))
-            for named, file in (("", None), ("_captured", poses))
-            if not named or file
+        files = {"": None} | ({"_captured": poses} if poses else {})
+        self._batches = {
+            f"{ending}{kind}": held_out_evidence(body, people, views, file).to(device)
+            for ending, views in (("", 1), ("_4_views", 4))
+            for kind, file in files.items()
         }
-        self._batches = {name: held_out_evidence(body, people, *kind).to(device) for name, kind in kinds.items()}
 
     @torch.no_grad()
     def __call__(self, learner) -> dict[str, float]:

@@ -11,7 +11,7 @@ from refit_ros.core.landmarks import BLAZEPOSE_33, COCO_17
 from refit_ros.detection import registry
 from refit_ros.detection.checked_landmarks import MODELS as CHECKING
 from refit_ros.detection.checked_landmarks import CheckedLandmarks, checked, usual_landmarks
-from refit_ros.detection.crowds import SURE, CrowdDetector, _cut_by, crowds_can_be_seen, parts, without_crowds_note
+from refit_ros.detection.crowds import SURE, CrowdDetector, _cut_by, crowds_can_be_seen, parts_of, without_crowds_note
 from refit_ros.detection.landmarks import COUNT, PERSON, Landmarks, as_clear_as, with_trust
 from refit_ros.detection.movenet import AT_ONCE, MULTIPOSE, POINTS, THUNDER, Skeletons, points_of
 from refit_ros.detection.photographs import MODELS, PhotographDetector
@@ -256,7 +256,7 @@ def test_who_is_far_is_seen_live_in_one_of_the_parts_and_in_their_place():
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (1080, 1920), (500, 500), (40, 3000), (1, 1)])
 def test_parts_cover_the_image_and_who_is_cut_by_one_is_left_to_another(width, height):
     covered = np.zeros((height, width), int)
-    for left, top, right, bottom in parts(width, height):
+    for left, top, right, bottom in parts_of((0, 0, width, height)):
         assert right - left == bottom - top and left >= 0 and top >= 0 and right <= width and bottom <= height
         covered[top:bottom, left:right] += 1
     assert covered.min() >= 1
