@@ -15,10 +15,9 @@ from refit_ros.detection.tflite import TfliteNetwork
 from refit_ros.models.files import path_of
 
 SIDE_PX = 224
-# Rows of the output are grouped by the maps they come from: pixels a side of each, anchors in each pixel.
+# Rows of the output stand by the maps they come from: pixels a side of each, anchors in each pixel.
 _MAPS = ((28, 2), (14, 2), (7, 6))
 _SAME = 0.3
-MOST_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -40,18 +39,17 @@ class BlazePoseDetector:
 
     def __init__(self) -> None:
         """Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence."""
-        self._network = TfliteNetwork(path_of("pose_detection"))
+        # Of several images in one run the rows of each map stand after one another, and how many a run has is the engine's.
+        self._network = TfliteNetwork(path_of("pose_detection"), one_by_one=True)
         self._anchors = anchors()
 
     def find(self, squares: np.ndarray, least_confidence: float = 0.5) -> list[Candidates]:
         """In each of (N, 224, 224, 3) uint8 RGB; what is no image should be black, as in the original."""
-        found = []
-        for begin in range(0, len(squares), MOST_AT_ONCE):
-            some = squares[begin : begin + MOST_AT_ONCE]
-            outputs = self._network(some.astype(np.float32) / 127.5 - 1)
-            rows, logits = (by_image(output, len(some)) for output in sorted(outputs, key=lambda each: -each.shape[-1]))
-            found += [decoded(row, logit[:, 0], self._anchors, least_confidence) for row, logit in zip(rows, logits)]
-        return found
+        if not len(squares):
+            return []
+        outputs = self._network(squares.astype(np.float32) / 127.5 - 1)
+        rows, logits = sorted(outputs, key=lambda each: -each.shape[-1])
+        return [decoded(row, logit[:, 0], self._anchors, least_confidence) for row, logit in zip(rows, logits)]
 
 
 def anchors() -> np.ndarray:
@@ -62,17 +60,6 @@ def anchors() -> np.ndarray:
         middles = np.stack([x.ravel() + 0.5, y.ravel() + 0.5], 1) / size
         each.append(np.repeat(middles, count, axis=0))
     return np.concatenate(each)
-
-
-def by_image(output: np.ndarray, count: int) -> np.ndarray:
-    """(1, count * 2254, C) as the network gives it, all images' rows of a map after one another, to (count, 2254, C)."""
-    rows = np.asarray(output).reshape(-1, output.shape[-1])
-    parts, begin = [], 0
-    for size, each in _MAPS:
-        length = size * size * each
-        parts.append(rows[begin : begin + count * length].reshape(count, length, -1))
-        begin += count * length
-    return np.concatenate(parts, axis=1)
 
 
 def decoded(rows: np.ndarray, logits: np.ndarray, middles: np.ndarray, least_confidence: float) -> Candidates:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refit_ros.core.openvino_engine import compiled_by_openvino, openvino_module
+from refit_ros.core.openvino_engine import compiled_by_openvino, one_by_one_by_openvino, openvino_module
 
 
 class TfliteNetwork:
@@ -15,8 +15,11 @@ class TfliteNetwork:
     Not for several threads at a time.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises ImportError or ValueError with a sentence where it cannot be used."""
+    def __init__(self, path: Path, one_by_one: bool = False) -> None:
+        """one_by_one: never several images in one run; for a file whose outputs mix the images of a run.
+
+        Raises ImportError or ValueError with a sentence where it cannot be used.
+        """
         try:
             openvino = openvino_module()
         except ImportError as error:
@@ -26,7 +29,8 @@ class TfliteNetwork:
             model = core.read_model(path)
             shape = model.inputs[0].get_partial_shape().to_shape()
             self.side_px = int(shape[1])
-            self._compiled = compiled_by_openvino(model, np.zeros((1, *tuple(shape)[1:]), np.float32))
+            compiled = one_by_one_by_openvino if one_by_one else compiled_by_openvino
+            self._compiled = compiled(model, np.zeros((1, *tuple(shape)[1:]), np.float32))
         except RuntimeError as error:
             raise ValueError(f"OpenVINO cannot use {path}: {str(error).strip().splitlines()[-1]}") from error
 

@@ -19,7 +19,9 @@ from refit_ros.core.landmark_body import LandmarkBody
 
 STEPS = 3
 TOLERANCE = 0.015  # of a crop's side: one sigma of a landmark
-LOOSE = 3.0  # sigmas: a landmark that is farther off counts less and less
+# Sigmas: a landmark that is farther off counts less and less. What several views see of somebody speaks against a landmark
+# that is wrong; in one view only the network's answer does, which may be what is wrong (docs/real.md).
+LOOSE, LOOSE_ALONE = 3.0, 24.0
 # One sigma of what the network gives: rad of a joint's turn, m of the place, betas.
 TURN_RAD = {"pelvis": 0.22, "shoulder": 0.45, "elbow": 0.45, "hip": 0.45, "knee": 0.45, "collar": 0.15, "wrist": 0.15,
             "ankle": 0.15, "neck": 0.15, "head": 0.15, "spine": 0.075, "hand": 0.03, "foot": 0.03}  # fmt: skip
@@ -119,7 +121,8 @@ class Refiner:
         scale = watched.focal_px[:, None] / depth_m / watched.sigma_px[:, None]  # sigmas per m across
         across = watched.rotation[:, None, :2] - plane[..., None] * watched.rotation[:, None, 2:]  # (N, K, 2, 3)
         across = across * scale[..., None, None]
-        weight = watched.weight / (1 + (off**2).sum(-1) / LOOSE**2) ** 2
+        loose = np.where(watched.views[watched.person] > 1, LOOSE, LOOSE_ALONE)[:, None]
+        weight = watched.weight / (1 + (off**2).sum(-1) / loose**2) ** 2
         sides = np.swapaxes(across * weight[..., None, None], 2, 3)  # (N, K, 3, 2)
         # A landmark moves alike for all views: they are summed before it is told by what it moves.
         views = np.add.reduceat(sides @ across, watched.first)  # (P, K, 3, 3)

@@ -6,8 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from refit_ros.detection.blazepose import SIDE_PX, BlazePoseDetector, anchors, by_image, merged
+from refit_ros.core import openvino_engine
+from refit_ros.detection.blazepose import SIDE_PX, BlazePoseDetector, anchors, merged
 from refit_ros.detection.landmarks import COUNT, LandmarkNetwork, Landmarks, refined
 from refit_ros.detection.regions import beyond_edge, crops, from_boxes, from_points, to_image, turned
 
@@ -47,6 +49,28 @@ def test_the_detector_says_what_the_original_says(reference, images):
         assert np.abs(face.ravel() - wanted["face_px"]).max() < 0.01
         region = from_points(points[:, 0], points[:, 1])
         assert np.abs(region[0] - reference[name]["landmarks"]["region"]).max() < 0.01
+
+
+@needs_detector
+@needs_landmarks
+@pytest.mark.parametrize("way", [0, 1], ids=["a stream for each", "one stream for all"])
+def test_images_do_not_mix_whichever_way_the_engine_takes_them(images, monkeypatch, way):
+    """Which is the quicker one is measured anew on each machine, so what comes out must not depend on it."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(openvino_engine, "measured", lambda ways, example, counts: {1: ways[way]})
+    detector, landmarks = BlazePoseDetector(), LandmarkNetwork("full")
+    image = images["drawn"]
+    regions = np.array([[160.0, 120, 300, 0], [170, 130, 340, 0.1], [150, 110, 280, -0.1]])
+    pixels = crops(image, regions, SIDE_PX, cv2.BORDER_CONSTANT)
+    for many in (2, 3):
+        for found, row in zip(detector.find(pixels[:many]), pixels):
+            (alone,) = detector.find(row[None])
+            assert len(alone.confidence) == len(found.confidence) > 0
+            assert np.abs(found.points_px - alone.points_px).max() < 0.1
+        (together,) = landmarks.in_regions([image], [regions[:many]])
+        for index in range(many):
+            (own,) = landmarks.in_regions([image], [regions[[index]]])
+            assert np.abs(together.place_px[index] - own.place_px[0]).max() < 0.5
 
 
 @needs_landmarks
@@ -144,13 +168,8 @@ def test_boxes_become_squares_around_them():
     assert from_boxes(np.zeros((0, 4))).shape == (0, 4)
 
 
-def test_rows_of_several_images_are_parted():
-    """The network gives all images' rows of its first map, then those of its second, ..."""
-    maps = (28 * 28 * 2, 14 * 14 * 2, 7 * 7 * 6)
-    assert sum(maps) == len(anchors()) == 2254
-    each = [np.concatenate([np.full(n, 10 * image + level) for level, n in enumerate(maps)]) for image in range(3)]
-    mixed = np.concatenate([np.full(n, 10 * image + level) for level, n in enumerate(maps) for image in range(3)])
-    assert np.array_equal(by_image(mixed[None, :, None], 3)[..., 0], np.stack(each))
+def test_there_are_as_many_anchors_as_rows():
+    assert len(anchors()) == 28 * 28 * 2 + 14 * 14 * 2 + 7 * 7 * 6 == 2254
 
 
 def test_doubles_are_averaged_by_their_scores():
