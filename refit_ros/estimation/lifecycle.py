@@ -14,7 +14,7 @@ from refit_ros.estimation.predicted_views import Prediction, beside, predict_vie
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.smooth import Shape
 from refit_ros.estimation.solve import FusedEstimate
-from refit_ros.estimation.tracks import Track, accepted, born, predicted_body, refused
+from refit_ros.estimation.tracks import Track, accepted, born, predicted_bodies, refused
 from refit_ros.tracking import existence
 from refit_ros.tracking.association import assign
 from refit_ros.tracking.config import TrackerConfig
@@ -197,7 +197,7 @@ def newborn_log_odds(
 
 def _distance2(track: Track, new: Newcomer, cameras: Sequence[Camera], stamp_s: float, config: TrackerConfig) -> float:
     """Squared, in sigmas: of the place of a newcomer from where somebody who is not seen may have got to."""
-    body = predicted_body(track, stamp_s, config)
+    (body,) = predicted_bodies([track], stamp_s, config)
     known = place_information(new.estimate, cameras, config)
     off = new.estimate.pose.joints[0] - body.state.position_m
     return float(off @ np.linalg.solve(body.state.position_covariance_m2 + np.linalg.inv(known), off))

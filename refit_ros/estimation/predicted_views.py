@@ -15,7 +15,7 @@ from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.estimation.occlusion import Silhouette
 from refit_ros.estimation.pose import Pose
 from refit_ros.estimation.solve import Solver
-from refit_ros.estimation.tracks import IN_SIGHT, Track, predicted_body, predicted_pose
+from refit_ros.estimation.tracks import IN_SIGHT, Track, predicted_bodies, predicted_pose
 from refit_ros.tracking.config import TrackerConfig
 from refit_ros.tracking.measurement import PredictedBody
 
@@ -96,7 +96,7 @@ def predict_views(
     whole_image: bool,
 ) -> list[Prediction]:
     """Where each followed person should be in each image; with `whole_image` all of it is the first one's box."""
-    bodies = [predicted_body(track, stamp_s, config) for track in tracks]
+    bodies = predicted_bodies(tracks, stamp_s, config)
     poses = [predicted_pose(track, body.state) for track, body in zip(tracks, bodies)]
     outlines = solver.outlines(poses)
     predictions = [Prediction(*each, views={}) for each in zip(tracks, bodies, poses, outlines)]
