@@ -21,7 +21,7 @@ STEPS = 3
 TOLERANCE = 0.015  # of a crop's side: one sigma of a landmark
 # Sigmas: a landmark that is farther off counts less and less. What several views see of somebody speaks against a landmark
 # that is wrong; in one view only the network's answer does, which may be what is wrong (docs/real.md).
-LOOSE, LOOSE_ALONE = 3.0, 24.0
+LOOSE, LOOSE_ALONE = 3.0, 12.0
 # One sigma of what the network gives: rad of a joint's turn, m of the place, betas.
 TURN_RAD = {"pelvis": 0.22, "shoulder": 0.45, "elbow": 0.45, "hip": 0.45, "knee": 0.45, "collar": 0.15, "wrist": 0.15,
             "ankle": 0.15, "neck": 0.15, "head": 0.15, "spine": 0.075, "hand": 0.03, "foot": 0.03}  # fmt: skip
