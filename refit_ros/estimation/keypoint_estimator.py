@@ -14,8 +14,10 @@ from refit_ros.core.small_matrices import on_one_thread
 from refit_ros.detection.landmarks import Landmarks, no_landmarks
 from refit_ros.detection.protocol import cleaned
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, LandmarkEyes, LandmarkSource
+from refit_ros.estimation.keypoint_association import assigned, taken_for_two
+from refit_ros.estimation.keypoint_expected import Expected, beside_others
 from refit_ros.estimation.keypoint_people import person, pose_of
-from refit_ros.estimation.keypoint_tracks import Expected, Followed, Seen, assign, expect
+from refit_ros.estimation.keypoint_tracks import Followed, Gone, Seen, predicted
 from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver
 from refit_ros.estimation.search import Searcher, detectors
 from refit_ros.estimation.settings import Settings
@@ -24,6 +26,7 @@ from refit_ros.estimation.types import People, Person
 from refit_ros.estimation.view_evidence import Expectation, Search
 from refit_ros.tracking.config import DEFAULT
 from refit_ros.tracking.match import Candidate, match
+from refit_ros.tracking.root_state import RootState
 
 CAUTION = 4  # times birth_hits that somebody must be seen of whom a second camera should see something and does not
 CLOCK_SET_BACK_S = 1.0
@@ -65,8 +68,9 @@ class KeypointEstimator:
         """Forgets everybody, and shapes held for single people; a shape held for everybody stays."""
         self._held = {number: betas for number, betas in self._held.items() if number == EVERYBODY}
         self._followed: list[Followed] = []
+        self._gone = Gone(self.settings.reentry_s)
         self._smoother = Smoother(self.settings.smoothing)
-        self._last_number, self._sets, self._stamp_s = 0, 0, -np.inf
+        self._last_number, self._born, self._sets, self._stamp_s = 0, 0, 0, -np.inf
 
     def set_shape(self, person_id: int, betas: np.ndarray | None) -> None:
         """As `Estimator.set_shape`."""
@@ -96,8 +100,13 @@ class KeypointEstimator:
         if stamp_s < self._stamp_s - CLOCK_SET_BACK_S:
             self.reset()
         self._stamp_s = stamp_s = max(stamp_s, self._stamp_s)
+        self._gone.add([one for one in self._followed if stamp_s - one.seen_s > self.settings.death_s], stamp_s)
         self._followed = [one for one in self._followed if stamp_s - one.seen_s <= self.settings.death_s]
-        expected = [[expect(one, camera, stamp_s, DEFAULT) for one in self._followed] for camera in cameras]
+        roots = predicted(self._followed, stamp_s, DEFAULT)
+        expected = [
+            beside_others([one.expected(root, camera, DEFAULT) for one, root in zip(self._followed, roots)], DEFAULT)
+            for camera in cameras
+        ]
         wanted, calls, dropped = self._wanted(cameras, expected)
         self._sets += 1
         seen = self._eyes.look(cameras, wanted)
@@ -108,6 +117,7 @@ class KeypointEstimator:
             [cameras[index] for index in answered],
             [landmarks[index] if index in landmarks else no_landmarks() for index in answered],
             [expected[index] for index in answered],
+            roots,
             stamp_s,
         )
         return People(
@@ -150,30 +160,33 @@ class KeypointEstimator:
         return asked, calls, dropped
 
     def _conclude(
-        self, cameras: list[Camera], found: list[Landmarks], expected: list[list[Expected | None]], stamp_s: float
+        self,
+        cameras: list[Camera],
+        found: list[Landmarks],
+        expected: list[list[Expected | None]],
+        roots: list[RootState],
+        stamp_s: float,
     ) -> tuple:
-        """Assigns, fits and publishes."""
-        groups: dict[int, list[Seen]] = {}  # of the followed, by index
-        left: list[Seen] = []
-        for view, (seen, where) in enumerate(zip(found, expected)):
-            whose = assign(seen, where)
-            for index in range(len(seen)):
-                one = Seen(cameras[view], view, seen[[index]])
-                if index in whose:
-                    number, exchanged = whose[index]
-                    groups.setdefault(number, []).append(one.beside(where[number], exchanged))
-                else:
-                    left.append(one)
-        newcomers = self._rejoined(groups, self._newcomers(cameras, left), expected, stamp_s)
+        """Assigns, fits and publishes. roots: where everybody should be."""
+        groups, left = assigned(self._followed, roots, cameras, found, expected, DEFAULT)
+        newcomers = self._rejoined(groups, self._newcomers(cameras, left), expected, roots)
         groups = {index: sorted(own, key=lambda one: one.view) for index, own in groups.items()}
         known = [self._followed[index] for index in groups]
         bodies = self._fit(list(groups.values()), known)
         seen_now = list(zip(known, groups.values()))
-        for someone, body, own in zip(known, bodies, groups.values()):
-            someone.seen(body, own, stamp_s)
+        for index, body in zip(groups, bodies):
+            self._followed[index].seen(body, groups[index], roots[index])
         for body, own in newcomers:
-            self._followed.append(Followed(body, [one.camera for one in own], stamp_s))
+            self._born += 1
+            self._followed.append(Followed(self._born, body, [one.camera for one in own], stamp_s))
             seen_now.append((self._followed[-1], own))
+        double = taken_for_two(seen_now)
+        shown = {one.key for one, _ in seen_now}
+        for one in self._followed:
+            if one.number is None and one.key not in shown:
+                one.hits -= 1  # whoever is seen now and then only is nobody
+        self._followed = [one for one in self._followed if one.key not in double and one.hits > 0]
+        seen_now = [each for each in seen_now if each[0].key not in double]
         return self._published([each for each in seen_now if self._is_sure(*each, cameras)], stamp_s)
 
     def _newcomers(self, cameras: list[Camera], left: list[Seen]) -> list[tuple[KeypointBody, list[Seen]]]:
@@ -190,7 +203,7 @@ class KeypointEstimator:
         groups: dict[int, list[Seen]],
         newcomers: list[tuple[KeypointBody, list[Seen]]],
         expected: list[list[Expected | None]],
-        stamp_s: float,
+        roots: list[RootState],
     ) -> list[tuple[KeypointBody, list[Seen]]]:
         """Those who are new indeed. Whoever is where somebody followed is, in cameras that have not shown that one yet, is
         that one: what was expected of their pose, or of their distance from a single camera, was wrong."""
@@ -198,7 +211,7 @@ class KeypointEstimator:
         for body, own in newcomers:
             views = {one.view for one in own}
             free = [i for i in range(len(self._followed)) if not views & {one.view for one in groups.get(i, ())}]
-            off = {i: self._followed[i].apart2(body, [one.camera for one in own], stamp_s, DEFAULT) for i in free}
+            off = {i: self._followed[i].apart2(body, [one.camera for one in own], roots[i], DEFAULT) for i in free}
             nearest = min(off, key=off.__getitem__, default=None)
             if nearest is None or off[nearest] > DEFAULT.gate_sigma**2:
                 new.append((body, own))
@@ -226,8 +239,12 @@ class KeypointEstimator:
     def _is_sure(self, someone: Followed, own: list[Seen], cameras: list[Camera]) -> bool:
         """Nobody has a number before they were seen often enough."""
         if someone.number is None and someone.hits >= self._patience(someone.body, own, cameras):
-            self._last_number += 1
-            someone.number = self._last_number
+            back = self._gone.back(someone, DEFAULT)
+            if back is None:
+                self._last_number += 1
+                someone.number = self._last_number
+            else:
+                someone.number, someone.shape = back.number, back.shape
         return someone.number is not None
 
     def _published(self, shown: list[tuple[Followed, list[Seen]]], stamp_s: float) -> tuple[Person, ...]:

@@ -84,10 +84,23 @@ def test_who_is_gone_is_forgotten_and_a_clock_set_back_forgets_all(network):
     for stamp_s in (0.0, 0.1):
         people = tracker.estimate(watching.views(stamp_s)).people
     assert [one.id for one in people] == [1]
-    assert tracker.estimate(watching.views(5.0, [[], []])).people == ()
-    tracker.estimate(watching.views(5.1))
-    assert [one.id for one in tracker.estimate(watching.views(5.2)).people] == [2]
+    assert tracker.estimate(watching.views(8.0, [[], []])).people == ()
+    tracker.estimate(watching.views(8.1))
+    assert [one.id for one in tracker.estimate(watching.views(8.2)).people] == [2]
     assert [one.id for one in tracker.estimate(watching.views(1.0)).people] == [1]
+
+
+def test_who_comes_back_soon_and_near_keeps_their_number(network):
+    watching = Watching(network, [[0.0, 0, 5]])
+    tracker = following(network, watching)
+    for stamp_s in (0.0, 0.1):
+        tracker.estimate(watching.views(stamp_s))
+    assert tracker.estimate(watching.views(2.0, [[], []])).people == () and not tracker._followed
+    watching.places_m[:, 0] += 0.6
+    assert [one.id for one in tracker.estimate(watching.views(2.5)).people] == [1]
+    watching.places_m = np.array([[0.6, 0, 5], [-1.4, 0, 5]])
+    people = tracker.estimate(watching.views(2.6)).people
+    assert [one.id for one in people] == [1, 2]  # who came is another one
 
 
 def test_two_cameras_at_once_are_as_good_as_two_sets_of_one(network):

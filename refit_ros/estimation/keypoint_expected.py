@@ -1,0 +1,209 @@
+"""Where followed people's landmarks should be in each camera, and which of those that are seen are theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.special import ndtr
+
+from refit_ros.camera.geometry import around, covered
+from refit_ros.camera.views import Camera
+from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
+from refit_ros.detection.landmarks import COUNT, Landmarks
+from refit_ros.tracking.association import LEAST, MOST, UNTHINKABLE
+from refit_ros.tracking.config import TrackerConfig
+from refit_ros.tracking.measurement import belief, surprise
+from refit_ros.tracking.root_state import RootState, update, view_information
+
+_LIMBS = tuple(
+    f"{side}_{part}" for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist") for side in ("left", "right")
+)
+_LANDMARKS = [LANDMARK_INDEX[name] for name in _LIMBS]
+_HIPS, _SHOULDERS = ([LANDMARK_INDEX[f"{side}_{part}"] for side in ("left", "right")] for part in ("hip", "shoulder"))
+NEAREST_M = 0.2
+# Of the size in the image, one sigma of who moves as predicted: of the middle of their landmarks, and of how far these lie
+# from where they should about that middle, on average.
+PLACE, POSE = 0.04, 0.083
+DIMENSIONS = 4  # two of the place, and of the pose about as much
+NOBODYS = 8.0  # surprise, log less likely: landmarks of which somebody's would be more surprising are nobody's of these
+EXCHANGED = 3.5  # log odds against a landmark network that has taken left for right
+VAGUE = 0.04  # of the size in the image, sigma of a place: above it one camera's word helps the next one
+_OTHER_SIDE = list(MIRRORED_LANDMARKS[:COUNT])
+_OTHER_LANDMARKS = [_OTHER_SIDE[index] for index in _LANDMARKS]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Where one camera should see somebody."""
+
+    px: np.ndarray  # (33, 2) BlazePose's landmarks, raw image
+    sigma_px: np.ndarray  # (33,) how far each landmark may be from there by itself
+    place_sigma_px: float  # and all of them together
+    pose_sigma_px: float  # how far, on average, what moves about the hips
+    depth_m: float = np.inf
+    in_the_open: float = 1.0  # 0 .. 1: share of them before which nobody else stands
+
+    @cached_property
+    def size_px(self) -> float:
+        box = around(self.px[_LANDMARKS])
+        return float(max((box[2:] - box[:2]).max(), 8.0))
+
+    @cached_property
+    def extent(self) -> np.ndarray:
+        """(4,) px"""
+        return around(self.px)
+
+    @property
+    def box(self) -> np.ndarray:
+        """(4,) px to look in: a square about the hips that holds them whichever way they are turned."""
+        reach = max(float(np.linalg.norm(self.px - self._hips, axis=1).max()), 4.0)
+        return np.concatenate([self._hips - reach, self._hips + reach])
+
+    @property
+    def turned_rad(self) -> float:
+        """Of the way from the hips to the shoulders, clockwise from upright."""
+        right, down = self.px[_SHOULDERS].mean(0) - self._hips
+        return float(np.arctan2(right, -down))
+
+    @cached_property
+    def _hips(self) -> np.ndarray:
+        return self.px[_HIPS].mean(0)
+
+    @property
+    def sigmas(self) -> tuple[float, float]:
+        """Of the middle of somebody's landmarks, and of their mean distance about it, of the size in the image."""
+        return float(np.hypot(PLACE, self.place_sigma_px / self.size_px)), float(
+            np.hypot(POSE, self.pose_sigma_px / self.size_px)
+        )
+
+    @property
+    def is_vague(self) -> bool:
+        return self.place_sigma_px > VAGUE * self.size_px
+
+    def shift_px(self, place_px: np.ndarray) -> np.ndarray:
+        """(2,) by how much landmarks (33, 2) px are elsewhere as a whole: the median, weighed against what was expected."""
+        shift = np.median(place_px[_LANDMARKS] - self.px[_LANDMARKS], axis=0)
+        known = self.place_sigma_px**2
+        return shift * known / (known + np.median(self.sigma_px) ** 2 / len(_HIPS + _SHOULDERS))
+
+    def belief(self, place_px: np.ndarray) -> np.ndarray:
+        """(33,) 0 .. 1: how far landmarks (33, 2) px are believed beside what was expected, as Student's t weighs them."""
+        off_px = place_px - self.px - self.shift_px(place_px)
+        return belief((off_px**2).sum(1) / self.sigma_px**2)
+
+
+def expect(
+    landmarks_m: np.ndarray,
+    misfit_m: np.ndarray,
+    own_share: float,
+    root: RootState,
+    passed_s: float,
+    camera: Camera,
+    config: TrackerConfig,
+) -> Expected | None:
+    """Where a camera should see somebody's landmarks (33, 3) m, fixed frame; None where it cannot.
+
+    misfit_m (33,) and own_share, of the size in the image: what they may err by themselves. root: how well the place is
+    known. passed_s: since the pose was seen.
+    """
+    points = camera.to_camera(landmarks_m)
+    if (points[:, 2] < NEAREST_M).any() or not camera.calibration.sees(points[_LANDMARKS]).any():
+        return None
+    px_per_m = camera.calibration.focal_px / points[:, 2].mean()
+    x, y, z = camera.to_camera(root.position_m[None])[0]
+    across = np.array([[1, 0, -x / z], [0, 1, -y / z]]) @ camera.rotation  # of the ray: how far is not seen in the image
+    across = across @ root.position_covariance_m2 @ across.T
+    moved_m = config.pose_change_m_s * passed_s
+    px = camera.calibration.project(points)
+    box = around(px[_LANDMARKS])
+    own_px = own_share * max((box[2:] - box[:2]).max(), 8.0)
+    sigma_px = np.hypot(own_px, px_per_m * np.hypot(moved_m, misfit_m))
+    place_px = float(px_per_m * np.sqrt(np.trace(across) / 2))
+    return Expected(px, sigma_px, place_px, float(px_per_m * moved_m), float(points[:, 2].mean()))
+
+
+def beside_others(expected: Sequence[Expected | None], config: TrackerConfig) -> list[Expected | None]:
+    """The same people in one camera, with what the others hide of each."""
+    there = [each for each in expected if each is not None]
+    if len(there) < 2:
+        return list(expected)
+    boxes = np.array([each.extent for each in there])
+    depth_m = np.array([each.depth_m for each in there])
+    # As of boxes (estimation/predicted_views.py): half of a body at the same depth is as likely before as behind.
+    before = ndtr((depth_m[:, None] - depth_m) / config.body_depth_m)
+    hidden = covered(boxes, boxes) * before
+    np.fill_diagonal(hidden, 0.0)
+    own = iter(replace(each, in_the_open=float(1 - share)) for each, share in zip(there, hidden.max(1)))
+    return [None if each is None else next(own) for each in expected]
+
+
+def surprises(
+    found: Landmarks, expected: Sequence[Expected], config: TrackerConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Landmarks of N people beside each of E: how surprising they are (N, E), whether they can be theirs at all, and whether
+    left was taken for right."""
+    place, pose = np.array([each.sigmas for each in expected]).T
+    squared = np.stack(
+        [
+            (middle / place) ** 2 + (about / pose) ** 2
+            for middle, about in (_off(found, expected, other) for other in (False, True))
+        ]
+    )
+    told = np.vectorize(lambda value: surprise(value, DIMENSIONS))(squared) + np.array([0.0, EXCHANGED])[:, None, None]
+    # Whoever may be anywhere is less likely to be just here.
+    vague = 2 * np.log(place / PLACE) + np.log(pose / POSE)
+    seen = np.clip([config.recall * each.in_the_open for each in expected], LEAST, MOST)
+    return told.min(0) + vague - np.log(seen), squared.min(0) < config.gate_sigma**2, told[1] < told[0]
+
+
+def assign(found: Landmarks, expected: Sequence[Expected | None], config: TrackerConfig) -> dict[int, tuple[int, bool]]:
+    """Landmarks (N people) -> index of the expected person each of them is, and whether left was taken for right; those who
+    are nobody's are missing."""
+    there = [column for column, each in enumerate(expected) if each is not None]
+    if not there or not len(found):
+        return {}
+    costs, can_be, exchanged = surprises(found, [each for each in expected if each is not None], config)
+    table = np.concatenate([np.where(can_be, costs, UNTHINKABLE), np.full((len(found), len(found)), NOBODYS)], axis=1)
+    return {
+        int(row): (there[column], bool(exchanged[row, column]))
+        for row, column in zip(*linear_sum_assignment(table))
+        if column < len(there)
+    }
+
+
+def clearness(found: Landmarks, expected: Sequence[Expected | None], config: TrackerConfig) -> float:
+    """How clear it is in a camera who is whom: by how much the second best is worse, on average."""
+    there = [each for each in expected if each is not None]
+    if len(there) < 2 or not len(found):
+        return np.inf
+    costs = np.sort(surprises(found, there, config)[0], axis=1)
+    return float((costs[:, 1] - costs[:, 0]).mean())
+
+
+def heard(root: RootState, expected: Expected, place_px: np.ndarray, camera: Camera, config: TrackerConfig) -> RootState:
+    """Where somebody should be after one camera's word on it: landmarks (33, 2) px that are theirs."""
+    depth_m = max(float(camera.to_camera(root.position_m[None])[0, 2]), NEAREST_M)
+    shift = np.median(place_px[_LANDMARKS] - expected.px[_LANDMARKS], axis=0)
+    shift_m = np.append(shift * depth_m / camera.calibration.focal_px, 0.0)
+    position_m = root.position_m + camera.rotation.T @ shift_m
+    information = view_information(position_m, camera.fixed_from_camera[:3, 3], config.bearing_sigma_m, np.inf)
+    return update(root, position_m, information)
+
+
+def _off(found: Landmarks, expected: Sequence[Expected], exchanged: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(N, E) twice, of landmarks of N people, their left taken for right where `exchanged`, of the size in the image: how
+    far the middle of the limbs is from where each of E is expected, and the limbs from there about that middle, on average.
+    """
+    own = _OTHER_LANDMARKS if exchanged else _LANDMARKS
+    weight = found.visibility[:, own] + 1e-6
+    weight = (weight / weight.sum(1, keepdims=True))[:, None, :]
+    there = np.stack([each.px[_LANDMARKS] for each in expected])
+    apart = found.place_px[:, None, own] - there  # (N, E, L, 2)
+    middle = (weight[..., None] * apart).sum(2)
+    about = (weight * np.linalg.norm(apart - middle[:, :, None], axis=3)).sum(2)
+    size_px = np.array([each.size_px for each in expected])
+    return np.linalg.norm(middle, axis=2) / size_px, about / size_px

@@ -1,0 +1,133 @@
+"""People followed by their landmarks at every rate: who is whom, and each of them once."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from told_landmarks import Watching, following
+
+from refit_ros.core.body import load_body
+from refit_ros.core.checkpoint import untrained_network
+from refit_ros.core.keypoints import LANDMARKS
+from refit_ros.core.landmarks import LANDMARK_INDEX
+from refit_ros.estimation.keypoint_expected import Expected, assign, heard, surprises
+from refit_ros.estimation.keypoint_tracks import predicted, sides_exchanged
+from refit_ros.tracking.config import DEFAULT
+from refit_ros.tracking.root_state import predict, start
+
+
+@pytest.fixture(scope="module")
+def network():
+    return untrained_network(LANDMARKS, load_body())
+
+
+def walked(network, begin_m, velocity_m_s, rate_hz, seconds, boxes_every=1):
+    """What is published of people who walk at these speeds from where they begin, set by set."""
+    watching = Watching(network, begin_m)
+    tracker, sets = following(network, watching), []
+    for number in range(int(seconds * rate_hz)):
+        watching.places_m = np.array(begin_m) + np.array(velocity_m_s) * number / rate_hz
+        shown = None if number % boxes_every == 0 else [[], []]
+        sets.append((watching.places_m, tracker.estimate(watching.views(number / rate_hz, shown)).people))
+    return sets, tracker
+
+
+@pytest.mark.parametrize("rate_hz", [2, 3, 10, 30])
+def test_a_walker_is_one_person_at_every_rate(network, rate_hz):
+    sets, tracker = walked(network, [[-1.5, 0, 5.0]], [[1.4, 0, 0]], rate_hz, 2)
+    assert all([one.id for one in people] == [1] for _, people in sets) and len(tracker._followed) == 1
+    assert all(len(people[0].views) == 2 for _, people in sets)
+
+
+@pytest.mark.parametrize("rate_hz", [3, 10, 30])
+def test_who_crosses_keeps_their_number_at_every_rate(network, rate_hz):
+    sets, _ = walked(network, [[-1.2, 0, 5.0], [1.2, 0, 5.8]], [[1.0, 0, 0], [-1.0, 0, 0]], rate_hz, 2.4)
+    of_whom = {}
+    for places_m, people in sets[1:]:
+        assert len(people) == 2
+        for one in people:
+            nearest = int(np.argmin(np.linalg.norm(places_m - one.joints[0], axis=1)))
+            assert of_whom.setdefault(one.id, nearest) == nearest
+    assert set(of_whom.values()) == {0, 1}
+
+
+def test_a_person_taken_for_two_is_one_again(network):
+    """Each of the two was born of what another camera saw; no camera ever shows both."""
+    watching = Watching(network, [[0.0, 0, 5]])
+    tracker = following(network, watching)
+    for stamp_s in (0.0, 0.1):
+        tracker.estimate(watching.views(stamp_s))
+    (someone,) = tracker._followed
+    tracker._followed.append(dataclasses.replace(someone, key=99, number=2))
+    for double, cameras in ((someone, [watching.cameras[0]]), (tracker._followed[1], [watching.cameras[1]])):
+        double.cameras = cameras
+    tracker._followed[1].hits = 1
+    people = tracker.estimate(watching.views(0.2)).people
+    for stamp_s in (0.3, 0.4):
+        people = tracker.estimate(watching.views(stamp_s)).people
+    assert [one.id for one in people] == [1]
+
+
+def test_two_whom_a_camera_has_shown_side_by_side_stay_two(network):
+    sets, tracker = walked(network, [[-0.58, 0, 5.0], [0.58, 0, 5.0]], [[0.5, 0, 0], [-0.5, 0, 0]], 10, 1.1)
+    assert [one.id for one in sets[-1][1]] == [1, 2]
+    first, second = tracker._followed
+    assert first.beside[second.key] == second.beside[first.key] > 5
+    assert np.linalg.norm(first.root.position_m - second.root.position_m) < 0.2
+
+
+def expected_at(x_px, place_sigma_px=2.0, pose_sigma_px=2.0) -> Expected:
+    place = np.random.default_rng(0).uniform([-50, -150], [50, 150], (33, 2)) + [x_px, 240]
+    return Expected(place, np.full(33, 15.0), place_sigma_px, pose_sigma_px)
+
+
+def landmarks_at(*expected: Expected):
+    from told_landmarks import Said
+
+    found = Said([0.9] * len(expected), [0] * len(expected)).found
+    return dataclasses.replace(found, place_px=np.stack([each.px for each in expected]))
+
+
+def test_somebody_else_is_not_who_stood_elsewhere_unless_that_is_long_ago():
+    found = landmarks_at(expected_at(320))
+    assert assign(found, [expected_at(200)], DEFAULT) == {}
+    assert assign(found, [expected_at(200, place_sigma_px=80)], DEFAULT) == {0: (0, False)}
+    # Of two whose place is as near the one who may not be anywhere else is the likelier.
+    assert assign(found, [expected_at(300, 80), expected_at(340, 20)], DEFAULT) == {0: (1, False)}
+
+
+def test_sides_are_exchanged_only_where_that_is_plain():
+    """At a low rate a walker's legs have changed places honestly."""
+    upright = expected_at(320)
+    turned = sides_exchanged(landmarks_at(upright))
+    _, _, exchanged = surprises(turned, [upright], DEFAULT)
+    assert exchanged.all()
+    legs = [LANDMARK_INDEX[f"{side}_{part}"] for part in ("knee", "ankle") for side in ("left", "right")]
+    walking = landmarks_at(upright)
+    walking.place_px[0, legs] = turned.place_px[0, legs]
+    vague = expected_at(320, 30.0, 40.0)
+    assert not surprises(walking, [vague], DEFAULT)[2].any()
+
+
+def test_one_cameras_word_tells_across_its_ray_alone(network):
+    watching = Watching(network, [[0.0, 0, 5]])
+    watching.views(0.0)
+    camera = watching.cameras[0]
+    root = predict(start(np.array([0.0, 0, 5]), 0.01 * np.eye(3), 0.0, DEFAULT), 0.3, DEFAULT)
+    there = Expected(watching._px(camera, [0.0, 0, 5]), np.full(33, 10.0), 50.0, 10.0)
+    moved = heard(root, there, watching._px(camera, [0.3, 0, 5]), camera, DEFAULT)
+    ray = (root.position_m - camera.fixed_from_camera[:3, 3]) / np.linalg.norm(
+        root.position_m - camera.fixed_from_camera[:3, 3]
+    )
+    change_m = moved.position_m - root.position_m
+    assert 0.15 < change_m[0] < 0.4 and abs(change_m @ ray) < 0.12
+    before, after = (ray @ state.position_covariance_m2 @ ray for state in (root, moved))
+    assert after > 0.9 * before and np.trace(moved.position_covariance_m2) < 0.7 * np.trace(root.position_covariance_m2)
+
+
+def test_two_who_walk_up_to_each_other_are_not_expected_to_have_changed_places(network):
+    _, tracker = walked(network, [[-0.8, 0, 5.0], [0.8, 0, 5.05]], [[1.0, 0, 0], [-1.0, 0, 0]], 3, 1.0)
+    (first, second), stamp_s = tracker._followed, 1.0
+    roots = predicted(tracker._followed, stamp_s, DEFAULT)
+    order = np.sign(second.root.position_m[0] - first.root.position_m[0])
+    assert np.sign(roots[1].position_m[0] - roots[0].position_m[0]) == order
