@@ -16,6 +16,7 @@ from refit_ros.detection.protocol import cleaned
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, LandmarkEyes, LandmarkSource
 from refit_ros.estimation.keypoint_association import assigned, taken_for_two
 from refit_ros.estimation.keypoint_expected import Expected, beside_others
+from refit_ros.estimation.keypoint_moved import astray, without_suspected
 from refit_ros.estimation.keypoint_people import person, pose_of
 from refit_ros.estimation.keypoint_tracks import Followed, Gone, Seen, predicted
 from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver
@@ -26,6 +27,7 @@ from refit_ros.estimation.types import People, Person
 from refit_ros.estimation.view_evidence import Expectation, Search
 from refit_ros.tracking.config import DEFAULT
 from refit_ros.tracking.match import Candidate, match
+from refit_ros.tracking.moved_cameras import MovedCameras
 from refit_ros.tracking.root_state import RootState
 
 CAUTION = 4  # times birth_hits that somebody must be seen of whom a second camera should see something and does not
@@ -69,6 +71,7 @@ class KeypointEstimator:
         self._held = {number: betas for number, betas in self._held.items() if number == EVERYBODY}
         self._followed: list[Followed] = []
         self._gone = Gone(self.settings.reentry_s)
+        self._moved = MovedCameras(self.settings.moved_camera_px, self.settings.moved_camera_s, DEFAULT)
         self._smoother = Smoother(self.settings.smoothing)
         self._last_number, self._born, self._sets, self._stamp_s = 0, 0, 0, -np.inf
 
@@ -127,6 +130,7 @@ class KeypointEstimator:
             left_out,
             iterations=self.settings.iterations,
             detector_calls=calls,
+            moved_cameras=self._moved.reported,
             boxes_dropped=dropped,
         )
 
@@ -168,7 +172,9 @@ class KeypointEstimator:
         stamp_s: float,
     ) -> tuple:
         """Assigns, fits and publishes. roots: where everybody should be."""
-        groups, left = assigned(self._followed, roots, cameras, found, expected, DEFAULT)
+        people = list(self._followed)
+        shown, strange = assigned(people, roots, cameras, found, expected, DEFAULT)
+        groups, left = without_suspected(shown, strange, self._moved.suspected if len(cameras) > 1 else ())
         newcomers = self._rejoined(groups, self._newcomers(cameras, left), expected, roots)
         groups = {index: sorted(own, key=lambda one: one.view) for index, own in groups.items()}
         known = [self._followed[index] for index in groups]
@@ -180,10 +186,11 @@ class KeypointEstimator:
             self._born += 1
             self._followed.append(Followed(self._born, body, [one.camera for one in own], stamp_s))
             seen_now.append((self._followed[-1], own))
-        double = taken_for_two(seen_now)
-        shown = {one.key for one, _ in seen_now}
+        if len(cameras) > 1:
+            self._moved.judge(astray(people, shown, strange, cameras, expected, DEFAULT), stamp_s)
+        double, seen_keys = taken_for_two(seen_now), {one.key for one, _ in seen_now}
         for one in self._followed:
-            if one.number is None and one.key not in shown:
+            if one.number is None and one.key not in seen_keys:
                 one.hits -= 1  # whoever is seen now and then only is nobody
         self._followed = [one for one in self._followed if one.key not in double and one.hits > 0]
         seen_now = [each for each in seen_now if each[0].key not in double]

@@ -14,6 +14,7 @@ from refit_ros.camera.geometry import around, covered
 from refit_ros.camera.views import Camera
 from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
 from refit_ros.detection.landmarks import COUNT, Landmarks
+from refit_ros.estimation.keypoint_people import SEEN
 from refit_ros.tracking.association import LEAST, MOST, UNTHINKABLE
 from refit_ros.tracking.config import TrackerConfig
 from refit_ros.tracking.measurement import belief, surprise
@@ -192,6 +193,12 @@ def heard(root: RootState, expected: Expected, place_px: np.ndarray, camera: Cam
     position_m = root.position_m + camera.rotation.T @ shift_m
     information = view_information(position_m, camera.fixed_from_camera[:3, 3], config.bearing_sigma_m, np.inf)
     return update(root, position_m, information)
+
+
+def middle_px(off_px: np.ndarray, visibility: np.ndarray) -> np.ndarray:
+    """(2,): the median over the limbs of landmarks' offsets (33, 2), of those that are seen where enough are."""
+    seen = [index for index in _LANDMARKS if visibility[index] > SEEN]
+    return np.median(off_px[seen if len(seen) >= len(_LANDMARKS) // 2 else _LANDMARKS], axis=0)
 
 
 def _off(found: Landmarks, expected: Sequence[Expected], exchanged: bool) -> tuple[np.ndarray, np.ndarray]:

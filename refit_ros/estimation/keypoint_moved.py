@@ -1,0 +1,63 @@
+"""How far what a camera shows lies from people whom the others see: evidence that it stands elsewhere than it says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from refit_ros.camera.views import Camera
+from refit_ros.detection.landmarks import COUNT
+from refit_ros.estimation.keypoint_expected import Expected, middle_px
+from refit_ros.estimation.keypoint_tracks import Followed, Seen
+from refit_ros.tracking.config import TrackerConfig
+
+
+def without_suspected(
+    groups: Mapping[int, Sequence[Seen]], left: Sequence[Seen], suspected: Collection[str]
+) -> tuple[dict[int, list[Seen]], list[Seen]]:
+    """Nobody is placed by a suspected camera whom another one shows too, and nobody new is believed on its word."""
+    kept = {}
+    for number, own in groups.items():
+        trusted = [one for one in own if one.camera.name not in suspected]
+        kept[number] = trusted or list(own)
+    return kept, [one for one in left if one.camera.name not in suspected]
+
+
+def astray(
+    people: Sequence[Followed],
+    groups: Mapping[int, Sequence[Seen]],
+    left: Sequence[Seen],
+    cameras: Sequence[Camera],
+    expected: Sequence[Sequence[Expected | None]],
+    config: TrackerConfig,
+) -> dict[str, float]:
+    """{camera: median px}: by how much, as a whole, landmarks lie beside the bodies that two other cameras and more see too.
+
+    groups: by person what shows them, of suspected cameras too. Whom a camera should show and does not, while it shows
+    somebody whom nobody expects, is taken for that one. Two cameras can only contradict each other: then both are named.
+    """
+    enough = min(3, len(cameras))
+    found: dict[str, list[float]] = {}
+    for number, someone in enumerate(people):
+        own = {one.view: one for one in groups.get(number, ())}
+        if len(own) >= enough:
+            for view, one in own.items():
+                found.setdefault(cameras[view].name, []).append(_beside_px(someone, one))
+        if len(own) < enough - 1:
+            continue
+        for view, where in enumerate(expected):
+            there = where[number] if number < len(where) else None
+            strange = [one for one in left if one.view == view]
+            if view in own or there is None or there.in_the_open < config.least_visible or not strange:
+                continue
+            off_px = min(_beside_px(someone, one) for one in strange)
+            for name in [cameras[view].name] if len(cameras) > 2 else [each.name for each in cameras]:
+                found.setdefault(name, []).append(off_px)
+    return {name: float(np.median(values)) for name, values in found.items()}
+
+
+def _beside_px(someone: Followed, one: Seen) -> float:
+    """How far, as a whole, landmarks lie beside somebody's body."""
+    there = one.camera.calibration.project(one.camera.to_camera(someone.body.landmarks[:COUNT]))
+    return float(np.linalg.norm(middle_px(one.found.place_px[0] - there, one.found.visibility[0])))
