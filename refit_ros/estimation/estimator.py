@@ -34,7 +34,7 @@ from refit_ros.estimation.types import People, Person
 from refit_ros.estimation.view_evidence import Search, expectations, features_in_order, seen_in_parts
 from refit_ros.tracking import root_state
 from refit_ros.tracking.config import DEFAULT, TrackerConfig
-from refit_ros.tracking.moved_cameras import MovedCameras
+from refit_ros.tracking.moved_cameras import MovedCameras, as_of_vga
 
 __all__ = ["Estimator", "person_vertices"]
 
@@ -239,7 +239,8 @@ class Estimator:
         self._everybody = managed(everybody, stamp_s, self.settings, config)
         self._in_doubt = any(frame.missed.values())
         # Where a camera's boxes are no longer where its people should be, how far off they are is as good as a residual.
-        self._moved.judge({**contradictions(predictions, detections, cameras, config), **frame.residual_px}, stamp_s)
+        astray_px = {**contradictions(predictions, detections, cameras, config), **frame.residual_px}
+        self._moved.judge(as_of_vga(astray_px, cameras), stamp_s)
         by_id = {track.id: track for track in self._everybody.tracks if track.id is not None}
         followed = dict(sorted(by_id.items()))
         poses = self._smoother({track.key: self._pose(track, stamp_s) for track in followed.values()}, stamp_s)

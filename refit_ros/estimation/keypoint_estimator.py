@@ -27,7 +27,7 @@ from refit_ros.estimation.types import People, Person
 from refit_ros.estimation.view_evidence import Expectation, Search
 from refit_ros.tracking.config import DEFAULT
 from refit_ros.tracking.match import Candidate, match
-from refit_ros.tracking.moved_cameras import MovedCameras
+from refit_ros.tracking.moved_cameras import MovedCameras, as_of_vga
 from refit_ros.tracking.root_state import RootState
 
 CAUTION = 4  # times birth_hits that somebody must be seen of whom a second camera should see something and does not
@@ -174,7 +174,7 @@ class KeypointEstimator:
         """Assigns, fits and publishes. roots: where everybody should be."""
         people = list(self._followed)
         shown, strange = assigned(people, roots, cameras, found, expected, DEFAULT)
-        groups, left = without_suspected(shown, strange, self._moved.suspected if len(cameras) > 1 else ())
+        groups, left = without_suspected(people, shown, strange, self._moved.suspected if len(cameras) > 1 else ())
         newcomers = self._rejoined(groups, self._newcomers(cameras, left), expected, roots)
         groups = {index: sorted(own, key=lambda one: one.view) for index, own in groups.items()}
         known = [self._followed[index] for index in groups]
@@ -187,7 +187,8 @@ class KeypointEstimator:
             self._followed.append(Followed(self._born, body, [one.camera for one in own], stamp_s))
             seen_now.append((self._followed[-1], own))
         if len(cameras) > 1:
-            self._moved.judge(astray(people, shown, strange, cameras, expected, DEFAULT), stamp_s)
+            astray_px = astray(people, shown, strange, cameras, expected, DEFAULT)
+            self._moved.judge(as_of_vga(astray_px, cameras), stamp_s)
         double, seen_keys = taken_for_two(seen_now), {one.key for one, _ in seen_now}
         for one in self._followed:
             if one.number is None and one.key not in seen_keys:

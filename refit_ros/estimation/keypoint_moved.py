@@ -14,13 +14,14 @@ from refit_ros.tracking.config import TrackerConfig
 
 
 def without_suspected(
-    groups: Mapping[int, Sequence[Seen]], left: Sequence[Seen], suspected: Collection[str]
+    people: Sequence[Followed], groups: Mapping[int, Sequence[Seen]], left: Sequence[Seen], suspected: Collection[str]
 ) -> tuple[dict[int, list[Seen]], list[Seen]]:
     """Nobody is placed by a suspected camera whom another one shows too, and nobody new is believed on its word."""
     kept = {}
     for number, own in groups.items():
         trusted = [one for one in own if one.camera.name not in suspected]
-        kept[number] = trusted or list(own)
+        if trusted or people[number].number is not None:
+            kept[number] = trusted or list(own)
     return kept, [one for one in left if one.camera.name not in suspected]
 
 
@@ -38,6 +39,8 @@ def astray(
     somebody whom nobody expects, is taken for that one. Two cameras can only contradict each other: then both are named.
     """
     enough = min(3, len(cameras))
+    # Who has no number yet explains nothing: they may have been born of what is wrong.
+    new = [one for number, own in groups.items() if people[number].number is None and len(own) == 1 for one in own]
     found: dict[str, list[float]] = {}
     for number, someone in enumerate(people):
         own = {one.view: one for one in groups.get(number, ())}
@@ -48,7 +51,7 @@ def astray(
             continue
         for view, where in enumerate(expected):
             there = where[number] if number < len(where) else None
-            strange = [one for one in left if one.view == view]
+            strange = [one for one in (*left, *new) if one.view == view]
             if view in own or there is None or there.in_the_open < config.least_visible or not strange:
                 continue
             off_px = min(_beside_px(someone, one) for one in strange)

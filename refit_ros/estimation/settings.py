@@ -65,7 +65,10 @@ class Settings:
         5.0, "A person who comes back within this time, near where they went, keeps the id", 0.0, 600.0
     )
     moved_camera_px: float = _setting(
-        25.0, "A view whose residual stays above this is reported as a moved camera", 1.0, 1000.0
+        25.0,
+        "A view whose residual stays above this, in an image scaled to 640 px, is reported as a moved camera",
+        1.0,
+        1000.0,
     )
     moved_camera_s: float = _setting(2.0, "... for as long as this", 0.1, 60.0)
 

@@ -6,10 +6,13 @@ cameras are off by, times the seconds since the last set; the sum never falls be
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from refit_ros.camera.views import Camera
 from refit_ros.tracking.config import TrackerConfig
 
+VGA_PX = 640.0
 LONGEST_GAP_S = 3.0  # without any evidence for this long, the sum starts afresh
 LARGEST = 4.0  # limits: no single set counts for more
 TO_BLAME = 0.7  # of the worst camera's: a bad view spoils the others a little, and only the worst are to blame
@@ -24,6 +27,12 @@ class CameraSum:
     sum_s: float = 0.0  # limits times seconds
     since_s: float | None = None  # when the sum left nothing
     reported: bool = False
+
+
+def as_of_vga(residual_px: Mapping[str, float], cameras: Sequence[Camera]) -> dict[str, float]:
+    """The same in px of an image whose longer side has 640: a degree is more of them in a larger one."""
+    longer_px = {camera.name: max(camera.calibration.width_px, camera.calibration.height_px) for camera in cameras}
+    return {name: residual * min(1.0, VGA_PX / longer_px[name]) for name, residual in residual_px.items()}
 
 
 class MovedCameras:

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from told_landmarks import Watching, following
 
+from refit_ros.camera.boxes import Boxes
+from refit_ros.camera.calibration import Calibration
+from refit_ros.camera.views import Camera, View
 from refit_ros.core.body import load_body
 from refit_ros.core.checkpoint import untrained_network
 from refit_ros.core.keypoints import LANDMARKS
@@ -131,3 +134,76 @@ def test_two_who_walk_up_to_each_other_are_not_expected_to_have_changed_places(n
     roots = predicted(tracker._followed, stamp_s, DEFAULT)
     order = np.sign(second.root.position_m[0] - first.root.position_m[0])
     assert np.sign(roots[1].position_m[0] - roots[0].position_m[0]) == order
+
+
+class Room(Watching):
+    """Four cameras round the people; of one of them the extrinsics that are told are wrong from a time on."""
+
+    def views(self, stamp_s, shown=None, bumped_s=np.inf):
+        result = []
+        for number in range(4):
+            angle = number * np.pi / 2
+            pose = np.eye(4)
+            pose[:3, :3] = [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+            pose[:3, 3] = np.array([0.0, 0, 5]) - pose[:3, :3] @ [0, 0, 4.0]
+            name = f"camera{number}"
+            calibration = Calibration(name, name, 1280, 960, np.array([[900.0, 0, 640], [0, 900.0, 480], [0, 0, 1]]))
+            image = np.full((960, 1280, 3), number, np.uint8)
+            self.cameras[number] = Camera(image, calibration, stamp_s, pose, None)
+            boxes = np.array([self._box(number, place) for place in self.places_m])
+            told = pose.copy()
+            if number == 2 and stamp_s >= bumped_s:
+                turn = np.radians(8)
+                told[:3, :3] = pose[:3, :3] @ [[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]]
+            result.append(View(image, calibration, stamp_s, told, Boxes(boxes, np.ones(len(boxes)))))
+        return result
+
+    def fit(self, people, betas=None, iterations=None, shapes=()):
+        """Where the rays through the middles of what is seen meet; a single one at four metres."""
+        bodies = []
+        for sightings in people:
+            normal, right = np.zeros((3, 3)), np.zeros(3)
+            for one in sightings:
+                middle = one.place_px.mean(0) - one.camera.calibration.principal_px
+                ray = one.camera.rotation.T @ np.append(middle / one.camera.calibration.focal_px, 1.0)
+                ray /= np.linalg.norm(ray)
+                origin, across = one.camera.fixed_from_camera[:3, 3], np.eye(3) - np.outer(ray, ray)
+                normal, right = normal + across, right + across @ origin
+                if len(sightings) == 1:
+                    normal, right = normal + np.eye(3), right + origin + 4 * ray
+            place = np.linalg.solve(normal, right) - self.landmarks.mean(0)
+            (body,) = super().fit([sightings])
+            move = place - body.transl
+            bodies.append(
+                dataclasses.replace(
+                    body,
+                    transl=place,
+                    joints=body.joints + move,
+                    landmarks=body.landmarks + move,
+                )  # fmt: skip
+            )
+        return bodies
+
+
+@pytest.mark.parametrize("rate_hz", [3, 10])
+def test_a_moved_camera_is_named_and_moves_nobody(network, rate_hz):
+    room = Room(network, [[-0.5, 0, 5.0], [0.6, 0, 5.4]])
+    tracker = following(network, room)
+    for number in range(int(6 * rate_hz)):
+        stamp_s = number / rate_hz
+        people = tracker.estimate(room.views(stamp_s, bumped_s=1.5))
+        assert [one.id for one in people.people] == [1, 2][: len(people.people)]
+        if stamp_s < 1.5:
+            assert people.moved_cameras == ()
+    assert people.moved_cameras == ("camera2",)
+    for one, place_m in zip(people.people, room.places_m):
+        assert np.linalg.norm(one.joints[0] - place_m) < 0.05
+        assert all(view.camera != "camera2" for view in one.views)
+
+
+def test_cameras_that_stand_right_are_not_suspected(network):
+    room = Room(network, [[-0.5, 0, 5.0], [0.6, 0, 5.4]])
+    tracker = following(network, room)
+    for number in range(40):
+        people = tracker.estimate(room.views(number / 10))
+    assert people.moved_cameras == () and tracker._moved.suspected == () and len(people.people[0].views) == 4
