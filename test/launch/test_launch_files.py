@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
 
@@ -210,6 +211,21 @@ def test_the_node_has_room_for_its_images_unless_the_user_has_a_profile(refit_la
     assert f"<segment_size>{segment_bytes(4, 640, 480)}</segment_size>" in path.read_text()
     monkeypatch.setenv(PROFILE_VARIABLES[1], "/my/own.xml")
     assert started(refit_launch)[0].named["additional_env"] == {"REFIT_ENDS_WITH_PARENT": "1"}
+
+
+def test_rvizs_view_shows_who_stands_before_the_only_camera(refit_launch):
+    """The level frame lies at the camera, x ahead; people stand two to six metres along it, and the eye looks their way."""
+    _, config, _ = rviz(started(refit_launch, rviz="true"))
+    view = config["Visualization Manager"]["Views"]["Current"]
+    focal = np.array([view["Focal Point"][axis] for axis in "XYZ"])
+    yaw, pitch = view["Yaw"], view["Pitch"]
+    # RViz's orbit view: the eye is that far from the focal point, at yaw from x and pitch above the plane.
+    off = np.array([np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)])
+    eye = focal + view["Distance"] * off
+    for distance_m in (2.0, 4.0, 6.0):
+        to_person = np.array([distance_m, 0.0, 0.0]) - eye
+        ahead = -off @ to_person / np.linalg.norm(to_person)
+        assert np.degrees(np.arccos(ahead)) < 20 and np.linalg.norm(to_person) < 15
 
 
 def test_rvizs_file_lies_in_a_folder_of_its_own(refit_launch):
