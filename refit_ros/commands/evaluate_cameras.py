@@ -37,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="instead of measuring, write what all cameras see with people drawn over it, .gif (recording)",
     )
     group.add_argument(
-        "--evidence", choices=["auto", "keypoints", "features"], default="auto", help="as of `fit`; without it, auto"
+        "--evidence",
+        choices=["auto", "keypoints", "features"],
+        default="auto",
+        help="as of `fit`; without it, auto (people: features)",
     )
     group.add_argument(
         "--landmarks",

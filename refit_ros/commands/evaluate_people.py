@@ -28,13 +28,24 @@ def run(args: argparse.Namespace) -> int:
     Raises ValueError for a scene, variant, rate or seed that does not exist.
     """
     from refit_ros.commands.common import load_network_from, settings_from
+    from refit_ros.commands.fit import usual_detector
+    from refit_ros.core.body import load_body
+    from refit_ros.core.checkpoint import embedded_keypoint_weights, load_network
+    from refit_ros.estimation.keypoint_choice import takes_keypoints
     from refit_ros.evaluation.people_suite import evaluate, variants_named
     from refit_ros.evaluation.seeds import REPORTING_SEEDS, TUNING_SEEDS
     from refit_ros.evaluation.tables import table
 
-    settings, selection = settings_from(args), selection_from(args)
+    # These people are drawn: landmarks are asked for by name.
+    keypoints = args.evidence == "keypoints" and takes_keypoints(args.evidence, args.weights)
+    settings = settings_from(args, **({"detector": usual_detector(), "evidence": "keypoints"} if keypoints else {}))
+    selection = selection_from(args)
     variants_named(selection.variants, settings)  # a wrong name is told before anything is rendered
-    network = load_network_from(args)
+    if keypoints:
+        body = load_body(args.body) if args.body else None
+        network = load_network(args.weights or embedded_keypoint_weights(body), body=body).eval()
+    else:
+        network = load_network_from(args)
     if not getattr(network, "trained", True):
         print("note: these weights are untrained, the figures mean nothing", file=sys.stderr)
     rows = evaluate(network, settings, selection, lambda line: print(line, file=sys.stderr, flush=True))

@@ -6,9 +6,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
+from refit_ros.core.keypoints import KeypointRefit
+from refit_ros.detection.checked_landmarks import usual_landmarks
+from refit_ros.detection.registry import make_detector
 from refit_ros.estimation.estimator import Estimator
+from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.settings import Settings
 from refit_ros.evaluation.ablations import RULES, WITHOUT, switched_off
 from refit_ros.evaluation.player import played
@@ -69,9 +74,28 @@ def play_variant(network, name: str, settings: Settings, sequence: SyntheticSequ
 def play(network, settings: Settings, sequence: SyntheticSequence, cameras: list[int] | None = None) -> dict:
     """Runs one estimator over a rendered scene and measures it."""
     metrics = TrackingMetrics(sequence)
-    for time_s, people, truth in played(Estimator(network, settings), sequence, cameras):
+    for time_s, people, truth in played(_estimator(network, settings), sequence, cameras):
         metrics.take(time_s, people, truth)
     return metrics.figures()
+
+
+def _estimator(network, settings: Settings) -> Estimator | KeypointEstimator:
+    """By features, or by landmarks where that is what the network takes."""
+    if not isinstance(network, KeypointRefit):
+        return Estimator(network, settings)
+    return KeypointEstimator(network, _landmarks(), settings, _detector(settings))
+
+
+@cache
+def _landmarks():
+    """Once for all scenes: it takes seconds."""
+    return usual_landmarks()
+
+
+@cache
+def _detector(settings: Settings):
+    """Likewise."""
+    return make_detector(settings)
 
 
 def best_single_camera(network, settings: Settings, sequence: SyntheticSequence) -> dict:
