@@ -34,7 +34,9 @@ def assigned(
     groups: dict[int, list[Seen]] = {}
     left: list[Seen] = []
     states, places = list(roots), [list(where) for where in expected]
-    views = sorted(range(len(cameras)), key=lambda view: -clearness(found[view], places[view], config))
+    views = list(range(len(cameras)))
+    if any(there is not None and there.is_vague for where in expected for there in where):  # else the order says nothing
+        views.sort(key=lambda view: -clearness(found[view], places[view], config))
     for turn, view in enumerate(views):
         whose = assign(found[view], places[view], config)
         for index in range(len(found[view])):

@@ -15,9 +15,10 @@ from refit_ros.camera.views import Camera
 from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
 from refit_ros.detection.landmarks import COUNT, Landmarks
 from refit_ros.estimation.keypoint_people import SEEN
+from refit_ros.tracking import measurement
 from refit_ros.tracking.association import LEAST, MOST, UNTHINKABLE
 from refit_ros.tracking.config import TrackerConfig
-from refit_ros.tracking.measurement import belief, surprise
+from refit_ros.tracking.measurement import belief
 from refit_ros.tracking.root_state import RootState, update, view_information
 
 _LIMBS = tuple(
@@ -154,7 +155,7 @@ def surprises(
             for middle, about in (_off(found, expected, other) for other in (False, True))
         ]
     )
-    told = np.vectorize(lambda value: surprise(value, DIMENSIONS))(squared) + np.array([0.0, EXCHANGED])[:, None, None]
+    told = measurement.surprises(squared, DIMENSIONS) + np.array([0.0, EXCHANGED])[:, None, None]
     # Whoever may be anywhere is less likely to be just here.
     vague = 2 * np.log(place / PLACE) + np.log(pose / POSE)
     seen = np.clip([config.recall * each.in_the_open for each in expected], LEAST, MOST)

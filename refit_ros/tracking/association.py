@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from refit_ros.tracking.measurement import surprise
+from refit_ros.tracking.measurement import surprises
 
 UNTHINKABLE = 1e6  # a cost that is never paid
 LEAST, MOST = 0.02, 0.98  # probabilities of being seen are kept within these: nothing is certain
@@ -54,7 +54,7 @@ def _costs(squared: np.ndarray, seen: np.ndarray, density: float, dimensions: in
     """(N, M + N): of taking each body, and of each being missed."""
     count, bodies = squared.shape
     seen = np.clip(seen, LEAST, MOST)
-    taken = np.vectorize(lambda value: surprise(value, dimensions))(squared) - np.log(seen)[:, None]
+    taken = surprises(squared, dimensions) - np.log(seen)[:, None]
     missed = density - np.log1p(-seen)
     table = np.full((count, bodies + count), UNTHINKABLE)
     table[:, :bodies] = taken

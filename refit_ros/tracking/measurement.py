@@ -57,7 +57,12 @@ def pose_distance2(joints_m: np.ndarray, before_m: np.ndarray, step_s: float, co
 
 def surprise(squared: float, dimensions: int) -> float:
     """-log of Student's t at a squared Mahalanobis distance, less its value at 0: no single mistake counts without end."""
-    return (FREEDOM + dimensions) / 2 * float(np.log1p(squared / FREEDOM))
+    return float(surprises(np.asarray(squared), dimensions))
+
+
+def surprises(squared: np.ndarray, dimensions: int) -> np.ndarray:
+    """As `surprise`, of many."""
+    return (FREEDOM + dimensions) / 2 * np.log1p(squared / FREEDOM)
 
 
 def belief(squared: np.ndarray) -> np.ndarray:
