@@ -199,7 +199,7 @@ class KeypointEstimator:
 
     def _newcomers(self, cameras: list[Camera], left: list[Seen]) -> list[tuple[KeypointBody, list[Seen]]]:
         """Those whom nobody's expectation explains, grouped by person."""
-        alone = self._fit([[one] for one in left])
+        alone = self._fit([[one] for one in left], tentative=len(cameras) > 1)
         if len(cameras) == 1 or not left:
             return [(body, [one]) for body, one in zip(alone, left)]
         candidates = [Candidate(one.view, one.camera.to_camera(body.joints)) for body, one in zip(alone, left)]
@@ -229,7 +229,7 @@ class KeypointEstimator:
                 groups[nearest] = list(own)
         return new
 
-    def _fit(self, members: list[list[Seen]], known: Sequence[Followed] = ()) -> list[KeypointBody]:
+    def _fit(self, members: list[list[Seen]], known: Sequence[Followed] = (), tentative: bool = False) -> list[KeypointBody]:
         """known: the first of them, who are followed."""
         if not members:
             return []
@@ -241,6 +241,7 @@ class KeypointEstimator:
             betas=np.stack(held) if self._held else None,
             iterations=self.settings.iterations,
             shapes=[one.shape for one in known] if self.settings.smoothing > 0 else (),
+            tentative=tentative,
         )
         return [replace(body, own_betas=None) if np.isfinite(betas).all() else body for body, betas in zip(bodies, held)]
 

@@ -94,13 +94,19 @@ class Refiner:
         )  # (85,) 1 / sigma^2
 
     def refined(
-        self, guess: Bodies, watched: Watched, free_shape: np.ndarray, start: Bodies | None = None, steps: int = STEPS
+        self,
+        guess: Bodies,
+        watched: Watched,
+        free_shape: np.ndarray,
+        start: Bodies | None = None,
+        steps: int = STEPS,
+        loose_alone: float = LOOSE_ALONE,
     ) -> Bodies:
         """guess: what is known beforehand. free_shape (P,) bool: whose betas may change too. start: where to begin, if not
-        there."""
+        there. loose_alone: LOOSE of who is seen in one view."""
         now = guess if start is None else start
         for _ in range(steps):
-            step = self._step(guess, now, watched, free_shape)
+            step = self._step(guess, now, watched, free_shape, loose_alone)
             turns = step[:, _TURNS].reshape(-1, 24, 3)
             turns = turns * np.minimum(1, MOST_RAD / np.maximum(np.linalg.norm(turns, axis=2, keepdims=True), 1e-9))
             local = np.einsum("pjba,pjb->pja", _above(now.rotmats), turns)
@@ -112,7 +118,7 @@ class Refiner:
         landmarks, joints = self._posed(betas, rotmats)
         return Bodies(betas, rotmats, transl, landmarks + transl[:, None], joints + transl[:, None])
 
-    def _step(self, prior: Bodies, now: Bodies, watched: Watched, free: np.ndarray) -> np.ndarray:
+    def _step(self, prior: Bodies, now: Bodies, watched: Watched, free: np.ndarray, loose_alone: float) -> np.ndarray:
         """(P, 85): place, turns of the joints in the fixed frame, betas."""
         count = len(now.betas)
         moves = self._moves(now, free).reshape(count, -1, _UNKNOWNS)  # (P, 3 K, 85)
@@ -121,7 +127,7 @@ class Refiner:
         scale = watched.focal_px[:, None] / depth_m / watched.sigma_px[:, None]  # sigmas per m across
         across = watched.rotation[:, None, :2] - plane[..., None] * watched.rotation[:, None, 2:]  # (N, K, 2, 3)
         across = across * scale[..., None, None]
-        loose = np.where(watched.views[watched.person] > 1, LOOSE, LOOSE_ALONE)[:, None]
+        loose = np.where(watched.views[watched.person] > 1, LOOSE, loose_alone)[:, None]
         weight = watched.weight / (1 + (off**2).sum(-1) / loose**2) ** 2
         sides = np.swapaxes(across * weight[..., None, None], 2, 3)  # (N, K, 3, 2)
         # A landmark moves alike for all views: they are summed before it is told by what it moves.

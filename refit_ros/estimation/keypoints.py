@@ -16,7 +16,7 @@ from refit_ros.core.traces import recorded_on_processor
 from refit_ros.core.types import Crops, Views
 from refit_ros.estimation.fuse import fuse
 from refit_ros.estimation.height import with_height
-from refit_ros.estimation.keypoint_refine import Bodies, Refiner
+from refit_ros.estimation.keypoint_refine import LOOSE, LOOSE_ALONE, Bodies, Refiner
 from refit_ros.estimation.keypoint_sightings import SeenPerson, Sighting, joined, tensors_of, watched_of
 from refit_ros.estimation.smooth import Shape
 
@@ -60,11 +60,12 @@ class KeypointSolver:
         betas: np.ndarray | None = None,
         iterations: int | None = None,
         shapes: Sequence[Shape] = (),
+        tentative: bool = False,
     ) -> list[KeypointBody]:
         """One body for each person, from their sightings (one a camera, at least one).
 
         betas (P, 10): known shapes, NaN where there is none. shapes: what was learned of the first people's betas so far;
-        they are placed with the mean of that and of what this set says.
+        they are placed with the mean of that and of what this set says. tentative: other views may be of the same people.
         Raises ValueError for a layout that is unknown, shapes that do not fit, values that are not finite and for somebody
         without sightings.
         """
@@ -100,14 +101,15 @@ class KeypointSolver:
         placed = partial(self._placed, shown, np.split(guessed_px, first[1:-1]))
         guess = placed(own_betas, rotmats)
         free = ~np.isfinite(held).all(1) & (watched.views > 1)  # one view says little of a shape
-        bodies = self._refiner.refined(guess, watched, free)
+        loose = LOOSE if tentative else LOOSE_ALONE
+        bodies = self._refiner.refined(guess, watched, free, loose_alone=loose)
         own_betas = bodies.betas
         learned = [*shapes, *[Shape()] * (len(seen) - len(shapes))]
         used = np.stack([self._betas(*each) for each in zip(own_betas, held, learned, map(len, people))])
         if not np.array_equal(used, own_betas):  # what is known of a shape from other sets, or otherwise
             again = placed(used, bodies.rotmats)
             fixed = np.zeros(len(seen), bool)  # a shape that differs little moves a body little: one step is enough
-            bodies = self._refiner.refined(replace(guess, betas=used), watched, fixed, again, steps=1)
+            bodies = self._refiner.refined(replace(guess, betas=used), watched, fixed, again, steps=1, loose_alone=loose)
         residual_px = np.split(watched.residual_px(bodies.landmarks), watched.first[1:])
         return [
             KeypointBody(

@@ -109,7 +109,7 @@ class Watching:
     def joints(self, betas, rotmats):
         return np.repeat(self.joints_m[None], len(betas), 0)
 
-    def fit(self, people, betas=None, iterations=None, shapes=()):
+    def fit(self, people, betas=None, iterations=None, shapes=(), tentative=False):
         bodies = []
         for index, sightings in enumerate(people):
             first = sightings[0]
