@@ -25,9 +25,10 @@ SEEN = 0.5  # a visibility above this
 # The distance within which 68 % of the joints lie, where they are seen and where they are guessed: from one camera about a
 # pelvis whose own is a share of its distance, and from several, where they are seen by the square root of how many see them.
 # All of it grows with how badly the body fits what was seen, in metres: of somebody cut off a share of the crop would be
-# another length. Fitted to frames 0, 25, 50 and 75 of a real recording, whole and cut (docs/real.md).
-ONE_CAMERA_M, SEVERAL_CAMERAS_M, GUESSED_M = (0.07, 0.18), 0.058, 0.13
-DEPTH_SHARE = 0.036
+# another length. Fitted to frames 0, 25, 50 and 75 of a real recording, whole and cut, and for one camera to 12, 37, 62 and
+# 87 too (docs/real.md).
+ONE_CAMERA_M, SEVERAL_CAMERAS_M, GUESSED_M = (0.077, 0.2), 0.058, 0.13
+DEPTH_SHARE = 0.04
 USUAL_MISFIT_M, LEAST_DOUBT = 0.021, 0.55  # the latter of the sigma, of who fits perfectly
 
 # The landmark that says whether a joint is seen; none for the trunk's, which follow from hips and shoulders.
