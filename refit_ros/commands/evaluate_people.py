@@ -27,11 +27,10 @@ def run(args: argparse.Namespace) -> int:
 
     Raises ValueError for a scene, variant, rate or seed that does not exist.
     """
-    from refit_ros.commands.common import load_network_from, settings_from
+    from refit_ros.commands.common import device_named, load_network_from, settings_from
     from refit_ros.commands.fit import usual_detector
     from refit_ros.core.body import load_body
-    from refit_ros.core.checkpoint import embedded_keypoint_weights, load_network
-    from refit_ros.estimation.keypoint_choice import takes_keypoints
+    from refit_ros.estimation.keypoint_choice import keypoint_network, takes_keypoints
     from refit_ros.evaluation.people_suite import evaluate, variants_named
     from refit_ros.evaluation.seeds import REPORTING_SEEDS, TUNING_SEEDS
     from refit_ros.evaluation.tables import table
@@ -43,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     variants_named(selection.variants, settings)  # a wrong name is told before anything is rendered
     if keypoints:
         body = load_body(args.body) if args.body else None
-        network = load_network(args.weights or embedded_keypoint_weights(body), body=body).eval()
+        network = keypoint_network(args.weights, body, device_named(args.device))
     else:
         network = load_network_from(args)
     if not getattr(network, "trained", True):

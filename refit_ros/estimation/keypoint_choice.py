@@ -31,6 +31,14 @@ def takes_keypoints(evidence: str, weights: str | os.PathLike | None) -> bool:
     return evidence == "keypoints"
 
 
+def keypoint_network(weights: str | os.PathLike | None, body: Body | None, device: str) -> KeypointRefit:
+    """Raises ValueError or FileNotFoundError with a sentence where the weights cannot be had or look at images."""
+    network = load_network(weights or embedded_keypoint_weights(body), body=body, device=device)
+    if not isinstance(network, KeypointRefit):
+        raise ValueError(f"{weights} holds a network of features, which takes evidence 'features'")
+    return network
+
+
 def keypoint_estimators(
     settings: list[Settings],
     weights: str | os.PathLike | None,
@@ -44,8 +52,6 @@ def keypoint_estimators(
 
     Raises ValueError, FileNotFoundError or ImportError with a sentence where weights, models or the detector cannot be had.
     """
-    network = load_network(weights or embedded_keypoint_weights(body), body=body, device=device)
-    if not isinstance(network, KeypointRefit):
-        raise ValueError(f"{weights} holds a network of features, which takes evidence 'features'")
+    network = keypoint_network(weights, body, device)
     source = usual_landmarks(landmarks)
     return network, [KeypointEstimator(network, source, each, detector) for each in settings]

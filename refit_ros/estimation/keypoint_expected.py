@@ -34,8 +34,8 @@ DIMENSIONS = 4  # two of the place, and of the pose about as much
 NOBODYS = 8.0  # surprise, log less likely: landmarks of which somebody's would be more surprising are nobody's of these
 EXCHANGED = 3.5  # log odds against a landmark network that has taken left for right
 VAGUE = 0.04  # of the size in the image, sigma of a place: above it one camera's word helps the next one
-_OTHER_SIDE = list(MIRRORED_LANDMARKS[:COUNT])
-_OTHER_LANDMARKS = [_OTHER_SIDE[index] for index in _LANDMARKS]
+OTHER_SIDE = list(MIRRORED_LANDMARKS[:COUNT])
+_OTHER_LANDMARKS = [OTHER_SIDE[index] for index in _LANDMARKS]
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ class Expected:
 
     @cached_property
     def size_px(self) -> float:
-        box = around(self.px[_LANDMARKS])
-        return float(max((box[2:] - box[:2]).max(), 8.0))
+        return _size_px(self.px)
 
     @cached_property
     def extent(self) -> np.ndarray:
@@ -86,16 +85,25 @@ class Expected:
     def is_vague(self) -> bool:
         return self.place_sigma_px > VAGUE * self.size_px
 
+    def off_px(self, place_px: np.ndarray) -> np.ndarray:
+        """(2,) by how much landmarks (33, 2) px are elsewhere as a whole: the median of the limbs."""
+        return np.median(place_px[_LANDMARKS] - self.px[_LANDMARKS], axis=0)
+
     def shift_px(self, place_px: np.ndarray) -> np.ndarray:
-        """(2,) by how much landmarks (33, 2) px are elsewhere as a whole: the median, weighed against what was expected."""
-        shift = np.median(place_px[_LANDMARKS] - self.px[_LANDMARKS], axis=0)
+        """(2,) `off_px`, weighed against what was expected."""
         known = self.place_sigma_px**2
-        return shift * known / (known + np.median(self.sigma_px) ** 2 / len(_HIPS + _SHOULDERS))
+        return self.off_px(place_px) * known / (known + np.median(self.sigma_px) ** 2 / len(_HIPS + _SHOULDERS))
 
     def belief(self, place_px: np.ndarray) -> np.ndarray:
         """(33,) 0 .. 1: how far landmarks (33, 2) px are believed beside what was expected, as Student's t weighs them."""
         off_px = place_px - self.px - self.shift_px(place_px)
         return belief((off_px**2).sum(1) / self.sigma_px**2)
+
+
+def _size_px(px: np.ndarray) -> float:
+    """Of somebody whose landmarks are these."""
+    box = around(px[_LANDMARKS])
+    return float(max((box[2:] - box[:2]).max(), 8.0))
 
 
 def expect(
@@ -121,9 +129,7 @@ def expect(
     across = across @ root.position_covariance_m2 @ across.T
     moved_m = config.pose_change_m_s * passed_s
     px = camera.calibration.project(points)
-    box = around(px[_LANDMARKS])
-    own_px = own_share * max((box[2:] - box[:2]).max(), 8.0)
-    sigma_px = np.hypot(own_px, px_per_m * np.hypot(moved_m, misfit_m))
+    sigma_px = np.hypot(own_share * _size_px(px), px_per_m * np.hypot(moved_m, misfit_m))
     place_px = float(px_per_m * np.sqrt(np.trace(across) / 2))
     return Expected(px, sigma_px, place_px, float(px_per_m * moved_m), float(points[:, 2].mean()))
 
@@ -189,8 +195,7 @@ def clearness(found: Landmarks, expected: Sequence[Expected | None], config: Tra
 def heard(root: RootState, expected: Expected, place_px: np.ndarray, camera: Camera, config: TrackerConfig) -> RootState:
     """Where somebody should be after one camera's word on it: landmarks (33, 2) px that are theirs."""
     depth_m = max(float(camera.to_camera(root.position_m[None])[0, 2]), NEAREST_M)
-    shift = np.median(place_px[_LANDMARKS] - expected.px[_LANDMARKS], axis=0)
-    shift_m = np.append(shift * depth_m / camera.calibration.focal_px, 0.0)
+    shift_m = np.append(expected.off_px(place_px) * depth_m / camera.calibration.focal_px, 0.0)
     position_m = root.position_m + camera.rotation.T @ shift_m
     information = view_information(position_m, camera.fixed_from_camera[:3, 3], config.bearing_sigma_m, np.inf)
     return update(root, position_m, information)

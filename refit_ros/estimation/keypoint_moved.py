@@ -51,12 +51,13 @@ def astray(
             continue
         for view, where in enumerate(expected):
             there = where[number] if number < len(where) else None
-            strange = [one for one in (*left, *new) if one.view == view]
-            if view in own or there is None or there.in_the_open < config.least_visible or not strange:
+            if view in own or there is None or there.in_the_open < config.least_visible:
                 continue
-            off_px = min(_beside_px(someone, one) for one in strange)
+            strange_px = [_beside_px(someone, one) for one in (*left, *new) if one.view == view]
+            if not strange_px:
+                continue
             for name in [cameras[view].name] if len(cameras) > 2 else [each.name for each in cameras]:
-                found.setdefault(name, []).append(off_px)
+                found.setdefault(name, []).append(min(strange_px))
     return {name: float(np.median(values)) for name, values in found.items()}
 
 

@@ -9,20 +9,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from refit_ros.camera.views import Camera
-from refit_ros.core.landmarks import MIRRORED_LANDMARKS
 from refit_ros.detection.landmarks import COUNT, Landmarks
-from refit_ros.estimation.keypoint_expected import Expected, expect, surprises
+from refit_ros.estimation.keypoint_expected import OTHER_SIDE, Expected, expect, surprises
 from refit_ros.estimation.keypoint_people import SEEN
 from refit_ros.estimation.keypoint_sightings import Sighting
 from refit_ros.estimation.keypoints import KeypointBody
 from refit_ros.estimation.smooth import Shape
 from refit_ros.tracking import root_state
 from refit_ros.tracking.config import DEFAULT, TrackerConfig
-from refit_ros.tracking.contact import kept_apart
+from refit_ros.tracking.contact import predict_together
 from refit_ros.tracking.root_state import RootState, jitter_information, views_information
 
 NOISE = (0.12, 0.06)  # sigma of an expected landmark, of the size in the image: of a body that one camera, that several saw
-_OTHER_SIDE = list(MIRRORED_LANDMARKS[:COUNT])
 
 
 @dataclass
@@ -95,12 +93,7 @@ class Gone:
 
 def predicted(followed: Sequence[Followed], stamp_s: float, config: TrackerConfig) -> list[RootState]:
     """Where everybody should be at a time. Who has no id yet is in nobody's way."""
-    roots = [root_state.predict(one.root, stamp_s, config) for one in followed]
-    solid = [index for index, one in enumerate(followed) if one.number is not None]
-    apart = kept_apart([followed[index].root for index in solid], [roots[index] for index in solid], config)
-    for index, root in zip(solid, apart):
-        roots[index] = root
-    return roots
+    return predict_together([one.root for one in followed], [one.number is not None for one in followed], stamp_s, config)
 
 
 def _place_covariance(body: KeypointBody, cameras: list[Camera], config: TrackerConfig) -> np.ndarray:
@@ -112,7 +105,7 @@ def _place_covariance(body: KeypointBody, cameras: list[Camera], config: Tracker
 def sides_exchanged(found: Landmarks) -> Landmarks:
     """The same with left for right: of who is seen from the front and was taken to be seen from behind."""
     swapped = {
-        name: getattr(found, name)[:, _OTHER_SIDE] for name in ("place_px", "visibility", "presence", "place_m", "heat")
+        name: getattr(found, name)[:, OTHER_SIDE] for name in ("place_px", "visibility", "presence", "place_m", "heat")
     }
     return replace(found, **swapped)
 

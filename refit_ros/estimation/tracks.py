@@ -14,7 +14,7 @@ from refit_ros.estimation.smooth import Shape
 from refit_ros.estimation.solve import FusedEstimate
 from refit_ros.tracking import existence, root_state
 from refit_ros.tracking.config import TrackerConfig
-from refit_ros.tracking.contact import kept_apart
+from refit_ros.tracking.contact import predict_together
 from refit_ros.tracking.depth_scale import DepthScale
 from refit_ros.tracking.existence import LogOdds
 from refit_ros.tracking.measurement import PredictedBody, pose_distance2
@@ -59,11 +59,8 @@ def predicted_pose(track: Track, root: RootState) -> Pose:
 
 def predicted_bodies(tracks: Sequence[Track], stamp_s: float, config: TrackerConfig) -> list[PredictedBody]:
     """Where and how everybody should be at a time. Who has no id yet, or is lost, is in nobody's way."""
-    roots = [root_state.predict(track.root, stamp_s, config) for track in tracks]
-    solid = [index for index, track in enumerate(tracks) if track.id is not None and not track.lost]
-    apart = kept_apart([tracks[index].root for index in solid], [roots[index] for index in solid], config)
-    for index, root in zip(solid, apart):
-        roots[index] = root
+    solid = [track.id is not None and not track.lost for track in tracks]
+    roots = predict_together([track.root for track in tracks], solid, stamp_s, config)
     return [
         PredictedBody(root, predicted_pose(track, root).joints, max(stamp_s - track.pose_s, 0.0), track.depth)
         for track, root in zip(tracks, roots)

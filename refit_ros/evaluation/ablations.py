@@ -19,7 +19,7 @@ RULES: dict[str, dict[str, object]] = {
     "occlusion": {"estimation.predicted_views.beside": lambda view, *_: view},
     "boxes' bearings": {"estimation.detections._corrected": lambda one, *_: one},
     "what is in sight": {"estimation.detections._in_sight": lambda *_: {}},
-    "not through each other": {"estimation.tracks.kept_apart": lambda before, after, config: list(after)},
+    "not through each other": {"tracking.contact.kept_apart": lambda before, after, config: list(after)},
     "one body, one person": {"estimation.pose_association._apart": lambda *_: np.inf},
     "the gate": {"estimation.pose_association.surprise": lambda *_: 1e3},
     "cameras one after another": {"estimation.pose_association._seen_there": lambda body, *_: body},

@@ -35,9 +35,7 @@ class TrackerConfig:
     box_sigma: float = 0.12  # its box's middle, of the box's size (drawn: 0.038)
     box_size_sigma: float = 0.3  # its box's height, logarithm (drawn: 0.041)
     # What hides people.
-    body_depth_m: float = (
-        0.3  # somebody who is nearer by this stands before another; and no two people come nearer than this
-    )
+    body_depth_m: float = 0.3  # who is nearer by this stands before another, and no two people come nearer than this
     least_visible: float = 0.35  # share of a person that must be in the open for a camera to be asked
     # Whom to believe.
     gate_sigma: float = 3.0  # farther than this from what was predicted it is somebody else

@@ -13,9 +13,21 @@ from itertools import combinations
 import numpy as np
 
 from refit_ros.tracking.config import TrackerConfig
-from refit_ros.tracking.root_state import RootState
+from refit_ros.tracking.root_state import RootState, predict
 
 _NONE_M = 1e-6  # two in one place: nobody knows which way they are apart
+
+
+def predict_together(
+    states: Sequence[RootState], solid: Sequence[bool], stamp_s: float, config: TrackerConfig
+) -> list[RootState]:
+    """Everybody at another time, those who are `solid` not through each other."""
+    after = [predict(state, stamp_s, config) for state in states]
+    which = [index for index, each in enumerate(solid) if each]
+    apart = kept_apart([states[index] for index in which], [after[index] for index in which], config)
+    for index, state in zip(which, apart):
+        after[index] = state
+    return after
 
 
 def kept_apart(before: Sequence[RootState], after: Sequence[RootState], config: TrackerConfig) -> list[RootState]:

@@ -7,11 +7,11 @@ import pytest
 from oracle import Oracle
 from test_evaluation import TWO, staged
 
-from refit_ros.estimation import crop_plan, detections, pose_association, pose_estimation, predicted_views, tracks
+from refit_ros.estimation import crop_plan, detections, pose_association, pose_estimation, predicted_views
 from refit_ros.estimation.settings import Settings
 from refit_ros.evaluation.ablations import RULES, switched_off
 from refit_ros.evaluation.people_suite import Selection, play_variant, variants_named
-from refit_ros.tracking import depth_scale, existence, match
+from refit_ros.tracking import contact, depth_scale, existence, match
 from refit_ros.tracking.moved_cameras import MovedCameras
 
 
@@ -24,7 +24,7 @@ def standing() -> tuple:
         detections._in_sight,
         pose_association._apart,
         pose_association.surprise,
-        tracks.kept_apart,
+        contact.kept_apart,
         pose_association._seen_there,
         pose_association._margin,
         match._pose_cost,
