@@ -144,22 +144,22 @@ class Calibration:
                 f"an image of {self.width_px} x {self.height_px} px; {ADVICE}"
             )
 
-    @property
+    @cached_property
     def coefficients(self) -> np.ndarray:
         """(n,) distortion coefficients, empty without any."""
         return np.zeros(0) if self.D is None else np.asarray(self.D, np.float64).reshape(-1)
 
-    @property
+    @cached_property
     def distorted(self) -> bool:
         # An equidistant lens bends rays even with all coefficients zero.
         return bool(self.coefficients.any()) or (self.distortion_model == "equidistant" and self.coefficients.size > 0)
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """One focal length, no distortion, no skew: raw pixels are square pixels."""
         return not self.distorted and abs(self.K[0, 0] - self.K[1, 1]) < 1e-6 * self.K[0, 0] and self.K[0, 1] == 0
 
-    @property
+    @cached_property
     def focal_px(self) -> float:
         """Of the square-pixel pinhole."""
         return float(np.sqrt(self.K[0, 0] * self.K[1, 1]))
@@ -176,7 +176,11 @@ class Calibration:
     def distort_px(self, points: np.ndarray) -> np.ndarray:
         """Undistorted pixels (..., 2) with the same K to raw pixels."""
         plane = self._plane(points)
-        return self._pixels(distortion.distort(plane, self.distortion_model, self.coefficients) if self.distorted else plane)
+        return self._pixels(self.distort(plane))
+
+    def distort(self, plane: np.ndarray) -> np.ndarray:
+        """Where the lens puts rays (..., 2) = (x/z, y/z)."""
+        return distortion.distort(plane, self.distortion_model, self.coefficients) if self.distorted else plane
 
     def square_from_raw_px(self, points: np.ndarray) -> np.ndarray:
         """Raw pixels (..., 2) to the square-pixel pinhole."""
@@ -189,12 +193,12 @@ class Calibration:
         if self.is_plain:
             return np.asarray(points, np.float64)
         plane = (np.asarray(points, np.float64) - self.principal_px) / self.focal_px
-        return self._pixels(distortion.distort(plane, self.distortion_model, self.coefficients) if self.distorted else plane)
+        return self._pixels(self.distort(plane))
 
     def project(self, points_camera_m: np.ndarray) -> np.ndarray:
         """Points (..., 3) m in the optical frame to raw pixels (..., 2); those behind the camera land far outside."""
         plane = _onto_plane(points_camera_m)
-        return self._pixels(distortion.distort(plane, self.distortion_model, self.coefficients) if self.distorted else plane)
+        return self._pixels(self.distort(plane))
 
     def project_square(self, points_camera_m: np.ndarray) -> np.ndarray:
         """Points (..., 3) m in the optical frame to pixels (..., 2) of the square-pixel pinhole."""
@@ -205,9 +209,13 @@ class Calibration:
         points = np.asarray(points_camera_m, np.float64)
         raw = self.project(points)
         inside = (raw >= -0.5).all(-1) & (raw[..., 0] < self.width_px - 0.5) & (raw[..., 1] < self.height_px - 0.5)
-        if self.distorted:  # polynomials fold points far outside back into the image
-            inside &= np.hypot(*np.moveaxis(_onto_plane(points), -1, 0)) <= 1.05 * self._widest_plane_radius
-        return inside & (points[..., 2] > 0.05)
+        return inside & (points[..., 2] > 0.05) & self.is_of_the_lens(points)
+
+    def is_of_the_lens(self, points_camera_m: np.ndarray) -> np.ndarray:
+        """(...,) bool: points (..., 3) m in the optical frame that no polynomial folds back into the image from outside."""
+        if not self.distorted:
+            return np.ones(points_camera_m.shape[:-1], bool)
+        return np.hypot(*np.moveaxis(_onto_plane(points_camera_m), -1, 0)) <= 1.05 * self._widest_plane_radius
 
     @cached_property
     def _widest_plane_radius(self) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -47,14 +50,17 @@ def triangulate(rays: Tensor, weight: Tensor, camera_from_world: Tensor, toleran
     turned, moved = camera_from_world[..., :3], camera_from_world[..., 3]
     rows = rays[..., None] * turned[:, :, None, None, 2] - turned[:, :, None, :2]  # (P, V, K, 2, 3)
     right = moved[:, :, None, :2] - rays * moved[:, :, None, 2:]  # (P, V, K, 2)
+    # (P, K, 2 V, ...): a point's rows together, so that their sums are products of matrices.
+    rows, right = (value.transpose(1, 2).flatten(2, 3) for value in (rows, right[..., None]))
     identity = torch.eye(3, dtype=rays.dtype, device=rays.device)
     far = torch.ones_like(weight)
     count = weight
     for number in range(ROUNDS + 1):
-        scale = (count / (far * tolerance[..., None]).square())[..., None, None]
-        normal = (rows[..., None] * rows[..., None, :] * scale[..., None]).sum((1, 3))
+        scale = (count / (far * tolerance[..., None]).square()).transpose(1, 2).repeat_interleave(2, dim=2)
+        scaled = (rows * scale[..., None]).mT
+        normal = scaled @ rows
         normal = normal + (_RIDGE * normal.diagonal(dim1=-2, dim2=-1).sum(-1) + 1e-9)[..., None, None] * identity
-        points = torch.linalg.solve(normal, (rows * right[..., None] * scale).sum((1, 3))[..., None])[..., 0]
+        points = torch.linalg.solve(normal, scaled @ right)[..., 0]
         seen = torch.einsum("pvij,pkj->pvki", turned, points) + moved[:, :, None]
         far = seen[..., 2].clamp(min=NEAREST_M)
         off = (seen[..., :2] / far[..., None] - rays).norm(dim=-1) / tolerance[..., None]
@@ -67,29 +73,35 @@ def triangulate(rays: Tensor, weight: Tensor, camera_from_world: Tensor, toleran
 
 
 def evidence_of_views(
-    seen_px: Tensor, visibility: Tensor, offset_m: Tensor, said: Tensor, crops: Crops, views: tuple[int, Tensor] | None
+    seen_px: Tensor,
+    visibility: Tensor,
+    offset_m: Tensor,
+    said: Tensor,
+    crops: Crops,
+    views: tuple[int | Sequence[int], Tensor] | None,
 ) -> KeypointEvidence:
     """Landmarks found in B crops -> the network's evidence, with places in 3D from all views where there are several.
 
     seen_px (B, K, 2) in full square-pixel images, visibility (B, K); offset_m (B, K, 3) from one image alone, in the
-    camera's frame about the hips, trusted `said` (B, K). views: how many views each person has (they stand together)
-    and camera_from_world (B, 3, 4) m; None: everybody is seen once. A triangulated place is trusted 0.5 and more; what
-    cannot be triangulated keeps what one image says.
+    camera's frame about the hips, trusted `said` (B, K). views: how many views each person has (they stand together), a
+    number of each person or one of all, and camera_from_world (B, 3, 4) m; None: everybody is seen once. A triangulated
+    place is trusted 0.5 and more; what cannot be triangulated keeps what one image says.
     """
     place = (crop_from_image_px(seen_px, crops.center_px, crops.side_px, 2) - 1).clamp(-FARTHEST_PLACE, FARTHEST_PLACE)
     if views is None:
         return KeypointEvidence(place, visibility, offset_m, said)
-    count, poses = views[0], views[1].unflatten(0, (-1, views[0]))
+    counts, poses = views
+    counts = [counts] * (len(seen_px) // counts) if isinstance(counts, int) else list(counts)
     rays = (seen_px - crops.principal_px[:, None]) / crops.focal_px[:, None, None]
     tolerance = TOLERANCE * crops.side_px / crops.focal_px
-    weight = visibility.clamp(min=0).square()
-    points = triangulate(
-        rays.unflatten(0, (-1, count)), weight.unflatten(0, (-1, count)), poses, tolerance.unflatten(0, (-1, count))
-    )
+    of_person = partial(_by_person, counts=counts)
+    weight = of_person(visibility.clamp(min=0).square(), missing=0)
+    points = triangulate(of_person(rays), weight, of_person(poses), of_person(tolerance))
     trust = points.quality
     trust = trust * (trust[:, list(HIPS)].amin(1, keepdim=True) > LEAST_QUALITY)  # without hips there is no origin
-    person = torch.arange(len(trust), device=trust.device).repeat_interleave(count)
-    turned = about_hips(points.place_m)[person] @ views[1][..., :3].mT
+    trust = trust * (torch.tensor(counts, device=trust.device) > 1)[:, None]
+    person = torch.arange(len(counts), device=trust.device).repeat_interleave(torch.tensor(counts, device=trust.device))
+    turned = about_hips(points.place_m)[person] @ poses[..., :3].mT
     known = (trust > LEAST_QUALITY)[person]
     return KeypointEvidence(
         place,
@@ -97,3 +109,18 @@ def evidence_of_views(
         torch.where(known[..., None], turned, offset_m),
         torch.where(known, 0.5 + 0.5 * trust[person], said),
     )
+
+
+def _by_person(rows: Tensor, counts: list[int], missing: float | None = None) -> Tensor:
+    """Rows (B, ...) of P people's views, one person's after the other -> (P, V, ...), V the most that anybody has. Who has
+    fewer gets `missing` for the rest, or their first row again."""
+    most = max(counts)
+    if all(count == most for count in counts):
+        return rows.unflatten(0, (-1, most))
+    first = [0, *accumulate(counts)]
+    index = [[first[p] + (v if v < counts[p] else 0) for v in range(most)] for p in range(len(counts))]
+    own = rows[torch.tensor(index, device=rows.device)]
+    if missing is not None:
+        none = torch.tensor([[v >= count for v in range(most)] for count in counts], device=rows.device)
+        own[none] = missing
+    return own

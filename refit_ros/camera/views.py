@@ -56,18 +56,19 @@ def usable(views: Sequence[View], several: bool) -> tuple[list[Camera], dict[str
     A view without extrinsics defines the fixed frame itself only when it is the only camera there ever was
     (`several` false); otherwise it is left out, never taken as identity.
     """
-    cameras: list[Camera] = []
+    used: list[View] = []
     left_out: dict[str, str] = {}
     for view in views:
         name = view.calibration.name
         reason = _fault(view, several)
-        if reason is None and any(camera.name == name for camera in cameras):
+        if reason is None and any(one.calibration.name == name for one in used):
             reason = "a second image under the same camera name"
         if reason is not None:
             left_out[name] = reason
             continue
-        pose = np.eye(4) if view.fixed_from_camera is None else _orthonormal(view.fixed_from_camera)
-        cameras.append(Camera(view.image, view.calibration, view.stamp_s, pose, view.boxes))
+        used.append(view)
+    poses = _orthonormal(np.array([np.eye(4) if one.fixed_from_camera is None else one.fixed_from_camera for one in used]))
+    cameras = [Camera(one.image, one.calibration, one.stamp_s, pose, one.boxes) for one, pose in zip(used, poses)]
     return cameras, left_out
 
 
@@ -102,10 +103,9 @@ def _fault_of_image(image: np.ndarray, calibration: Calibration) -> str | None:
     return None
 
 
-def _orthonormal(pose: np.ndarray) -> np.ndarray:
-    """The same pose with rounding errors of the rotation removed."""
-    u, _, vt = np.linalg.svd(np.asarray(pose, np.float64)[:3, :3])
-    exact = np.eye(4)
-    exact[:3, :3] = u @ vt
-    exact[:3, 3] = np.asarray(pose)[:3, 3]
+def _orthonormal(poses: np.ndarray) -> np.ndarray:
+    """The same poses (V, 4, 4) with rounding errors of the rotations removed."""
+    exact = np.array(poses, np.float64).reshape(-1, 4, 4)
+    u, _, vt = np.linalg.svd(exact[:, :3, :3])
+    exact[:, :3, :3], exact[:, 3] = u @ vt, [0.0, 0.0, 0.0, 1.0]
     return exact

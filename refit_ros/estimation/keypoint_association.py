@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
-from refit_ros.camera.views import Camera
+from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.detection.landmarks import Landmarks
-from refit_ros.estimation.keypoint_expected import Expected, assign, beside_others, clearness, heard
+from refit_ros.estimation.keypoint_expected import Expected, assign, believed, beside_others, clearness, heard
 from refit_ros.estimation.keypoint_tracks import Followed, Seen
+from refit_ros.estimation.keypoint_tracks import expected as where_expected
 from refit_ros.estimation.lifecycle import SAME_PLACE_M
 from refit_ros.tracking.config import TrackerConfig
 from refit_ros.tracking.root_state import RootState
@@ -21,7 +23,7 @@ SIDE_BY_SIDE = 3  # sets in which one camera shows two people: they are two
 def assigned(
     followed: Sequence[Followed],
     roots: Sequence[RootState],
-    cameras: Sequence[Camera],
+    cameras: CameraRows,
     found: Sequence[Landmarks],
     expected: Sequence[Sequence[Expected | None]],
     config: TrackerConfig,
@@ -31,7 +33,7 @@ def assigned(
     What one camera says of somebody whose place is vague moves where the next one expects them, so that the views given to
     a person agree with each other (as `pose_association.associate`). Where it is clearest who is whom is asked first.
     """
-    groups: dict[int, list[Seen]] = {}
+    theirs: list[tuple[int, Seen, Expected]] = []
     left: list[Seen] = []
     states, places = list(roots), [list(where) for where in expected]
     views = list(range(len(cameras)))
@@ -40,19 +42,27 @@ def assigned(
     for turn, view in enumerate(views):
         whose = assign(found[view], places[view], config)
         for index in range(len(found[view])):
-            one = Seen(cameras[view], view, found[view][[index]])
+            one = Seen(cameras.cameras[view], view, found[view][index : index + 1])
             number, exchanged = whose.get(index, (None, False))
             there = None if number is None else places[view][number]
             if number is None or there is None:
                 left.append(one)
                 continue
-            groups.setdefault(number, []).append(one.beside(there, exchanged))
-            if not there.is_vague:
+            one = one.on_side(exchanged)
+            theirs.append((number, one, there))
+            rest = views[turn + 1 :]
+            if not there.is_vague or not rest:
                 continue
-            states[number] = heard(states[number], there, one.found.place_px[0], cameras[view], config)
-            for other in views[turn + 1 :]:
-                places[other][number] = followed[number].expected(states[number], cameras[other], config)
+            states[number] = heard(states[number], there, one.found.place_px[0], one.camera, config)
+            anew = where_expected([followed[number]], [states[number]], cameras[rest], config)
+            for other, (place,) in zip(rest, anew):
+                places[other][number] = place
                 places[other] = beside_others(places[other], config)
+    groups: dict[int, list[Seen]] = {}
+    if theirs:
+        belief = believed([there for _, _, there in theirs], np.concatenate([one.found.place_px for _, one, _ in theirs]))
+        for (number, one, _), own in zip(theirs, belief):
+            groups.setdefault(number, []).append(replace(one, believed=own))
     return groups, sorted(left, key=lambda one: one.view)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.geometry import overlap
 from refit_ros.camera.views import Camera, View, usable
 from refit_ros.core.keypoints import KeypointRefit
@@ -19,6 +20,7 @@ from refit_ros.estimation.keypoint_expected import Expected, beside_others
 from refit_ros.estimation.keypoint_moved import astray, without_suspected
 from refit_ros.estimation.keypoint_people import person, pose_of
 from refit_ros.estimation.keypoint_tracks import Followed, Gone, Seen, predicted
+from refit_ros.estimation.keypoint_tracks import expected as where_expected
 from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver
 from refit_ros.estimation.search import Searcher, detectors
 from refit_ros.estimation.settings import Settings
@@ -106,10 +108,8 @@ class KeypointEstimator:
         self._gone.add([one for one in self._followed if stamp_s - one.seen_s > self.settings.death_s], stamp_s)
         self._followed = [one for one in self._followed if stamp_s - one.seen_s <= self.settings.death_s]
         roots = predicted(self._followed, stamp_s, DEFAULT)
-        expected = [
-            beside_others([one.expected(root, camera, DEFAULT) for one, root in zip(self._followed, roots)], DEFAULT)
-            for camera in cameras
-        ]
+        rows = CameraRows.of(cameras)
+        expected = [beside_others(where, DEFAULT) for where in where_expected(self._followed, roots, rows, DEFAULT)]
         wanted, calls, dropped = self._wanted(cameras, expected)
         self._sets += 1
         seen = self._eyes.look(cameras, wanted)
@@ -117,7 +117,7 @@ class KeypointEstimator:
         landmarks = {index: one.landmarks for index, one in seen.items() if one.landmarks is not None}
         answered = [index for index in range(len(cameras)) if index in seen or index not in wanted]
         people = self._conclude(
-            [cameras[index] for index in answered],
+            rows[answered],
             [landmarks[index] if index in landmarks else no_landmarks() for index in answered],
             [expected[index] for index in answered],
             roots,
@@ -165,7 +165,7 @@ class KeypointEstimator:
 
     def _conclude(
         self,
-        cameras: list[Camera],
+        cameras: CameraRows,
         found: list[Landmarks],
         expected: list[list[Expected | None]],
         roots: list[RootState],
@@ -175,7 +175,7 @@ class KeypointEstimator:
         people = list(self._followed)
         shown, strange = assigned(people, roots, cameras, found, expected, DEFAULT)
         groups, left = without_suspected(people, shown, strange, self._moved.suspected if len(cameras) > 1 else ())
-        newcomers = self._rejoined(groups, self._newcomers(cameras, left), expected, roots)
+        newcomers = self._rejoined(groups, self._newcomers(cameras.cameras, left), expected, roots)
         groups = {index: sorted(own, key=lambda one: one.view) for index, own in groups.items()}
         known = [self._followed[index] for index in groups]
         bodies = self._fit(list(groups.values()), known)
@@ -187,8 +187,8 @@ class KeypointEstimator:
             self._followed.append(Followed(self._born, body, [one.camera for one in own], stamp_s))
             seen_now.append((self._followed[-1], own))
         if len(cameras) > 1:
-            astray_px = astray(people, shown, strange, cameras, expected, DEFAULT)
-            self._moved.judge(as_of_vga(astray_px, cameras), stamp_s)
+            astray_px = astray(people, shown, strange, cameras.cameras, expected, DEFAULT)
+            self._moved.judge(as_of_vga(astray_px, cameras.cameras), stamp_s)
         double, seen_keys = taken_for_two(seen_now), {one.key for one, _ in seen_now}
         for one in self._followed:
             if one.number is None and one.key not in seen_keys:
@@ -197,7 +197,7 @@ class KeypointEstimator:
         seen_now = [each for each in seen_now if each[0].key not in double]
         return self._published([each for each in seen_now if self._is_sure(*each, cameras)], stamp_s)
 
-    def _newcomers(self, cameras: list[Camera], left: list[Seen]) -> list[tuple[KeypointBody, list[Seen]]]:
+    def _newcomers(self, cameras: Sequence[Camera], left: list[Seen]) -> list[tuple[KeypointBody, list[Seen]]]:
         """Those whom nobody's expectation explains, grouped by person."""
         alone = self._fit([[one] for one in left], tentative=len(cameras) > 1)
         if len(cameras) == 1 or not left:
@@ -245,7 +245,7 @@ class KeypointEstimator:
         )
         return [replace(body, own_betas=None) if np.isfinite(betas).all() else body for body, betas in zip(bodies, held)]
 
-    def _is_sure(self, someone: Followed, own: list[Seen], cameras: list[Camera]) -> bool:
+    def _is_sure(self, someone: Followed, own: list[Seen], cameras: CameraRows) -> bool:
         """Nobody has a number before they were seen often enough."""
         if someone.number is None and someone.hits >= self._patience(someone.body, own, cameras):
             back = self._gone.back(someone, DEFAULT)
@@ -279,8 +279,8 @@ class KeypointEstimator:
             for (someone, own), pose in zip(shown, poses)
         )
 
-    def _patience(self, body: KeypointBody, own: list[Seen], cameras: list[Camera]) -> int:
+    def _patience(self, body: KeypointBody, own: list[Seen], cameras: CameraRows) -> int:
         """Images in which somebody must be seen. One view's idea of the distance is not enough where others look there."""
-        looking = sum(bool(camera.calibration.sees(camera.to_camera(body.joints[:1]))[0]) for camera in cameras)
+        looking = cameras.sees(cameras.to_camera(body.joints[:1])).sum()
         doubtful = len(own) == 1 and looking > 1
         return self.settings.birth_hits * (CAUTION if doubtful else 1)

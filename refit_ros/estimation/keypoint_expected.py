@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,7 +11,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import ndtr
 
-from refit_ros.camera.geometry import around, covered
+from refit_ros.camera.camera_rows import CameraRows
+from refit_ros.camera.geometry import around, covered, median_of_known
+from refit_ros.camera.geometry import size_px as body_size_px
 from refit_ros.camera.views import Camera
 from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
 from refit_ros.detection.landmarks import COUNT, Landmarks
@@ -35,7 +38,7 @@ NOBODYS = 8.0  # surprise, log less likely: landmarks of which somebody's would 
 EXCHANGED = 3.5  # log odds against a landmark network that has taken left for right
 VAGUE = 0.04  # of the size in the image, sigma of a place: above it one camera's word helps the next one
 OTHER_SIDE = list(MIRRORED_LANDMARKS[:COUNT])
-_OTHER_LANDMARKS = [OTHER_SIDE[index] for index in _LANDMARKS]
+_EITHER = np.array([_LANDMARKS, [OTHER_SIDE[index] for index in _LANDMARKS]])
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,9 @@ class Expected:
     sigma_px: np.ndarray  # (33,) how far each landmark may be from there by itself
     place_sigma_px: float  # and all of them together
     pose_sigma_px: float  # how far, on average, what moves about the hips
+    size_px: float  # of the limbs in the image
     depth_m: float = np.inf
     in_the_open: float = 1.0  # 0 .. 1: share of them before which nobody else stands
-
-    @cached_property
-    def size_px(self) -> float:
-        return _size_px(self.px)
 
     @cached_property
     def extent(self) -> np.ndarray:
@@ -77,9 +77,7 @@ class Expected:
     @property
     def sigmas(self) -> tuple[float, float]:
         """Of the middle of somebody's landmarks, and of their mean distance about it, of the size in the image."""
-        return float(np.hypot(PLACE, self.place_sigma_px / self.size_px)), float(
-            np.hypot(POSE, self.pose_sigma_px / self.size_px)
-        )
+        return math.hypot(PLACE, self.place_sigma_px / self.size_px), math.hypot(POSE, self.pose_sigma_px / self.size_px)
 
     @property
     def is_vague(self) -> bool:
@@ -89,49 +87,81 @@ class Expected:
         """(2,) by how much landmarks (33, 2) px are elsewhere as a whole: the median of the limbs."""
         return np.median(place_px[_LANDMARKS] - self.px[_LANDMARKS], axis=0)
 
-    def shift_px(self, place_px: np.ndarray) -> np.ndarray:
-        """(2,) `off_px`, weighed against what was expected."""
-        known = self.place_sigma_px**2
-        return self.off_px(place_px) * known / (known + np.median(self.sigma_px) ** 2 / len(_HIPS + _SHOULDERS))
 
-    def belief(self, place_px: np.ndarray) -> np.ndarray:
-        """(33,) 0 .. 1: how far landmarks (33, 2) px are believed beside what was expected, as Student's t weighs them."""
-        off_px = place_px - self.px - self.shift_px(place_px)
-        return belief((off_px**2).sum(1) / self.sigma_px**2)
-
-
-def _size_px(px: np.ndarray) -> float:
-    """Of somebody whose landmarks are these."""
-    box = around(px[_LANDMARKS])
-    return float(max((box[2:] - box[:2]).max(), 8.0))
+def believed(expected: Sequence[Expected], place_px: np.ndarray) -> np.ndarray:
+    """(N, 33) 0 .. 1: how far landmarks (N, 33, 2) px are believed beside what was expected of each, as Student's t weighs
+    them. All of somebody's may be elsewhere, as far as their place is known."""
+    known = np.array([each.place_sigma_px for each in expected])[:, None] ** 2
+    off_px = place_px - np.stack([each.px for each in expected])
+    sigma_px = np.stack([each.sigma_px for each in expected])
+    as_a_whole = np.median(off_px[:, _LANDMARKS], axis=1)
+    moved = as_a_whole * known / (known + np.median(sigma_px, axis=1)[:, None] ** 2 / len(_HIPS + _SHOULDERS))
+    return belief(((off_px - moved[:, None]) ** 2).sum(2) / sigma_px**2)
 
 
 def expect(
     landmarks_m: np.ndarray,
     misfit_m: np.ndarray,
-    own_share: float,
-    root: RootState,
-    passed_s: float,
-    camera: Camera,
+    own_share: np.ndarray,
+    roots: Sequence[RootState],
+    passed_s: np.ndarray,
+    cameras: CameraRows,
     config: TrackerConfig,
-) -> Expected | None:
-    """Where a camera should see somebody's landmarks (33, 3) m, fixed frame; None where it cannot.
+) -> list[list[Expected | None]]:
+    """Where each of V cameras should see the landmarks (P, 33, 3) m, fixed frame, of each of P people; None where it cannot.
 
-    misfit_m (33,) and own_share, of the size in the image: what they may err by themselves. root: how well the place is
-    known. passed_s: since the pose was seen.
+    misfit_m (P, 33) and own_share (P,), of the size in the image: what they may err by themselves. roots: how well their
+    places are known. passed_s (P,): since the pose was seen.
     """
-    points = camera.to_camera(landmarks_m)
-    if (points[:, 2] < NEAREST_M).any() or not camera.calibration.sees(points[_LANDMARKS]).any():
-        return None
-    px_per_m = camera.calibration.focal_px / points[:, 2].mean()
-    x, y, z = camera.to_camera(root.position_m[None])[0]
-    across = np.array([[1, 0, -x / z], [0, 1, -y / z]]) @ camera.rotation  # of the ray: how far is not seen in the image
-    across = across @ root.position_covariance_m2 @ across.T
+    if not len(roots):
+        return [[] for _ in range(len(cameras))]
+    people, landmarks = landmarks_m.shape[:2]
+    every = cameras.to_camera(landmarks_m.reshape(-1, 3))
+    px = cameras.project(every)
+    shown = cameras.shows(every, px).reshape(len(cameras), people, landmarks)
+    points, px = every.reshape(len(cameras), people, landmarks, 3), px.reshape(len(cameras), people, landmarks, 2)
+    there = np.all(points[..., 2] >= NEAREST_M, axis=2) & np.any(shown[..., _LANDMARKS], axis=2)
+    depth_m = np.maximum(points[..., 2].mean(2), NEAREST_M)
+    px_per_m = cameras.focal_px[:, None] / depth_m
+    across_m = _across_m(roots, cameras)
     moved_m = config.pose_change_m_s * passed_s
-    px = camera.calibration.project(points)
-    sigma_px = np.hypot(own_share * _size_px(px), px_per_m * np.hypot(moved_m, misfit_m))
-    place_px = float(px_per_m * np.sqrt(np.trace(across) / 2))
-    return Expected(px, sigma_px, place_px, float(px_per_m * moved_m), float(points[:, 2].mean()))
+    size_px = limbs_size_px(px)
+    sigma_px = np.hypot(
+        (own_share * size_px)[..., None], px_per_m[..., None] * np.hypot(moved_m[:, None], misfit_m)
+    )  # (V, P, 33)
+    return [
+        [
+            Expected(
+                px[view, person],
+                sigma_px[view, person],
+                float(px_per_m[view, person] * across_m[view, person]),
+                float(px_per_m[view, person] * moved_m[person]),
+                float(size_px[view, person]),
+                float(depth_m[view, person]),
+            )
+            if there[view, person]
+            else None
+            for person in range(people)
+        ]
+        for view in range(len(cameras))
+    ]
+
+
+def limbs_size_px(px: np.ndarray) -> np.ndarray:
+    """(...,) of people whose landmarks are these (..., 33, 2)."""
+    return body_size_px(px[..., _LANDMARKS, :])
+
+
+def _across_m(roots: Sequence[RootState], cameras: CameraRows) -> np.ndarray:
+    """(V, P) one sigma of places, across each camera's ray: how far they are is not seen in the image."""
+    x, y, z = np.moveaxis(cameras.to_camera(np.stack([root.position_m for root in roots])), -1, 0)  # (V, P)
+    z = np.where(np.abs(z) < NEAREST_M, NEAREST_M, z)
+    across = np.zeros((*z.shape, 2, 3))
+    across[..., 0, 0] = across[..., 1, 1] = 1
+    across[..., 0, 2], across[..., 1, 2] = -x / z, -y / z
+    across = across @ cameras.rotation[:, None]
+    known = across @ np.stack([root.position_covariance_m2 for root in roots])
+    return np.sqrt((known * across).sum((2, 3)) / 2)
 
 
 def beside_others(expected: Sequence[Expected | None], config: TrackerConfig) -> list[Expected | None]:
@@ -155,12 +185,8 @@ def surprises(
     """Landmarks of N people beside each of E: how surprising they are (N, E), whether they can be theirs at all, and whether
     left was taken for right."""
     place, pose = np.array([each.sigmas for each in expected]).T
-    squared = np.stack(
-        [
-            (middle / place) ** 2 + (about / pose) ** 2
-            for middle, about in (_off(found, expected, other) for other in (False, True))
-        ]
-    )
+    middle, about = _off(found, expected)
+    squared = (middle / place) ** 2 + (about / pose) ** 2  # (2, N, E): as they are, and left for right
     told = measurement.surprises(squared, DIMENSIONS) + np.array([0.0, EXCHANGED])[:, None, None]
     # Whoever may be anywhere is less likely to be just here.
     vague = 2 * np.log(place / PLACE) + np.log(pose / POSE)
@@ -202,21 +228,21 @@ def heard(root: RootState, expected: Expected, place_px: np.ndarray, camera: Cam
 
 
 def middle_px(off_px: np.ndarray, visibility: np.ndarray) -> np.ndarray:
-    """(2,): the median over the limbs of landmarks' offsets (33, 2), of those that are seen where enough are."""
-    seen = [index for index in _LANDMARKS if visibility[index] > SEEN]
-    return np.median(off_px[seen if len(seen) >= len(_LANDMARKS) // 2 else _LANDMARKS], axis=0)
+    """(V, 2): the median over the limbs of landmarks' offsets (V, 33, 2), of those that are seen where enough are."""
+    limbs, seen = off_px[:, _LANDMARKS], visibility[:, _LANDMARKS] > SEEN
+    seen |= (seen.sum(1) < len(_LANDMARKS) // 2)[:, None]
+    return median_of_known(np.where(seen[..., None], limbs, np.nan), axis=1)
 
 
-def _off(found: Landmarks, expected: Sequence[Expected], exchanged: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(N, E) twice, of landmarks of N people, their left taken for right where `exchanged`, of the size in the image: how
-    far the middle of the limbs is from where each of E is expected, and the limbs from there about that middle, on average.
-    """
-    own = _OTHER_LANDMARKS if exchanged else _LANDMARKS
-    weight = found.visibility[:, own] + 1e-6
-    weight = (weight / weight.sum(1, keepdims=True))[:, None, :]
+def _off(found: Landmarks, expected: Sequence[Expected]) -> tuple[np.ndarray, np.ndarray]:
+    """(2, N, E) twice, of landmarks of N people as they are and with their left taken for right, of the size in the image:
+    how far the middle of the limbs is from where each of E is expected, and the limbs from there about that middle, on
+    average."""
+    weight = np.moveaxis(found.visibility[:, _EITHER], 0, 1) + 1e-6  # (2, N, L)
+    weight = (weight / weight.sum(2, keepdims=True))[:, :, None]
     there = np.stack([each.px[_LANDMARKS] for each in expected])
-    apart = found.place_px[:, None, own] - there  # (N, E, L, 2)
-    middle = (weight[..., None] * apart).sum(2)
-    about = (weight * np.linalg.norm(apart - middle[:, :, None], axis=3)).sum(2)
+    apart = np.moveaxis(found.place_px[:, _EITHER], 0, 1)[:, :, None] - there  # (2, N, E, L, 2)
+    middle = (weight[..., None, :] @ apart)[..., 0, :]
+    about = (weight * np.linalg.norm(apart - middle[..., None, :], axis=4)).sum(3)
     size_px = np.array([each.size_px for each in expected])
-    return np.linalg.norm(middle, axis=2) / size_px, about / size_px
+    return np.linalg.norm(middle, axis=3) / size_px, about / size_px

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.views import Camera
 from refit_ros.detection.landmarks import COUNT
 from refit_ros.estimation.keypoint_expected import Expected, middle_px
@@ -43,25 +44,29 @@ def astray(
     new = [one for number, own in groups.items() if people[number].number is None and len(own) == 1 for one in own]
     found: dict[str, list[float]] = {}
     for number, someone in enumerate(people):
-        own = {one.view: one for one in groups.get(number, ())}
+        own = {one.view for one in groups.get(number, ())}
         if len(own) >= enough:
-            for view, one in own.items():
-                found.setdefault(cameras[view].name, []).append(_beside_px(someone, one))
+            for one, beside_px in zip(groups[number], _beside_px(someone, groups[number])):
+                found.setdefault(one.camera.name, []).append(beside_px)
         if len(own) < enough - 1:
             continue
         for view, where in enumerate(expected):
             there = where[number] if number < len(where) else None
             if view in own or there is None or there.in_the_open < config.least_visible:
                 continue
-            strange_px = [_beside_px(someone, one) for one in (*left, *new) if one.view == view]
-            if not strange_px:
+            strange = [one for one in (*left, *new) if one.view == view]
+            if not strange:
                 continue
             for name in [cameras[view].name] if len(cameras) > 2 else [each.name for each in cameras]:
-                found.setdefault(name, []).append(min(strange_px))
+                found.setdefault(name, []).append(min(_beside_px(someone, strange)))
     return {name: float(np.median(values)) for name, values in found.items()}
 
 
-def _beside_px(someone: Followed, one: Seen) -> float:
+def _beside_px(someone: Followed, seen: Sequence[Seen]) -> list[float]:
     """How far, as a whole, landmarks lie beside somebody's body."""
-    there = one.camera.calibration.project(one.camera.to_camera(someone.body.landmarks[:COUNT]))
-    return float(np.linalg.norm(middle_px(one.found.place_px[0] - there, one.found.visibility[0])))
+    cameras = CameraRows.of([one.camera for one in seen])
+    there = cameras.project(cameras.to_camera(someone.body.landmarks[:COUNT]))
+    place_px, visibility = (
+        np.concatenate([getattr(one.found, what) for one in seen]) for what in ("place_px", "visibility")
+    )
+    return np.linalg.norm(middle_px(place_px - there, visibility), axis=1).tolist()

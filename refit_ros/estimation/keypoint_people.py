@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from refit_ros.camera.geometry import along_the_tree, around, axis_angle_from_matrix, clipped, mean_distance
+from refit_ros.camera.camera_rows import CameraRows
+from refit_ros.camera.geometry import along_the_tree, around, axis_angle_from_matrix, mean_distance
 from refit_ros.camera.views import Camera
 from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
@@ -68,9 +69,9 @@ def person(
 ) -> Person:
     """Of landmarks (each of one person) in as many cameras; `pose`: the body's, steadied over time."""
     pose = pose or pose_of(body)
-    turns = axis_angle_from_matrix(pose.rotmats)
-    stddev_m = _stddev_m(body, np.stack([each.visibility[0] for each in found]), cameras)
-    calibrations = [camera.calibration for camera in cameras]
+    turns, rows = axis_angle_from_matrix(pose.rotmats), CameraRows.of(cameras)
+    stddev_m = _stddev_m(body, np.concatenate([each.visibility for each in found]), rows)
+    boxes = np.clip(published_boxes(body, rows, found), 0, np.tile(rows.size_px, 2))
     return Person(
         id=number,
         confidence=float(np.clip(np.mean([each.flag[0] * each.visibility[0].mean() for each in found]), 0, 1)),
@@ -81,20 +82,18 @@ def person(
         joints=pose.joints,
         joint_rotmats=along_the_tree(pose.rotmats),
         joint_stddev=stddev_m,
-        joint_in_image=np.any([c.calibration.sees(c.to_camera(pose.joints)) for c in cameras], axis=0),
+        joint_in_image=np.any(rows.sees(rows.to_camera(pose.joints)), axis=0),
         views=tuple(
             PersonView(
-                calibration.name,
-                calibration.frame_id,
-                clipped(published_box(body, camera, found[view]), calibration.width_px, calibration.height_px),
+                camera.calibration.name,
+                camera.calibration.frame_id,
+                boxes[view],
                 body.weak_perspective[view],
                 float(body.residual_px[view]),
             )
-            for view, (camera, calibration) in enumerate(zip(cameras, calibrations))
+            for view, camera in enumerate(cameras)
         ),
-        root_covariance=root_covariance(
-            pose.joints[0], np.stack([camera.fixed_from_camera[:3, 3] for camera in cameras]), float(stddev_m[0])
-        ),
+        root_covariance=root_covariance(pose.joints[0], rows.origin_m, float(stddev_m[0])),
         root_velocity=np.zeros(3) if velocity_m_s is None else velocity_m_s,
     )
 
@@ -103,38 +102,43 @@ def pose_of(body: KeypointBody) -> Pose:
     return Pose(body.rotmats, body.betas, body.transl, body.joints)
 
 
-def published_box(body: KeypointBody, camera: Camera, found: Landmarks) -> np.ndarray:
-    """(4,) px in a camera's raw image: the middle between the box of the fitted body and the one around its landmarks.
+def published_boxes(body: KeypointBody, cameras: CameraRows, found: Sequence[Landmarks]) -> np.ndarray:
+    """(V, 4) px in each camera's raw image: the middle between the box of the fitted body and the one around its landmarks.
 
     Each errs by itself: a body by what it was fitted wrongly, landmarks by those that are hidden or guessed.
     """
-    own = body_box(body, camera)
-    some = found.visibility[0] > HARDLY_SEEN
-    if some.sum() < FEWEST:
-        return own
-    return (own + _widened(around(found.place_px[0][some]), MARGIN)) / 2
+    own = body_boxes(body, cameras)
+    place_px, visibility = (np.concatenate([getattr(each, name) for each in found]) for name in ("place_px", "visibility"))
+    some = visibility > HARDLY_SEEN
+    enough = some.sum(1) >= FEWEST
+    some |= ~enough[:, None]
+    low = np.where(some[..., None], place_px, np.inf).min(1)
+    high = np.where(some[..., None], place_px, -np.inf).max(1)
+    theirs = _widened(np.concatenate([low, high], 1), MARGIN)
+    return np.where(enough[:, None], (own + theirs) / 2, own)
 
 
-def body_box(body: KeypointBody, camera: Camera) -> np.ndarray:
-    """(4,) px in a camera's raw image around the whole body, what is hidden of it too; may reach beyond the image."""
-    points = camera.to_camera(body.landmarks)
-    points[:, 2] = np.maximum(points[:, 2], NEAREST_M)
-    return _widened(around(camera.calibration.project(points)), FLESH)
+def body_boxes(body: KeypointBody, cameras: CameraRows) -> np.ndarray:
+    """(V, 4) px in each camera's raw image around the whole body, what is hidden of it too; may reach beyond the image."""
+    points = cameras.to_camera(body.landmarks)
+    points[..., 2] = np.maximum(points[..., 2], NEAREST_M)
+    px = cameras.project(points)
+    return _widened(np.concatenate([px.min(1), px.max(1)], 1), FLESH)
 
 
-def _widened(box: np.ndarray, share: float) -> np.ndarray:
-    """A box (4,) by a share of its longer side on each side."""
-    more = share * (box[2:] - box[:2]).max()
-    return box + [-more, -more, more, more]
+def _widened(boxes: np.ndarray, share: float) -> np.ndarray:
+    """Boxes (V, 4) by a share of their longer sides on each side."""
+    more = share * (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
+    return boxes + more * [-1, -1, 1, 1]
 
 
-def _stddev_m(body: KeypointBody, visibility: np.ndarray, cameras: Sequence[Camera]) -> np.ndarray:
+def _stddev_m(body: KeypointBody, visibility: np.ndarray, cameras: CameraRows) -> np.ndarray:
     """(24,) one sigma. visibility (V, 33)."""
     views = _joints_seen(visibility).sum(0)
-    m_per_px = [max(camera.to_camera(body.joints[0])[2], NEAREST_M) / camera.calibration.focal_px for camera in cameras]
+    m_per_px = np.maximum(cameras.to_camera(body.joints[:1])[:, 0, 2], NEAREST_M) / cameras.focal_px
     doubt = np.hypot(LEAST_DOUBT, float(np.mean(body.residual_px * m_per_px)) / USUAL_MISFIT_M)
     if len(cameras) == 1:
-        distance_m = float(np.linalg.norm(body.joints[0] - cameras[0].fixed_from_camera[:3, 3]))
+        distance_m = float(np.linalg.norm(body.joints[0] - cameras.origin_m[0]))
         return doubt * np.hypot(np.where(views > 0, *ONE_CAMERA_M), DEPTH_SHARE * distance_m)
     return doubt * np.where(views > 1, SEVERAL_CAMERAS_M / np.sqrt(np.maximum(views, 1)), GUESSED_M)
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.triangulation import evidence_of_views
 from refit_ros.camera.views import Camera
 from refit_ros.core.camera import weak_perspective_from_transl
@@ -32,63 +33,100 @@ class Sighting:
     offset_m: np.ndarray | None = None  # (n, 3) about the hips, as seen along the ray to them; zeros: not known
 
 
-class SeenPerson:
-    """One person's sightings as tensors in double, V views: all landmarks, absent ones with visibility 0."""
+class SeenPeople:
+    """P people's sightings as tensors in double, N of them, each person's after the other: all landmarks, absent ones with
+    visibility 0."""
 
-    def __init__(self, sightings: Sequence[Sighting]) -> None:
-        self.cameras = [sighting.camera for sighting in sightings]
-        count, kinds = len(sightings), len(LANDMARK_NAMES)
-        place_px, visibility = np.zeros((count, kinds, 2)), np.zeros((count, kinds))
-        offset_m, said = np.zeros((count, kinds, 3)), np.zeros((count, kinds))
-        focal = torch.tensor([camera.calibration.focal_px for camera in self.cameras]).double()
-        principal = torch.as_tensor(np.stack([camera.calibration.principal_px for camera in self.cameras])).double()
-        for view, sighting in enumerate(sightings):
-            which = _checked(sighting)
-            place_px[view, which] = sighting.camera.calibration.square_from_raw_px(sighting.place_px)
-            visibility[view, which] = np.clip(sighting.visibility, 0, 1)
+    def __init__(self, people: Sequence[Sequence[Sighting]]) -> None:
+        """Each person with at least one sighting. Raises ValueError for those that are not sound."""
+        sightings = [sighting for own in people for sighting in own]
+        self.counts = [len(own) for own in people]
+        self.cameras = CameraRows.of([sighting.camera for sighting in sightings])
+        place_px, visibility, offset_m, told = _arrays(sightings)
         self.place_px, self.visibility = torch.from_numpy(place_px), torch.from_numpy(visibility)
+        focal, principal = (torch.from_numpy(values) for values in (self.cameras.focal_px, self.cameras.principal_px))
         center, side = square_of_landmarks(self.place_px, self.visibility)
         self.crops = crops_without_images(center, side, focal, principal)
-        rays = ((center - principal) / focal[:, None]).numpy()
-        for view, sighting in enumerate(sightings):
-            if sighting.offset_m is not None and np.any(sighting.offset_m):
-                which = layout_indices(sighting.layout)
-                offset_m[view, which] = np.asarray(sighting.offset_m, np.float64) @ camera_from_ray(rays[view]).T
-                said[view] = MONOCULAR_QUALITY * visibility[view]
-                unknown = ~np.any(sighting.offset_m, axis=1)
-                said[view, which[unknown]] = 0.0
-        poses = np.stack(
-            [
-                np.concatenate([camera.rotation, (-camera.rotation @ camera.fixed_from_camera[:3, 3])[:, None]], 1)
-                for camera in self.cameras
-            ]
-        )
-        self.poses = torch.as_tensor(poses).double()
+        offset_m = offset_m @ np.swapaxes(camera_from_ray(((center - principal) / focal[:, None]).numpy()), 1, 2)
+        said = np.where(told, MONOCULAR_QUALITY * visibility, 0.0)
+        moved_m = -self.cameras.rotation @ self.cameras.origin_m[..., None]
+        self.poses = torch.from_numpy(np.concatenate([self.cameras.rotation, moved_m], axis=2))
         own = torch.from_numpy(offset_m), torch.from_numpy(said)
-        views = (count, self.poses) if count > 1 else None
+        views = (self.counts, self.poses) if max(self.counts) > 1 else None
         self.evidence = evidence_of_views(self.place_px, self.visibility, *own, self.crops, views)
 
-    def clearest(self, most: int) -> SeenPerson:
-        """In at most `most` views, those in which most is seen; what was triangulated from all of them stays."""
-        if len(self.cameras) <= most:
+    @property
+    def first(self) -> np.ndarray:
+        """(P,) each person's first row."""
+        return np.cumsum([0, *self.counts])[:-1]
+
+    @property
+    def person(self) -> np.ndarray:
+        """(N,)"""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    def clearest(self, most: int) -> SeenPeople:
+        """Each in at most `most` views, those in which most is seen; what was triangulated from all of them stays."""
+        if max(self.counts) <= most:
             return self
-        rows = np.sort(np.argsort(-self.visibility.sum(1).numpy(), kind="stable")[:most])
-        part = copy.copy(self)
-        part.cameras = [self.cameras[row] for row in rows]
+        seen = np.split(-self.visibility.sum(1).numpy(), self.first[1:])
+        own = [np.sort(np.argsort(each, kind="stable")[:most]) + first for each, first in zip(seen, self.first)]
+        rows, part = np.concatenate(own), copy.copy(self)
+        part.counts, part.cameras = [len(each) for each in own], self.cameras[rows]
         part.place_px, part.visibility, part.poses = self.place_px[rows], self.visibility[rows], self.poses[rows]
         part.crops, part.evidence = _rows(self.crops, rows), _rows(self.evidence, rows)
         return part
 
-    def weak_perspective(self, transl_m: np.ndarray, joints_m: np.ndarray) -> np.ndarray:
-        """(V, 3) s, tx, ty of each crop, of a body in the fixed frame: transl (3,), joints (24, 3) m."""
-        pelvis_m = self.poses[:, :, :3] @ torch.as_tensor(joints_m[0]) + self.poses[:, :, 3]
-        return weak_perspective_from_transl(pelvis_m - torch.as_tensor(joints_m[0] - transl_m), self.crops).numpy()
+    def weak_perspective(self, transl_m: np.ndarray, joints_m: np.ndarray) -> list[np.ndarray]:
+        """Of each person (V, 3) s, tx, ty of their crops; of bodies, fixed frame: transl (P, 3), joints (P, 24, 3) m."""
+        root, moved = (torch.from_numpy(points[self.person]) for points in (joints_m[:, 0], transl_m))
+        pelvis = (self.poses[:, :, :3] @ root[..., None])[..., 0] + self.poses[:, :, 3]
+        weak = weak_perspective_from_transl(pelvis - (root - moved), self.crops).numpy()
+        return np.split(weak, self.first[1:])
 
     @property
-    def box_px(self) -> np.ndarray:
-        """(V, 4) of each crop."""
+    def box_px(self) -> list[np.ndarray]:
+        """Of each person (V, 4) of their crops."""
         half, center = self.crops.side_px.numpy()[:, None] / 2, self.crops.center_px.numpy()
-        return np.concatenate([center - half, center + half], axis=1)
+        return np.split(np.concatenate([center - half, center + half], axis=1), self.first[1:])
+
+    @property
+    def watched(self) -> Watched:
+        return Watched(
+            first=self.first,
+            place_px=self.place_px.numpy(),
+            weight=self.visibility.numpy() ** 2,
+            sigma_px=TOLERANCE * self.crops.side_px.numpy(),
+            rotation=self.cameras.rotation,
+            origin_m=self.cameras.origin_m,
+            focal_px=self.cameras.focal_px,
+            principal_px=self.cameras.principal_px,
+        )
+
+
+def _arrays(sightings: Sequence[Sighting]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """place_px (N, K, 2) in the square-pixel images, visibility (N, K), offset_m (N, K, 3), and where that is told (N, K).
+
+    Raises ValueError.
+    """
+    shape = len(sightings), len(LANDMARK_NAMES)
+    place_px, visibility, offset_m = np.zeros((*shape, 2)), np.zeros(shape), np.zeros((*shape, 3))
+    for row, sighting in enumerate(sightings):
+        which = _checked(sighting)
+        lens = sighting.camera.calibration
+        place_px[row, which] = sighting.place_px if lens.is_plain else lens.square_from_raw_px(sighting.place_px)
+        visibility[row, which] = sighting.visibility
+        if sighting.offset_m is not None:
+            offset_m[row, which] = sighting.offset_m
+    for name, values in (("place_px", place_px), ("visibility", visibility), ("offset_m", offset_m)):
+        if not np.isfinite(values).all():
+            bad = ~np.isfinite(values.reshape(len(values), -1)).all(1)
+            raise ValueError(f"{name} of camera {sightings[int(bad.argmax())].camera.name} is not finite")
+    visibility = np.clip(visibility, 0, 1)
+    if not visibility.any(1).all():
+        blind = sightings[int(visibility.any(1).argmin())].camera.name
+        raise ValueError(f"camera {blind} sees no landmark of somebody; leave that sighting out")
+    return place_px, visibility, offset_m, np.any(offset_m, axis=2)
 
 
 def _checked(sighting: Sighting) -> np.ndarray:
@@ -101,47 +139,23 @@ def _checked(sighting: Sighting) -> np.ndarray:
             continue
         if np.shape(value) != shape:
             raise ValueError(f"{name} has shape {np.shape(value)}, and layout '{sighting.layout}' means {shape}")
-        if not np.isfinite(value).all():
-            raise ValueError(f"{name} of camera {sighting.camera.name} is not finite")
-    if not (np.asarray(sighting.visibility) > 0).any():
-        raise ValueError(f"camera {sighting.camera.name} sees no landmark of somebody; leave that sighting out")
     return which
 
 
-def camera_from_ray(direction: np.ndarray) -> np.ndarray:
-    """(3, 3): the smallest turn that takes the z axis onto the ray (x / z, y / z) = `direction`.
+def camera_from_ray(directions: np.ndarray) -> np.ndarray:
+    """(N, 3, 3): the smallest turns that take the z axis onto the rays (x / z, y / z) = `directions` (N, 2).
 
     A landmark network sees a person in a crop of their own, as a camera would that looks straight at them.
     """
-    z = np.array([*direction, 1.0])
-    z /= np.linalg.norm(z)
-    axis = np.array([-z[1], z[0], 0.0])  # (0, 0, 1) x z
-    cross = np.array([[0, 0, axis[1]], [0, 0, -axis[0]], [-axis[1], axis[0], 0]])
-    return np.eye(3) + cross + cross @ cross / (1 + z[2])
-
-
-def joined(kind: type[_Tensors], parts: Sequence[_Tensors]) -> _Tensors:
-    """Dataclasses of tensors one after the other, in float32."""
-    names = [field.name for field in fields(kind)]
-    return kind(*(torch.cat([getattr(part, name) for part in parts]).float() for name in names))
+    z = np.concatenate([directions, np.ones((len(directions), 1))], axis=1)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    cross = np.zeros((len(z), 3, 3))  # of (0, 0, 1) x z
+    cross[:, 0, 2], cross[:, 1, 2], cross[:, 2, 0], cross[:, 2, 1] = z[:, 0], z[:, 1], -z[:, 0], -z[:, 1]
+    return np.eye(3) + cross + cross @ cross / (1 + z[:, 2])[:, None, None]
 
 
 def _rows(values: _Tensors, rows: np.ndarray) -> _Tensors:
     return type(values)(*(getattr(values, field.name)[rows] for field in fields(values)))
-
-
-def watched_of(seen: Sequence[SeenPerson]) -> Watched:
-    cameras = [camera for one in seen for camera in one.cameras]
-    return Watched(
-        first=np.cumsum([0, *(len(one.cameras) for one in seen)])[:-1],
-        place_px=np.concatenate([one.place_px.numpy() for one in seen]),
-        weight=np.concatenate([one.visibility.numpy() ** 2 for one in seen]),
-        sigma_px=TOLERANCE * np.concatenate([one.crops.side_px.numpy() for one in seen]),
-        rotation=np.stack([camera.rotation for camera in cameras]),
-        origin_m=np.stack([camera.fixed_from_camera[:3, 3] for camera in cameras]),
-        focal_px=np.array([camera.calibration.focal_px for camera in cameras]),
-        principal_px=np.stack([camera.calibration.principal_px for camera in cameras]),
-    )
 
 
 def tensors_of(values) -> list[torch.Tensor]:

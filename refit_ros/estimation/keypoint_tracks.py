@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from refit_ros.camera.camera_rows import CameraRows
+from refit_ros.camera.geometry import median_of_known
 from refit_ros.camera.views import Camera
 from refit_ros.detection.landmarks import COUNT, Landmarks
-from refit_ros.estimation.keypoint_expected import OTHER_SIDE, Expected, expect, surprises
+from refit_ros.estimation.keypoint_expected import OTHER_SIDE, Expected, believed, expect, surprises
 from refit_ros.estimation.keypoint_people import SEEN
 from refit_ros.estimation.keypoint_sightings import Sighting
 from refit_ros.estimation.keypoints import KeypointBody
@@ -56,12 +58,6 @@ class Followed:
         self._learn()
         self.root = root_state.update(root, body.joints[0], jitter_information(body.joints[0], cameras, DEFAULT))
 
-    def expected(self, root: RootState, camera: Camera, config: TrackerConfig) -> Expected | None:
-        """Where a camera should see them at the time of `root`, as it was predicted; None where it cannot."""
-        landmarks_m = self.body.landmarks[:COUNT] + (root.position_m - self.body.joints[0])
-        own_share, passed_s = NOISE[len(self.cameras) > 1], max(root.stamp_s - self.seen_s, 0.0)
-        return expect(landmarks_m, self.misfit_m, own_share, root, passed_s, camera, config)
-
     def apart2(self, body: KeypointBody, cameras: list[Camera], root: RootState, config: TrackerConfig) -> float:
         """Squared, in sigmas: how far the pelvis of a body that `cameras` see is from where theirs should be."""
         off = body.joints[0] - root.position_m
@@ -96,6 +92,22 @@ def predicted(followed: Sequence[Followed], stamp_s: float, config: TrackerConfi
     return predict_together([one.root for one in followed], [one.number is not None for one in followed], stamp_s, config)
 
 
+def expected(
+    followed: Sequence[Followed], roots: Sequence[RootState], cameras: CameraRows, config: TrackerConfig
+) -> list[list[Expected | None]]:
+    """Where each camera should see each person at the time of their `root`, as it was predicted; None where it cannot."""
+    landmarks_m = [one.body.landmarks[:COUNT] + (root.position_m - one.body.joints[0]) for one, root in zip(followed, roots)]
+    return expect(
+        np.array(landmarks_m),
+        np.array([one.misfit_m for one in followed]),
+        np.array([NOISE[len(one.cameras) > 1] for one in followed]),
+        roots,
+        np.array([max(root.stamp_s - one.seen_s, 0.0) for one, root in zip(followed, roots)]),
+        cameras,
+        config,
+    )
+
+
 def _place_covariance(body: KeypointBody, cameras: list[Camera], config: TrackerConfig) -> np.ndarray:
     """(3, 3) m^2"""
     places_m = [camera.fixed_from_camera[:3, 3] for camera in cameras]
@@ -120,17 +132,16 @@ class Seen:
     believed: np.ndarray = field(default_factory=lambda: np.ones(COUNT))  # (33,) 0 .. 1
     exchanged: bool = False  # left for right: then what the network made of it in 3D is of somebody who faces away
 
-    def beside(self, expected: Expected | None, exchanged: bool | None = None) -> Seen:
-        """The same, each landmark believed as far as what was expected allows, on the side where it was expected.
+    def on_side(self, exchanged: bool) -> Seen:
+        """The same, left for right if it was `exchanged`."""
+        return replace(self, found=sides_exchanged(self.found), exchanged=True) if exchanged else self
 
-        exchanged: left for right, where that is known already.
-        """
+    def beside(self, expected: Expected | None) -> Seen:
+        """The same, each landmark believed as far as what was expected allows, on the side where it was expected."""
         if expected is None:
             return self
-        if exchanged is None:
-            exchanged = bool(surprises(self.found, [expected], DEFAULT)[2][0, 0])
-        found = sides_exchanged(self.found) if exchanged else self.found
-        return replace(self, found=found, believed=expected.belief(found.place_px[0]), exchanged=exchanged)
+        own = self.on_side(bool(surprises(self.found, [expected], DEFAULT)[2][0, 0]))
+        return replace(own, believed=believed([expected], own.found.place_px)[0])
 
     @property
     def sighting(self) -> Sighting:
@@ -144,16 +155,15 @@ def misfit_m(body: KeypointBody, own: Sequence[Seen]) -> np.ndarray:
     The median of the views that see a landmark: one that is wrong does not speak against a body that fits the others. Of
     what no view sees, the mean of the rest.
     """
-    off_m = np.full((len(own), COUNT), np.nan)
-    for row, one in zip(off_m, own):
-        points = one.camera.to_camera(body.landmarks[:COUNT])
-        seen = one.found.visibility[0] > SEEN
-        off_px = np.linalg.norm(one.camera.calibration.project(points) - one.found.place_px[0], axis=1)
-        row[seen] = (off_px * points[:, 2] / one.camera.calibration.focal_px)[seen]
+    cameras = CameraRows.of([one.camera for one in own])
+    points = cameras.to_camera(body.landmarks[:COUNT])
+    seen = np.concatenate([one.found.visibility for one in own]) > SEEN
+    off_px = np.linalg.norm(cameras.project(points) - np.concatenate([one.found.place_px for one in own]), axis=2)
+    off_m = np.where(seen, off_px * points[..., 2] / cameras.focal_px[:, None], np.nan)
     known = np.isfinite(off_m).any(0)
     if not known.any():
         return np.zeros(COUNT)
-    median_m = np.nanmedian(off_m[:, known], axis=0)
+    median_m = median_of_known(off_m[:, known], axis=0)
     result = np.full(COUNT, median_m.mean())
     result[known] = median_m
     return result

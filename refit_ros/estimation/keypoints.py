@@ -13,11 +13,11 @@ import torch
 from refit_ros.core.camera import project
 from refit_ros.core.keypoints import KeypointEvidence, KeypointRefit, crops_without_images
 from refit_ros.core.traces import recorded_on_processor
-from refit_ros.core.types import Crops, Views
+from refit_ros.core.types import Views
 from refit_ros.estimation.fuse import fuse
 from refit_ros.estimation.height import with_height
 from refit_ros.estimation.keypoint_refine import LOOSE, LOOSE_ALONE, Bodies, Refiner
-from refit_ros.estimation.keypoint_sightings import SeenPerson, Sighting, joined, tensors_of, watched_of
+from refit_ros.estimation.keypoint_sightings import SeenPeople, Sighting, tensors_of
 from refit_ros.estimation.smooth import Shape
 
 MOST_VIEWS = 4
@@ -74,43 +74,36 @@ class KeypointSolver:
         if not all(people):
             raise ValueError("somebody has no sighting; leave out people whom no camera sees")
         # In double: a fixed frame may begin far away, and a ray's small angles are what counts.
-        seen = [SeenPerson(sightings) for sightings in people]
-        shown = [one.clearest(MOST_VIEWS) for one in seen]
-        crops = joined(Crops, [one.crops for one in shown])
-        evidence = joined(KeypointEvidence, [one.evidence for one in shown])
-        person = torch.arange(len(seen)).repeat_interleave(torch.tensor([len(one.cameras) for one in shown]))
-        views = Views(person, torch.cat([one.poses[..., :3] for one in shown]).float())
+        seen = SeenPeople(people)
+        shown = seen.clearest(MOST_VIEWS)
+        person, first = torch.from_numpy(shown.person), shown.first
+        views = Views(person, shown.poses[..., :3])
         known = None if betas is None else torch.as_tensor(betas, dtype=torch.float32)[person]
-        first = np.cumsum([0, *(len(one.cameras) for one in shown)])
-        tensors = [
-            *tensors_of(evidence),
-            crops.center_px,
-            crops.side_px,
-            crops.focal_px,
-            crops.principal_px,
-            *tensors_of(views),
-        ]
-        tensors += [torch.from_numpy(first[:-1]), torch.stack([one.poses[0, :, :3].mT for one in shown]).float()]
+        crops = shown.crops.center_px, shown.crops.side_px, shown.crops.focal_px, shown.crops.principal_px
+        own_turns = shown.poses[first, :, :3].mT
+        tensors = [*tensors_of(shown.evidence), *crops, *tensors_of(views), torch.from_numpy(first), own_turns]
         tensors += [] if known is None else [known]
+        tensors = [tensor.float() if tensor.is_floating_point() else tensor for tensor in tensors]
         iterations = self.network.config.iterations if iterations is None else iterations
         values = self._run((known is not None, iterations), tuple(tensor.to(self.device) for tensor in tensors))
         own_betas, rotmats, guessed_px = (value.double().cpu().numpy() for value in values)
-        watched = watched_of(seen)
+        watched = seen.watched
         held = np.full(own_betas.shape, np.nan) if betas is None else np.asarray(betas, float)
         own_betas = np.where(np.isfinite(held), held, own_betas)
-        placed = partial(self._placed, shown, np.split(guessed_px, first[1:-1]))
+        placed = partial(self._placed, shown, np.split(guessed_px, first[1:]))
         guess = placed(own_betas, rotmats)
         free = ~np.isfinite(held).all(1) & (watched.views > 1)  # one view says little of a shape
         loose = LOOSE if tentative else LOOSE_ALONE
         bodies = self._refiner.refined(guess, watched, free, loose_alone=loose)
         own_betas = bodies.betas
-        learned = [*shapes, *[Shape()] * (len(seen) - len(shapes))]
+        learned = [*shapes, *[Shape()] * (len(people) - len(shapes))]
         used = np.stack([self._betas(*each) for each in zip(own_betas, held, learned, map(len, people))])
         if not np.array_equal(used, own_betas):  # what is known of a shape from other sets, or otherwise
             again = placed(used, bodies.rotmats)
-            fixed = np.zeros(len(seen), bool)  # a shape that differs little moves a body little: one step is enough
+            fixed = np.zeros(len(people), bool)  # a shape that differs little moves a body little: one step is enough
             bodies = self._refiner.refined(replace(guess, betas=used), watched, fixed, again, steps=1, loose_alone=loose)
         residual_px = np.split(watched.residual_px(bodies.landmarks), watched.first[1:])
+        weak_perspective, box_px = seen.weak_perspective(bodies.transl, bodies.joints), seen.box_px
         return [
             KeypointBody(
                 betas=bodies.betas[number],
@@ -118,24 +111,25 @@ class KeypointSolver:
                 transl=bodies.transl[number],
                 joints=bodies.joints[number],
                 landmarks=bodies.landmarks[number],
-                weak_perspective=one.weak_perspective(bodies.transl[number], bodies.joints[number]),
+                weak_perspective=weak_perspective[number],
                 residual_px=residual_px[number],
-                box_px=one.box_px,
+                box_px=box_px[number],
                 own_betas=own_betas[number],
             )
-            for number, one in enumerate(seen)
+            for number in range(len(people))
         ]
 
     def _placed(
         self,
-        seen: Sequence[SeenPerson],
+        seen: SeenPeople,
         guessed_px: Sequence[np.ndarray],
         betas: np.ndarray,
         rotmats: np.ndarray,
     ) -> Bodies:
         """People's bodies where their landmarks want them. guessed_px: of each person (V, K, 2), by the network."""
         landmarks_m, joints_m = self._bodies(betas, rotmats)
-        transl = np.stack([_place(*each) for each in zip(seen, landmarks_m, guessed_px)])
+        rows = np.split(np.arange(len(seen.person)), seen.first[1:])
+        transl = np.stack([_place(seen, *each) for each in zip(rows, landmarks_m, guessed_px)])
         return Bodies(betas, rotmats, transl, landmarks_m + transl[:, None], joints_m + transl[:, None])
 
     def joints(self, betas: np.ndarray, rotmats: np.ndarray) -> np.ndarray:
@@ -184,9 +178,9 @@ class KeypointSolver:
         return shape, rotmats, guessed_px
 
 
-def _place(seen: SeenPerson, landmarks_m: np.ndarray, guessed_px: np.ndarray) -> np.ndarray:
-    """(3,) m: where the landmarks want a body whose own (K, 3) m are given without translation."""
-    visible = seen.visibility.numpy()
-    wanted_px = np.where((visible > 0.3)[..., None], seen.place_px.numpy(), guessed_px)
+def _place(seen: SeenPeople, rows: np.ndarray, landmarks_m: np.ndarray, guessed_px: np.ndarray) -> np.ndarray:
+    """(3,) m: where the landmarks of somebody's rows want a body whose own (K, 3) m are given without translation."""
+    visible = seen.visibility.numpy()[rows]
+    wanted_px = np.where((visible > 0.3)[..., None], seen.place_px.numpy()[rows], guessed_px)
     weight = np.maximum(visible**2, GUESSED_WEIGHT)
-    return fuse(landmarks_m, list(wanted_px), seen.cameras, joint_weights=weight).transl
+    return fuse(landmarks_m, list(wanted_px), [seen.cameras.cameras[row] for row in rows], joint_weights=weight).transl

@@ -11,6 +11,7 @@ only along a chain of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,7 @@ class Candidate:
     joints_m: np.ndarray  # (24, 3) in that camera's optical frame, by its own translation
 
 
-def match(candidates: list[Candidate], cameras: list[Camera], config: TrackerConfig) -> list[list[int]]:
+def match(candidates: list[Candidate], cameras: Sequence[Camera], config: TrackerConfig) -> list[list[int]]:
     """Groups of indices into `candidates`, each one person; every candidate is in exactly one group."""
     if not candidates:
         return []
@@ -38,7 +39,7 @@ def match(candidates: list[Candidate], cameras: list[Camera], config: TrackerCon
     return _groups(_refined(gain, label))
 
 
-def pair_gains(candidates: list[Candidate], cameras: list[Camera], config: TrackerConfig) -> np.ndarray:
+def pair_gains(candidates: list[Candidate], cameras: Sequence[Camera], config: TrackerConfig) -> np.ndarray:
     """(N, N) symmetric: positive where two candidates fit, -inf for two of the same camera."""
     origin = np.stack([cameras[c.camera].fixed_from_camera[:3, 3] for c in candidates])
     points = np.stack([cameras[c.camera].to_fixed(c.joints_m) for c in candidates])

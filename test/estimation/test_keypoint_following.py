@@ -8,14 +8,15 @@ from told_landmarks import Watching, following
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
+from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.views import Camera, View
 from refit_ros.core.body import load_body
 from refit_ros.core.checkpoint import untrained_network
 from refit_ros.core.keypoints import LANDMARKS
 from refit_ros.core.landmarks import LANDMARK_INDEX
 from refit_ros.estimation.keypoint_association import SIDE_BY_SIDE, taken_for_two
-from refit_ros.estimation.keypoint_expected import Expected, assign, heard, surprises
-from refit_ros.estimation.keypoint_tracks import Seen, predicted, sides_exchanged
+from refit_ros.estimation.keypoint_expected import Expected, assign, heard, limbs_size_px, surprises
+from refit_ros.estimation.keypoint_tracks import Seen, expected, predicted, sides_exchanged
 from refit_ros.tracking.config import DEFAULT
 from refit_ros.tracking.root_state import predict, start
 
@@ -77,11 +78,11 @@ def test_where_somebody_should_be_is_the_vaguer_the_longer_ago_they_were_seen(ne
     watching = Watching(network, [[0.0, 0, 5]])
     tracker = following(network, watching)
     tracker.estimate(watching.views(0.0))
-    (someone,), camera = tracker._followed, watching.cameras[0]
+    (someone,), cameras = tracker._followed, CameraRows.of([watching.cameras[0]])
     sigmas_px = []
     for stamp_s in (0.033, 0.1, 0.333, 1.0):
         (root,) = predicted([someone], stamp_s, DEFAULT)
-        there = someone.expected(root, camera, DEFAULT)
+        ((there,),) = expected([someone], [root], cameras, DEFAULT)
         sigmas_px.append(there.place_sigma_px)
     assert all(np.diff(sigmas_px) > 0)
     # A newcomer's speed is nobody's guess: of a metre a second, a sixth of the size of who stands five metres away.
@@ -98,7 +99,7 @@ def test_two_whom_a_camera_has_shown_side_by_side_stay_two(network):
 
 def expected_at(x_px, place_sigma_px=2.0, pose_sigma_px=2.0) -> Expected:
     place = np.random.default_rng(0).uniform([-50, -150], [50, 150], (33, 2)) + [x_px, 240]
-    return Expected(place, np.full(33, 15.0), place_sigma_px, pose_sigma_px)
+    return Expected(place, np.full(33, 15.0), place_sigma_px, pose_sigma_px, float(limbs_size_px(place)))
 
 
 def landmarks_at(*expected: Expected):
@@ -134,7 +135,8 @@ def test_one_cameras_word_tells_across_its_ray_alone(network):
     watching.views(0.0)
     camera = watching.cameras[0]
     root = predict(start(np.array([0.0, 0, 5]), 0.01 * np.eye(3), 0.0, DEFAULT), 0.3, DEFAULT)
-    there = Expected(watching._px(camera, [0.0, 0, 5]), np.full(33, 10.0), 50.0, 10.0)
+    there_px = watching._px(camera, [0.0, 0, 5])
+    there = Expected(there_px, np.full(33, 10.0), 50.0, 10.0, float(limbs_size_px(there_px)))
     moved = heard(root, there, watching._px(camera, [0.3, 0, 5]), camera, DEFAULT)
     ray = (root.position_m - camera.fixed_from_camera[:3, 3]) / np.linalg.norm(
         root.position_m - camera.fixed_from_camera[:3, 3]

@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 from told_landmarks import Said, view
 
+from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.views import Camera
 from refit_ros.core.joints import JOINT_INDEX
-from refit_ros.estimation.keypoint_people import body_box, person, published_box
+from refit_ros.estimation.keypoint_people import body_boxes, person, published_boxes
 from refit_ros.estimation.keypoints import KeypointBody
 
 
@@ -36,7 +37,8 @@ def test_a_published_box_lies_between_the_body_and_its_landmarks():
     px = camera.calibration.project(landmarks)[:33]
     seen = Said([0.9], [0]).found
     moved = dataclasses.replace(seen, place_px=px[None] + [40.0, 0])
-    own, box = body_box(body, camera), published_box(body, camera, moved)
+    cameras = CameraRows.of([camera])
+    (own,), (box,) = body_boxes(body, cameras), published_boxes(body, cameras, [moved])
     assert np.allclose(box[[0, 2]] - own[[0, 2]], 20, atol=6) and np.allclose(box[[1, 3]], own[[1, 3]], atol=6)
     dim = dataclasses.replace(moved, visibility=np.full((1, 33), 0.05))
-    assert np.array_equal(published_box(body, camera, dim), own), "nothing is seen, and the body says where they are"
+    assert np.array_equal(published_boxes(body, cameras, [dim])[0], own), "nothing is seen, and the body says where they are"

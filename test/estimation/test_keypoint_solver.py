@@ -102,7 +102,7 @@ def test_a_wild_landmark_in_one_camera_moves_nobody():
 
 def test_places_in_3d_of_one_image_are_turned_onto_the_ray():
     direction = np.array([0.4, -0.2])
-    turned = camera_from_ray(direction)
+    turned = camera_from_ray(direction[None])[0]
     ray = np.array([0.4, -0.2, 1.0])
     assert np.allclose(turned @ [0, 0, 1], ray / np.linalg.norm(ray)) and np.allclose(turned @ turned.T, np.eye(3))
     truth = Truth(1)
