@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def run_one_walking(
-    device: torch.device, seconds: float, say: Callable[[str], None], rate_hz: float = ONE_WALKING["rate"], **setup: Any
+    device: torch.device,
+    seconds: float,
+    say: Callable[[str], None],
+    rate_hz: float = ONE_WALKING["rate"],
+    evidence: str = "features",
+    **setup: Any,
 ) -> Measured:
     """`setup`: what else `harness.Setup` takes. Raises what `run_system` raises."""
     from refit_ros.node.harness import Setup, own_domain_id, run_system
@@ -28,7 +33,7 @@ def run_one_walking(
                 log_folder=Path(folder),
                 domain_id=own_domain_id(),
                 camera_options={**ONE_WALKING, "rate": rate_hz},
-                node_parameters={"device": str(device)},
+                node_parameters={"device": str(device), "evidence": evidence},
                 **setup,
             ),
             progress=say,

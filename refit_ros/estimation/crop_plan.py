@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from refit_ros.camera import crops
 from refit_ros.camera.views import Camera
 from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.estimation.detections import Detections
-from refit_ros.estimation.map_windows import corners_around
+from refit_ros.estimation.map_windows import corners_around, will_do
 from refit_ros.estimation.occlusion import occlusion_mask
 from refit_ros.estimation.predicted_views import Prediction
 from refit_ros.estimation.settings import Settings
@@ -107,8 +109,16 @@ def _crop(
         if (silhouette := one.views[view].silhouette) is not None
     ]
     mask = occlusion_mask(where.silhouette, others, square, image_size) if where.silhouette is not None else None
-    windows = corners_around(predictions[number].outline_m[: -len(JOINT_NAMES)], camera, square, image_size)
+    one, windows = predictions[number], None
+    if will_do(_sigma_m(one, camera, config) * camera.calibration.focal_px / where.depth_m, square):
+        windows = corners_around(one.outline_m[: -len(JOINT_NAMES)], camera, square, image_size)
     return Crop(view, square, mask, where.overlap, windows)
+
+
+def _sigma_m(one: Prediction, camera: Camera, config: TrackerConfig) -> float:
+    """How far somebody's markers may be from where they are expected, across a camera's ray."""
+    place_m2 = np.diag(camera.rotation @ one.body.state.position_covariance_m2 @ camera.rotation.T)[:2].mean()
+    return float(np.sqrt(place_m2 + (config.pose_change_m_s * one.body.unseen_s) ** 2))
 
 
 def _plan_new(

@@ -16,6 +16,9 @@ from refit_ros.camera.views import Camera
 from refit_ros.core.feedback import MAP_STRIDE
 
 SHARE = 0.5  # of a map's side: what it costs, and how often that is too little, is in docs/several_machines.md
+# Of a window's side, one sigma of where somebody may be: beyond it the loop often reads outside, and two looks cost more
+# than a whole one.
+SURE = 0.1
 
 
 def map_side(image_size: int) -> int:
@@ -36,6 +39,11 @@ def corners_around(markers_m: np.ndarray, camera: Camera, square: Square, image_
     middles = np.nan_to_num(px * side / square.side_px, nan=side / 2)
     window = window_side(side)
     return np.clip(np.round(middles - (window - 1) / 2), 0, side - window).astype(np.uint16)
+
+
+def will_do(sigma_px: float, square: Square) -> bool:
+    """Whether somebody whose markers may be `sigma_px`, in the image, from where they are expected is seen in windows."""
+    return sigma_px / square.side_px < SURE * SHARE
 
 
 def cut(maps: Tensor, corners: np.ndarray, window: int) -> Tensor:

@@ -19,6 +19,7 @@ from refit_ros.node import images
 from refit_ros.node.evidence_messages import Answer, Question, calibration_hash
 from refit_ros.node.rejections import Rejected, Rejections
 from refit_ros.node.sets import Frame, FrameSet
+from refit_ros.node.threads import give_way
 
 KEPT = 8  # images of each camera, the newest: what is asked about an older one comes too late anyhow
 STOP_WAIT_S = 3.0
@@ -111,6 +112,7 @@ class EdgeWork:
                 self.counts["questions not answered: a newer one came"] += camera.question is not None
                 camera.question = question, now_ns
                 self._changed.notify()
+        give_way()
         if again is not None:  # it was lost on the way
             self._publish(replace(again, sent_ns=self._clock_ns()))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Generic, TypeVar
 
+from refit_ros.node.threads import give_way
+
 Item = TypeVar("Item")
 
 
@@ -25,6 +27,7 @@ class Mailbox(Generic[Item]):
             self.dropped += self._item is not None
             self._item = item
             self._changed.notify()
+        give_way()
 
     def take(self, timeout_s: float | None = None) -> Item | None:
         """Wait for an item and take it; None after `timeout_s` or once the mailbox is closed."""

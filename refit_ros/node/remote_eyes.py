@@ -15,6 +15,7 @@ from refit_ros.camera.views import Camera
 from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
 from refit_ros.node.evidence_messages import Question
 from refit_ros.node.sets import FrameSet
+from refit_ros.node.threads import give_way
 
 RESEND_S = 0.02  # after so long without an answer a question is asked once more: it may have been lost
 TIMES = 3  # that a question is sent at most
@@ -97,6 +98,7 @@ class RemoteEyes:
             if number in self._asked:
                 self._answers[number] = seen
                 self._changed.notify_all()
+        give_way()
 
     def values(self, camera: str) -> dict[str, int]:
         """For the diagnostics."""

@@ -1,4 +1,4 @@
-"""How many threads compute in the node.
+"""How many threads compute in the node, and how one hands over to another.
 
 PyTorch's threads (OpenMP) spin while they wait for each other, and where another program has displaced one of them all
 the others spin for its sake. OpenVINO's sleep. So where OpenVINO computes the convolutions it gets all threads, and the
@@ -8,6 +8,7 @@ rest, hundreds of small operations that several threads hardly make quicker, get
 from __future__ import annotations
 
 import os
+import time
 
 
 def available_threads() -> int:
@@ -34,3 +35,12 @@ def one_for_the_rest(engine: str) -> None:
 
     if engine != "torch":
         torch.set_num_threads(1)
+
+
+def give_way() -> None:
+    """Let the thread go on that was just woken.
+
+    It needs Python's lock, which this thread would keep until it waits for something: an executor that looks through all it
+    listens to does so for half a millisecond. Sleeping for nothing gives the lock away at once.
+    """
+    time.sleep(0)

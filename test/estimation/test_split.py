@@ -112,12 +112,27 @@ def test_features_seen_apart_give_the_same_people():
 def test_who_is_not_where_they_were_expected_is_looked_at_whole_and_is_the_same(monkeypatch):
     """Windows that are far too small: the loop reads beyond them."""
     monkeypatch.setattr(map_windows, "SHARE", 0.2)
+    monkeypatch.setattr(map_windows, "SURE", 1.0)
     sequence = render_sequence(Plan("one", "walking", cameras=1, length_s=0.5), seed=1)
     prepared, settings = prepare(load_network(None, body=load_body())), Settings()
     apart = features_apart(prepared, settings)
     together, split = Estimator(prepared, settings), Estimator(prepared, settings, eyes=apart)
     seen = [same(together.estimate(views), split.estimate(apart.without_images(views))) for _, views, _ in sequence.sets()]
     assert max(seen) == 1 and apart.whole >= apart.parts > 0
+
+
+@pytest.mark.parametrize(("rate_hz", "in_parts"), [(5.0, False), (30.0, True)])
+def test_who_may_have_gone_far_is_looked_at_whole_at_once(rate_hz, in_parts, monkeypatch):
+    sequence = render_sequence(Plan("one", "walking", cameras=1, length_s=1.0), seed=1, rate_hz=rate_hz)
+    prepared, settings, looks = prepare(load_network(None, body=load_body())), Settings(), []
+    apart = features_apart(prepared, settings)
+    estimator = Estimator(prepared, settings, eyes=apart)
+    looked = Estimator._looked
+    monkeypatch.setattr(Estimator, "_looked", lambda *given, **named: looks.append(1) or looked(*given, **named))
+    for _, views, _ in sequence.sets():
+        estimator.estimate(apart.without_images(views))
+    assert len(looks) == len(list(sequence.sets())), "nobody is looked at twice"
+    assert (apart.parts > 20) if in_parts else (apart.parts == 0)
 
 
 def test_landmarks_seen_apart_give_the_same_people():
