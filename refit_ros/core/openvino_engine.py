@@ -78,15 +78,19 @@ def compiled_by_openvino(model, example: np.ndarray, precision: str = "float32")
     return _Quickest(measured(ways, example, sorted({1, 2, threads})))
 
 
-def one_by_one_by_openvino(model, example: np.ndarray) -> Compiled:
+def one_by_one_by_openvino(model, example: np.ndarray, alone: bool = False) -> Compiled:
     """As `compiled_by_openvino`, of a model whose one input (1, ...) cannot be widened, for rows of `example`'s type; each
-    on a core.
+    on a core. alone: nothing else computes meanwhile, so that all cores share a row where that is quicker.
     """
     openvino, threads = openvino_module(), torch.get_num_threads()
     model.reshape(openvino.PartialShape(list(example.shape)))
     taking = openvino.preprocess.PrePostProcessor(model)
     taking.input().tensor().set_element_type(openvino.Type(example.dtype))
-    return _tried(_OneByOne(_Streams(taking.build(), threads, threads, "float32")), example)
+    model = taking.build()
+    each = _OneByOne(_Streams(model, threads, threads, "float32"))
+    if threads == 1 or not alone:
+        return _tried(each, example)
+    return _Quickest(measured([each, _OneByOne(_Streams(model, 1, threads, "float32"))], example, [1, threads]))
 
 
 def _tried(way: Compiled, example: np.ndarray) -> Compiled:

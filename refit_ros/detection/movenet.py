@@ -51,7 +51,7 @@ class MultiPose:
 
     def __init__(self) -> None:
         """Raises as TfjsNetwork."""
-        self._network = TfjsNetwork(MULTIPOSE)
+        self._network = TfjsNetwork(MULTIPOSE, alone=True)
         self._network.prepare(SIDE_PX)
 
     def find(self, images: Sequence[np.ndarray], sides_px: Sequence[int] = (SIDE_PX,)) -> list[Skeletons]:

@@ -15,10 +15,12 @@ from refit_ros.models.files import path_of
 class TfjsNetwork:
     """One input (1, S, S, 3) of the image's own numbers, 0 .. 255. Not for several threads at a time."""
 
-    def __init__(self, name: str) -> None:
-        """`name`: of the two files, without an ending. Raises ModelMissing, ModelDamaged, ImportError or ValueError with a
-        sentence."""
-        self._name = name
+    def __init__(self, name: str, alone: bool = False) -> None:
+        """`name`: of the two files, without an ending. alone: nothing else computes meanwhile.
+
+        Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
+        """
+        self._name, self._alone = name, alone
         self._graph = graph_def(path_of(f"{name}.json").read_bytes(), path_of(f"{name}.bin").read_bytes())
         self._compiled: dict[int, Compiled] = {}
 
@@ -41,6 +43,6 @@ class TfjsNetwork:
             try:
                 model = openvino.Core().read_model(path)
                 example = np.zeros((1, side_px, side_px, 3), np.uint8)
-                self._compiled[side_px] = one_by_one_by_openvino(model, example)
+                self._compiled[side_px] = one_by_one_by_openvino(model, example, self._alone)
             except RuntimeError as error:
                 raise ValueError(f"OpenVINO cannot use {self._name}: {str(error).strip().splitlines()[-1]}") from error
