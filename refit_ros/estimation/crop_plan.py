@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from refit_ros.camera import crops
+from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.views import Camera
 from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.estimation.detections import Detections
@@ -17,6 +17,7 @@ from refit_ros.estimation.predicted_views import Prediction
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.solve import Crop
 from refit_ros.tracking.config import TrackerConfig
+from refit_ros.tracking.measurement import sigma_across_m
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ def _crop(
 
 def _sigma_m(one: Prediction, camera: Camera, config: TrackerConfig) -> float:
     """How far somebody's markers may be from where they are expected, across a camera's ray."""
-    place_m2 = np.diag(camera.rotation @ one.body.state.position_covariance_m2 @ camera.rotation.T)[:2].mean()
-    return float(np.sqrt(place_m2 + (config.pose_change_m_s * one.body.unseen_s) ** 2))
+    place_m = float(sigma_across_m([one.body.state], CameraRows.of([camera]))[0, 0])
+    return math.hypot(place_m, config.pose_change_m_s * one.body.unseen_s)
 
 
 def _plan_new(

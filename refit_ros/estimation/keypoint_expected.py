@@ -9,7 +9,6 @@ from functools import cached_property
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.special import ndtr
 
 from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.geometry import around, covered, median_of_known
@@ -18,6 +17,7 @@ from refit_ros.camera.views import Camera
 from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
 from refit_ros.detection.landmarks import COUNT, Landmarks
 from refit_ros.estimation.keypoint_people import SEEN
+from refit_ros.estimation.occlusion import stands_before
 from refit_ros.tracking import measurement
 from refit_ros.tracking.association import LEAST, MOST, UNTHINKABLE
 from refit_ros.tracking.config import TrackerConfig
@@ -36,7 +36,6 @@ PLACE, POSE = 0.04, 0.083
 DIMENSIONS = 4  # two of the place, and of the pose about as much
 NOBODYS = 8.0  # surprise, log less likely: landmarks of which somebody's would be more surprising are nobody's of these
 EXCHANGED = 3.5  # log odds against a landmark network that has taken left for right
-VAGUE = 0.04  # of the size in the image, sigma of a place: above it one camera's word helps the next one
 OTHER_SIDE = list(MIRRORED_LANDMARKS[:COUNT])
 _EITHER = np.array([_LANDMARKS, [OTHER_SIDE[index] for index in _LANDMARKS]])
 
@@ -81,7 +80,8 @@ class Expected:
 
     @property
     def is_vague(self) -> bool:
-        return self.place_sigma_px > VAGUE * self.size_px
+        """Their place may be farther from there than who moves as predicted is: one camera's word helps the next one."""
+        return self.place_sigma_px > PLACE * self.size_px
 
     def off_px(self, place_px: np.ndarray) -> np.ndarray:
         """(2,) by how much landmarks (33, 2) px are elsewhere as a whole: the median of the limbs."""
@@ -123,7 +123,7 @@ def expect(
     there = np.all(points[..., 2] >= NEAREST_M, axis=2) & np.any(shown[..., _LANDMARKS], axis=2)
     depth_m = np.maximum(points[..., 2].mean(2), NEAREST_M)
     px_per_m = cameras.focal_px[:, None] / depth_m
-    across_m = _across_m(roots, cameras)
+    across_m = measurement.sigma_across_m(roots, cameras)
     moved_m = config.pose_change_m_s * passed_s
     size_px = limbs_size_px(px)
     sigma_px = np.hypot(
@@ -152,18 +152,6 @@ def limbs_size_px(px: np.ndarray) -> np.ndarray:
     return body_size_px(px[..., _LANDMARKS, :])
 
 
-def _across_m(roots: Sequence[RootState], cameras: CameraRows) -> np.ndarray:
-    """(V, P) one sigma of places, across each camera's ray: how far they are is not seen in the image."""
-    x, y, z = np.moveaxis(cameras.to_camera(np.stack([root.position_m for root in roots])), -1, 0)  # (V, P)
-    z = np.where(np.abs(z) < NEAREST_M, NEAREST_M, z)
-    across = np.zeros((*z.shape, 2, 3))
-    across[..., 0, 0] = across[..., 1, 1] = 1
-    across[..., 0, 2], across[..., 1, 2] = -x / z, -y / z
-    across = across @ cameras.rotation[:, None]
-    known = across @ np.stack([root.position_covariance_m2 for root in roots])
-    return np.sqrt((known * across).sum((2, 3)) / 2)
-
-
 def beside_others(expected: Sequence[Expected | None], config: TrackerConfig) -> list[Expected | None]:
     """The same people in one camera, with what the others hide of each."""
     there = [each for each in expected if each is not None]
@@ -171,9 +159,7 @@ def beside_others(expected: Sequence[Expected | None], config: TrackerConfig) ->
         return list(expected)
     boxes = np.array([each.extent for each in there])
     depth_m = np.array([each.depth_m for each in there])
-    # As of boxes (estimation/predicted_views.py): half of a body at the same depth is as likely before as behind.
-    before = ndtr((depth_m[:, None] - depth_m) / config.body_depth_m)
-    hidden = covered(boxes, boxes) * before
+    hidden = covered(boxes, boxes) * stands_before(depth_m, depth_m[:, None], config)
     np.fill_diagonal(hidden, 0.0)
     own = iter(replace(each, in_the_open=float(1 - share)) for each, share in zip(there, hidden.max(1)))
     return [None if each is None else next(own) for each in expected]

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.special import ndtr
 
 from refit_ros.camera.crops import Square
 from refit_ros.core.joints import JOINT_INDEX, JOINT_NAMES, PARENTS
+from refit_ros.tracking.config import TrackerConfig
 
 # How thick a body is along the bone that ends at a joint; joints not named here belong to the trunk.
 THICK_M = {"knee": 0.16, "ankle": 0.11, "foot": 0.09, "elbow": 0.10, "wrist": 0.08, "hand": 0.08, "neck": 0.12, "head": 0.12}
@@ -20,6 +22,12 @@ TRUNK = tuple(JOINT_INDEX[name] for name in ("left_shoulder", "right_shoulder", 
 TRUNK_THICK_M, HEAD_RADIUS_M = 0.16, 0.12
 HEAD_ABOVE = 0.6  # the skull's middle lies beyond the head joint by this share of the neck
 OWN_WIDER = 1.5  # what they themselves may cover is kept, with room for where they may have moved
+
+
+def stands_before(other_m: np.ndarray, depth_m: np.ndarray, config: TrackerConfig) -> np.ndarray:
+    """0 .. 1: how likely somebody other_m from the camera hides who is depth_m from it. Half of a body at the same depth is
+    as likely before as behind."""
+    return ndtr((depth_m - other_m) / config.body_depth_m)
 
 
 @dataclass(frozen=True)

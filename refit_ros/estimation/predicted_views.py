@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import expit, ndtr
+from scipy.special import expit
 
 from refit_ros.camera import crops
 from refit_ros.camera.geometry import around, clipped, covered
 from refit_ros.camera.views import Camera
 from refit_ros.core.joints import JOINT_NAMES
-from refit_ros.estimation.occlusion import Silhouette
+from refit_ros.estimation.occlusion import Silhouette, stands_before
 from refit_ros.estimation.pose import Pose
 from refit_ros.estimation.solve import Solver
 from refit_ros.estimation.tracks import IN_SIGHT, Track, predicted_bodies, predicted_pose
@@ -129,8 +129,7 @@ def beside(
     if not there:
         return view
     shares = covered(view.raw_box[None], np.array([other.raw_box for other in there]))[0]
-    # Half of a body that stands at the same depth is as likely before as behind.
-    before = ndtr((view.depth_m - np.array([other.depth_m for other in there])) / config.body_depth_m)
+    before = stands_before(np.array([other.depth_m for other in there]), np.array(view.depth_m), config)
     return replace(view, in_the_open=float(1 - (shares * before).max()), overlap=float(shares.max()))
 
 

@@ -6,10 +6,12 @@ errs by the person's unknown height, whoever looks; across it by far less.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.views import Camera
 from refit_ros.tracking.config import TrackerConfig
 from refit_ros.tracking.depth_scale import DepthScale
@@ -42,11 +44,33 @@ def distance2(body: PredictedBody, joints_camera_m: np.ndarray, camera: Camera, 
     across_m = (seen[0, :2] / seen[0, 2] - expected[0, :2] / depth_m) * depth_m
     off = np.append(across_m, np.log(seen[0, 2] / depth_m) - body.depth.mean)
     # Derivatives of what is compared (m, m, 1) by the place of the pelvis in the camera's frame.
-    by_place = np.array([[1, 0, -expected[0, 0] / depth_m], [0, 1, -expected[0, 1] / depth_m], [0, 0, 1 / depth_m]])
+    by_place = np.concatenate([across_rays(expected[0]), [[0, 0, 1 / depth_m]]])
     place = camera.rotation @ body.state.position_covariance_m2 @ camera.rotation.T
     noise = np.diag([config.bearing_sigma_m**2, config.bearing_sigma_m**2, body.depth.sigma(config) ** 2])
     root = float(off @ np.linalg.solve(by_place @ place @ by_place.T + noise, off))
     return root + pose_distance2(seen, expected, body.unseen_s, config)
+
+
+def across_rays(places_camera_m: np.ndarray) -> np.ndarray:
+    """(..., 2, 3): how far places (..., 3) m in a camera's frame move across its rays, right and down, as they move.
+
+    How far away they are is not seen in the image. What is nearer than NEAREST_M is taken to be there.
+    """
+    x, y, z = np.moveaxis(np.asarray(places_camera_m, float), -1, 0)
+    far = np.where(np.abs(z) < NEAREST_M, NEAREST_M, z)
+    across = np.zeros((*np.shape(z), 2, 3))
+    across[..., 0, 0] = across[..., 1, 1] = 1
+    across[..., 0, 2], across[..., 1, 2] = -x / far, -y / far
+    return across
+
+
+def sigma_across_m(roots: Sequence[RootState], cameras: CameraRows) -> np.ndarray:
+    """(V, P) one sigma of how far P people may be from where they should, across each camera's rays."""
+    if not roots:
+        return np.zeros((len(cameras), 0))
+    across = across_rays(cameras.to_camera(np.stack([root.position_m for root in roots]))) @ cameras.rotation[:, None]
+    known = across @ np.stack([root.position_covariance_m2 for root in roots])
+    return np.sqrt((known * across).sum((2, 3)) / 2)
 
 
 def pose_distance2(joints_m: np.ndarray, before_m: np.ndarray, step_s: float, config: TrackerConfig) -> float:

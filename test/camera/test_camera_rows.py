@@ -16,6 +16,7 @@ def cameras() -> list[Camera]:
     lenses = [
         ("plumb_bob", None, 1.0),
         ("plumb_bob", np.array([-0.3, 0.1, 0.001, -0.002, 0.0]), 1.1),
+        ("plumb_bob", np.array([-0.12, 0.0, 0.0, 0.0, 0.0]), 1.0),  # folds points far outside back into the image
         ("equidistant", np.array([0.05, -0.01, 0.0, 0.0]), 1.0),
         ("rational_polynomial", np.array([0.2, 0.1, 0.001, 0.0, 0.01, 0.3, 0.1, 0.02]), 0.9),
     ]
@@ -29,7 +30,7 @@ def cameras() -> list[Camera]:
 
 
 def test_all_at_once_is_each_by_itself():
-    points = np.random.default_rng(5).normal(0, 3, (200, 3))
+    points = np.random.default_rng(5).normal(0, 3, (2000, 3))
     each, rows = cameras(), CameraRows.of(cameras())
     inside = rows.to_camera(points)
     assert np.allclose(inside, [camera.to_camera(points) for camera in each], atol=1e-12)

@@ -61,7 +61,7 @@ def test_what_one_camera_sees_has_no_place(points):
     assert quality[5] < LEAST_QUALITY and quality[6] < LEAST_QUALITY and quality[7] > 0.8
 
 
-def evidence(points, poses, visibility):
+def evidence(points, poses, visibility, counts=None):
     count = len(poses)
     crops = crops_without_images(
         torch.full((count, 2), 320.0).double(),
@@ -71,7 +71,7 @@ def evidence(points, poses, visibility):
     )
     alone, said = torch.full((count, KINDS, 3), 9.0).double(), 0.3 * torch.ones(count, KINDS).double()
     px = seen(points, poses) * 600 + 320
-    return evidence_of_views(px, visibility, alone, said, crops, (count, poses)), px
+    return evidence_of_views(px, visibility, alone, said, crops, (counts or count, poses)), px
 
 
 def test_evidence_is_told_in_each_camera_about_the_hips(points):
@@ -92,3 +92,18 @@ def test_without_hips_nothing_has_a_place(points):
     visibility[0, 23] = 0
     found, _ = evidence(points, poses, visibility)
     assert (found.quality == 0.3).all()
+
+
+def test_people_seen_by_different_numbers_of_views_are_as_each_alone(points):
+    """One person three times, one once, one twice."""
+    poses = [looking_in(3), looking_in(1), looking_in(2)]
+    visibility = torch.rand(6, KINDS, generator=torch.Generator().manual_seed(3)).double() * 0.5 + 0.5
+    together, _ = evidence(points, torch.cat(poses), visibility, [3, 1, 2])
+    first = 0
+    for own in poses:
+        rows = slice(first, first + len(own))
+        alone, _ = evidence(points, own, visibility[rows], None if len(own) > 1 else [1])
+        for name in ("place", "visibility", "offset_m", "quality"):
+            assert (getattr(together, name)[rows] - getattr(alone, name)).abs().max() < 1e-9, name
+        first += len(own)
+    assert (together.quality[3] == 0.3).all(), "who is seen once keeps what one image says"
