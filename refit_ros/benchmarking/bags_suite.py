@@ -22,7 +22,7 @@ from pathlib import Path
 from refit_ros.benchmarking.drawn_bags import draw_bags
 from refit_ros.benchmarking.tables import RAY_GAIN
 
-COUNT, IMAGES = 50, 90
+COUNT, IMAGES = 50, 60
 PART = 3  # after one bag of so many a worker is killed, or the run is stopped
 LONGEST_S = 1800.0  # of one run
 NO_RAY = "Ray is not installed (pip install '.[ray]')"
