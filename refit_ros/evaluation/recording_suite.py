@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
@@ -112,7 +112,9 @@ def evaluate_recording(
     overlays: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[dict]:
-    """Figures of each camera by itself, of every two, and of all together. Raises InputError with a sentence.
+    """Figures of each camera by itself, of every two, of all together, and of all that are one and two taken as one.
+
+    Raises InputError with a sentence.
 
     make_estimator: gives a new one each time. every: one frame in so many. overlays: a folder for some images.
     """
@@ -121,12 +123,26 @@ def evaluate_recording(
     groups = [[camera] for camera in cameras]
     groups += [list(pair) for pair in combinations(cameras, 2)]
     groups += [cameras] if len(cameras) > 2 else []
-    rows = []
+    runs: list[Run] = []
     for group in groups:
-        run = _played(group, images, numbers, truth, make_estimator(), body, overlays)
-        rows.append(run.figures())
-        say(str(rows[-1]))
-    return rows
+        runs.append(_played(group, images, numbers, truth, make_estimator(), body, overlays))
+        say(str(runs[-1].figures()))
+    for count, name in ((1, "each by itself"), (2, "every two")):
+        some = [run for run in runs if len(run.cameras) == count]
+        if len(some) > 1:
+            runs.append(_joined(name, some))
+    return [run.figures() for run in runs]
+
+
+def _joined(name: str, runs: Sequence[Run]) -> Run:
+    """What several groups of cameras have seen, as one: medians are of all their joints."""
+    whole = Run((name,))
+    for run in runs:
+        whole.sets, whole.published = whole.sets + run.sets, whole.published + run.published
+        whole.others, whole.switches = whole.others + run.others, whole.switches + run.switches
+        for mine, theirs in ((whole.errors_m, run.errors_m), (whole.aligned_m, run.aligned_m), (whole.sigmas, run.sigmas)):
+            mine += theirs
+    return whole
 
 
 def as_filmed(camera: CameraFile, image: np.ndarray, say: Callable[[str], None]) -> CameraFile:

@@ -93,7 +93,10 @@ def test_the_figures_are_those_of_known_errors(tmp_path):
     write(tmp_path)
     lines = []
     rows = evaluate_recording(tmp_path, lambda: Estimates(0.02), load_body(), every=1, overlays=tmp_path, say=lines.append)
+    *rows, both = rows
     assert [row["cameras"] for row in rows] == ["cam_1", "cam_2", "cam_1+cam_2"] and len(lines) == 3
+    assert (both["cameras"], both["sets"]) == ("each by itself", rows[0]["sets"] + rows[1]["sets"])
+    assert both["others"] == rows[0]["others"] + rows[1]["others"] and both["median_mm"] == rows[0]["median_mm"]
     for row in rows:
         assert row["published_share"] == round(5 / 6, 4) and row["others"] == 5 and row["id_switches"] == 1
         assert row["median_mm"] == row["mean_mm"] == 10.0 and row["pa_mm"] < 0.1 and row["within_1_sigma"] == 1.0
