@@ -136,8 +136,10 @@ class Refiner:
         seen = (views @ moves.reshape(count, -1, 3, _UNKNOWNS)).reshape(moves.shape)
         normal = np.swapaxes(moves, 1, 2) @ seen
         right = (rest.reshape(count, 1, -1) @ moves)[:, 0]
-        turned = axis_angle_from_matrix(now.rotmats @ np.swapaxes(prior.rotmats, -1, -2))
-        turned = np.einsum("pjab,pjb->pja", _above(now.rotmats), turned).reshape(count, -1)
+        turned = np.zeros((count, 72))
+        if now is not prior:
+            turns = axis_angle_from_matrix(now.rotmats @ np.swapaxes(prior.rotmats, -1, -2))
+            turned = np.einsum("pjab,pjb->pja", _above(now.rotmats), turns).reshape(count, -1)
         away = np.concatenate([now.transl - prior.transl, turned, now.betas - prior.betas], 1)
         normal[:, np.arange(_UNKNOWNS), np.arange(_UNKNOWNS)] += self._prior
         return -np.linalg.solve(normal, (right + self._prior * away)[..., None])[..., 0]
