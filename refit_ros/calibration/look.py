@@ -12,7 +12,6 @@ from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.geometry import mean_distance
 from refit_ros.camera.views import View
 from refit_ros.core.body import Body
-from refit_ros.core.checkpoint import embedded_keypoint_weights, load_network
 from refit_ros.core.inference import Prepared
 from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.core.keypoints import KeypointRefit
@@ -21,6 +20,7 @@ from refit_ros.core.rotations import rotmat_from_axis_angle
 from refit_ros.detection.checked_landmarks import usual_landmarks
 from refit_ros.detection.landmarks import Landmarks
 from refit_ros.estimation.estimator import Estimator
+from refit_ros.estimation.keypoint_choice import keypoint_network
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator, LandmarkSource
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.types import Person
@@ -135,9 +135,7 @@ def keypoint_lookers(
     height_m: float | None,
 ) -> list[Looker]:
     """As `feature_lookers`, by landmarks. Raises what `keypoint_estimators` raises where something cannot be had."""
-    network = load_network(weights or embedded_keypoint_weights(body), body=body, device=device)
-    if not isinstance(network, KeypointRefit):
-        raise ValueError(f"{weights} holds a network of features, which takes evidence 'features'")
+    network = keypoint_network(weights, body, device)
     source, growth = usual_landmarks(), _growth(network.body, height_m)
     lookers = []
     for index, calibration in enumerate(calibrations):

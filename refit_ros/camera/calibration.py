@@ -197,25 +197,23 @@ class Calibration:
 
     def project(self, points_camera_m: np.ndarray) -> np.ndarray:
         """Points (..., 3) m in the optical frame to raw pixels (..., 2); those behind the camera land far outside."""
-        plane = _onto_plane(points_camera_m)
-        return self._pixels(self.distort(plane))
+        return self._pixels(self.distort(onto_plane(points_camera_m)))
 
     def project_square(self, points_camera_m: np.ndarray) -> np.ndarray:
         """Points (..., 3) m in the optical frame to pixels (..., 2) of the square-pixel pinhole."""
-        return _onto_plane(points_camera_m) * self.focal_px + self.principal_px
+        return onto_plane(points_camera_m) * self.focal_px + self.principal_px
 
     def sees(self, points_camera_m: np.ndarray) -> np.ndarray:
         """(...,) bool: in front of the camera and inside the raw image."""
         points = np.asarray(points_camera_m, np.float64)
-        raw = self.project(points)
-        inside = (raw >= -0.5).all(-1) & (raw[..., 0] < self.width_px - 0.5) & (raw[..., 1] < self.height_px - 0.5)
-        return inside & (points[..., 2] > 0.05) & self.is_of_the_lens(points)
+        size_px = np.array([self.width_px, self.height_px])
+        return inside(points, self.project(points), size_px) & self.is_of_the_lens(points)
 
     def is_of_the_lens(self, points_camera_m: np.ndarray) -> np.ndarray:
         """(...,) bool: points (..., 3) m in the optical frame that no polynomial folds back into the image from outside."""
         if not self.distorted:
             return np.ones(points_camera_m.shape[:-1], bool)
-        return np.hypot(*np.moveaxis(_onto_plane(points_camera_m), -1, 0)) <= 1.05 * self._widest_plane_radius
+        return np.hypot(*np.moveaxis(onto_plane(points_camera_m), -1, 0)) <= 1.05 * self._widest_plane_radius
 
     @cached_property
     def _widest_plane_radius(self) -> float:
@@ -234,11 +232,22 @@ class Calibration:
         return np.stack([x, y], -1)
 
     def _pixels(self, plane: np.ndarray) -> np.ndarray:
-        x = plane[..., 0] * self.K[0, 0] + plane[..., 1] * self.K[0, 1] + self.K[0, 2]
-        return np.stack([x, plane[..., 1] * self.K[1, 1] + self.K[1, 2]], -1)
+        return into_pixels(plane, self.K)
 
 
-def _onto_plane(points_camera_m: np.ndarray) -> np.ndarray:
+def into_pixels(plane: np.ndarray, K: np.ndarray) -> np.ndarray:
+    """x/z, y/z (..., 2) to pixels (..., 2) of cameras K (..., 3, 3)."""
+    x, y = plane[..., 0], plane[..., 1]
+    return np.stack([x * K[..., 0, 0] + y * K[..., 0, 1] + K[..., 0, 2], y * K[..., 1, 1] + K[..., 1, 2]], -1)
+
+
+def inside(points_camera_m: np.ndarray, raw_px: np.ndarray, size_px: np.ndarray) -> np.ndarray:
+    """(...,) bool: points (..., 3) m in the optical frame before the camera, whose pixels (..., 2) lie in an image of
+    size_px (..., 2) width, height."""
+    return np.all((raw_px >= -0.5) & (raw_px < size_px - 0.5), axis=-1) & (points_camera_m[..., 2] > 0.05)
+
+
+def onto_plane(points_camera_m: np.ndarray) -> np.ndarray:
     """Points (..., 3) to x/z, y/z (..., 2); depths below 1 mm count as 1 mm so that nothing becomes infinite."""
     points = np.asarray(points_camera_m, np.float64)
     return points[..., :2] / np.maximum(points[..., 2:], 1e-3)

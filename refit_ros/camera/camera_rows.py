@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refit_ros.camera.calibration import inside, into_pixels, onto_plane
 from refit_ros.camera.views import Camera
 
 
@@ -25,13 +26,12 @@ class CameraRows:
     def of(cls, cameras: Sequence[Camera]) -> CameraRows:
         poses = np.array([camera.fixed_from_camera for camera in cameras], float).reshape(-1, 4, 4)
         lenses = [camera.calibration for camera in cameras]
-        K = np.array([lens.K for lens in lenses], float).reshape(-1, 3, 3)
         return cls(
             tuple(cameras),
             rotation=np.swapaxes(poses[:, :3, :3], 1, 2),
             origin_m=poses[:, :3, 3],
-            K=K,
-            focal_px=np.sqrt(K[:, 0, 0] * K[:, 1, 1]),
+            K=np.array([lens.K for lens in lenses], float).reshape(-1, 3, 3),
+            focal_px=np.array([lens.focal_px for lens in lenses]),
             size_px=np.array([(lens.width_px, lens.height_px) for lens in lenses], float).reshape(-1, 2),
         )
 
@@ -61,13 +61,11 @@ class CameraRows:
 
     def project(self, points_camera_m: np.ndarray) -> np.ndarray:
         """Points (V, N, 3) m in each camera's own optical frame to its raw pixels (V, N, 2)."""
-        plane = points_camera_m[..., :2] / np.maximum(points_camera_m[..., 2:], 1e-3)
+        plane = onto_plane(points_camera_m)
         for view, camera in enumerate(self.cameras):
             if camera.calibration.distorted:
                 plane[view] = camera.calibration.distort(plane[view])
-        K = self.K[:, None]
-        x, y = plane[..., 0], plane[..., 1]
-        return np.stack([x * K[..., 0, 0] + y * K[..., 0, 1] + K[..., 0, 2], y * K[..., 1, 1] + K[..., 1, 2]], -1)
+        return into_pixels(plane, self.K[:, None])
 
     def sees(self, points_camera_m: np.ndarray) -> np.ndarray:
         """(V, N) bool: points (V, N, 3) m in each camera's own optical frame lie before it and inside its raw image."""
@@ -75,8 +73,8 @@ class CameraRows:
 
     def shows(self, points_camera_m: np.ndarray, raw_px: np.ndarray) -> np.ndarray:
         """`sees`, of points whose raw pixels (V, N, 2) are known."""
-        inside = (raw_px >= -0.5).all(-1) & (raw_px < self.size_px[:, None] - 0.5).all(-1) & (points_camera_m[..., 2] > 0.05)
+        shown = inside(points_camera_m, raw_px, self.size_px[:, None])
         for view, camera in enumerate(self.cameras):
             if camera.calibration.distorted:
-                inside[view] &= camera.calibration.is_of_the_lens(points_camera_m[view])
-        return inside
+                shown[view] &= camera.calibration.is_of_the_lens(points_camera_m[view])
+        return shown

@@ -77,8 +77,8 @@ def clipped(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
 
 
 def around(points_px: np.ndarray) -> np.ndarray:
-    """Points (N, 2) to their box (4,)."""
-    return np.concatenate([points_px.min(0), points_px.max(0)])
+    """Points (..., N, 2) to their box (..., 4)."""
+    return np.concatenate([points_px.min(-2), points_px.max(-2)], axis=-1)
 
 
 def size_px(points_px: np.ndarray) -> np.ndarray:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import accumulate
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from refit_ros.core.camera import crop_from_image_px
 from refit_ros.core.keypoints import KeypointEvidence, about_hips
@@ -94,13 +93,16 @@ def evidence_of_views(
     counts = [counts] * (len(seen_px) // counts) if isinstance(counts, int) else list(counts)
     rays = (seen_px - crops.principal_px[:, None]) / crops.focal_px[:, None, None]
     tolerance = TOLERANCE * crops.side_px / crops.focal_px
-    of_person = partial(_by_person, counts=counts)
-    weight = of_person(visibility.clamp(min=0).square(), missing=0)
-    points = triangulate(of_person(rays), weight, of_person(poses), of_person(tolerance))
+    weight = visibility.clamp(min=0).square()
+    # Who has fewer views than others gets some of weight 0.
+    own_rays, own_weight, own_poses = (pad_sequence(each.split(counts), batch_first=True) for each in (rays, weight, poses))
+    own_tolerance = pad_sequence(tolerance.split(counts), batch_first=True, padding_value=1.0)
+    points = triangulate(own_rays, own_weight, own_poses, own_tolerance)
     trust = points.quality
     trust = trust * (trust[:, list(HIPS)].amin(1, keepdim=True) > LEAST_QUALITY)  # without hips there is no origin
-    trust = trust * (torch.tensor(counts, device=trust.device) > 1)[:, None]
-    person = torch.arange(len(counts), device=trust.device).repeat_interleave(torch.tensor(counts, device=trust.device))
+    views_each = torch.tensor(counts, device=trust.device)
+    trust = trust * (views_each > 1)[:, None]
+    person = torch.arange(len(counts), device=trust.device).repeat_interleave(views_each)
     turned = about_hips(points.place_m)[person] @ poses[..., :3].mT
     known = (trust > LEAST_QUALITY)[person]
     return KeypointEvidence(
@@ -109,18 +111,3 @@ def evidence_of_views(
         torch.where(known[..., None], turned, offset_m),
         torch.where(known, 0.5 + 0.5 * trust[person], said),
     )
-
-
-def _by_person(rows: Tensor, counts: list[int], missing: float | None = None) -> Tensor:
-    """Rows (B, ...) of P people's views, one person's after the other -> (P, V, ...), V the most that anybody has. Who has
-    fewer gets `missing` for the rest, or their first row again."""
-    most = max(counts)
-    if all(count == most for count in counts):
-        return rows.unflatten(0, (-1, most))
-    first = [0, *accumulate(counts)]
-    index = [[first[p] + (v if v < counts[p] else 0) for v in range(most)] for p in range(len(counts))]
-    own = rows[torch.tensor(index, device=rows.device)]
-    if missing is not None:
-        none = torch.tensor([[v >= count for v in range(most)] for count in counts], device=rows.device)
-        own[none] = missing
-    return own

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.geometry import size_px
 from refit_ros.camera.views import Camera
 
@@ -45,24 +46,22 @@ def fuse(
     One view is enough: the size of the person then gives the depth. At least one view; all finite.
     """
     count = len(cameras)
-    rotations = np.stack([camera.rotation for camera in cameras])
-    origins = np.stack([camera.fixed_from_camera[:3, 3] for camera in cameras])
-    focal = np.array([camera.calibration.focal_px for camera in cameras])
-    principal = np.stack([camera.calibration.principal_px for camera in cameras])
+    rows = CameraRows.of(cameras)
+    rotations, origins, focal, principal = rows.rotation, rows.origin_m, rows.focal_px, rows.principal_px
     plane = (np.stack(seen_px) - principal[:, None]) / focal[:, None, None]
     joint_weights = np.ones(plane.shape[:2]) if joint_weights is None else joint_weights
     prior = np.ones(count) if view_weights is None else np.asarray(view_weights, float)
-    # Rows (u r3 - r1) (X + t - c) = 0 and (v r3 - r2) (X + t - c) = 0 for each joint of each view.
-    rows = plane[..., None] * rotations[:, None, None, 2] - rotations[:, None, :2]  # (V, J, 2, 3)
-    offsets = (rows @ (joints_m[None] - origins[:, None])[..., None])[..., 0]  # (V, J, 2)
+    # (u r3 - r1) (X + t - c) = 0 and (v r3 - r2) (X + t - c) = 0 for each joint of each view.
+    factors = plane[..., None] * rotations[:, None, None, 2] - rotations[:, None, :2]  # (V, J, 2, 3)
+    offsets = (factors @ (joints_m[None] - origins[:, None])[..., None])[..., 0]  # (V, J, 2)
     sizes_px = size_px(np.stack(seen_px))
     tolerance_px = TOLERANCE * sizes_px
     trust, depth, transl = prior.copy(), np.ones(plane.shape[:2]), np.zeros(3)
     residual = np.zeros(count)
     for _ in range(ROUNDS):
         weight = (trust * focal)[:, None] ** 2 * joint_weights / depth**2
-        weighted = (rows * weight[..., None, None]).reshape(-1, 3)
-        normal = weighted.T @ rows.reshape(-1, 3)
+        weighted = (factors * weight[..., None, None]).reshape(-1, 3)
+        normal = weighted.T @ factors.reshape(-1, 3)
         right = -offsets.reshape(-1) @ weighted
         previous, transl = transl, np.linalg.solve(normal + 1e-9 * np.trace(normal) * np.eye(3), right)
         inside = (joints_m[None] + transl - origins[:, None]) @ np.swapaxes(rotations, 1, 2)

@@ -10,9 +10,9 @@ import numpy as np
 
 from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.detection.landmarks import Landmarks
+from refit_ros.detection.rows import joined
 from refit_ros.estimation.keypoint_expected import Expected, assign, believed, beside_others, clearness, heard
-from refit_ros.estimation.keypoint_tracks import Followed, Seen
-from refit_ros.estimation.keypoint_tracks import expected as where_expected
+from refit_ros.estimation.keypoint_tracks import Followed, Seen, where_expected
 from refit_ros.estimation.lifecycle import SAME_PLACE_M
 from refit_ros.tracking.config import TrackerConfig
 from refit_ros.tracking.root_state import RootState
@@ -60,7 +60,7 @@ def assigned(
                 places[other] = beside_others(places[other], config)
     groups: dict[int, list[Seen]] = {}
     if theirs:
-        belief = believed([there for _, _, there in theirs], np.concatenate([one.found.place_px for _, one, _ in theirs]))
+        belief = believed([there for _, _, there in theirs], joined([one.found for _, one, _ in theirs]).place_px)
         for (number, one, _), own in zip(theirs, belief):
             groups.setdefault(number, []).append(replace(one, believed=own))
     return groups, sorted(left, key=lambda one: one.view)

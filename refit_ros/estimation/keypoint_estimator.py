@@ -19,8 +19,7 @@ from refit_ros.estimation.keypoint_association import assigned, taken_for_two
 from refit_ros.estimation.keypoint_expected import Expected, beside_others
 from refit_ros.estimation.keypoint_moved import astray, without_suspected
 from refit_ros.estimation.keypoint_people import person, pose_of
-from refit_ros.estimation.keypoint_tracks import Followed, Gone, Seen, predicted
-from refit_ros.estimation.keypoint_tracks import expected as where_expected
+from refit_ros.estimation.keypoint_tracks import Followed, Gone, Seen, predicted, where_expected
 from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver
 from refit_ros.estimation.search import Searcher, detectors
 from refit_ros.estimation.settings import Settings

@@ -9,6 +9,7 @@ import numpy as np
 from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.views import Camera
 from refit_ros.detection.landmarks import COUNT
+from refit_ros.detection.rows import joined
 from refit_ros.estimation.keypoint_expected import Expected, middle_px
 from refit_ros.estimation.keypoint_tracks import Followed, Seen
 from refit_ros.tracking.config import TrackerConfig
@@ -66,7 +67,5 @@ def _beside_px(someone: Followed, seen: Sequence[Seen]) -> list[float]:
     """How far, as a whole, landmarks lie beside somebody's body."""
     cameras = CameraRows.of([one.camera for one in seen])
     there = cameras.project(cameras.to_camera(someone.body.landmarks[:COUNT]))
-    place_px, visibility = (
-        np.concatenate([getattr(one.found, what) for one in seen]) for what in ("place_px", "visibility")
-    )
-    return np.linalg.norm(middle_px(place_px - there, visibility), axis=1).tolist()
+    found = joined([one.found for one in seen])
+    return np.linalg.norm(middle_px(found.place_px - there, found.visibility), axis=1).tolist()

@@ -12,6 +12,7 @@ from refit_ros.camera.views import Camera
 from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
 from refit_ros.detection.landmarks import COUNT, PERSON, Landmarks
+from refit_ros.detection.rows import joined
 from refit_ros.estimation.keypoints import KeypointBody
 from refit_ros.estimation.pose import Pose
 from refit_ros.estimation.root import root_covariance
@@ -70,7 +71,7 @@ def person(
     """Of landmarks (each of one person) in as many cameras; `pose`: the body's, steadied over time."""
     pose = pose or pose_of(body)
     turns, rows = axis_angle_from_matrix(pose.rotmats), CameraRows.of(cameras)
-    stddev_m = _stddev_m(body, np.concatenate([each.visibility for each in found]), rows)
+    stddev_m = _stddev_m(body, joined(found).visibility, rows)
     boxes = np.clip(published_boxes(body, rows, found), 0, np.tile(rows.size_px, 2))
     return Person(
         id=number,
@@ -108,12 +109,12 @@ def published_boxes(body: KeypointBody, cameras: CameraRows, found: Sequence[Lan
     Each errs by itself: a body by what it was fitted wrongly, landmarks by those that are hidden or guessed.
     """
     own = body_boxes(body, cameras)
-    place_px, visibility = (np.concatenate([getattr(each, name) for each in found]) for name in ("place_px", "visibility"))
-    some = visibility > HARDLY_SEEN
+    seen = joined(found)
+    some = seen.visibility > HARDLY_SEEN
     enough = some.sum(1) >= FEWEST
     some |= ~enough[:, None]
-    low = np.where(some[..., None], place_px, np.inf).min(1)
-    high = np.where(some[..., None], place_px, -np.inf).max(1)
+    low = np.where(some[..., None], seen.place_px, np.inf).min(1)
+    high = np.where(some[..., None], seen.place_px, -np.inf).max(1)
     theirs = _widened(np.concatenate([low, high], 1), MARGIN)
     return np.where(enough[:, None], (own + theirs) / 2, own)
 
@@ -122,8 +123,7 @@ def body_boxes(body: KeypointBody, cameras: CameraRows) -> np.ndarray:
     """(V, 4) px in each camera's raw image around the whole body, what is hidden of it too; may reach beyond the image."""
     points = cameras.to_camera(body.landmarks)
     points[..., 2] = np.maximum(points[..., 2], NEAREST_M)
-    px = cameras.project(points)
-    return _widened(np.concatenate([px.min(1), px.max(1)], 1), FLESH)
+    return _widened(around(cameras.project(points)), FLESH)
 
 
 def _widened(boxes: np.ndarray, share: float) -> np.ndarray:

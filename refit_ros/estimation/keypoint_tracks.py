@@ -12,6 +12,7 @@ from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.geometry import median_of_known
 from refit_ros.camera.views import Camera
 from refit_ros.detection.landmarks import COUNT, Landmarks
+from refit_ros.detection.rows import joined
 from refit_ros.estimation.keypoint_expected import OTHER_SIDE, Expected, believed, expect, surprises
 from refit_ros.estimation.keypoint_people import SEEN
 from refit_ros.estimation.keypoint_sightings import Sighting
@@ -92,7 +93,7 @@ def predicted(followed: Sequence[Followed], stamp_s: float, config: TrackerConfi
     return predict_together([one.root for one in followed], [one.number is not None for one in followed], stamp_s, config)
 
 
-def expected(
+def where_expected(
     followed: Sequence[Followed], roots: Sequence[RootState], cameras: CameraRows, config: TrackerConfig
 ) -> list[list[Expected | None]]:
     """Where each camera should see each person at the time of their `root`, as it was predicted; None where it cannot."""
@@ -155,11 +156,10 @@ def misfit_m(body: KeypointBody, own: Sequence[Seen]) -> np.ndarray:
     The median of the views that see a landmark: one that is wrong does not speak against a body that fits the others. Of
     what no view sees, the mean of the rest.
     """
-    cameras = CameraRows.of([one.camera for one in own])
+    cameras, found = CameraRows.of([one.camera for one in own]), joined([one.found for one in own])
     points = cameras.to_camera(body.landmarks[:COUNT])
-    seen = np.concatenate([one.found.visibility for one in own]) > SEEN
-    off_px = np.linalg.norm(cameras.project(points) - np.concatenate([one.found.place_px for one in own]), axis=2)
-    off_m = np.where(seen, off_px * points[..., 2] / cameras.focal_px[:, None], np.nan)
+    off_px = np.linalg.norm(cameras.project(points) - found.place_px, axis=2)
+    off_m = np.where(found.visibility > SEEN, off_px * points[..., 2] / cameras.focal_px[:, None], np.nan)
     known = np.isfinite(off_m).any(0)
     if not known.any():
         return np.zeros(COUNT)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from refit_ros.camera import crops
+from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.geometry import along_the_tree, axis_angle_from_matrix, clipped
 from refit_ros.camera.views import Camera
 from refit_ros.estimation.pose import Pose
@@ -28,14 +29,12 @@ def publish(
     """`tracks` by their ids; `estimates` of this set and smoothed `poses` by the tracks' keys."""
     if not tracks:
         return ()
+    rows = CameraRows.of(cameras)
     chosen = [poses[track.key] for track in tracks.values()]
     relative = solver.joints(np.stack([pose.betas for pose in chosen]), np.stack([pose.rotmats for pose in chosen]))
     people = []
     for (person_id, track), pose, joints in zip(tracks.items(), chosen, relative):
         joints, turns, facts = joints + pose.transl, axis_angle_from_matrix(pose.rotmats), track.evidence
-        in_image = np.zeros(24, bool)
-        for camera in cameras:
-            in_image |= camera.calibration.sees(camera.to_camera(joints))
         unseen_s = max(0.0, stamp_s - track.pose_s)
         mine = estimates.get(track.key)
         stddev_m = joint_stddev(facts, unseen_s)
@@ -50,7 +49,7 @@ def publish(
                 joints=joints,
                 joint_rotmats=along_the_tree(pose.rotmats),
                 joint_stddev=stddev_m,
-                joint_in_image=in_image,
+                joint_in_image=np.any(rows.sees(rows.to_camera(joints)), axis=0),
                 views=_views(mine, cameras) if mine else (),
                 root_covariance=root_covariance(joints[0], facts.cameras_m, float(stddev_m[0])),
                 root_velocity=track.root.velocity_m_s.copy(),

@@ -16,7 +16,7 @@ from refit_ros.core.keypoints import LANDMARKS
 from refit_ros.core.landmarks import LANDMARK_INDEX
 from refit_ros.estimation.keypoint_association import SIDE_BY_SIDE, taken_for_two
 from refit_ros.estimation.keypoint_expected import Expected, assign, heard, limbs_size_px, surprises
-from refit_ros.estimation.keypoint_tracks import Seen, expected, predicted, sides_exchanged
+from refit_ros.estimation.keypoint_tracks import Seen, predicted, sides_exchanged, where_expected
 from refit_ros.tracking.config import DEFAULT
 from refit_ros.tracking.root_state import predict, start
 
@@ -82,7 +82,7 @@ def test_where_somebody_should_be_is_the_vaguer_the_longer_ago_they_were_seen(ne
     sigmas_px = []
     for stamp_s in (0.033, 0.1, 0.333, 1.0):
         (root,) = predicted([someone], stamp_s, DEFAULT)
-        ((there,),) = expected([someone], [root], cameras, DEFAULT)
+        ((there,),) = where_expected([someone], [root], cameras, DEFAULT)
         sigmas_px.append(there.place_sigma_px)
     assert all(np.diff(sigmas_px) > 0)
     # A newcomer's speed is nobody's guess: of a metre a second, a sixth of the size of who stands five metres away.
