@@ -136,7 +136,7 @@ def keypoint_lookers(
 ) -> list[Looker]:
     """As `feature_lookers`, by landmarks. Raises what `keypoint_estimators` raises where something cannot be had."""
     network = keypoint_network(weights, body, device)
-    source, growth = usual_landmarks(), _growth(network.body, height_m)
+    source, growth = usual_landmarks(thorough=True), _growth(network.body, height_m)
     lookers = []
     for index, calibration in enumerate(calibrations):
         noted = NotedLandmarks(source, network)

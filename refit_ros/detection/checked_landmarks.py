@@ -16,14 +16,14 @@ import numpy as np
 import torch
 
 from refit_ros.core.landmarks import BLAZEPOSE_33, COCO_17, LANDMARK_INDEX
+from refit_ros.detection.careful_pose import CarefulPose
 from refit_ros.detection.landmarks import PERSON, LandmarkNetwork, Landmarks, as_clear_as
-from refit_ros.detection.movenet import LIGHTNING, THUNDER, Points, SinglePose
+from refit_ros.detection.movenet import AROUND, LIGHTNING, MULTIPOSE, THUNDER, MultiPose, Points, SinglePose
 from refit_ros.detection.regions import from_boxes
 from refit_ros.detection.rows import joined
 from refit_ros.models.files import missing
 
 MODELS = (THUNDER, LIGHTNING)
-AROUND = 1.1  # a region's side for MoveNet, by the longer side of a person's box
 AGREEING = 0.05  # of a region's side: half believed
 LEAST_AGREEMENT = 0.5  # weighted mean over the points: below, BlazePose has looked at something else
 # Lightning's mean trust in somebody's points: below, Thunder looks instead. Of who is followed and in sight it sees as much,
@@ -37,8 +37,15 @@ _BESIDE = {"pinky": "wrist", "index": "wrist", "thumb": "wrist", "heel": "ankle"
 class CheckedLandmarks:
     """A `LandmarkSource` (estimation/eyes.py)."""
 
-    def __init__(self, landmarks: LandmarkNetwork, thunder: SinglePose, lightning: SinglePose) -> None:
-        self._landmarks, self._thunder, self._lightning = landmarks, thunder, lightning
+    def __init__(
+        self,
+        landmarks: LandmarkNetwork,
+        thunder: SinglePose,
+        lightning: SinglePose,
+        careful: CarefulPose | None = None,
+    ) -> None:
+        """careful: looks instead of Thunder at those of whom nothing is known, where there is time."""
+        self._landmarks, self._thunder, self._lightning, self._careful = landmarks, thunder, lightning, careful
         # One crop keeps one core busy in either network; together they take little longer than the slower one alone.
         self._beside = ThreadPoolExecutor(1, "landmarks") if torch.get_num_threads() > 1 else None
 
@@ -58,18 +65,34 @@ class CheckedLandmarks:
     def _points(
         self, images: Sequence[np.ndarray], xyxy_px: Sequence[np.ndarray], turned_rad: Sequence[np.ndarray]
     ) -> list[Points]:
-        """Lightning's of those who are known, Thunder's of the others and of whom it does not see plainly."""
+        """Lightning's of those who are known, Thunder's of whom it does not see plainly, and of the others Thunder's too or,
+        where there is time, a careful look's."""
         regions = [from_boxes(boxes, AROUND) for boxes in xyxy_px]
         for own, turns in zip(regions, turned_rad):
             own[:, 3] = np.nan_to_num(turns)
         known = [np.flatnonzero(np.isfinite(turns)) for turns in turned_rad]
         quick = self._lightning.in_regions(images, [own[some] for own, some in zip(regions, known)])
-        plain = [some[each.trust.mean(1) > PLAIN] for some, each in zip(known, quick)]
-        quick = [each[each.trust.mean(1) > PLAIN] for each in quick]
-        others = [np.setdiff1d(np.arange(len(own)), some) for own, some in zip(regions, plain)]
-        slow = self._thunder.in_regions(images, [own[some] for own, some in zip(regions, others)])
-        order = [np.argsort(np.concatenate(each)) for each in zip(plain, others)]
-        return [joined(each)[some] for some, *each in zip(order, quick, slow)]
+        plain = [each.trust.mean(1) > PLAIN for each in quick]
+        rows = [[some[sure]] for some, sure in zip(known, plain)]
+        seen = [[each[sure]] for each, sure in zip(quick, plain)]
+
+        def add(looks: Sequence[Points], which: Sequence[np.ndarray]) -> None:
+            for index, (look, some) in enumerate(zip(looks, which)):
+                seen[index].append(look)
+                rows[index].append(some)
+
+        if self._careful:
+            new = [np.flatnonzero(~np.isfinite(turns)) for turns in turned_rad]
+            add(self._careful.in_boxes(images, [boxes[some] for boxes, some in zip(xyxy_px, new)]), new)
+        others = [np.setdiff1d(np.arange(len(own)), np.concatenate(some)) for own, some in zip(regions, rows)]
+        add(self._thunder.in_regions(images, [own[some] for own, some in zip(regions, others)]), others)
+        return [joined(looks)[np.argsort(np.concatenate(some))] for looks, some in zip(seen, rows)]
+
+    def with_care(self) -> CheckedLandmarks:
+        """The same networks, looking twice at those of whom nothing is known. Raises as `usual_landmarks`."""
+        if self._careful or missing(MULTIPOSE):
+            return self
+        return CheckedLandmarks(self._landmarks, self._thunder, self._lightning, CarefulPose(self._thunder, MultiPose()))
 
 
 def checked(found: Landmarks, points: Points) -> Landmarks:
@@ -108,10 +131,14 @@ def _nearest() -> np.ndarray:
 _NEAREST = _nearest()
 
 
-def usual_landmarks(kind: str = "full") -> LandmarkNetwork | CheckedLandmarks:
+def usual_landmarks(kind: str = "full", thorough: bool = False) -> LandmarkNetwork | CheckedLandmarks:
     """BlazePose's network of this kind (`landmarks.KINDS`), with MoveNet beside it where its models are there.
 
+    thorough: there is time to look twice (`registry.is_thorough`).
     Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
     """
     landmarks = LandmarkNetwork(kind)
-    return landmarks if missing(*MODELS) else CheckedLandmarks(landmarks, *map(SinglePose, MODELS))
+    if missing(*MODELS):
+        return landmarks
+    source = CheckedLandmarks(landmarks, SinglePose(THUNDER), SinglePose(LIGHTNING))
+    return source.with_care() if thorough else source

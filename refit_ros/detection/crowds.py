@@ -10,8 +10,9 @@ import numpy as np
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.geometry import mean_distance, overlap
-from refit_ros.detection.checked_landmarks import AROUND, MODELS
+from refit_ros.detection.checked_landmarks import MODELS
 from refit_ros.detection.movenet import (
+    AROUND,
     AT_ONCE,
     MULTIPOSE,
     SAME_BODY,
@@ -26,7 +27,8 @@ from refit_ros.detection.regions import begins, from_boxes
 from refit_ros.detection.rows import joined
 from refit_ros.models.files import command, missing
 
-LARGER_PX = (512, 1024)  # sides of the image in which those who are small are looked for
+LARGER_PX = (320, 512, 1024)  # sides of the image in which those are looked for who are small or seen unclearly
+IN_PARTS_PX = (320, 512)  # sides of its parts
 SURE = 0.35  # a confidence above which the second network is not asked
 LEAST_CONFIDENCE = 0.15
 AGREEING = SAME_BODY  # of a box's side: mean distance of the two networks' points
@@ -66,7 +68,7 @@ class CrowdDetector:
         some = parts_of(whole)
         if self._thorough:
             sides_px = (SIDE_PX, *(side for side in LARGER_PX if side / 2 < max(width, height)))
-            found = self._looked(image, [whole], sides_px) + self._looked(image, some, LARGER_PX[:1], closer=True)
+            found = self._looked(image, [whole], sides_px) + self._looked(image, some, IN_PARTS_PX, closer=True)
         else:
             # Who is far is seen in one of the parts, sooner or later: which one follows from the image itself, so that the
             # same images have the same people, whoever looks at them and in which order.

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from refit_ros.camera.geometry import mean_distance, overlap
-from refit_ros.core.landmarks import COCO_17
+from refit_ros.core.landmarks import COCO_17, LANDMARK_INDEX, LANDMARK_NAMES, MIRRORED_LANDMARKS
 from refit_ros.detection.regions import crops, to_image
 from refit_ros.detection.rows import Rows, joined
 from refit_ros.detection.tfjs_network import TfjsNetwork
@@ -26,6 +26,7 @@ AT_ONCE = 6  # people whom MultiPose tells of one image in one size
 SIDE_PX = 256  # of what MultiPose sees at least; smaller people in larger images
 SAME_BODY = 0.12  # people whose points are on average nearer, in sides of the larger box, are one
 SAME_BOX = 0.6
+AROUND = 1.1  # a region's side for one person, by the longer side of their box
 LEAST_CONFIDENCE = 0.1  # what is below is nobody, whoever agrees
 _SIDES_PX = {THUNDER: 256, LIGHTNING: 192}
 # That a point lies within 6 % of the region's side of the truth, by its score: logistic regressions on 3,000 and 2,000
@@ -34,6 +35,8 @@ _TRUST = {THUNDER: (-3.1, 6.8), LIGHTNING: (-3.5, 7.4)}
 # The mean of Thunder's nine highest scores: of people above 0.43 in 95 %, of 267 places without anybody below 0.27 in 95 %.
 _SURE, _SURER = 0.35, 20.0
 _HIGHEST = 9
+# Which point is which in a mirror image.
+MIRRORED = np.array([COCO_17.index(LANDMARK_NAMES[MIRRORED_LANDMARKS[LANDMARK_INDEX[name]]]) for name in COCO_17])
 
 
 @dataclass(frozen=True)
@@ -93,14 +96,21 @@ class SinglePose:
         self._name, self._side_px, self._network = name, _SIDES_PX[name], TfjsNetwork(name)
         self._network.prepare(self._side_px)
 
-    def in_regions(self, images: Sequence[np.ndarray], regions: Sequence[np.ndarray]) -> list[Points]:
-        """In the regions (N_i, 4) of each image (detection/regions.py)."""
+    def in_regions(
+        self, images: Sequence[np.ndarray], regions: Sequence[np.ndarray], mirrored: bool = False
+    ) -> list[Points]:
+        """In the regions (N_i, 4) of each image (detection/regions.py). mirrored: it is shown their mirror images."""
         where = np.concatenate([np.zeros((0, 4)), *regions])
         counts = np.cumsum([len(each) for each in regions])[:-1]
         rows = np.zeros((0, POINTS, 3))
         if len(where):
-            cut = [crops(image, each, self._side_px, cv2.BORDER_CONSTANT) for image, each in zip(images, regions)]
-            rows = np.nan_to_num(np.asarray(self._network(np.concatenate(cut)), np.float64)).reshape(-1, POINTS, 3)
+            cut = np.concatenate(
+                [crops(image, each, self._side_px, cv2.BORDER_CONSTANT) for image, each in zip(images, regions)]
+            )
+            shown = np.ascontiguousarray(cut[:, :, ::-1]) if mirrored else cut
+            rows = np.nan_to_num(np.asarray(self._network(shown), np.float64)).reshape(-1, POINTS, 3)
+            if mirrored:
+                rows = rows[:, MIRRORED] * [1, -1, 1] + [0, 1, 0]
         found = points_of(to_image(rows[..., 1::-1], where), rows[..., 2], self._name)
         return [found[some] for some in np.split(np.arange(len(where)), counts)]
 

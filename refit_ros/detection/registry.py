@@ -27,6 +27,11 @@ class DetectorSettings(Protocol):
     def birth_hits(self) -> int: ...
 
 
+def is_thorough(settings: DetectorSettings) -> bool:
+    """Whether there is time to look closely. Where being seen once makes a person, images stand alone."""
+    return settings.detector_effort == "thorough" or (settings.detector_effort == "auto" and settings.birth_hits <= 1)
+
+
 def make_detector(settings: DetectorSettings, device="cpu") -> Detector | None:
     """The detector of `settings.detector`; None for "topic", whose boxes come with the views.
 
@@ -47,10 +52,7 @@ def make_detectors(settings: DetectorSettings, device="cpu") -> tuple[Detector |
     if settings.detector == "full_image":
         return FullImage(), None
     if settings.detector == "photographs":
-        # Where being seen once makes a person, images stand alone.
-        thorough = settings.detector_effort == "thorough" or (
-            settings.detector_effort == "auto" and settings.birth_hits <= 1
-        )
+        thorough = is_thorough(settings)
         crowds = CrowdDetector(thorough) if crowds_can_be_seen() else None
         if crowds is not None and not thorough:  # it sees whom the others see, drawn people too
             return crowds, None

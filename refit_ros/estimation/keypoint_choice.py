@@ -7,8 +7,9 @@ import os
 from refit_ros.core.body import Body
 from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, embedded_keypoint_weights, load_network
 from refit_ros.core.keypoints import KeypointRefit
-from refit_ros.detection.checked_landmarks import usual_landmarks
+from refit_ros.detection.checked_landmarks import CheckedLandmarks, usual_landmarks
 from refit_ros.detection.photographs import without_photographs_note
+from refit_ros.detection.registry import is_thorough
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.settings import Settings
 
@@ -53,5 +54,7 @@ def keypoint_estimators(
     Raises ValueError, FileNotFoundError or ImportError with a sentence where weights, models or the detector cannot be had.
     """
     network = keypoint_network(weights, body, device)
-    source = usual_landmarks(landmarks)
-    return network, [KeypointEstimator(network, source, each, detector) for each in settings]
+    usual = usual_landmarks(landmarks)
+    with_care = usual.with_care() if isinstance(usual, CheckedLandmarks) and any(map(is_thorough, settings)) else usual
+    sources = [with_care if is_thorough(each) else usual for each in settings]
+    return network, [KeypointEstimator(network, source, each, detector) for source, each in zip(sources, settings)]

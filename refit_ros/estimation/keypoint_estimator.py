@@ -18,7 +18,7 @@ from refit_ros.estimation.eyes import NO_ANSWER, Eyes, LandmarkEyes, LandmarkSou
 from refit_ros.estimation.keypoint_association import assigned, taken_for_two
 from refit_ros.estimation.keypoint_expected import Expected, beside_others
 from refit_ros.estimation.keypoint_moved import astray, without_suspected
-from refit_ros.estimation.keypoint_people import person, pose_of
+from refit_ros.estimation.keypoint_people import person, pose_of, seen_plainly
 from refit_ros.estimation.keypoint_tracks import Followed, Gone, Seen, predicted, where_expected
 from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver
 from refit_ros.estimation.search import Searcher, detectors
@@ -279,7 +279,9 @@ class KeypointEstimator:
         )
 
     def _patience(self, body: KeypointBody, own: list[Seen], cameras: CameraRows) -> int:
-        """Images in which somebody must be seen. One view's idea of the distance is not enough where others look there."""
+        """Images in which somebody must be seen. One view's idea of the distance is not enough where others look there; of
+        who is seen plainly, it is one image fewer."""
         looking = cameras.sees(cameras.to_camera(body.joints[:1])).sum()
-        doubtful = len(own) == 1 and looking > 1
-        return self.settings.birth_hits * (CAUTION if doubtful else 1)
+        if len(own) == 1 and looking > 1:
+            return self.settings.birth_hits * CAUTION
+        return max(1, self.settings.birth_hits - any(seen_plainly(one.found) for one in own))

@@ -23,6 +23,7 @@ FLESH = 0.04  # of a box's longer side: landmarks lie inside the body
 HARDLY_SEEN, FEWEST, MARGIN = 0.1, 4, 0.06  # a visibility; landmarks that make a box; of its longer side beyond them
 NEAREST_M = 0.05  # before the camera
 SEEN = 0.5  # a visibility above this
+PLAIN = (0.95, 0.75)  # above which flag, and mean visibility of the limbs, there is no doubt that somebody is a person
 
 # The distance within which 68 % of the joints lie, where they are seen and where they are guessed: from one camera about a
 # pelvis whose own is a share of its distance, and from several, where they are seen by the square root of how many see them.
@@ -36,6 +37,11 @@ USUAL_MISFIT_M, LEAST_DOUBT = 0.021, 0.55  # the latter of the sigma, of who fit
 # The landmark that says whether a joint is seen; none for the trunk's, which follow from hips and shoulders.
 _NEAREST_LANDMARK = {"hand": "index", "foot": "big_toe", "collar": "shoulder"}
 _TRUNK = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
+LIMBS = [
+    LANDMARK_INDEX[f"{side}_{part}"]
+    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    for side in ("left", "right")
+]
 
 
 def different_people(found: Landmarks) -> np.ndarray:
@@ -46,6 +52,11 @@ def different_people(found: Landmarks) -> np.ndarray:
         if sound[index] and not (_apart(found, index, kept) < SAME_PERSON).any():
             kept.append(int(index))
     return np.array(sorted(kept), int)
+
+
+def seen_plainly(found: Landmarks) -> bool:
+    """Whether landmarks, of one person, leave no doubt that there is one."""
+    return bool(found.flag[0] > PLAIN[0] and found.visibility[0, LIMBS].mean() > PLAIN[1])
 
 
 def _apart(found: Landmarks, one: int, others: list[int]) -> np.ndarray:

@@ -35,7 +35,8 @@ class Settings:
     detector_effort: str = _setting(
         "auto",
         "How closely `photographs` looks for people who are far or small: quick: at the whole image and one part at a time; "
-        "thorough: at all of it larger too, which takes several times as long; auto: thorough where birth_hits is 1",
+        "thorough: at all of it larger too, and twice at each who is new, which takes several times as long; auto: thorough "
+        "where birth_hits is 1",
         choices=EFFORTS,
     )
     detector_confidence: float = _setting(0.4, "Boxes less certain than this are ignored", 0.0, 1.0)
@@ -56,7 +57,8 @@ class Settings:
     )
     birth_hits: int = _setting(
         2,
-        "Images in which a person must be seen before being published; several cameras may give them at once",
+        "Images in which a person must be seen before being published; several cameras may give them at once, and whose "
+        "keypoints are seen plainly needs one fewer",
         1,
         100,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.checked_landmarks import usual_landmarks
-from refit_ros.detection.registry import make_detector
+from refit_ros.detection.registry import is_thorough, make_detector
 from refit_ros.estimation.estimator import Estimator
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.settings import Settings
@@ -83,13 +83,13 @@ def _estimator(network, settings: Settings) -> Estimator | KeypointEstimator:
     """By features, or by landmarks where that is what the network takes."""
     if not isinstance(network, KeypointRefit):
         return Estimator(network, settings)
-    return KeypointEstimator(network, _landmarks(), settings, _detector(settings))
+    return KeypointEstimator(network, _landmarks(is_thorough(settings)), settings, _detector(settings))
 
 
 @cache
-def _landmarks():
+def _landmarks(thorough: bool):
     """Once for all scenes: it takes seconds."""
-    return usual_landmarks()
+    return usual_landmarks(thorough=thorough)
 
 
 @cache

@@ -52,6 +52,7 @@ def load_edge(parameters: NodeParameters, settings: Settings) -> tuple[Eyes, Kin
     from refit_ros.core.device import device_named
     from refit_ros.core.inference import prepare
     from refit_ros.detection.checked_landmarks import usual_landmarks
+    from refit_ros.detection.registry import is_thorough
     from refit_ros.estimation.eyes import FeatureEyes, LandmarkEyes
     from refit_ros.estimation.search import detectors
     from refit_ros.node.threads import all_for_the_engine, one_for_the_rest
@@ -59,7 +60,7 @@ def load_edge(parameters: NodeParameters, settings: Settings) -> tuple[Eyes, Kin
     interrupt.check()
     if settings.evidence == "keypoints":
         all_for_the_engine()
-        landmark_eyes = LandmarkEyes(usual_landmarks(LANDMARKS), detectors(settings))
+        landmark_eyes = LandmarkEyes(usual_landmarks(LANDMARKS, is_thorough(settings)), detectors(settings))
         one_for_the_rest("openvino")
         return landmark_eyes, _OF_LANDMARKS, "cpu, keypoints"
     body, device = _body_given(parameters), device_named(parameters.device)

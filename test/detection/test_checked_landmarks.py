@@ -169,7 +169,7 @@ def test_small_people_are_looked_for_where_there_is_time():
     detector.find([np.zeros((300, 400, 3), np.uint8)])
     detector.find([IMAGE])
     whole, in_parts = crowd.sides[::2], crowd.sides[1::2]
-    assert whole == [(256,), (256, 512), (256, 512, 1024)] and set(in_parts) == {(512,)}
+    assert whole == [(256, 320), (256, 320, 512), (256, 320, 512, 1024)] and set(in_parts) == {(320, 512)}
 
 
 def test_of_more_than_can_be_told_at_once_those_left_over_are_found_in_smaller_parts():

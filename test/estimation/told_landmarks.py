@@ -64,6 +64,7 @@ class Watching:
         self.places_m = np.array(places_m, float)
         self.cameras = {}
         self.turned_rad = []
+        self.flag = 0.9
 
     def views(self, stamp_s, shown=None):
         """Two cameras, 4 m apart, that look at the people from z = 0; boxes where `shown` says (camera by camera)."""
@@ -102,7 +103,7 @@ class Watching:
         seen = np.full((count, 33), 0.95)
         offset = np.stack([self.landmarks @ camera.fixed_from_camera[:3, :3]] * count) if count else np.zeros((0, 33, 3))
         return Landmarks(
-            everybody[own].reshape(-1, 33, 2), seen, seen, offset, np.full(count, 0.9), seen,
+            everybody[own].reshape(-1, 33, 2), seen, seen, offset, np.full(count, self.flag), seen,
             np.zeros((count, 4)), np.zeros((count, 4)),
         )  # fmt: skip
 
