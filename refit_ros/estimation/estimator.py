@@ -29,6 +29,7 @@ from refit_ros.estimation.search import Searcher, detectors
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.smooth import Smoother
 from refit_ros.estimation.solve import Solver
+from refit_ros.estimation.stamps import StampGrid
 from refit_ros.estimation.tracks import predicted_pose
 from refit_ros.estimation.types import People, Person
 from refit_ros.estimation.view_evidence import Search, expectations, features_in_order, seen_in_parts
@@ -83,7 +84,8 @@ class Estimator:
         self._held = {person_id: betas for person_id, betas in self._held.items() if person_id == -1}
         self._sets = 0
         self._in_doubt = False
-        self._stamp_s = -np.inf
+        self._stamp_s, self._stamps = -np.inf, StampGrid()
+        self._cameras: tuple[Camera, ...] = ()  # of the last set
 
     def set_shape(self, person_id: int, betas: np.ndarray | None) -> None:
         """Holds a person's betas (10,) fixed from the next set on, or releases them (None); -1: everybody.
@@ -121,15 +123,13 @@ class Estimator:
         if not cameras:
             newest_s = max((view.stamp_s for view in views if np.isfinite(view.stamp_s)), default=0.0)
             return People(newest_s, (), (), left_out, moved_cameras=self._moved.reported)
-        before_s, stamp_s = self._advance(max(camera.stamp_s for camera in cameras))
-        whole_image = self.settings.detector == "full_image"
-        predictions = predict_views(self._everybody.tracks, cameras, self._solver, stamp_s, self.config, whole_image)
+        before_s, stamp_s = self._advance(cameras)
+        predictions = self._predicted(cameras, stamp_s)
         boxes, dropped, calls = self._detect(cameras, predictions)
         detections = associate_detections(predictions, boxes, cameras, self.config)
         predictions = heard(predictions, detections, cameras, self._moved.suspected, stamp_s, self.config)
         detected_s = time.perf_counter()
-        size = self._solver.network.config.image_size
-        plan = plan_crops(predictions, detections, cameras, self._moved.suspected, self.settings, size, self.config)
+        plan = self._planned(predictions, detections, cameras)
         asked = {crop.camera for crop in plan.crops}
         plan, features = self._looked(plan, cameras)
         encoded_s = time.perf_counter()
@@ -144,7 +144,7 @@ class Estimator:
         self._budget.spent(total_s - (detected_s - started_s), frame.loop_s, frame.iterations)
         spent = {"detect": detected_s - started_s, "encode": encoded_s - detected_s, "loop": frame.loop_s, "total": total_s}
         return People(
-            stamp_s,
+            self._stamp_s,
             people,
             tuple(camera.name for index, camera in enumerate(cameras) if index not in unseen),
             left_out,
@@ -179,24 +179,51 @@ class Estimator:
         plan, features = self._looked(plan, cameras, whole=True)  # somebody was not where they were expected
         return self._solved(plan, features, predictions, cameras, stamp_s)
 
-    def _advance(self, stamp_s: float) -> tuple[float, float]:
-        """The last set's stamp and this one's."""
+    def look_ahead(self) -> None:
+        """Tells the eyes what will be asked of the next images, if they are taken when they should be and nobody needs to be
+        looked for in them. It changes nothing but how soon the eyes know."""
+        stamp_s = self._stamps.next_s
+        if stamp_s is None or not self._everybody.tracks or any(camera.boxes is not None for camera in self._cameras):
+            return
+        predictions = self._predicted(self._cameras, stamp_s)
+        if self._is_due(predictions):
+            return
+        detections = associate_detections(predictions, {}, self._cameras, self.config)
+        predictions = heard(predictions, detections, self._cameras, self._moved.suspected, stamp_s, self.config)
+        plan = self._planned(predictions, detections, self._cameras)
+        if plan.crops:
+            self._eyes.expect(self._cameras, expectations(plan.crops), stamp_s - self._stamp_s)
+
+    def _predicted(self, cameras: Sequence[Camera], stamp_s: float) -> list[Prediction]:
+        whole_image = self.settings.detector == "full_image"
+        return predict_views(self._everybody.tracks, cameras, self._solver, stamp_s, self.config, whole_image)
+
+    def _planned(self, predictions: Sequence[Prediction], detections: Detections, cameras: Sequence[Camera]) -> CropPlan:
+        size = self._solver.network.config.image_size
+        return plan_crops(predictions, detections, cameras, self._moved.suspected, self.settings, size, self.config)
+
+    def _advance(self, cameras: Sequence[Camera]) -> tuple[float, float]:
+        """The time of the last set and of this one."""
+        stamp_s = max(camera.stamp_s for camera in cameras)
         if stamp_s < self._stamp_s - CLOCK_SET_BACK_S:  # a bag played again
             self.reset()
-        before_s, self._stamp_s = self._stamp_s, max(stamp_s, self._stamp_s)
-        return before_s, self._stamp_s
+        self._stamp_s, self._cameras = max(stamp_s, self._stamp_s), tuple(cameras)
+        return self._stamps.taken(self._stamp_s)
 
-    def _detect(self, cameras: Sequence[Camera], predictions: Sequence[Prediction]) -> tuple[dict[int, Boxes], int, int]:
-        """Cleaned boxes of each camera that was asked, boxes dropped, and calls of the detector."""
-        settings = self.settings
+    def _is_due(self, predictions: Sequence[Prediction]) -> bool:
+        """Whether people are to be looked for in a set."""
         unsure = any(np.trace(one.body.state.position_covariance_m2) > UNSURE_M**2 for one in predictions)
-        due = (
-            settings.detector == "full_image"
+        return (
+            self.settings.detector == "full_image"
             or self._everybody.somebody_is_missing
             or self._in_doubt
             or unsure
-            or self._sets % settings.detector_interval == 0
+            or self._sets % self.settings.detector_interval == 0
         )
+
+    def _detect(self, cameras: Sequence[Camera], predictions: Sequence[Prediction]) -> tuple[dict[int, Boxes], int, int]:
+        """Cleaned boxes of each camera that was asked, boxes dropped, and calls of the detector."""
+        settings, due = self.settings, self._is_due(predictions)
         self._sets += 1
         # Boxes that come with a view are taken in place of the detector's.
         found = {index: camera.boxes for index, camera in enumerate(cameras) if camera.boxes is not None}

@@ -37,6 +37,10 @@ class Eyes(Protocol):
         """By index of the camera. Those of whom nothing came are missing: they may be on another machine."""
         ...
 
+    def expect(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], in_s: float) -> None:
+        """What will be asked of the images that these cameras should take so long after their last ones."""
+        ...
+
 
 def _image(camera: Camera) -> np.ndarray:
     """Raises ValueError where it is not here."""
@@ -62,6 +66,9 @@ class LocalEyes:
                 images = [_image(cameras[index]) for index in asked]
                 boxes.update(zip(asked, found_beside(detector, images, [wanted[index].known_px for index in asked])))
         return self._closer(cameras, wanted, boxes)
+
+    def expect(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], in_s: float) -> None:
+        """Nothing is done sooner: images come here with the question."""
 
     def _closer(
         self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], boxes: Mapping[int, Boxes]

@@ -279,9 +279,9 @@ class KeypointEstimator:
         )
 
     def _patience(self, body: KeypointBody, own: list[Seen], cameras: CameraRows) -> int:
-        """Images in which somebody must be seen. One view's idea of the distance is not enough where others look there; of
-        who is seen plainly, it is one image fewer."""
+        """Images in which somebody must be seen. One view's idea of the distance is not enough where others look there; one
+        camera alone needs one image fewer if it sees them plainly."""
+        if len(cameras) == 1:
+            return max(1, self.settings.birth_hits - seen_plainly(own[0].found))
         looking = cameras.sees(cameras.to_camera(body.joints[:1])).sum()
-        if len(own) == 1 and looking > 1:
-            return self.settings.birth_hits * CAUTION
-        return max(1, self.settings.birth_hits - any(seen_plainly(one.found) for one in own))
+        return self.settings.birth_hits * (CAUTION if len(own) == 1 and looking > 1 else 1)

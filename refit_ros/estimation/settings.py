@@ -57,8 +57,8 @@ class Settings:
     )
     birth_hits: int = _setting(
         2,
-        "Images in which a person must be seen before being published; several cameras may give them at once, and whose "
-        "keypoints are seen plainly needs one fewer",
+        "Images in which a person must be seen before being published; several cameras may give them at once, and "
+        "of whose keypoints the only camera is sure needs one fewer",
         1,
         100,
     )

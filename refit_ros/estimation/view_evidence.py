@@ -43,6 +43,24 @@ class Expectation:
     known_px: np.ndarray = field(default_factory=no_regions)  # (M, 4) boxes of who need not be found; is not sent
     windows: tuple[np.ndarray | None, ...] = ()  # of each region (M, 2): these parts of its maps will do; none: of nobody
 
+    def asks_as(self, other: Expectation) -> bool:
+        """Whether both ask the same of the same image."""
+        return (
+            self.search == other.search
+            and np.array_equal(self.regions_px, other.regions_px)
+            and np.array_equal(self.turned_rad, other.turned_rad, equal_nan=True)
+            and _same(self.masks, other.masks)
+            and _same(self.windows, other.windows)
+        )
+
+
+def _same(some: tuple[np.ndarray | None, ...], others: tuple[np.ndarray | None, ...]) -> bool:
+    if len(some) != len(others):
+        return False
+    return all(
+        one is other if one is None or other is None else np.array_equal(one, other) for one, other in zip(some, others)
+    )
+
 
 @dataclass(frozen=True)
 class ViewEvidence:

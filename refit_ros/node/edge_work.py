@@ -16,7 +16,7 @@ from refit_ros.camera.views import Camera
 from refit_ros.estimation.eyes import Eyes
 from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
 from refit_ros.node import images
-from refit_ros.node.evidence_messages import Answer, Question, calibration_hash
+from refit_ros.node.evidence_messages import JITTER_NS, Answer, Question, calibration_hash
 from refit_ros.node.rejections import Rejected, Rejections
 from refit_ros.node.sets import Frame, FrameSet
 from refit_ros.node.threads import give_way
@@ -39,6 +39,7 @@ class _Camera:
     question: tuple[Question, int] | None = None  # with when it came, ns: the latest wins
     in_hand: tuple[str, int] | None = None  # asker and number of what is being answered
     answer: Answer | None = None  # the last, for who did not get it
+    ahead: tuple[Question, int] | None = None  # likewise, about the next image
 
 
 class EdgeWork:
@@ -85,11 +86,15 @@ class EdgeWork:
         self.counts["images"] += 1
         with self._changed:
             camera.kept.append(kept)
+            was_asked = self._asked_ahead(camera, frame)
             searched = frame.boxes is None and camera.search_next and self._eyes.searches(Search.DETECTOR)
             if searched:
                 self.counts["images not searched: a newer one came"] += camera.unsearched is not None
                 camera.unsearched = kept
+            if searched or was_asked:
                 self._changed.notify()
+            if was_asked:
+                camera.search_next = camera.question[0].search_next
         if not searched:
             came_with = Search.NOBODY if frame.boxes is None else Search.DETECTOR
             self._tell(frame, ViewEvidence(frame.boxes), came_with)
@@ -102,6 +107,12 @@ class EdgeWork:
             self._publish(_empty(question, now_ns, self._clock_ns()))
             return
         with self._changed:
+            if question.ahead:
+                taken = [one.frame.stamp_ns for one in camera.kept if question.is_about(one.frame.stamp_ns)]
+                if not taken:
+                    camera.ahead = question, now_ns
+                    return
+                question = replace(question, stamp_ns=taken[-1], ahead=False)
             this = question.asker, question.number
             waiting = camera.question and (camera.question[0].asker, camera.question[0].number)
             if this in (camera.in_hand, waiting):
@@ -115,6 +126,17 @@ class EdgeWork:
         give_way()
         if again is not None:  # it was lost on the way
             self._publish(replace(again, sent_ns=self._clock_ns()))
+
+    def _asked_ahead(self, camera: _Camera, frame: Frame) -> bool:
+        """Whether an image that has come was asked about already: then that is to be answered now."""
+        if camera.ahead is None or frame.stamp_ns < camera.ahead[0].stamp_ns - JITTER_NS:
+            return False
+        (question, received_ns), camera.ahead = camera.ahead, None
+        if not question.is_about(frame.stamp_ns):
+            return False
+        self.counts["questions not answered: a newer one came"] += camera.question is not None
+        camera.question = replace(question, stamp_ns=frame.stamp_ns, ahead=False), received_ns
+        return True
 
     def _run(self) -> None:
         while True:

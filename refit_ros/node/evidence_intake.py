@@ -68,11 +68,11 @@ class EvidenceIntake(Intake):
     def _answered(self, answer: Answer, message: Any) -> None:
         self.clocks.add(answer.camera, answer.asked_ns, answer.received_ns, answer.sent_ns, self._host_now_ns())
         question = self._eyes.answered(answer.number)
-        if question is None or question.stamp_ns != answer.stamp_ns:
+        if question is None or not question.is_about(answer.stamp_ns):
             return  # too late, or twice
         if (question.camera, question.calibration) != (answer.camera, answer.calibration):
             raise Rejected("another calibration", "an answer is by another camera or calibration than was asked about")
-        self._eyes.take(answer.number, evidence_in(message, self._kind, question.wanted))
+        self._eyes.take(answer.number, answer.stamp_ns, evidence_in(message, self._kind, question.wanted))
 
     def _check_clock(self, camera: str) -> None:
         if self.clock_is_refused(camera):

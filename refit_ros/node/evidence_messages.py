@@ -17,6 +17,7 @@ from refit_ros.estimation.evidence_arrays import (
     expectation_of,
 )
 from refit_ros.estimation.map_windows import window_side
+from refit_ros.estimation.stamps import JITTER_S
 from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
 from refit_ros.node.conversions import set_stamp, stamp_ns
 from refit_ros.node.rejections import Rejected
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from refit_ros.camera.calibration import Calibration
     from refit_ros.node.message_types import RosTypes
 
-VERSION = 2
+VERSION = 3
 FUTURE_NS = 500_000_000  # a capture time beyond this is none
+JITTER_NS = round(JITTER_S * 1e9)
 
 # How each field of an array is sent: its type code, and the shape of one row (None: known from elsewhere).
 _OF_EVIDENCE = {
@@ -60,6 +62,11 @@ class Question:
     calibration: int
     search_next: bool = False
     sent_ns: int = 0  # by the clock of the fusion node's host
+    ahead: bool = False  # of an image that was not taken yet: `stamp_ns` is when it should be
+
+    def is_about(self, stamp_ns: int) -> bool:
+        """Whether it asks about the image that was taken then."""
+        return abs(stamp_ns - self.stamp_ns) <= (JITTER_NS if self.ahead else 0)
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def question_message(types: RosTypes, question: Question, network: str) -> Any:
     arrays = arrays_of_expectation(question.wanted)
     message.version, message.camera, message.network = VERSION, question.camera, network
     message.asker, message.number, message.calibration = question.asker, question.number, question.calibration
-    message.search, message.search_next = int(arrays["search"]), question.search_next
+    message.search, message.search_next, message.ahead = int(arrays["search"]), question.search_next, question.ahead
     message.regions = _sent("d", arrays["regions_px"])
     message.turned = _sent("d", arrays["turned_rad"])
     message.masked = _sent("I", arrays["masked"])
@@ -130,6 +137,7 @@ def question_in(message: Any, kind: Kind) -> Question:
         message.calibration,
         message.search_next,
         stamp_ns(message.sent),
+        message.ahead,
     )
 
 

@@ -64,6 +64,13 @@ class Pipeline:
         self._publish(used, people, views)
         self._count(taken, used, people, began_s)
 
+    def look_ahead(self) -> None:
+        """Tells eyes that are elsewhere what will be asked of the next images, where it can be known."""
+        look_ahead = getattr(self._model.estimator, "look_ahead", None)  # of landmarks, it is asked as images come
+        if look_ahead is not None:
+            with self._estimating:
+                look_ahead()
+
     def _estimate(self, views: list[View], taken: FrameSet) -> People:
         if not views:
             return People(taken.stamp_ns * 1e-9, (), ())

@@ -49,6 +49,8 @@ class RemoteEyes:
         self._changed = threading.Condition()
         self._asked: dict[int, Question] = {}  # of the look at hand
         self._answers: dict[int, ViewEvidence] = {}
+        self._ahead: dict[str, Question] = {}  # of each camera, about its next image
+        self._early: dict[int, tuple[int, ViewEvidence]] = {}  # answers to these, with the stamps of their images
         self._number = self._sets = 0
         self._searched = False  # in this set
         self._cameras: dict[str, _Camera] = {}
@@ -77,28 +79,62 @@ class RemoteEyes:
             if told is not None and told[0] == one.search != Search.NOBODY and not len(one.regions_px):
                 answers[index] = told[1]
             elif self._worth_asking(name):
-                self._number += 1
-                owners[self._number] = index
-                questions[self._number] = Question(
-                    name, stamps_ns[name], one, self.asker, self._number, self._calibrations[name], self._search_next()
-                )
+                question = self._question(name, stamps_ns[name], one)
+                owners[question.number], questions[question.number] = index, question
         for number, seen in self._ask(questions).items():
             answers[owners[number]] = seen
         return answers
 
+    def expect(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], in_s: float) -> None:
+        """Asks about images before they are taken, so that they are looked at as soon as they are."""
+        stamps_ns = {frame.camera: frame.stamp_ns + round(in_s * 1e9) for frame in self._taken.frames}
+        questions = {}
+        for index, one in wanted.items():
+            name = cameras[index].name
+            if self._cameras.setdefault(name, _Camera()).misses < MISSES:
+                self._number += 1
+                questions[name] = Question(
+                    name,
+                    stamps_ns[name],
+                    one,
+                    self.asker,
+                    self._number,
+                    self._calibrations[name],
+                    (self._sets + 1) % self._interval == 0,
+                    ahead=True,
+                )
+        with self._changed:
+            self._ahead, self._early = questions, {}
+        for question in questions.values():
+            self._send(replace(question, sent_ns=self._clock_ns()))
+
     def answered(self, number: int) -> Question | None:
         """The question that an answer is to, if somebody still waits for it."""
         with self._changed:
-            question = self._asked.get(number) if number not in self._answers else None
-        return question
+            if number in self._asked:
+                return self._asked[number] if number not in self._answers else None
+            early = [one for one in self._ahead.values() if one.number == number and number not in self._early]
+            return early[0] if early else None
 
-    def take(self, number: int, seen: ViewEvidence) -> None:
-        """The answer to a question."""
+    def take(self, number: int, stamp_ns: int, seen: ViewEvidence) -> None:
+        """The answer to a question, about the image that was taken then."""
         with self._changed:
             if number in self._asked:
                 self._answers[number] = seen
                 self._changed.notify_all()
+            elif any(one.number == number for one in self._ahead.values()):
+                self._early[number] = stamp_ns, seen
         give_way()
+
+    def _question(self, name: str, stamp_ns: int, wanted: Expectation) -> Question:
+        """The one that was sent ahead, if it was the same."""
+        with self._changed:
+            known = self._ahead.get(name)
+        if known is not None and known.is_about(stamp_ns) and known.calibration == self._calibrations[name]:
+            if known.wanted.asks_as(wanted):
+                return replace(known, stamp_ns=stamp_ns, search_next=self._search_next())
+        self._number += 1
+        return Question(name, stamp_ns, wanted, self.asker, self._number, self._calibrations[name], self._search_next())
 
     def values(self, camera: str) -> dict[str, int]:
         """For the diagnostics."""
@@ -110,13 +146,18 @@ class RemoteEyes:
             return {}
         with self._changed:
             self._asked, self._answers = dict(questions), {}
+            for number, (stamp_ns, seen) in self._early.items():
+                if number in questions and questions[number].stamp_ns == stamp_ns:
+                    self._answers[number] = seen
+            self._ahead, self._early = {}, {}
         began_s = time.monotonic()
         deadline_s = began_s + self._wait_s
         for turn in range(TIMES):
             with self._changed:
                 missing = [question for number, question in questions.items() if number not in self._answers]
             for question in missing:
-                self._send(replace(question, sent_ns=self._clock_ns()))
+                if turn or not question.ahead:
+                    self._send(replace(question, sent_ns=self._clock_ns(), ahead=False))
             last = turn == TIMES - 1
             if self._wait(len(questions), began_s, deadline_s, deadline_s if last else time.monotonic() + RESEND_S):
                 break

@@ -110,7 +110,7 @@ def test_two_cameras_at_once_are_as_good_as_two_sets_of_one(network):
     assert [len(tracker.estimate(watching.views(stamp_s)[:1]).people) for stamp_s in (0.0, 0.1)] == [0, 1]
 
 
-def test_who_is_seen_plainly_counts_one_image_sooner_and_not_where_another_camera_should_see_them(network):
+def test_who_is_seen_plainly_by_the_only_camera_counts_one_image_sooner(network):
     watching = Watching(network, [[0.0, 0, 5]])
     watching.flag = 0.99
 
@@ -120,7 +120,7 @@ def test_who_is_seen_plainly_counts_one_image_sooner_and_not_where_another_camer
         return [len(tracker.estimate(watching.views(stamp_s, *views[1:])[: views[0]]).people) for stamp_s in (0.0, 0.1, 0.2)]
 
     assert published(2, (1,)) == [1, 1, 1] and published(3, (1,)) == [0, 1, 1] and published(1, (1,)) == [1, 1, 1]
-    assert published(2, (2, [[0], []]))[0] == 0, "the other camera looks there and sees nobody"
+    assert published(2, (2, [[0], []]))[0] == 0, "there is another camera, and it has not seen them"
 
 
 def test_a_shape_is_held_for_one_and_for_everybody(network):

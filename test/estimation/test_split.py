@@ -27,6 +27,7 @@ from refit_ros.estimation.eyes import FeatureEyes, LandmarkEyes
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.search import detectors
 from refit_ros.estimation.settings import Settings
+from refit_ros.estimation.stamps import JITTER_S
 from refit_ros.estimation.view_evidence import Expectation, ViewEvidence, in_halves, region_of, square_of
 from refit_ros.evaluation.sequences import Plan, render_sequence
 
@@ -47,6 +48,7 @@ class Apart:
     def __init__(self, make, kind, crop_size=0, maps_shape=(0, 0, 0), lost=lambda camera: False):
         self.make, self.kind, self.crop_size, self.maps_shape, self.lost = make, kind, crop_size, maps_shape, lost
         self.eyes = {}
+        self.ahead, self.known = {}, [0, 0]  # what was told ahead, by camera; how often it was asked then, and was not
         self.sent = self.parts = self.whole = 0  # bytes of the last answers; regions of which came a part, or all
 
     def searches(self, search):
@@ -57,8 +59,15 @@ class Apart:
             self.eyes[name] = self.make()
         return self.eyes[name]
 
+    def expect(self, cameras, wanted, in_s):
+        self.ahead = {cameras[index].name: (cameras[index].stamp_s + in_s, one) for index, one in wanted.items()}
+
     def look(self, cameras, wanted):
         answers, self.sent = {}, 0
+        for index, one in wanted.items():
+            stamp_s, told = self.ahead.get(cameras[index].name, (0.0, Expectation()))
+            self.known[not (told.asks_as(one) and abs(stamp_s - cameras[index].stamp_s) <= JITTER_S)] += 1
+        self.ahead = {}
         for index, one in wanted.items():
             assert cameras[index].image is None  # the fusion has none
             if self.lost(cameras[index].name):
@@ -107,6 +116,22 @@ def test_features_seen_apart_give_the_same_people():
     seen = [same(together.estimate(views), split.estimate(apart.without_images(views))) for _, views, _ in sequence.sets()]
     assert max(seen) == 2 and sum(seen) >= 10
     assert apart.parts > apart.whole, "who is followed is mostly seen in parts of the maps"
+
+
+def test_what_will_be_asked_is_told_ahead_although_stamps_jitter_and_people_are_the_same():
+    sequence = render_sequence(Plan("two", "crossing", cameras=2, length_s=1.2), seed=1, rate_hz=15.0)
+    prepared, dice = prepare(load_network(None, body=load_body())), np.random.default_rng(2)
+    settings = Settings(detector_interval=6)
+    apart = features_apart(prepared, settings)
+    together, split = Estimator(prepared, settings), Estimator(prepared, settings, eyes=apart)
+    split.look_ahead()
+    seen = []
+    for _, views, _ in sequence.sets():
+        views = [replace(view, stamp_s=view.stamp_s + dice.uniform(-0.3, 0.3) * JITTER_S) for view in views]
+        seen.append(same(together.estimate(views), split.estimate(apart.without_images(views))))
+        split.look_ahead()
+    told, untold = apart.known
+    assert max(seen) == 2 and told > untold > 0, "but where people are looked for, or may have gone far"
 
 
 def test_who_is_not_where_they_were_expected_is_looked_at_whole_and_is_the_same(monkeypatch):

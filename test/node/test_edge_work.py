@@ -15,7 +15,7 @@ from refit_ros.camera.calibration import Calibration
 from refit_ros.core.refit import Features
 from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
 from refit_ros.node.edge_work import KEPT, EdgeWork
-from refit_ros.node.evidence_messages import Question, calibration_hash
+from refit_ros.node.evidence_messages import JITTER_NS, Question, calibration_hash
 from refit_ros.node.rejections import Rejections
 from refit_ros.node.sets import Frame, FrameSet
 
@@ -77,9 +77,9 @@ class Edge:
         for stamp_ns in stamps_ns:
             self.work.take(FrameSet((frame(stamp_ns, **more),)))
 
-    def ask(self, stamp_ns, number=1, wanted=REGION, calibration=None, camera="camera", search_next=False):
+    def ask(self, stamp_ns, number=1, wanted=REGION, calibration=None, camera="camera", search_next=False, ahead=False):
         known = calibration_hash(CALIBRATION) if calibration is None else calibration
-        self.work.ask(Question(camera, stamp_ns, wanted, "me", number, known, search_next, 5))
+        self.work.ask(Question(camera, stamp_ns, wanted, "me", number, known, search_next, 5, ahead))
 
     def until(self, count):
         with self.came:
@@ -115,6 +115,34 @@ def test_images_are_told_of_and_searched_as_long_as_nobody_says_otherwise(edge):
     one.until(4)
     one.image(30)
     assert one.until(5).searched == Search.DETECTOR
+
+
+def test_what_is_asked_ahead_is_answered_as_soon_as_the_image_comes(edge):
+    one, step_ns = edge(), 100 * JITTER_NS
+    one.image(step_ns)
+    one.ask(step_ns)
+    one.until(2)
+    one.ask(2 * step_ns, number=2, ahead=True, search_next=True)
+    one.image(2 * step_ns - JITTER_NS)
+    one.until(4)
+    told, answer = sorted(one.answers[2:], key=lambda each: bool(each.asker))
+    assert (told.searched, told.stamp_ns) == (Search.NOBODY, answer.stamp_ns) and answer.number == 2
+    assert answer.stamp_ns == 2 * step_ns - JITTER_NS and answer.received_ns < answer.sent_ns
+    one.image(3 * step_ns)
+    assert one.until(5).searched == Search.DETECTOR, "as the question has said of the image after that one"
+
+
+def test_what_is_asked_ahead_of_an_image_that_has_come_is_answered_and_of_one_that_never_comes_forgotten(edge):
+    one, step_ns = edge(searches=()), 100 * JITTER_NS
+    one.image(step_ns)
+    one.until(1)
+    one.ask(step_ns + JITTER_NS, number=1, ahead=True)
+    assert one.until(2).stamp_ns == step_ns
+    one.ask(2 * step_ns, number=2, ahead=True)
+    one.image(2 * step_ns + 2 * JITTER_NS, 3 * step_ns)
+    one.until(4)
+    one.ask(3 * step_ns, number=3)
+    assert one.until(5).number == 3 and [each.number for each in one.answers if each.asker] == [1, 3]
 
 
 def test_what_was_looked_at_in_parts_is_not_looked_at_again_for_the_whole(edge):

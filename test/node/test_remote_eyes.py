@@ -11,6 +11,7 @@ from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.views import Camera
 from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
 from refit_ros.node import remote_eyes
+from refit_ros.node.evidence_messages import JITTER_NS
 from refit_ros.node.host_clocks import HostClocks
 from refit_ros.node.remote_eyes import RemoteEyes
 from refit_ros.node.sets import Frame, FrameSet
@@ -30,16 +31,17 @@ class Wire:
     def __init__(self, wait_s=30.0, searches=(Search.DETECTOR,)):
         self.eyes = RemoteEyes(self.send, searches, 10, wait_s)
         self.questions, self.dead, self.lost = [], set(), 0
+        self.shown, self.off_ns = ViewEvidence(), 0
 
     def send(self, question):
         self.questions.append(question)
         if self.lost:
             self.lost -= 1
         elif question.camera not in self.dead and self.eyes.answered(question.number) is not None:
-            self.eyes.take(question.number, ViewEvidence())
+            self.eyes.take(question.number, question.stamp_ns + self.off_ns, self.shown)
 
-    def look(self, seen, wanted, told=None):
-        frames = tuple(Frame(one.name, 7, one.name, None, one.calibration) for one in seen)
+    def look(self, seen, wanted, told=None, stamp_ns=7):
+        frames = tuple(Frame(one.name, stamp_ns, one.name, None, one.calibration) for one in seen)
         self.eyes.begin(FrameSet(frames), {one.name: 5 for one in seen}, told or {})
         return self.eyes.look(seen, wanted)
 
@@ -100,10 +102,56 @@ def test_edges_are_told_when_to_search_unasked():
     assert wire.questions[-1].search_next
 
 
+def test_what_was_asked_ahead_and_answered_is_not_asked_again():
+    wire, seen, both = Wire(), cameras("a", "b"), {0: REGION, 1: REGION}
+    wire.look(seen, both)
+    wire.shown, wire.off_ns = ViewEvidence(), JITTER_NS // 2
+    wire.eyes.expect(seen, both, 0.1)
+    ahead = wire.questions[2:]
+    assert [(one.camera, one.stamp_ns, one.ahead) for one in ahead] == [("a", 7 + 10**8, True), ("b", 7 + 10**8, True)]
+    early, wire.shown = wire.shown, ViewEvidence()
+    answers = wire.look(seen, both, stamp_ns=7 + 10**8 + wire.off_ns)
+    assert len(wire.questions) == 4 and answers[0] is answers[1] is early
+    wire.off_ns = 0
+    assert wire.look(seen, both, stamp_ns=7 + 2 * 10**8)[0] is not early and len(wire.questions) == 6
+
+
+OTHERS = {
+    "other regions": (Expectation(regions_px=np.array([[0.0, 0, 30, 30]])), 0, 5),
+    "parts": (replace(REGION, windows=(np.zeros((3, 2)),)), 0, 5),
+    "a mask": (replace(REGION, masks=(np.zeros((3, 2), bool),)), 0, 5),
+    "an image taken at another time": (REGION, 2 * JITTER_NS, 5),
+    "another calibration": (REGION, 0, 6),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_what_was_not_asked_ahead_is_asked(what):
+    wanted, off_ns, calibration = OTHERS[what]
+    wire, seen = Wire(), cameras("a")
+    wire.look(seen, {0: REGION})
+    wire.eyes.expect(seen, {0: REGION}, 0.1)
+    early, wire.shown = wire.shown, ViewEvidence()
+    frames = FrameSet((Frame("a", 7 + 10**8 + off_ns, "a", None, seen[0].calibration),))
+    wire.eyes.begin(frames, {"a": calibration}, {})
+    assert wire.eyes.look(seen, {0: wanted})[0] is not early
+    last = wire.questions[-1]
+    assert len(wire.questions) == 3 and not last.ahead and last.stamp_ns == 7 + 10**8 + off_ns and last.number == 3
+
+
+def test_what_was_asked_ahead_and_lost_is_asked_again():
+    wire, seen = Wire(), cameras("a")
+    wire.look(seen, {0: REGION})
+    wire.lost = 1
+    wire.eyes.expect(seen, {0: REGION}, 0.1)
+    assert set(wire.look(seen, {0: REGION}, stamp_ns=7 + 10**8)) == {0}
+    assert [(one.number, one.ahead) for one in wire.questions] == [(1, False), (2, True), (2, False)]
+
+
 def test_an_answer_to_nobody_is_nothing():
     wire = Wire()
     assert wire.eyes.answered(99) is None
-    wire.eyes.take(99, ViewEvidence())
+    wire.eyes.take(99, 7, ViewEvidence())
     assert set(wire.look(cameras("a"), {0: replace(REGION)})) == {0}
 
 
