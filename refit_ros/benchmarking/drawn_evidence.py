@@ -79,6 +79,9 @@ class DrawnEyes:
     def look(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation]) -> dict[int, ViewEvidence]:
         return {index: self._of_one(cameras[index], one) for index, one in wanted.items()}
 
+    def expect(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], in_s: float) -> None:
+        """What is drawn is there at once."""
+
     def _of_one(self, camera: Camera, wanted: Expectation) -> ViewEvidence:
         px, offset_m = self._room.seen(camera.name, camera.stamp_s)
         corners = np.concatenate([px.min(1) - MARGIN_PX, px.max(1) + MARGIN_PX], 1).reshape(-1, 4)

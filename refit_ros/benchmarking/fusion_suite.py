@@ -37,6 +37,9 @@ class SplitEyes:
     def look(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation]) -> dict[int, ViewEvidence]:
         return {index: self._one(cameras, index, one) for index, one in wanted.items()}
 
+    def expect(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], in_s: float) -> None:
+        """What is drawn is there at once."""
+
     def _one(self, cameras: Sequence[Camera], index: int, one: Expectation) -> ViewEvidence:
         from rclpy.serialization import deserialize_message, serialize_message
 
@@ -168,6 +171,8 @@ def _measured(
             eyes.edge_s.clear()
         began_s = time.process_time()
         people = estimator.estimate(given).people
+        if eyes is not None:
+            estimator.look_ahead()
         if number >= BEFORE:
             whole_s.append(time.process_time() - began_s)
             edges_s.append(sum(eyes.edge_s) if eyes is not None else 0.0)

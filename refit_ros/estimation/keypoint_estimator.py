@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,14 +16,15 @@ from refit_ros.detection.landmarks import Landmarks, no_landmarks
 from refit_ros.detection.protocol import cleaned
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, LandmarkEyes, LandmarkSource
 from refit_ros.estimation.keypoint_association import assigned, taken_for_two
-from refit_ros.estimation.keypoint_expected import Expected, beside_others
+from refit_ros.estimation.keypoint_expected import Expected, regions
 from refit_ros.estimation.keypoint_moved import astray, without_suspected
 from refit_ros.estimation.keypoint_people import person, pose_of, seen_plainly
-from refit_ros.estimation.keypoint_tracks import Followed, Gone, Seen, predicted, where_expected
+from refit_ros.estimation.keypoint_tracks import Followed, Gone, Seen, Whereabouts, whereabouts
 from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver
 from refit_ros.estimation.search import Searcher, detectors
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.smooth import Smoother
+from refit_ros.estimation.stamps import StampGrid
 from refit_ros.estimation.types import People, Person
 from refit_ros.estimation.view_evidence import Expectation, Search
 from refit_ros.tracking.config import DEFAULT
@@ -75,6 +76,8 @@ class KeypointEstimator:
         self._moved = MovedCameras(self.settings.moved_camera_px, self.settings.moved_camera_s, DEFAULT)
         self._smoother = Smoother(self.settings.smoothing)
         self._last_number, self._born, self._sets, self._stamp_s = 0, 0, 0, -np.inf
+        self._stamps, self._cameras = StampGrid(), list[Camera]()
+        self._ahead: Whereabouts | None = None
 
     def set_shape(self, person_id: int, betas: np.ndarray | None) -> None:
         """As `Estimator.set_shape`."""
@@ -100,15 +103,17 @@ class KeypointEstimator:
         cameras, left_out = usable(views, self._several)
         if not cameras:
             return People(max((view.stamp_s for view in views), default=0.0), (), (), left_out)
-        stamp_s = max(camera.stamp_s for camera in cameras)
-        if stamp_s < self._stamp_s - CLOCK_SET_BACK_S:
+        taken_s = max(camera.stamp_s for camera in cameras)
+        if taken_s < self._stamp_s - CLOCK_SET_BACK_S:
             self.reset()
-        self._stamp_s = stamp_s = max(stamp_s, self._stamp_s)
-        self._gone.add([one for one in self._followed if stamp_s - one.seen_s > self.settings.death_s], stamp_s)
-        self._followed = [one for one in self._followed if stamp_s - one.seen_s <= self.settings.death_s]
-        roots = predicted(self._followed, stamp_s, DEFAULT)
-        rows = CameraRows.of(cameras)
-        expected = [beside_others(where, DEFAULT) for where in where_expected(self._followed, roots, rows, DEFAULT)]
+        self._stamp_s, self._cameras = max(taken_s, self._stamp_s), cameras
+        _, stamp_s = self._stamps.taken(self._stamp_s)
+        self._gone.add([one for one in self._followed if not self._is_known(one, stamp_s)], stamp_s)
+        self._followed = [one for one in self._followed if self._is_known(one, stamp_s)]
+        rows, ahead, self._ahead = CameraRows.of(cameras), self._ahead, None
+        if ahead is None or not ahead.holds(rows, stamp_s):
+            ahead = whereabouts(self._followed, rows, stamp_s, DEFAULT)
+        roots, expected = ahead.roots, ahead.expected
         wanted, calls, dropped = self._wanted(cameras, expected)
         self._sets += 1
         seen = self._eyes.look(cameras, wanted)
@@ -123,7 +128,7 @@ class KeypointEstimator:
             stamp_s,
         )
         return People(
-            stamp_s,
+            self._stamp_s,
             people,
             tuple(cameras[index].name for index in answered),
             left_out,
@@ -133,19 +138,39 @@ class KeypointEstimator:
             boxes_dropped=dropped,
         )
 
+    def look_ahead(self) -> None:
+        """As `Estimator.look_ahead`, of the cameras in which nobody will be looked for."""
+        stamp_s = self._stamps.next_s
+        if stamp_s is None or not self._followed:
+            return
+        known = [one for one in self._followed if self._is_known(one, stamp_s)]
+        self._ahead = whereabouts(known, CameraRows.of(self._cameras), stamp_s, DEFAULT)
+        own = [[one for one in where if one is not None] for where in self._ahead.expected]
+        given = [index for index, camera in enumerate(self._cameras) if camera.boxes is not None]
+        others = set(range(len(own))).difference(given, self._due(own, given))
+        wanted = {index: regions(own[index]) for index in others if own[index]}
+        if wanted:
+            self._eyes.expect(self._cameras, wanted, stamp_s - self._stamp_s)
+
+    def _is_known(self, someone: Followed, stamp_s: float) -> bool:
+        return stamp_s - someone.seen_s <= self.settings.death_s
+
+    def _due(self, own: list[list[Expected]], given: Collection[int]) -> list[int]:
+        """The cameras in which people are to be looked for in a set. They take turns: one in which all search is late."""
+        interval = self.settings.detector_interval
+        turns = [(self._sets + index * interval // len(own)) % interval == 0 for index in range(len(own))]
+        return [index for index, known in enumerate(own) if index not in given and (turns[index] or not known)]
+
     def _wanted(
         self, cameras: list[Camera], expected: list[list[Expected | None]]
     ) -> tuple[dict[int, Expectation], int, int]:
         """Of each camera where to look for landmarks; calls of the detector, boxes dropped."""
         own = [[one for one in where if one is not None] for where in expected]
         given = {index: camera.boxes for index, camera in enumerate(cameras) if camera.boxes is not None}
-        interval = self.settings.detector_interval
-        # Cameras take turns: a set in which all search at once is late.
-        turns = [(self._sets + index * interval // len(cameras)) % interval == 0 for index in range(len(cameras))]
-        due = [index for index, known in enumerate(own) if index not in given and (turns[index] or not known)]
+        due = self._due(own, given)
         extents = {index: np.array([one.extent for one in own[index]]).reshape(-1, 4) for index in range(len(cameras))}
         given |= self._searcher.find(cameras, due, extents)
-        new, dropped = {}, 0
+        new, dropped = dict[int, np.ndarray](), 0
         for index, boxes in given.items():
             size = cameras[index].calibration.width_px, cameras[index].calibration.height_px
             boxes, bad = cleaned(boxes, *size, self.settings.detector_confidence, self.settings.max_people)
@@ -155,11 +180,9 @@ class KeypointEstimator:
         calls = len(due) if self._eyes.searches(Search.DETECTOR) else 0
         asked = {}
         for index, known in enumerate(own):
-            boxes_px = [one.box for one in known] + list(new.get(index, ()))
-            if boxes_px:
-                turned_rad = np.full(len(boxes_px), np.nan)
-                turned_rad[: len(known)] = [one.turned_rad for one in known]
-                asked[index] = Expectation(regions_px=np.array(boxes_px, float), turned_rad=turned_rad)
+            others = new.get(index, np.zeros((0, 4)))
+            if len(known) or len(others):
+                asked[index] = regions(known, others)
         return asked, calls, dropped
 
     def _conclude(

@@ -18,6 +18,7 @@ from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
 from refit_ros.detection.landmarks import COUNT, Landmarks
 from refit_ros.estimation.keypoint_people import SEEN
 from refit_ros.estimation.occlusion import stands_before
+from refit_ros.estimation.view_evidence import Expectation
 from refit_ros.tracking import measurement
 from refit_ros.tracking.association import LEAST, MOST, UNTHINKABLE
 from refit_ros.tracking.config import TrackerConfig
@@ -232,3 +233,10 @@ def _off(found: Landmarks, expected: Sequence[Expected]) -> tuple[np.ndarray, np
     about = (weight * np.linalg.norm(apart - middle[..., None, :], axis=4)).sum(3)
     size_px = np.array([each.size_px for each in expected])
     return np.linalg.norm(middle, axis=3) / size_px, about / size_px
+
+
+def regions(known: Sequence[Expected], boxes_px: Sequence[np.ndarray] | np.ndarray = ()) -> Expectation:
+    """Where to look for landmarks in one image: of who is expected there, then of others' boxes (4,)."""
+    turned_rad = np.full(len(known) + len(boxes_px), np.nan)
+    turned_rad[: len(known)] = [one.turned_rad for one in known]
+    return Expectation(regions_px=np.array([*(one.box for one in known), *boxes_px], float), turned_rad=turned_rad)

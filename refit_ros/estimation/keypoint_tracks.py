@@ -13,7 +13,7 @@ from refit_ros.camera.geometry import median_of_known
 from refit_ros.camera.views import Camera
 from refit_ros.detection.landmarks import COUNT, Landmarks
 from refit_ros.detection.rows import joined
-from refit_ros.estimation.keypoint_expected import OTHER_SIDE, Expected, believed, expect, surprises
+from refit_ros.estimation.keypoint_expected import OTHER_SIDE, Expected, believed, beside_others, expect, surprises
 from refit_ros.estimation.keypoint_people import SEEN
 from refit_ros.estimation.keypoint_sightings import Sighting
 from refit_ros.estimation.keypoints import KeypointBody
@@ -91,6 +91,34 @@ class Gone:
 def predicted(followed: Sequence[Followed], stamp_s: float, config: TrackerConfig) -> list[RootState]:
     """Where everybody should be at a time. Who has no id yet is in nobody's way."""
     return predict_together([one.root for one in followed], [one.number is not None for one in followed], stamp_s, config)
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Where everybody should be at one time."""
+
+    stamp_s: float
+    cameras: CameraRows
+    roots: list[RootState]
+    expected: list[list[Expected | None]]  # in each camera; None where it cannot see them
+
+    def holds(self, cameras: CameraRows, stamp_s: float) -> bool:
+        """Whether it is of this time, and of cameras that stand where these do and see as they do."""
+        lenses = [[camera.calibration for camera in rows.cameras] for rows in (self.cameras, cameras)]
+        return (
+            stamp_s == self.stamp_s
+            and len(lenses[0]) == len(lenses[1])
+            and all(one is other for one, other in zip(*lenses))
+            and np.array_equal(self.cameras.origin_m, cameras.origin_m)
+            and np.array_equal(self.cameras.rotation, cameras.rotation)
+        )
+
+
+def whereabouts(followed: Sequence[Followed], cameras: CameraRows, stamp_s: float, config: TrackerConfig) -> Whereabouts:
+    """Of everybody who is followed."""
+    roots = predicted(followed, stamp_s, config)
+    expected = [beside_others(where, config) for where in where_expected(followed, roots, cameras, config)]
+    return Whereabouts(stamp_s, cameras, roots, expected)
 
 
 def where_expected(

@@ -89,7 +89,8 @@ class FusionNode(RefitNode):
         told = {frame.camera: (frame.message.searched, frame.message.seen) for frame in taken.frames}
         self._eyes.begin(taken, calibrations, told)
         self._pipeline.process(taken)
-        self._pipeline.look_ahead()
+        if not self._worker.mailbox.waiting:
+            self._pipeline.look_ahead()
 
     _decode = staticmethod(lambda frame: None)  # images are with the edges
 

@@ -36,6 +36,11 @@ class Mailbox(Generic[Item]):
             item, self._item = self._item, None
             return None if self._closed else item
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there is an item that nobody has taken yet."""
+        return self._item is not None
+
     def close(self) -> None:
         """Wake the reader for the last time."""
         with self._changed:

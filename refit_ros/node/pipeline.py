@@ -66,10 +66,8 @@ class Pipeline:
 
     def look_ahead(self) -> None:
         """Tells eyes that are elsewhere what will be asked of the next images, where it can be known."""
-        look_ahead = getattr(self._model.estimator, "look_ahead", None)  # of landmarks, it is asked as images come
-        if look_ahead is not None:
-            with self._estimating:
-                look_ahead()
+        with self._estimating:
+            self._model.estimator.look_ahead()
 
     def _estimate(self, views: list[View], taken: FrameSet) -> People:
         if not views:

@@ -16,7 +16,7 @@ from refit_ros.core.keypoints import LANDMARKS
 from refit_ros.core.landmarks import LANDMARK_INDEX
 from refit_ros.estimation.keypoint_association import SIDE_BY_SIDE, taken_for_two
 from refit_ros.estimation.keypoint_expected import Expected, assign, heard, limbs_size_px, surprises
-from refit_ros.estimation.keypoint_tracks import Seen, predicted, sides_exchanged, where_expected
+from refit_ros.estimation.keypoint_tracks import Seen, Whereabouts, predicted, sides_exchanged, where_expected
 from refit_ros.tracking.config import DEFAULT
 from refit_ros.tracking.root_state import predict, start
 
@@ -226,3 +226,21 @@ def test_cameras_that_stand_right_are_not_suspected(network):
     for number in range(40):
         people = tracker.estimate(room.views(number / 10))
     assert people.moved_cameras == () and tracker._moved.suspected == () and len(people.people[0].views) == 4
+
+
+def test_what_was_told_of_one_time_and_one_camera_holds_for_no_other():
+    pose, lens = (
+        np.eye(4),
+        Calibration("camera", "camera", 640, 480, np.array([[600.0, 0, 320], [0, 600.0, 240], [0, 0, 1]])),
+    )
+    turned, moved = pose.copy(), pose.copy()
+    turned[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
+    moved[0, 3] = 0.01
+
+    def rows(fixed_from_camera=pose, lens=lens, count=1):
+        return CameraRows.of([Camera(None, lens, 0.0, fixed_from_camera, None)] * count)
+
+    where = Whereabouts(1.0, rows(), [], [[]])
+    assert where.holds(rows(pose.copy()), 1.0)
+    others = rows(moved), rows(turned), rows(lens=dataclasses.replace(lens, width_px=320)), rows(count=2)
+    assert not where.holds(rows(), 1.1) and not any(where.holds(each, 1.0) for each in others)

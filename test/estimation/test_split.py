@@ -176,6 +176,26 @@ def test_landmarks_seen_apart_give_the_same_people():
     assert apart.sent / 4 * 30 < 40e3  # bytes a second, one person in one camera, 30 times a second
 
 
+def test_where_landmarks_will_be_asked_for_is_told_ahead_although_stamps_jitter_and_people_are_the_same():
+    network, dice = load_network(embedded_keypoint_weights(load_body())), np.random.default_rng(2)
+    watching = Watching(network, [[-1.0, 0, 5], [1.0, 0, 5.5]])
+    settings = Settings(detector="topic")
+    apart = Apart(lambda: LandmarkEyes(watching, {}), "keypoints")
+    together = KeypointEstimator(network, watching, settings)
+    split = KeypointEstimator(network, None, settings, eyes=apart)
+    seen = []
+    for step in range(12):
+        watching.places_m[:, 0] += [0.05, -0.05]
+        views = watching.views(0.1 * step)
+        if step > 1:
+            views = [replace(view, boxes=None) for view in views]
+        views = [replace(view, stamp_s=view.stamp_s + dice.uniform(-0.3, 0.3) * JITTER_S) for view in views]
+        seen.append(same(together.estimate(views), split.estimate(apart.without_images(views))))
+        split.look_ahead()
+    told, untold = apart.known
+    assert min(seen[2:]) == 2 and told > untold > 0
+
+
 def test_a_camera_that_does_not_answer_is_named_and_the_others_go_on():
     stage = Stage([Actor((-1, 0), (0.5, 0), 1), Actor((1, 0.8), (-0.3, 0), 2)], ring(4))
     oracle = Oracle(stage)

@@ -143,6 +143,7 @@ def test_what_is_asked_ahead_of_an_image_that_has_come_is_answered_and_of_one_th
     one.until(4)
     one.ask(3 * step_ns, number=3)
     assert one.until(5).number == 3 and [each.number for each in one.answers if each.asker] == [1, 3]
+    assert not one.work.counts["questions not answered: a newer one came"]
 
 
 def test_what_was_looked_at_in_parts_is_not_looked_at_again_for_the_whole(edge):
