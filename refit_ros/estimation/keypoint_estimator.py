@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -139,27 +139,23 @@ class KeypointEstimator:
         )
 
     def look_ahead(self) -> None:
-        """As `Estimator.look_ahead`, of the cameras in which nobody will be looked for."""
+        """As `Estimator.look_ahead`; where people are looked for too, it is what will be asked if nobody new is found."""
         stamp_s = self._stamps.next_s
         if stamp_s is None or not self._followed:
             return
         known = [one for one in self._followed if self._is_known(one, stamp_s)]
         self._ahead = whereabouts(known, CameraRows.of(self._cameras), stamp_s, DEFAULT)
         own = [[one for one in where if one is not None] for where in self._ahead.expected]
-        given = [index for index, camera in enumerate(self._cameras) if camera.boxes is not None]
-        others = set(range(len(own))).difference(given, self._due(own, given))
-        wanted = {index: regions(own[index]) for index in others if own[index]}
+        wanted = {
+            index: regions(known)
+            for index, (camera, known) in enumerate(zip(self._cameras, own))
+            if known and camera.boxes is None
+        }
         if wanted:
             self._eyes.expect(self._cameras, wanted, stamp_s - self._stamp_s)
 
     def _is_known(self, someone: Followed, stamp_s: float) -> bool:
         return stamp_s - someone.seen_s <= self.settings.death_s
-
-    def _due(self, own: list[list[Expected]], given: Collection[int]) -> list[int]:
-        """The cameras in which people are to be looked for in a set. They take turns: one in which all search is late."""
-        interval = self.settings.detector_interval
-        turns = [(self._sets + index * interval // len(own)) % interval == 0 for index in range(len(own))]
-        return [index for index, known in enumerate(own) if index not in given and (turns[index] or not known)]
 
     def _wanted(
         self, cameras: list[Camera], expected: list[list[Expected | None]]
@@ -167,7 +163,10 @@ class KeypointEstimator:
         """Of each camera where to look for landmarks; calls of the detector, boxes dropped."""
         own = [[one for one in where if one is not None] for where in expected]
         given = {index: camera.boxes for index, camera in enumerate(cameras) if camera.boxes is not None}
-        due = self._due(own, given)
+        interval = self.settings.detector_interval
+        # Cameras take turns: a set in which all search at once is late.
+        turns = [(self._sets + index * interval // len(cameras)) % interval == 0 for index in range(len(cameras))]
+        due = [index for index, known in enumerate(own) if index not in given and (turns[index] or not known)]
         extents = {index: np.array([one.extent for one in own[index]]).reshape(-1, 4) for index in range(len(cameras))}
         given |= self._searcher.find(cameras, due, extents)
         new, dropped = dict[int, np.ndarray](), 0
