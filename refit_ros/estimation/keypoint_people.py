@@ -23,7 +23,7 @@ FLESH = 0.04  # of a box's longer side: landmarks lie inside the body
 HARDLY_SEEN, FEWEST, MARGIN = 0.1, 4, 0.06  # a visibility; landmarks that make a box; of its longer side beyond them
 NEAREST_M = 0.05  # before the camera
 SEEN = 0.5  # a visibility above this
-PLAIN = (0.95, 0.75)  # above which flag, and mean visibility of the limbs, there is no doubt that somebody is a person
+PLAIN = 0.75  # a mean visibility of the limbs above this: there is no doubt that somebody is a person
 
 # The distance within which 68 % of the joints lie, where they are seen and where they are guessed: from one camera about a
 # pelvis whose own is a share of its distance, and from several, where they are seen by the square root of how many see them.
@@ -56,7 +56,7 @@ def different_people(found: Landmarks) -> np.ndarray:
 
 def seen_plainly(found: Landmarks) -> bool:
     """Whether landmarks, of one person, leave no doubt that there is one."""
-    return bool(found.flag[0] > PLAIN[0] and found.visibility[0, LIMBS].mean() > PLAIN[1])
+    return bool(found.visibility[0, LIMBS].mean() > PLAIN)
 
 
 def _apart(found: Landmarks, one: int, others: list[int]) -> np.ndarray:

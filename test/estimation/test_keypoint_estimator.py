@@ -56,6 +56,7 @@ def test_what_is_not_seen_is_less_certain(network):
 
 def test_several_cameras_give_each_person_once_and_where_they_stand(network):
     watching = Watching(network, [[-1.0, 0, 5], [1.0, 0, 5.5]])
+    watching.clear = 0.6
     tracker = following(network, watching)
     assert tracker.estimate(watching.views(0.0)[:1]).people == ()  # nobody was seen twice yet
     people = tracker.estimate(watching.views(0.1)).people
@@ -105,6 +106,7 @@ def test_who_comes_back_soon_and_near_keeps_their_number(network):
 
 def test_two_cameras_at_once_are_as_good_as_two_sets_of_one(network):
     watching = Watching(network, [[0.0, 0, 5]])
+    watching.clear = 0.6
     assert len(following(network, watching).estimate(watching.views(0.0)).people) == 1
     tracker = following(network, watching)
     assert [len(tracker.estimate(watching.views(stamp_s)[:1]).people) for stamp_s in (0.0, 0.1)] == [0, 1]
@@ -112,7 +114,6 @@ def test_two_cameras_at_once_are_as_good_as_two_sets_of_one(network):
 
 def test_who_is_seen_plainly_by_the_only_camera_counts_one_image_sooner(network):
     watching = Watching(network, [[0.0, 0, 5]])
-    watching.flag = 0.99
 
     def published(birth_hits, views):
         tracker = estimator(network, watching, birth_hits)

@@ -64,7 +64,7 @@ class Watching:
         self.places_m = np.array(places_m, float)
         self.cameras = {}
         self.turned_rad = []
-        self.flag = 0.9
+        self.clear = 0.95  # the visibility of all landmarks
 
     def views(self, stamp_s, shown=None):
         """Two cameras, 4 m apart, that look at the people from z = 0; boxes where `shown` says (camera by camera)."""
@@ -100,10 +100,10 @@ class Watching:
         middles = (xyxy_px[:, :2] + xyxy_px[:, 2:]) / 2
         own = [int(np.linalg.norm(everybody.mean(1) - middle, axis=1).argmin()) for middle in middles]
         count = len(own)
-        seen = np.full((count, 33), 0.95)
+        seen = np.full((count, 33), self.clear)
         offset = np.stack([self.landmarks @ camera.fixed_from_camera[:3, :3]] * count) if count else np.zeros((0, 33, 3))
         return Landmarks(
-            everybody[own].reshape(-1, 33, 2), seen, seen, offset, np.full(count, self.flag), seen,
+            everybody[own].reshape(-1, 33, 2), seen, seen, offset, np.full(count, 0.9), seen,
             np.zeros((count, 4)), np.zeros((count, 4)),
         )  # fmt: skip
 
