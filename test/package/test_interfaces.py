@@ -37,8 +37,9 @@ CONTRACT = {
         "float32 residual_px",
     ],
     "msg/Expectation.msg": [
-        "uint8 VERSION = 2",
+        "uint8 VERSION = 3",
         "std_msgs/Header header",
+        "bool ahead",
         "uint8 version",
         "string camera",
         "string asker",
@@ -57,7 +58,7 @@ CONTRACT = {
         "builtin_interfaces/Time sent",
     ],
     "msg/ViewEvidence.msg": [
-        "uint8 VERSION = 2",
+        "uint8 VERSION = 3",
         "std_msgs/Header header",
         "uint8 version",
         "string camera",
