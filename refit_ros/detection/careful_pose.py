@@ -65,16 +65,23 @@ class CarefulPose:
 
 
 def of_two_looks(one: Points, other: Points, side_px: np.ndarray) -> Points:
-    """What two looks at the same N people say together, in regions of these sides (N,): each point where the surer one has
-    it, moved towards the other's as far as they agree, as sure as both are."""
+    """What two looks at the same N people say together, in regions of these sides (N,).
+
+    Each point lies where the surer one has it, moved towards the other's as far as they agree. Where they do, it is as sure
+    as both are on average; where they do not, not both can be right: of looks that are right with p > q, the first then is
+    with p (1 - q) / (1 - p q).
+    """
     place, score, trust = (
         np.stack([getattr(each, name) for each in (one, other)]) for name in ("place_px", "score", "trust")
     )
     surer = np.take_along_axis(place, trust.argmax(0)[None, ..., None], 0)
     off = np.linalg.norm(place - surer, axis=-1) / np.maximum(side_px, 1.0)[:, None]
-    weight = trust / (1 + (off / AGREEING) ** 2)
+    alike = 1 / (1 + (off / AGREEING) ** 2)
+    weight = trust * alike
     weight /= weight.sum(0)
-    return Points((weight[..., None] * place).sum(0), (weight * score).sum(0), (weight * trust).sum(0))
+    p, q, agreed = trust.max(0), trust.min(0), alike.min(0)
+    together = agreed * (p + q) / 2 + (1 - agreed) * p * (1 - q) / np.maximum(1 - p * q, 1e-6)
+    return Points((weight[..., None] * place).sum(0), (weight * score).sum(0), together)
 
 
 def _same(seen: Points, index: int) -> np.ndarray:

@@ -50,11 +50,13 @@ def test_two_looks_that_agree_are_averaged_and_of_two_that_do_not_the_surer_is_t
     place = np.zeros((1, POINTS, 2))
     one, other = points_of(place, np.full((1, POINTS), 0.8)), points_of(place + [2.0, 0], np.full((1, POINTS), 0.8))
     both = of_two_looks(one, other, np.array([200.0]))
-    assert np.allclose(both.place_px[..., 0], 0.9, atol=0.11) and np.allclose(both.trust, one.trust)
+    assert np.allclose(both.place_px[..., 0], 0.9, atol=0.11) and (both.trust > 0.9 * one.trust).all()
     far = points_of(place + [100.0, 0], np.full((1, POINTS), 0.4))
     for first, second in ((one, far), (far, one)):
         both = of_two_looks(first, second, np.array([200.0]))
-        assert np.abs(both.place_px).max() < 1 and (both.trust > 0.95 * one.trust).all()
+        assert np.abs(both.place_px).max() < 1 and (both.trust > 0.9 * one.trust).all()
+    elsewhere = points_of(place + [100.0, 0], np.full((1, POINTS), 0.8))
+    assert (of_two_looks(one, elsewhere, np.array([200.0])).trust < 0.5).all(), "not both can be right"
 
 
 class Thunder:
