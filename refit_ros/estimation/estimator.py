@@ -183,7 +183,9 @@ class Estimator:
         """Tells the eyes what will be asked of the next images, if they are taken when they should be and nobody needs to be
         looked for in them. It changes nothing but how soon the eyes know."""
         stamp_s = self._stamps.next_s
-        if stamp_s is None or not self._everybody.tracks or any(camera.boxes is not None for camera in self._cameras):
+        if stamp_s is None or not self._stamps.is_steady or not self._everybody.tracks:
+            return
+        if any(camera.boxes is not None for camera in self._cameras):
             return
         predictions = self._predicted(self._cameras, stamp_s)
         if self._is_due(predictions):

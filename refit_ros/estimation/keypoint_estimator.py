@@ -141,7 +141,7 @@ class KeypointEstimator:
     def look_ahead(self) -> None:
         """As `Estimator.look_ahead`; where people are looked for too, it is what will be asked if nobody new is found."""
         stamp_s = self._stamps.next_s
-        if stamp_s is None or not self._followed:
+        if stamp_s is None or not self._stamps.is_steady or not self._followed:
             return
         known = [one for one in self._followed if self._is_known(one, stamp_s)]
         self._ahead = whereabouts(known, CameraRows.of(self._cameras), stamp_s, DEFAULT)

@@ -119,9 +119,9 @@ def test_features_seen_apart_give_the_same_people():
 
 
 def test_what_will_be_asked_is_told_ahead_although_stamps_jitter_and_people_are_the_same():
-    sequence = render_sequence(Plan("two", "crossing", cameras=2, length_s=1.2), seed=1, rate_hz=15.0)
+    sequence = render_sequence(Plan("two", "crossing", cameras=2, length_s=2.0), seed=1, rate_hz=15.0)
     prepared, dice = prepare(load_network(None, body=load_body())), np.random.default_rng(2)
-    settings = Settings(detector_interval=6)
+    settings = Settings(detector_interval=12)
     apart = features_apart(prepared, settings)
     together, split = Estimator(prepared, settings), Estimator(prepared, settings, eyes=apart)
     split.look_ahead()
@@ -131,7 +131,7 @@ def test_what_will_be_asked_is_told_ahead_although_stamps_jitter_and_people_are_
         seen.append(same(together.estimate(views), split.estimate(apart.without_images(views))))
         split.look_ahead()
     told, untold = apart.known
-    assert max(seen) == 2 and told > untold > 0, "but where people are looked for, or may have gone far"
+    assert max(seen) == 2 and told > 20 and untold > 0, "but where people are looked for, and before stamps are steady"
 
 
 def test_who_is_not_where_they_were_expected_is_looked_at_whole_and_is_the_same(monkeypatch):

@@ -24,6 +24,15 @@ def test_whoever_is_not_on_time_stands_for_themselves(off_s):
     assert times[-1] == (1.1, 1.2 + off_s)
 
 
+def test_whoever_was_on_time_some_times_running_can_be_relied_on():
+    grid, _ = through(0.0, 0.1)
+    steady = []
+    for stamp_s in (0.2, 0.3, 0.4, 0.5, 0.6 + 2 * JITTER_S, 0.7, 0.8, 0.9, 1.0):
+        grid.taken(stamp_s)
+        steady.append(grid.is_steady)
+    assert steady == [False, False, True, True, False, False, False, False, True]
+
+
 def test_one_that_is_missed_does_not_change_the_interval():
     grid, _ = through(*(0.1 * index for index in range(STEPS + 1)), 0.1 * (STEPS + 2))
     assert grid.next_s == pytest.approx(0.1 * (STEPS + 3))
