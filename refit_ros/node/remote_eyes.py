@@ -149,7 +149,8 @@ class RemoteEyes:
             for number, (stamp_ns, seen) in self._early.items():
                 if number in questions and questions[number].stamp_ns == stamp_ns:
                     self._answers[number] = seen
-            self._ahead, self._early = {}, {}
+            # What was asked ahead of the others counts in a later look at the same set.
+            self._ahead = {name: one for name, one in self._ahead.items() if one.number not in questions}
         began_s = time.monotonic()
         deadline_s = began_s + self._wait_s
         for turn in range(TIMES):

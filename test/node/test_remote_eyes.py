@@ -116,6 +116,16 @@ def test_what_was_asked_ahead_and_answered_is_not_asked_again():
     assert wire.look(seen, both, stamp_ns=7 + 2 * 10**8)[0] is not early and len(wire.questions) == 6
 
 
+def test_what_was_asked_ahead_counts_also_after_somebody_was_looked_for_in_the_same_set():
+    wire, seen = Wire(), cameras("a", "b")
+    wire.look(seen, {0: REGION, 1: REGION})
+    wire.eyes.expect(seen, {0: REGION, 1: REGION}, 0.1)
+    stamp_ns = 7 + 10**8
+    wire.look(seen, {0: Expectation(Search.DETECTOR)}, stamp_ns=stamp_ns)
+    assert [(one.camera, one.wanted.search) for one in wire.questions[4:]] == [("a", Search.DETECTOR)]
+    assert set(wire.eyes.look(seen, {0: REGION, 1: REGION})) == {0, 1} and len(wire.questions) == 5
+
+
 OTHERS = {
     "other regions": (Expectation(regions_px=np.array([[0.0, 0, 30, 30]])), 0, 5),
     "parts": (replace(REGION, windows=(np.zeros((3, 2)),)), 0, 5),
