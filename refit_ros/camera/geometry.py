@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -34,6 +36,14 @@ def mean_distance(points: np.ndarray, others: np.ndarray, weight: np.ndarray) ->
     """(...,) of points (..., K, D) from others, each weighted (..., K); where nothing has a weight all count alike."""
     weight = weight + 1e-6
     return (np.linalg.norm(points - others, axis=-1) * weight).sum(-1) / weight.sum(-1)
+
+
+def apart_either_way(points: np.ndarray, others: np.ndarray, weight: np.ndarray, mirrored: Sequence[int]) -> np.ndarray:
+    """(M,) mean distance of one body's points (K, 2) px from others' (M, K, 2), weighted (M, K), in sizes of the larger;
+    whichever side was taken for which. mirrored (K): the point on the other side."""
+    size = [np.ptp(each, axis=-2).max(-1) for each in (points, others)]
+    off = [mean_distance(points[order], others, weight) for order in (slice(None), list(mirrored))]
+    return np.minimum(*off) / np.maximum(np.maximum(*size), 1.0)
 
 
 def carried(

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from refit_ros.camera.geometry import around, mean_distance, overlap, size_px
-from refit_ros.core.landmarks import COCO_17
+from refit_ros.camera.geometry import apart_either_way, around, overlap
+from refit_ros.detection.landmarks import SAME_PERSON
 from refit_ros.detection.movenet import AROUND, MIRRORED, MultiPose, Points, SinglePose, points_of
 from refit_ros.detection.regions import crops, from_boxes, to_image
+from refit_ros.detection.rows import joined
 
 AGREEING = 0.03  # of a region's side: who is so far from the surer of two looks counts half
-SAME_PERSON = 0.08  # points that are on average nearer, in sizes, are of one person
 WIDER = 1.6  # side of the region in which others are told from somebody, by their box's longer side
 SIDE_PX = 256  # of what MultiPose sees of it
 FITTING = 0.5  # overlap of a person's box with the one in which they were looked for
@@ -47,7 +47,7 @@ class CarefulPose:
             if not same.any() or fits[same].max() < fits[index]:
                 continue
             for other in self._others(image, xyxy_px[index]):
-                instead = _with(seen, index, other)
+                instead = joined([seen[:index], other, seen[index + 1 :]])
                 if not _same(instead, index).any():
                     seen = instead
                     break
@@ -87,18 +87,6 @@ def of_two_looks(one: Points, other: Points, side_px: np.ndarray) -> Points:
 def _same(seen: Points, index: int) -> np.ndarray:
     """(N,) bool: the others who are the same person as one of them, whichever side was taken for which."""
     weight = seen.trust[index] * seen.trust
-    size = np.maximum(size_px(seen.place_px), size_px(seen.place_px[index]))
-    off = [
-        mean_distance(seen.place_px[index][order], seen.place_px, weight) for order in (np.arange(len(COCO_17)), MIRRORED)
-    ]
-    same = np.minimum(*off) < SAME_PERSON * size
+    same = apart_either_way(seen.place_px[index], seen.place_px, weight, MIRRORED) < SAME_PERSON
     same[index] = False
     return same
-
-
-def _with(seen: Points, index: int, other: Points) -> Points:
-    """The same with one person's points replaced."""
-    arrays = [np.array(getattr(seen, name)) for name in ("place_px", "score", "trust")]
-    for array, name in zip(arrays, ("place_px", "score", "trust")):
-        array[index] = getattr(other, name)[0]
-    return Points(*arrays)

@@ -72,21 +72,16 @@ class CheckedLandmarks:
             own[:, 3] = np.nan_to_num(turns)
         known = [np.flatnonzero(np.isfinite(turns)) for turns in turned_rad]
         quick = self._lightning.in_regions(images, [own[some] for own, some in zip(regions, known)])
-        plain = [each.trust.mean(1) > PLAIN for each in quick]
-        rows = [[some[sure]] for some, sure in zip(known, plain)]
-        seen = [[each[sure]] for each, sure in zip(quick, plain)]
-
-        def add(looks: Sequence[Points], which: Sequence[np.ndarray]) -> None:
-            for index, (look, some) in enumerate(zip(looks, which)):
-                seen[index].append(look)
-                rows[index].append(some)
-
+        plain = [some[each.trust.mean(1) > PLAIN] for some, each in zip(known, quick)]
+        quick = [each[each.trust.mean(1) > PLAIN] for each in quick]
+        new = [np.flatnonzero(~np.isfinite(turns)) if self._careful else np.zeros(0, int) for turns in turned_rad]
+        careful = [each[:0] for each in quick]
         if self._careful:
-            new = [np.flatnonzero(~np.isfinite(turns)) for turns in turned_rad]
-            add(self._careful.in_boxes(images, [boxes[some] for boxes, some in zip(xyxy_px, new)]), new)
-        others = [np.setdiff1d(np.arange(len(own)), np.concatenate(some)) for own, some in zip(regions, rows)]
-        add(self._thunder.in_regions(images, [own[some] for own, some in zip(regions, others)]), others)
-        return [joined(looks)[np.argsort(np.concatenate(some))] for looks, some in zip(seen, rows)]
+            careful = self._careful.in_boxes(images, [boxes[some] for boxes, some in zip(xyxy_px, new)])
+        others = [np.setdiff1d(np.arange(len(own)), np.concatenate(each)) for own, *each in zip(regions, plain, new)]
+        slow = self._thunder.in_regions(images, [own[some] for own, some in zip(regions, others)])
+        order = [np.argsort(np.concatenate(each)) for each in zip(plain, new, others)]
+        return [joined(each)[some] for some, *each in zip(order, quick, careful, slow)]
 
     def with_care(self) -> CheckedLandmarks:
         """The same networks, looking twice at those of whom nothing is known. Raises as `usual_landmarks`."""

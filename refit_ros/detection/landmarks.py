@@ -20,6 +20,7 @@ KINDS = ("lite", "full", "heavy")
 COUNT = 33  # landmarks that are given on; two more say where the body is, four are not used
 _MIDDLE, _CIRCLE = 33, 34
 PERSON = 0.5  # a flag above this: this is a person
+SAME_PERSON = 0.08  # landmarks that are on average nearer, in sizes, are of one person
 MOST_AT_ONCE = 8  # crops in one call: more gain nothing and take memory
 _KERNEL = 9  # heatmap pixels around a landmark that refine it
 _LEAST_HEAT = 0.5

@@ -36,7 +36,7 @@ _TRUST = {THUNDER: (-3.1, 6.8), LIGHTNING: (-3.5, 7.4)}
 _SURE, _SURER = 0.35, 20.0
 _HIGHEST = 9
 # Which point is which in a mirror image.
-MIRRORED = np.array([COCO_17.index(LANDMARK_NAMES[MIRRORED_LANDMARKS[LANDMARK_INDEX[name]]]) for name in COCO_17])
+MIRRORED = [COCO_17.index(LANDMARK_NAMES[MIRRORED_LANDMARKS[LANDMARK_INDEX[name]]]) for name in COCO_17]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from refit_ros.camera.geometry import size_px as body_size_px
 from refit_ros.camera.views import Camera
 from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
 from refit_ros.detection.landmarks import COUNT, Landmarks
-from refit_ros.estimation.keypoint_people import SEEN
+from refit_ros.estimation.keypoint_people import LIMBS, SEEN
 from refit_ros.estimation.occlusion import stands_before
 from refit_ros.estimation.view_evidence import Expectation
 from refit_ros.tracking import measurement
@@ -25,10 +25,6 @@ from refit_ros.tracking.config import TrackerConfig
 from refit_ros.tracking.measurement import belief
 from refit_ros.tracking.root_state import RootState, update, view_information
 
-_LIMBS = tuple(
-    f"{side}_{part}" for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist") for side in ("left", "right")
-)
-_LANDMARKS = [LANDMARK_INDEX[name] for name in _LIMBS]
 _HIPS, _SHOULDERS = ([LANDMARK_INDEX[f"{side}_{part}"] for side in ("left", "right")] for part in ("hip", "shoulder"))
 NEAREST_M = 0.2
 # Of the size in the image, one sigma of who moves as predicted: of the middle of their landmarks, and of how far these lie
@@ -38,7 +34,7 @@ DIMENSIONS = 4  # two of the place, and of the pose about as much
 NOBODYS = 8.0  # surprise, log less likely: landmarks of which somebody's would be more surprising are nobody's of these
 EXCHANGED = 3.5  # log odds against a landmark network that has taken left for right
 OTHER_SIDE = list(MIRRORED_LANDMARKS[:COUNT])
-_EITHER = np.array([_LANDMARKS, [OTHER_SIDE[index] for index in _LANDMARKS]])
+_EITHER = np.array([LIMBS, [OTHER_SIDE[index] for index in LIMBS]])
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ class Expected:
 
     def off_px(self, place_px: np.ndarray) -> np.ndarray:
         """(2,) by how much landmarks (33, 2) px are elsewhere as a whole: the median of the limbs."""
-        return np.median(place_px[_LANDMARKS] - self.px[_LANDMARKS], axis=0)
+        return np.median(place_px[LIMBS] - self.px[LIMBS], axis=0)
 
 
 def believed(expected: Sequence[Expected], place_px: np.ndarray) -> np.ndarray:
@@ -95,7 +91,7 @@ def believed(expected: Sequence[Expected], place_px: np.ndarray) -> np.ndarray:
     known = np.array([each.place_sigma_px for each in expected])[:, None] ** 2
     off_px = place_px - np.stack([each.px for each in expected])
     sigma_px = np.stack([each.sigma_px for each in expected])
-    as_a_whole = np.median(off_px[:, _LANDMARKS], axis=1)
+    as_a_whole = np.median(off_px[:, LIMBS], axis=1)
     moved = as_a_whole * known / (known + np.median(sigma_px, axis=1)[:, None] ** 2 / len(_HIPS + _SHOULDERS))
     return belief(((off_px - moved[:, None]) ** 2).sum(2) / sigma_px**2)
 
@@ -121,7 +117,7 @@ def expect(
     px = cameras.project(every)
     shown = cameras.shows(every, px).reshape(len(cameras), people, landmarks)
     points, px = every.reshape(len(cameras), people, landmarks, 3), px.reshape(len(cameras), people, landmarks, 2)
-    there = np.all(points[..., 2] >= NEAREST_M, axis=2) & np.any(shown[..., _LANDMARKS], axis=2)
+    there = np.all(points[..., 2] >= NEAREST_M, axis=2) & np.any(shown[..., LIMBS], axis=2)
     depth_m = np.maximum(points[..., 2].mean(2), NEAREST_M)
     px_per_m = cameras.focal_px[:, None] / depth_m
     across_m = measurement.sigma_across_m(roots, cameras)
@@ -150,7 +146,7 @@ def expect(
 
 def limbs_size_px(px: np.ndarray) -> np.ndarray:
     """(...,) of people whose landmarks are these (..., 33, 2)."""
-    return body_size_px(px[..., _LANDMARKS, :])
+    return body_size_px(px[..., LIMBS, :])
 
 
 def beside_others(expected: Sequence[Expected | None], config: TrackerConfig) -> list[Expected | None]:
@@ -216,8 +212,8 @@ def heard(root: RootState, expected: Expected, place_px: np.ndarray, camera: Cam
 
 def middle_px(off_px: np.ndarray, visibility: np.ndarray) -> np.ndarray:
     """(V, 2): the median over the limbs of landmarks' offsets (V, 33, 2), of those that are seen where enough are."""
-    limbs, seen = off_px[:, _LANDMARKS], visibility[:, _LANDMARKS] > SEEN
-    seen |= (seen.sum(1) < len(_LANDMARKS) // 2)[:, None]
+    limbs, seen = off_px[:, LIMBS], visibility[:, LIMBS] > SEEN
+    seen |= (seen.sum(1) < len(LIMBS) // 2)[:, None]
     return median_of_known(np.where(seen[..., None], limbs, np.nan), axis=1)
 
 
@@ -227,7 +223,7 @@ def _off(found: Landmarks, expected: Sequence[Expected]) -> tuple[np.ndarray, np
     average."""
     weight = np.moveaxis(found.visibility[:, _EITHER], 0, 1) + 1e-6  # (2, N, L)
     weight = (weight / weight.sum(2, keepdims=True))[:, :, None]
-    there = np.stack([each.px[_LANDMARKS] for each in expected])
+    there = np.stack([each.px[LIMBS] for each in expected])
     apart = np.moveaxis(found.place_px[:, _EITHER], 0, 1)[:, :, None] - there  # (2, N, E, L, 2)
     middle = (weight[..., None, :] @ apart)[..., 0, :]
     about = (weight * np.linalg.norm(apart - middle[..., None, :], axis=4)).sum(3)

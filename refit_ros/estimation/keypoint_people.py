@@ -7,18 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from refit_ros.camera.camera_rows import CameraRows
-from refit_ros.camera.geometry import along_the_tree, around, axis_angle_from_matrix, mean_distance
+from refit_ros.camera.geometry import along_the_tree, apart_either_way, around, axis_angle_from_matrix
 from refit_ros.camera.views import Camera
 from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
-from refit_ros.detection.landmarks import COUNT, PERSON, Landmarks
+from refit_ros.detection.landmarks import COUNT, PERSON, SAME_PERSON, Landmarks
 from refit_ros.detection.rows import joined
 from refit_ros.estimation.keypoints import KeypointBody
 from refit_ros.estimation.pose import Pose
 from refit_ros.estimation.root import root_covariance
 from refit_ros.estimation.types import Person, PersonView
 
-SAME_PERSON = 0.08  # landmarks that are on average nearer, in sizes, are of one person
 FLESH = 0.04  # of a box's longer side: landmarks lie inside the body
 HARDLY_SEEN, FEWEST, MARGIN = 0.1, 4, 0.06  # a visibility; landmarks that make a box; of its longer side beyond them
 NEAREST_M = 0.05  # before the camera
@@ -39,7 +38,7 @@ _NEAREST_LANDMARK = {"hand": "index", "foot": "big_toe", "collar": "shoulder"}
 _TRUNK = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
 LIMBS = [
     LANDMARK_INDEX[f"{side}_{part}"]
-    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
     for side in ("left", "right")
 ]
 
@@ -63,12 +62,7 @@ def _apart(found: Landmarks, one: int, others: list[int]) -> np.ndarray:
     """(M,) mean distance of what is seen of one person and of others, in sizes of the larger; whichever side was taken for
     which."""
     weight = found.visibility[one] * found.visibility[others]
-    size = np.array([(box[2:] - box[:2]).max() for box in map(around, found.place_px[[one, *others]])])
-    off = [
-        mean_distance(found.place_px[one][order], found.place_px[others], weight)
-        for order in (slice(None), list(MIRRORED_LANDMARKS[:COUNT]))
-    ]
-    return np.minimum(*off) / np.maximum(np.maximum(size[0], size[1:]), 1.0)
+    return apart_either_way(found.place_px[one], found.place_px[others], weight, list(MIRRORED_LANDMARKS[:COUNT]))
 
 
 def person(

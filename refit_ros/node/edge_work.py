@@ -8,7 +8,6 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 
 import numpy as np
 
@@ -86,15 +85,12 @@ class EdgeWork:
         self.counts["images"] += 1
         with self._changed:
             camera.kept.append(kept)
-            was_asked = self._asked_ahead(camera, frame)
             searched = frame.boxes is None and camera.search_next and self._eyes.searches(Search.DETECTOR)
             if searched:
                 self.counts["images not searched: a newer one came"] += camera.unsearched is not None
                 camera.unsearched = kept
-            if searched or was_asked:
+            if self._asked_ahead(camera, frame) or searched:
                 self._changed.notify()
-            if was_asked:
-                camera.search_next = camera.question[0].search_next
         if not searched:
             came_with = Search.NOBODY if frame.boxes is None else Search.DETECTOR
             self._tell(frame, ViewEvidence(frame.boxes), came_with)
@@ -119,9 +115,7 @@ class EdgeWork:
                 return
             again = camera.answer if camera.answer and (camera.answer.asker, camera.answer.number) == this else None
             if again is None:
-                camera.search_next = question.search_next
-                self.counts["questions not answered: a newer one came"] += camera.question is not None
-                camera.question = question, now_ns
+                self._put(camera, question, now_ns)
                 self._changed.notify()
         give_way()
         if again is not None:  # it was lost on the way
@@ -134,9 +128,13 @@ class EdgeWork:
         (question, received_ns), camera.ahead = camera.ahead, None
         if not question.is_about(frame.stamp_ns):
             return False
-        self.counts["questions not answered: a newer one came"] += camera.question is not None
-        camera.question = replace(question, stamp_ns=frame.stamp_ns, ahead=False), received_ns
+        self._put(camera, replace(question, stamp_ns=frame.stamp_ns, ahead=False), received_ns)
         return True
+
+    def _put(self, camera: _Camera, question: Question, received_ns: int) -> None:
+        camera.search_next = question.search_next
+        self.counts["questions not answered: a newer one came"] += camera.question is not None
+        camera.question = question, received_ns
 
     def _run(self) -> None:
         while True:
@@ -243,8 +241,7 @@ def _seen_before(answer: Answer | None, question: Question) -> ViewEvidence | No
     if answer is None or answer.wanted is None or answer.stamp_ns != question.stamp_ns:
         return None
     then, now = answer.wanted, question.wanted
-    alike = now.search == Search.NOBODY and np.array_equal(then.regions_px, now.regions_px)
-    alike = alike and all(np.array_equal(*both) for both in zip_longest(then.masks, now.masks))
+    alike = now.search == Search.NOBODY and replace(then, search=now.search, windows=now.windows).asks_as(now)
     return ViewEvidence(None, answer.seen.features) if alike and answer.seen.features is not None else None
 
 
