@@ -26,6 +26,7 @@ QUICK_FROM = 2.5  # beyond this reduction, average whole pixels first
 
 MEAN = np.array(IMAGENET_MEAN, np.float32)
 DEVIATION = np.array(IMAGENET_STD, np.float32)
+_SCALE, _SHIFT = (torch.from_numpy(values)[:, None, None] for values in (1 / (255 * DEVIATION), MEAN / DEVIATION))
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ def _cut_through_lens(image: np.ndarray, calibration: Calibration, square: Squar
 
 def normalised(images: np.ndarray) -> torch.Tensor:
     """(B, S, S, 3) uint8 RGB to (B, 3, S, S) float32 with ImageNet's mean and deviation removed."""
-    scale, shift = 1 / (255 * DEVIATION), MEAN / DEVIATION
-    return torch.from_numpy((images * scale - shift).astype(np.float32).transpose(0, 3, 1, 2).copy())
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    return pixels.mul_(_SCALE).sub_(_SHIFT)
 
 
 @lru_cache(maxsize=4)

@@ -7,15 +7,26 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from refit_ros.core.joints import PARENTS
+from refit_ros.core.joints import ABOVE
 
 SMALLEST_BODY_PX = 8.0  # smaller ones are taken for this, so that nothing is divided by next to nothing
 
 
 def axis_angle_from_matrix(rotmats: np.ndarray) -> np.ndarray:
-    """(..., 3, 3) to (..., 3) rad, angle 0 .. pi."""
-    flat = Rotation.from_matrix(np.asarray(rotmats, np.float64).reshape(-1, 3, 3)).as_rotvec()
-    return flat.reshape(*rotmats.shape[:-2], 3)
+    """Rotations (..., 3, 3) to (..., 3) rad, angle 0 .. pi.
+
+    By the quaternion, its largest component first (Shepperd, J. Guidance and Control 1, 1978). SciPy's function makes each
+    matrix a rotation beforehand, which takes most of its time; these are rotations already.
+    """
+    flat = np.asarray(rotmats, np.float64).reshape(-1, 9)
+    products = (flat @ _QUATERNION_PRODUCTS).reshape(-1, 4, 4) + np.eye(4)
+    largest = np.diagonal(products, axis1=1, axis2=2).argmax(1)
+    quaternion = products[np.arange(len(flat)), largest]  # w, x, y, z, times four of its largest
+    real, imaginary = np.abs(quaternion[:, 0]), quaternion[:, 1:] * np.where(quaternion[:, :1] < 0, -1.0, 1.0)
+    length = np.sqrt((imaginary**2).sum(1))
+    near_none = length < 1e-9 * real
+    factor = np.where(near_none, 2.0, 2 * np.arctan2(length, real)) / np.where(near_none, real, length)
+    return (imaginary * factor[:, None]).reshape(*np.shape(rotmats)[:-2], 3)
 
 
 def matrix_from_axis_angle(axis_angle: np.ndarray) -> np.ndarray:
@@ -25,11 +36,15 @@ def matrix_from_axis_angle(axis_angle: np.ndarray) -> np.ndarray:
 
 
 def along_the_tree(rotmats: np.ndarray) -> np.ndarray:
-    """Rotations (24, 3, 3) relative to each parent, the first global, composed to global ones (24, 3, 3)."""
-    composed = [rotmats[0]]
-    for joint in range(1, len(PARENTS)):
-        composed.append(composed[PARENTS[joint]] @ rotmats[joint])
-    return np.stack(composed)
+    """Rotations (..., 24, 3, 3) relative to each parent, the first global, composed to global ones.
+
+    Each round takes every joint's rotation twice as far up the tree (`joints.ABOVE`).
+    """
+    still = np.broadcast_to(np.eye(3), (*rotmats.shape[:-3], 1, 3, 3))  # where the tree ends nothing is turned
+    composed = np.concatenate([rotmats, still], axis=-3)
+    for above in ABOVE:
+        composed = composed[..., above, :, :] @ composed
+    return composed[..., :-1, :, :]
 
 
 def mean_distance(points: np.ndarray, others: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -102,3 +117,21 @@ def median_of_known(values: np.ndarray, axis: int) -> np.ndarray:
     count = np.isfinite(values).sum(axis=axis, keepdims=True)
     middle = [np.take_along_axis(ordered, np.maximum(index, 0), axis) for index in ((count - 1) // 2, count // 2)]
     return ((middle[0] + middle[1]) / 2).squeeze(axis)
+
+
+def _quaternion_products() -> np.ndarray:
+    """(9, 16): times a rotation matrix, and the identity added, 4 q q^T of its unit quaternion q = (w, x, y, z)."""
+    products = np.zeros((4, 4, 3, 3))
+    for which, signs in enumerate(((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))):
+        products[which, which] = np.diag(signs)
+    for axis in range(3):
+        one, other = (axis + 1) % 3, (axis + 2) % 3
+        products[0, 1 + axis, other, one], products[0, 1 + axis, one, other] = 1, -1
+        low, high = 1 + min(one, other), 1 + max(one, other)
+        products[low, high, one, other] = products[low, high, other, one] = 1
+    upper = np.triu_indices(4, 1)
+    products[upper[1], upper[0]] = products[upper]
+    return products.reshape(16, 9).T.copy()
+
+
+_QUATERNION_PRODUCTS = _quaternion_products()

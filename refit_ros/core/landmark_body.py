@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from refit_ros.core.body import Body
-from refit_ros.core.joints import JOINT_INDEX, PARENTS
+from refit_ros.core.joints import ABOVE, JOINT_INDEX, PARENTS
 from refit_ros.core.landmarks import LANDMARK_NAMES, landmark_mixture
 from refit_ros.core.precision import in_float32
 
@@ -98,15 +98,14 @@ class LandmarkBody(nn.Module):
 def _chain(turns: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
     """turns (3, 3, 24, B) relative to the parents, rest (3, 24, B) -> turns and places in the body's frame.
 
-    Each round takes every joint's motion twice as far up the tree (Hillis and Steele, 1986, along the branches): five short
-    operations each, of all joints, in place of some for each of nine levels.
+    Each round takes every joint's motion twice as far up the tree (`joints.ABOVE`): five short operations each.
     """
     bone = torch.cat((rest[:, :1], rest[:, 1:] - rest[:, list(PARENTS[1:])]), dim=1)
     motion = torch.cat((turns, bone[:, None]), dim=1)  # (3, 4, 24, B)
     still = torch.eye(3, 4, dtype=turns.dtype, device=turns.device)[..., None, None].expand(-1, -1, -1, turns.shape[3])
     motion = torch.cat((motion, still), dim=2)  # where the tree ends nothing is moved
     last_row = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=turns.dtype, device=turns.device)[:, None, None]
-    for above in _ABOVE:
+    for above in ABOVE:
         left = motion[:, :, above]
         motion = torch.addcmul(_product(left[:, :3], motion), left[:, 3:], last_row)
     return motion[:, :3, :-1], motion[:, 3, :-1]
@@ -124,17 +123,6 @@ def _carried(left: Tensor, points: Tensor) -> Tensor:
     """Matrices (3, 3, ...) times points (3, ...)."""
     return torch.addcmul(torch.addcmul(left[:, 0] * points[0], left[:, 1], points[1]), left[:, 2], points[2])
 
-
-def _above() -> list[list[int]]:
-    """Of each joint, and of one that is none, who stands 1, 2, 4 and so on above it in the tree, the latter if nobody."""
-    none = len(PARENTS)
-    steps = [[none if parent < 0 else parent for parent in PARENTS] + [none]]
-    while any(one != none for one in steps[-1]):
-        steps.append([steps[-1][one] for one in steps[-1]])
-    return steps[:-1]
-
-
-_ABOVE = _above()
 
 _TURNED_BY = {  # the joint whose turn moves a landmark most
     "shoulder": "collar",

@@ -165,7 +165,7 @@ class Refiner:
 
 def _above(rotmats: np.ndarray) -> np.ndarray:
     """Joints' turns (P, 24, 3, 3) relative to their parents -> those of their parents in the fixed frame."""
-    turned = np.swapaxes(along_the_tree(np.swapaxes(rotmats, 0, 1)), 0, 1)
+    turned = along_the_tree(rotmats)
     return np.concatenate([np.broadcast_to(np.eye(3), turned[:, :1].shape), turned[:, list(PARENTS[1:])]], 1)
 
 
