@@ -18,6 +18,7 @@ from refit_ros.estimation.eyes import NO_ANSWER, Eyes, LandmarkEyes, LandmarkSou
 from refit_ros.estimation.keypoint_association import assigned, taken_for_two
 from refit_ros.estimation.keypoint_expected import Expected, regions
 from refit_ros.estimation.keypoint_moved import astray, without_suspected
+from refit_ros.estimation.keypoint_newcomers import grouped
 from refit_ros.estimation.keypoint_people import person, pose_of, seen_plainly
 from refit_ros.estimation.keypoint_tracks import Followed, Gone, Seen, Whereabouts, whereabouts
 from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver
@@ -28,7 +29,6 @@ from refit_ros.estimation.stamps import StampGrid
 from refit_ros.estimation.types import People, Person
 from refit_ros.estimation.view_evidence import Expectation, Search
 from refit_ros.tracking.config import DEFAULT
-from refit_ros.tracking.match import Candidate, match
 from refit_ros.tracking.moved_cameras import MovedCameras, as_of_vga
 from refit_ros.tracking.root_state import RootState
 
@@ -223,9 +223,7 @@ class KeypointEstimator:
         alone = self._fit([[one] for one in left], tentative=len(cameras) > 1)
         if len(cameras) == 1 or not left:
             return [(body, [one]) for body, one in zip(alone, left)]
-        candidates = [Candidate(one.view, one.camera.to_camera(body.joints)) for body, one in zip(alone, left)]
-        groups = [[left[index] for index in sorted(group)] for group in match(candidates, cameras, DEFAULT)]
-        return list(zip(self._fit(groups), groups))
+        return grouped(alone, left, cameras, self._fit, DEFAULT)
 
     def _rejoined(
         self,
