@@ -107,6 +107,21 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         return metadata
 
 
+def are_for_landmarks(weights: str | os.PathLike[str]) -> bool:
+    """Whether weights, a file or "untrained:..." as for `load_network`, are a network's that takes landmarks, not images.
+
+    Nothing is said of a file that cannot be read: whoever loads it will.
+    """
+    name = os.fspath(weights)
+    try:
+        if name.split(":")[0] == "untrained":
+            return _named(name.partition(":")[2]).backbone == LANDMARKS.backbone
+        with _opened(Path(name).expanduser()) as (_, config, _):
+            return config.backbone == LANDMARKS.backbone
+    except InputError:
+        return False
+
+
 def refuse_old_torch(version: str = torch.__version__) -> None:
     """Raises InputError where this torch is too old to read a stranger's file."""
     numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:2])

@@ -181,8 +181,7 @@ def prepare(
     """
     if network.config.backbone == "keypoints":
         raise InputError(
-            "these weights are a keypoint network's, which takes landmarks, not images: use them with "
-            "`python -m refit_ros fit --evidence keypoints`"
+            "these weights are a keypoint network's, which takes landmarks, not images: use them with evidence keypoints"
         )
     size = network.config.image_size
     example = torch.zeros(1, 3, size, size, device=network.init_pose.device)

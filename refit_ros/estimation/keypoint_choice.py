@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from refit_ros.core.body import Body
-from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, embedded_keypoint_weights, load_network
+from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, are_for_landmarks, embedded_keypoint_weights, load_network
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.checked_landmarks import CheckedLandmarks, usual_landmarks
 from refit_ros.detection.photographs import without_photographs_note
@@ -20,16 +20,17 @@ NO_WEIGHTS = (
 
 
 def takes_keypoints(evidence: str, weights: str | os.PathLike | None) -> bool:
-    """Whether keypoints are to be used. "auto": where nothing but what comes with the package, and its models, is needed.
+    """Whether keypoints are to be used. "auto": as the weights want it; without any where all that keypoints need is there.
 
-    Raises ValueError with a sentence where "keypoints" lack something.
+    Raises ValueError with a sentence where keypoints are asked for and lack something.
     """
     missing = (not weights and not EMBEDDED_KEYPOINT_WEIGHTS.is_file() and NO_WEIGHTS) or without_photographs_note()
-    if evidence == "auto":
-        return not weights and not missing
-    if evidence == "keypoints" and missing:
+    if evidence == "auto" and not weights:
+        return not missing
+    wanted = evidence == "keypoints" or (evidence == "auto" and bool(weights) and are_for_landmarks(weights or ""))
+    if wanted and missing:
         raise ValueError(missing)
-    return evidence == "keypoints"
+    return wanted
 
 
 def keypoint_network(weights: str | os.PathLike | None, body: Body | None, device: str) -> KeypointRefit:

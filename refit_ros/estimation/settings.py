@@ -26,8 +26,8 @@ class Settings:
     evidence: str = _setting(
         "auto",
         "What the network looks at: its features of the images, or landmarks that other networks (BlazePose, MoveNet) find "
-        "in them (`refit_ros models get`); auto: keypoints where no weights are given and the models are there, else "
-        "features. Drawn people are better seen by features, real ones by keypoints",
+        "in them (`refit_ros models get`); auto: what the weights are for; without any, keypoints where the models "
+        "are there, else features. Drawn people are better seen by features, real ones by keypoints",
         choices=("auto", "keypoints", "features"),
     )
     detector: str = _setting("builtin", "Where boxes of people come from", choices=DETECTORS)

@@ -25,9 +25,11 @@ def settings_of(parameters: NodeParameters, settings: Settings, fusion: bool = F
 
     Raises ValueError with a sentence. A fusion node looks at no image: what finds landmarks need not be there.
     """
+    from refit_ros.core.checkpoint import are_for_landmarks
     from refit_ros.estimation.keypoint_choice import takes_keypoints
 
-    given = fusion and (settings.evidence == "keypoints" or (settings.evidence == "auto" and not parameters.weights))
+    by_itself = settings.evidence == "auto" and (not parameters.weights or are_for_landmarks(parameters.weights))
+    given = fusion and (settings.evidence == "keypoints" or by_itself)
     keypoints = given or takes_keypoints(settings.evidence, parameters.weights)
     builtin = settings.detector == "builtin"
     return replace(

@@ -1,0 +1,68 @@
+"""Which evidence is taken: what was asked for, and else what the weights are for."""
+
+import pytest
+
+from refit_ros.core.body import load_body
+from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, EMBEDDED_WEIGHTS, save_network, untrained_network
+from refit_ros.core.config import SMALL
+from refit_ros.core.keypoints import LANDMARKS
+from refit_ros.estimation import keypoint_choice
+from refit_ros.estimation.keypoint_choice import takes_keypoints
+from refit_ros.estimation.settings import Settings
+from refit_ros.node.evidence_kind import settings_of
+from refit_ros.node.parameters import NodeParameters
+
+LACKING = "the landmark networks are not there: get them"
+
+
+@pytest.fixture
+def models_there(monkeypatch):
+    monkeypatch.setattr(keypoint_choice, "without_photographs_note", lambda: "")
+
+
+@pytest.fixture
+def models_missing(monkeypatch):
+    monkeypatch.setattr(keypoint_choice, "without_photographs_note", lambda: LACKING)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """Weights as `train` writes them, of either kind."""
+    folder = tmp_path_factory.mktemp("weights")
+    files = {}
+    for name, config in (("keypoints", LANDMARKS), ("features", SMALL)):
+        files[name] = folder / f"{name}.safetensors"
+        save_network(untrained_network(config, load_body()), files[name])
+    return files
+
+
+def test_own_weights_say_what_they_are_for(own, models_there):
+    assert takes_keypoints("auto", own["keypoints"]) and not takes_keypoints("auto", own["features"])
+    assert takes_keypoints("auto", str(EMBEDDED_KEYPOINT_WEIGHTS)) and not takes_keypoints("auto", str(EMBEDDED_WEIGHTS))
+    assert takes_keypoints("auto", "untrained:keypoints") and not takes_keypoints("auto", "untrained")
+
+
+def test_without_weights_it_depends_on_what_is_there(models_there):
+    assert takes_keypoints("auto", None) and takes_keypoints("auto", "")
+
+
+def test_without_the_models_it_is_features_unless_the_weights_need_them(own, models_missing):
+    assert not takes_keypoints("auto", None) and not takes_keypoints("auto", own["features"])
+    for evidence, weights in (("auto", own["keypoints"]), ("keypoints", None)):
+        with pytest.raises(ValueError, match=LACKING):
+            takes_keypoints(evidence, weights)
+
+
+def test_a_file_that_cannot_be_read_is_left_to_whoever_loads_it(tmp_path, models_there):
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(EMBEDDED_KEYPOINT_WEIGHTS.read_bytes()[:1000])
+    assert not takes_keypoints("auto", cut) and not takes_keypoints("auto", tmp_path / "nowhere.pt")
+
+
+def test_what_is_asked_for_is_taken(own, models_there):
+    assert not takes_keypoints("features", own["keypoints"]) and takes_keypoints("keypoints", own["features"])
+
+
+def test_a_fusion_node_needs_no_models_for_weights_of_keypoints(own, models_missing):
+    for weights, kind in (("", "keypoints"), (str(own["keypoints"]), "keypoints"), (str(own["features"]), "features")):
+        assert settings_of(NodeParameters(weights=weights), Settings(), fusion=True).evidence == kind
