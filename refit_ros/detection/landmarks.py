@@ -204,7 +204,7 @@ def decoded(
         presence=_sigmoid(rows[:, :COUNT, 4]),
         place_m=about[:, :COUNT],
         flag=np.asarray(flag, np.float64).reshape(-1),
-        heat=_sigmoid(np.asarray(heat[..., :COUNT], np.float64).max((1, 2), initial=-50.0)),
+        heat=_sigmoid(np.asarray(heat[..., :COUNT]).max((1, 2), initial=-50.0).astype(np.float64)),
         region=region,
         next_region=from_points(place[:, _MIDDLE], place[:, _CIRCLE]),
     )

@@ -37,6 +37,28 @@ def test_one_recording_becomes_part_of_another():
     torch.testing.assert_close(inner(2, given)[0], 2 * given[0])
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_recordings_are_computed_on_one_thread_and_the_rest_keeps_its_own(threads):
+    traced, seen = Traced(scaled), []
+    traced(2, (torch.rand(2, 4),))
+
+    def trace(given):
+        seen.append(torch.get_num_threads())
+        if not given.numel():
+            raise RuntimeError("nothing to compute")
+
+    traced._traces[2] = trace
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        traced(2, (torch.rand(2, 4),))
+        with pytest.raises(RuntimeError, match="nothing to compute"):
+            traced(2, (torch.rand(0, 4),))
+        assert seen == [1, 1] and torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_what_is_forgotten_is_recorded_anew():
     traced = Traced(scaled)
     traced(2, (torch.rand(2, 4),))
