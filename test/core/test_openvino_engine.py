@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -43,6 +44,19 @@ def test_all_rows_come_back_in_their_order(network, streams, threads):
     for count in (1, 2, 3, 4, 5, 9):
         rows = torch.randn(count, 3, 16, 16)
         np.testing.assert_allclose(way(rows.numpy())[0], network(rows).numpy(), rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("streams", [1, 2])
+def test_one_row_is_computed_on_the_thread_that_asks(network, streams):
+    """Another one that has to be woken first waits for a core wherever others keep them busy."""
+    way = _Streams(converted(network, torch.zeros(1, 3, 256, 256)), streams, streams, "float32")
+    row = np.zeros((1, 3, 256, 256), np.float32)
+    way(row)  # what the first call makes ready may be made elsewhere
+    began_s, all_began_s = time.thread_time(), time.process_time()
+    for _ in range(30):
+        way(row)
+    assert time.thread_time() - began_s > 0.5 * (time.process_time() - all_began_s)
 
 
 @torch.inference_mode()
