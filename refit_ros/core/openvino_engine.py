@@ -3,6 +3,9 @@
 Several threads can share one crop, or each can take a crop of its own. Threads that share wait for each other after
 every layer, which a small network's layers are not worth: there two threads take longer than one. A large network's are.
 Which it is depends on the network, the processor and the number of crops, so both are tried when a network is prepared.
+
+A crop by itself is computed on the thread that asks. OpenVINO does so where it has one stream; several are threads of their
+own, which have to be woken and wait for a core wherever other programs keep them busy.
 """
 
 from __future__ import annotations
@@ -72,10 +75,11 @@ def compiled_by_openvino(model, example: np.ndarray, precision: str = "float32")
     # One kernel set for any number of rows, of one size.
     model.reshape(openvino.PartialShape([-1, *example.shape[1:]]))
     threads = torch.get_num_threads()
+    alone = _Streams(model, 1, 1, precision)
     if threads == 1:
-        return _tried(_Streams(model, 1, 1, precision), example)
-    ways = [_Streams(model, streams, threads, precision) for streams in (threads, 1)]
-    return _Quickest(measured(ways, example, sorted({1, 2, threads})))
+        return _tried(alone, example)
+    each, shared = (_Streams(model, streams, threads, precision) for streams in (threads, 1))
+    return _Quickest(measured([alone, shared], example, [1]) | measured([each, shared], example, sorted({2, threads})))
 
 
 def one_by_one_by_openvino(model, example: np.ndarray, alone: bool = False) -> Compiled:
@@ -87,10 +91,14 @@ def one_by_one_by_openvino(model, example: np.ndarray, alone: bool = False) -> C
     taking = openvino.preprocess.PrePostProcessor(model)
     taking.input().tensor().set_element_type(openvino.Type(example.dtype))
     model = taking.build()
+    one = _OneByOne(_Streams(model, 1, 1, "float32"))
+    if threads == 1:
+        return _tried(one, example)
     each = _OneByOne(_Streams(model, threads, threads, "float32"))
-    if threads == 1 or not alone:
-        return _tried(each, example)
-    return _Quickest(measured([each, _OneByOne(_Streams(model, 1, threads, "float32"))], example, [1, threads]))
+    if not alone:
+        return _Quickest({1: _tried(one, example), 2: _tried(each, example)})
+    shared = _OneByOne(_Streams(model, 1, threads, "float32"))
+    return _Quickest(measured([one, shared], example, [1]) | measured([each, shared], example, sorted({2, threads})))
 
 
 def _tried(way: Compiled, example: np.ndarray) -> Compiled:
@@ -145,7 +153,6 @@ class _Streams:
         busy = self._requests[: len(groups)]
         for request, group in zip(busy[:-1], groups):
             request.start_async([group], share_inputs=True)
-        # The last one on this thread: another that has to be woken first waits for a core where others keep them busy.
         busy[-1].infer([groups[-1]], share_inputs=True, share_outputs=True)
         for request in busy[:-1]:
             request.wait()
