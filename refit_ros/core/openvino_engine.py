@@ -151,11 +151,13 @@ class _Streams:
     def run(self, groups: Sequence[np.ndarray]) -> Arrays:
         """Each group (n, ...) of the model's own type by a stream; there are no more of them than streams."""
         busy = self._requests[: len(groups)]
-        for request, group in zip(busy[:-1], groups):
-            request.start_async([group], share_inputs=True)
-        busy[-1].infer([groups[-1]], share_inputs=True, share_outputs=True)
-        for request in busy[:-1]:
-            request.wait()
+        if self.count == 1:
+            busy[0].infer([groups[0]], share_inputs=True, share_outputs=True)  # on this thread
+        else:
+            for request, group in zip(busy, groups):
+                request.start_async([group], share_inputs=True)
+            for request in busy:
+                request.wait()
         outputs = range(len(self._compiled.outputs))
         return tuple(np.concatenate([request.get_output_tensor(i).data for request in busy]) for i in outputs)
 
