@@ -83,9 +83,6 @@ def recorded_on_processor(compute: Compute[Kind], device: torch.device) -> Compu
 def one_thread() -> Iterator[None]:
     """Within, PyTorch computes on this thread alone on a processor; it costs less than a microsecond."""
     before = torch.get_num_threads()
-    if before == 1:
-        yield
-        return
     torch.set_num_threads(1)
     try:
         yield

@@ -19,15 +19,21 @@ NO_WEIGHTS = (
 )
 
 
-def takes_keypoints(evidence: str, weights: str | os.PathLike | None) -> bool:
+def takes_keypoints(evidence: str, weights: str | os.PathLike | None, sees_images: bool = True) -> bool:
     """Whether keypoints are to be used. "auto": as the weights want it; without any where all that keypoints need is there.
 
+    sees_images: False where others find the landmarks, so that nothing has to be there for it.
     Raises ValueError with a sentence where keypoints are asked for and lack something.
     """
-    missing = (not weights and not EMBEDDED_KEYPOINT_WEIGHTS.is_file() and NO_WEIGHTS) or without_photographs_note()
-    if evidence == "auto" and not weights:
-        return not missing
-    wanted = evidence == "keypoints" or (evidence == "auto" and bool(weights) and are_for_landmarks(weights or ""))
+    missing = ""
+    if sees_images:
+        missing = (not weights and not EMBEDDED_KEYPOINT_WEIGHTS.is_file() and NO_WEIGHTS) or without_photographs_note()
+    if evidence == "auto":
+        if not weights:
+            return not missing
+        wanted = are_for_landmarks(weights)
+    else:
+        wanted = evidence == "keypoints"
     if wanted and missing:
         raise ValueError(missing)
     return wanted

@@ -25,12 +25,9 @@ def settings_of(parameters: NodeParameters, settings: Settings, fusion: bool = F
 
     Raises ValueError with a sentence. A fusion node looks at no image: what finds landmarks need not be there.
     """
-    from refit_ros.core.checkpoint import are_for_landmarks
     from refit_ros.estimation.keypoint_choice import takes_keypoints
 
-    by_itself = settings.evidence == "auto" and (not parameters.weights or are_for_landmarks(parameters.weights))
-    given = fusion and (settings.evidence == "keypoints" or by_itself)
-    keypoints = given or takes_keypoints(settings.evidence, parameters.weights)
+    keypoints = takes_keypoints(settings.evidence, parameters.weights, sees_images=not fusion)
     builtin = settings.detector == "builtin"
     return replace(
         settings,

@@ -35,10 +35,10 @@ def _camera(number, bearing_rad):
     return Camera(np.zeros((480, 640, 3), np.uint8), Calibration(name, name, 640, 480, K), 0.0, pose, None)
 
 
-def _landmarks_m(solver, facing_rad, place_m, arm="left"):
+def _landmarks_m(solver, facing_rad, place_m):
     """(33, 3) of somebody who stands there with an arm down, facing this bearing."""
     angles = np.zeros((24, 3))
-    angles[JOINT_INDEX[f"{arm}_shoulder"]] = [0, 0, -0.9 if arm == "left" else 0.9]
+    angles[JOINT_INDEX["left_shoulder"]] = [0, 0, -0.9]
     rotmats = matrix_from_axis_angle(angles)
     # Up and forward of the body are y and z of its own frame.
     forward = np.array([np.cos(facing_rad), np.sin(facing_rad), 0.0])
