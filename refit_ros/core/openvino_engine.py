@@ -11,6 +11,7 @@ own, which have to be woken and wait for a core wherever other programs keep the
 from __future__ import annotations
 
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ from refit_ros.core.errors import InputError
 from refit_ros.core.traces import unit_of_its_own
 
 Arrays = tuple[np.ndarray, ...]
-Compiled = Callable[[np.ndarray], Arrays]  # (N, ...) -> outputs (N, ...); not for several threads at a time
+Compiled = Callable[[np.ndarray], Arrays]  # (N, ...) -> outputs (N, ...)
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 _TURNS = 4  # of each way; the quickest turn counts, since others use the machine too
@@ -120,7 +121,10 @@ class _OneByOne:
 
 
 class _Streams:
-    """The rows in as many groups as there are streams, all at once; each stream has its share of the threads."""
+    """The rows in as many groups as there are streams, all at once; each stream has its share of the threads.
+
+    For several threads at a time: what is computed for each lies in requests of its own.
+    """
 
     def __init__(self, model, streams: int, threads: int, precision: str) -> None:
         self._compiled = (
@@ -138,11 +142,14 @@ class _Streams:
                 },
             )
         )
-        self._requests = [self._compiled.create_infer_request() for _ in range(streams)]
+        self.count = streams
+        self._of_thread = threading.local()
 
     @property
-    def count(self) -> int:
-        return len(self._requests)
+    def _requests(self) -> list:
+        if not hasattr(self._of_thread, "requests"):
+            self._of_thread.requests = [self._compiled.create_infer_request() for _ in range(self.count)]
+        return self._of_thread.requests
 
     def __call__(self, rows: np.ndarray) -> Arrays:
         groups = np.array_split(np.ascontiguousarray(rows, np.float32), min(len(rows), self.count))

@@ -18,7 +18,7 @@ from refit_ros.camera.geometry import mean_distance, overlap
 from refit_ros.core.landmarks import COCO_17, LANDMARK_INDEX, LANDMARK_NAMES, MIRRORED_LANDMARKS
 from refit_ros.detection.regions import crops, to_image
 from refit_ros.detection.rows import Rows, joined
-from refit_ros.detection.tfjs_network import TfjsNetwork
+from refit_ros.detection.tfjs_network import tfjs_network
 
 MULTIPOSE, THUNDER, LIGHTNING = "movenet_multipose", "movenet_thunder", "movenet_lightning"
 POINTS = len(COCO_17)
@@ -50,11 +50,11 @@ class Skeletons(Rows):
 
 
 class MultiPose:
-    """Up to AT_ONCE people an image and size. Not for several threads at a time."""
+    """Up to AT_ONCE people an image and size."""
 
     def __init__(self) -> None:
-        """Raises as TfjsNetwork."""
-        self._network = TfjsNetwork(MULTIPOSE, alone=True)
+        """Raises as tfjs_network."""
+        self._network = tfjs_network(MULTIPOSE, alone=True)
         self._network.prepare(SIDE_PX)
 
     def find(self, images: Sequence[np.ndarray], sides_px: Sequence[int] = (SIDE_PX,)) -> list[Skeletons]:
@@ -89,11 +89,11 @@ def points_of(place_px: np.ndarray, score: np.ndarray, name: str = THUNDER) -> P
 
 
 class SinglePose:
-    """One person a region, by Thunder or by Lightning, which is three times as fast. Not for several threads at a time."""
+    """One person a region, by Thunder or by Lightning, which is three times as fast."""
 
     def __init__(self, name: str) -> None:
-        """Raises as TfjsNetwork."""
-        self._name, self._side_px, self._network = name, _SIDES_PX[name], TfjsNetwork(name)
+        """Raises as tfjs_network."""
+        self._name, self._side_px, self._network = name, _SIDES_PX[name], tfjs_network(name)
         self._network.prepare(self._side_px)
 
     def in_regions(

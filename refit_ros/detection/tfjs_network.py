@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import numpy as np
+import torch
 
 from refit_ros.core.openvino_engine import Compiled, one_by_one_by_openvino, openvino_module
 from refit_ros.detection.tfjs import graph_def
 from refit_ros.models.files import path_of
 
+_in_use: WeakValueDictionary[tuple[str, bool, int], TfjsNetwork] = WeakValueDictionary()
+_one_at_a_time = threading.RLock()  # in which networks are prepared
+
+
+def tfjs_network(name: str, alone: bool = False) -> TfjsNetwork:
+    """The one that this program has in use already, or a new one: preparing takes long, and its weights much memory.
+
+    `name`: of the two files, without an ending. alone: nothing else computes meanwhile.
+    Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
+    """
+    files = path_of(f"{name}.json"), path_of(f"{name}.bin")  # of the table's digests, so that a name says what is in them
+    key = name, alone, torch.get_num_threads()
+    with _one_at_a_time:
+        network = _in_use.get(key) or TfjsNetwork(name, *files, alone)
+        _in_use[key] = network
+    return network
+
 
 class TfjsNetwork:
-    """One input (1, S, S, 3) of the image's own numbers, 0 .. 255. Not for several threads at a time."""
+    """One input (1, S, S, 3) of the image's own numbers, 0 .. 255."""
 
-    def __init__(self, name: str, alone: bool = False) -> None:
-        """`name`: of the two files, without an ending. alone: nothing else computes meanwhile.
-
-        Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
-        """
+    def __init__(self, name: str, topology: Path, weights: Path, alone: bool) -> None:
+        """As `tfjs_network`, from the two files."""
         self._name, self._alone = name, alone
-        self._graph = graph_def(path_of(f"{name}.json").read_bytes(), path_of(f"{name}.bin").read_bytes())
+        self._graph = graph_def(topology.read_bytes(), weights.read_bytes())
         self._compiled: dict[int, Compiled] = {}
 
     def __call__(self, squares: np.ndarray) -> np.ndarray:
@@ -33,6 +50,11 @@ class TfjsNetwork:
 
     def prepare(self, side_px: int) -> None:
         """For images of this side, a multiple of 32, so that the first of them does not wait for it."""
+        with _one_at_a_time:
+            if side_px not in self._compiled:
+                self._compiled[side_px] = self._compiled_for(side_px)
+
+    def _compiled_for(self, side_px: int) -> Compiled:
         try:
             openvino = openvino_module()
         except ImportError as error:
@@ -43,6 +65,6 @@ class TfjsNetwork:
             try:
                 model = openvino.Core().read_model(path)
                 example = np.zeros((1, side_px, side_px, 3), np.uint8)
-                self._compiled[side_px] = one_by_one_by_openvino(model, example, self._alone)
+                return one_by_one_by_openvino(model, example, self._alone)
             except RuntimeError as error:
                 raise ValueError(f"OpenVINO cannot use {self._name}: {str(error).strip().splitlines()[-1]}") from error

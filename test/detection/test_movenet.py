@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import cv2
 import numpy as np
@@ -12,10 +14,16 @@ from refit_ros.camera.geometry import overlap
 from refit_ros.core import openvino_engine
 from refit_ros.detection.movenet import LIGHTNING, MULTIPOSE, POINTS, THUNDER, MultiPose, SinglePose, Skeletons, distinct
 from refit_ros.detection.regions import turned
-from refit_ros.detection.tfjs_network import TfjsNetwork
+from refit_ros.detection.tfjs import graph_def
+from refit_ros.detection.tfjs_network import tfjs_network
 
 HERE = Path(__file__).parent / "movenet"
 needs_multipose = pytest.mark.needs_models(MULTIPOSE)
+
+
+@pytest.fixture
+def none_in_use(monkeypatch):
+    monkeypatch.setattr("refit_ros.detection.tfjs_network._in_use", WeakValueDictionary())
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +42,7 @@ def squares(squares_of) -> dict[str, np.ndarray]:
 
 @pytest.mark.needs_models(MULTIPOSE, THUNDER, LIGHTNING)
 @pytest.mark.parametrize(("name", "way"), [(MULTIPOSE, 0), (MULTIPOSE, 1), (THUNDER, None), (LIGHTNING, None)])
-def test_the_networks_say_what_the_original_runtime_says(name, way, squares_of, monkeypatch):
+def test_the_networks_say_what_the_original_runtime_says(name, way, squares_of, none_in_use, monkeypatch):
     """Of who is there; below its least score MultiPose's six rows are noise, and may change places.
 
     way: a core for each image, or all cores for one, whichever would be quicker here; None: it computes beside others.
@@ -43,7 +51,7 @@ def test_the_networks_say_what_the_original_runtime_says(name, way, squares_of, 
     monkeypatch.setattr(openvino_engine, "measured", lambda ways, example, counts: {1: ways[way]})
     said = json.loads((HERE / "reference.json").read_text())[name]
     squares = squares_of(192 if name == LIGHTNING else 256)
-    rows = TfjsNetwork(name, alone=way is not None)(np.stack(list(squares.values()))).astype(float)
+    rows = tfjs_network(name, alone=way is not None)(np.stack(list(squares.values()))).astype(float)
     assert len(rows) == 2
     for mine, image in zip(rows, squares):
         theirs = np.array(said[image]).reshape(mine.reshape(-1, mine.shape[-1]).shape)
@@ -119,10 +127,32 @@ def test_somebody_seen_in_two_sizes_counts_once_and_the_surer_one_stays():
 
 
 @pytest.mark.needs_models(LIGHTNING)
-def test_what_this_processor_cannot_compute_shows_when_the_network_is_loaded(monkeypatch):
+def test_what_this_processor_cannot_compute_shows_when_the_network_is_loaded(none_in_use, monkeypatch):
     def fails(self, groups):
         raise RuntimeError("Exception from somewhere\n[CPU] a node has a bad combination")
 
     monkeypatch.setattr("refit_ros.core.openvino_engine._Streams.run", fails)
     with pytest.raises(ValueError, match=r"OpenVINO cannot use movenet_lightning: \[CPU\] a node"):
         SinglePose(LIGHTNING)
+
+
+@pytest.mark.needs_models(LIGHTNING)
+def test_a_network_is_prepared_once_for_all_who_ask(none_in_use, monkeypatch):
+    graphs = []
+    monkeypatch.setattr("refit_ros.detection.tfjs_network.graph_def", lambda *files: graphs.append(1) or graph_def(*files))
+    first, second = SinglePose(LIGHTNING), SinglePose(LIGHTNING)
+    assert len(graphs) == 1
+    del first, second
+    SinglePose(LIGHTNING)
+    assert len(graphs) == 2, "nobody used it any more, and it lay in memory"
+
+
+@pytest.mark.needs_models(LIGHTNING)
+def test_a_network_that_several_threads_ask_answers_each(squares):
+    network, image = SinglePose(LIGHTNING), squares["two"]
+    regions = [np.array([[128.0 + 20 * index, 128, 100 + 20 * index, 0]]) for index in range(4)]
+    alone = [network.in_regions([image], [each])[0].place_px for each in regions]
+    with ThreadPoolExecutor(4) as pool:
+        at_once = list(pool.map(lambda index: network.in_regions([image], [regions[index % 4]])[0].place_px, range(80)))
+    for index, each in enumerate(at_once):
+        assert np.array_equal(each, alone[index % 4])
