@@ -50,6 +50,13 @@ class Camera:
         return points_camera_m @ self.fixed_from_camera[:3, :3].T + self.fixed_from_camera[:3, 3]
 
 
+def image_of(camera: Camera) -> np.ndarray:
+    """Raises ValueError where it is not here."""
+    if camera.image is None:
+        raise ValueError(f"the image of camera {camera.name} is on another machine; look at it there")
+    return camera.image
+
+
 def usable(views: Sequence[View], several: bool) -> tuple[list[Camera], dict[str, str]]:
     """The cameras that can be used, and for each of the others why not.
 

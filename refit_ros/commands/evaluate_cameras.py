@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--evidence",
-        choices=["auto", "keypoints", "features"],
+        choices=["auto", "keypoints", "features", "both"],
         default="auto",
         help="as of `fit`; without it, auto (people: features)",
     )
@@ -103,7 +103,12 @@ def _estimator(args: argparse.Namespace, birth_hits: int | None) -> tuple[object
     from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
 
     settings = settings_from(
-        args, detector=usual_detector(), birth_hits=birth_hits, smoothing=0.0, detector_effort="thorough"
+        args,
+        evidence=args.evidence,
+        detector=usual_detector(),
+        birth_hits=birth_hits,
+        smoothing=0.0,
+        detector_effort="thorough",
     )
     if takes_keypoints(args.evidence, args.weights):
         body = load_body(args.body) if args.body else None

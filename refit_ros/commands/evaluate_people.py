@@ -30,17 +30,17 @@ def run(args: argparse.Namespace) -> int:
     from refit_ros.commands.common import device_named, load_network_from, settings_from
     from refit_ros.commands.fit import usual_detector
     from refit_ros.core.body import load_body
-    from refit_ros.estimation.keypoint_choice import keypoint_network, takes_keypoints
+    from refit_ros.estimation.keypoint_choice import BOTH, keypoint_network, takes_keypoints
     from refit_ros.evaluation.people_suite import evaluate, variants_named
     from refit_ros.evaluation.seeds import REPORTING_SEEDS, TUNING_SEEDS
     from refit_ros.evaluation.tables import table
 
     # These people are drawn: landmarks are asked for by name.
-    keypoints = args.evidence == "keypoints" and takes_keypoints(args.evidence, args.weights)
-    settings = settings_from(args, **({"detector": usual_detector(), "evidence": "keypoints"} if keypoints else {}))
+    keypoints = args.evidence in ("keypoints", BOTH) and takes_keypoints(args.evidence, args.weights)
+    settings = settings_from(args, **({"detector": usual_detector(), "evidence": args.evidence} if keypoints else {}))
     selection = selection_from(args)
     variants_named(selection.variants, settings)  # a wrong name is told before anything is rendered
-    if keypoints:
+    if args.evidence == "keypoints":
         body = load_body(args.body) if args.body else None
         network = keypoint_network(args.weights, body, device_named(args.device))
     else:

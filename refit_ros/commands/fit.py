@@ -61,11 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--evidence",
-        choices=["auto", "keypoints", "features"],
+        choices=["auto", "keypoints", "features", "both"],
         default="auto",
         help="what the network looks at: its own features of the image, or landmarks that BlazePose and MoveNet find "
-        "(`python -m refit_ros models get` first); without it, auto: keypoints where their models are there and no "
-        "--weights are given, else features",
+        "(`python -m refit_ros models get` first); both: first these, then its features from there; without it, auto: "
+        "keypoints where their models are there and no --weights are given, else features",
     )
     parser.add_argument("--max-people", type=positive_int, metavar="N", help="keep the N most certain people")
     parser.add_argument("--sequence", action="store_true", help="the images of a folder follow one another in time")

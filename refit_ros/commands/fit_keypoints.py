@@ -17,17 +17,21 @@ def make_keypoint_estimator(args: argparse.Namespace) -> tuple[KeypointRefit, Ke
     """
     from refit_ros.commands.common import device_named, settings_from
     from refit_ros.core.body import load_body
-    from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
+    from refit_ros.estimation.keypoint_choice import BOTH, feature_network, keypoint_estimators, takes_keypoints
 
     if not takes_keypoints(args.evidence, args.weights):
         return None
     settings = settings_from(
         args,
+        evidence=args.evidence,
         detector="topic" if args.box else args.detector or "photographs",
         detector_model=args.detector_model,
         max_people=args.max_people,
         birth_hits=1,
     )
     body = load_body(args.body) if args.body else None
-    network, estimators = keypoint_estimators([settings], args.weights, body, device_named(args.device))
+    device, features = device_named(args.device), None
+    if args.evidence == BOTH:
+        features = feature_network(args.weights, body, device, args.precision, args.engine)
+    network, estimators = keypoint_estimators([settings], args.weights, body, device, features=features)
     return network, estimators[0]

@@ -10,7 +10,7 @@ import torch
 
 from refit_ros.camera import crops as cropping
 from refit_ros.camera.boxes import Boxes
-from refit_ros.camera.views import Camera
+from refit_ros.camera.views import Camera, image_of
 from refit_ros.core.inference import Prepared
 from refit_ros.core.refit import Features, Refit
 from refit_ros.detection.landmarks import Landmarks, with_trust
@@ -42,13 +42,6 @@ class Eyes(Protocol):
         ...
 
 
-def _image(camera: Camera) -> np.ndarray:
-    """Raises ValueError where it is not here."""
-    if camera.image is None:
-        raise ValueError(f"the image of camera {camera.name} is on another machine; look at it there")
-    return camera.image
-
-
 class LocalEyes:
     """The detectors, and what is common to both kinds of evidence. Images are this process's own."""
 
@@ -63,7 +56,7 @@ class LocalEyes:
         for search, detector in self._detectors.items():
             asked = [index for index, one in wanted.items() if one.search == search]
             if asked:
-                images = [_image(cameras[index]) for index in asked]
+                images = [image_of(cameras[index]) for index in asked]
                 boxes.update(zip(asked, found_beside(detector, images, [wanted[index].known_px for index in asked])))
         return self._closer(cameras, wanted, boxes)
 
@@ -102,7 +95,7 @@ class FeatureEyes(LocalEyes):
     @torch.inference_mode()
     def _features(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], owners: list[int]) -> Features:
         images = cropping.cut_all(
-            [_image(cameras[index]) for index in owners],
+            [image_of(cameras[index]) for index in owners],
             [cameras[index].calibration for index in owners],
             [square_of(region) for one in wanted.values() for region in one.regions_px],
             self._network.config.image_size,
@@ -137,7 +130,9 @@ class LandmarkEyes(LocalEyes):
         self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], boxes: Mapping[int, Boxes]
     ) -> dict[int, ViewEvidence]:
         asked = [index for index, one in wanted.items() if len(one.regions_px)]
-        found = dict(zip(asked, self._look([_image(cameras[index]) for index in asked], [wanted[index] for index in asked])))
+        found = dict(
+            zip(asked, self._look([image_of(cameras[index]) for index in asked], [wanted[index] for index in asked]))
+        )
         landmarks = {index: as_sent(with_trust(one[different_people(one)])) for index, one in found.items()}
         return {index: ViewEvidence(boxes.get(index), landmarks=landmarks.get(index)) for index in wanted}
 

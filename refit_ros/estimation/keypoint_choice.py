@@ -1,4 +1,5 @@
-"""Which evidence the network gets: features of the images, or landmarks that other networks find; and what each needs."""
+"""Which evidence people are known by: features of the images, landmarks that other networks find, or both; and what each
+needs."""
 
 from __future__ import annotations
 
@@ -6,13 +7,16 @@ import os
 
 from refit_ros.core.body import Body
 from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, are_for_landmarks, embedded_keypoint_weights, load_network
+from refit_ros.core.inference import MAX_BATCH, Prepared, prepare
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.checked_landmarks import CheckedLandmarks, usual_landmarks
 from refit_ros.detection.photographs import without_photographs_note
 from refit_ros.detection.registry import is_thorough
+from refit_ros.estimation.closer_look import CloserLook
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.settings import Settings
 
+BOTH = "both"
 NO_WEIGHTS = (
     "no weights for keypoints come with this package: train some with `python -m refit_ros train --preset keypoints "
     "--output DIR` and give DIR/refit.safetensors as weights"
@@ -20,20 +24,22 @@ NO_WEIGHTS = (
 
 
 def takes_keypoints(evidence: str, weights: str | os.PathLike | None, sees_images: bool = True) -> bool:
-    """Whether keypoints are to be used. "auto": as the weights want it; without any where all that keypoints need is there.
+    """Whether keypoints are to be used, with features beside them or not. "auto": as the weights want it; without any where
+    all that keypoints need is there.
 
     sees_images: False where others find the landmarks, so that nothing has to be there for it.
     Raises ValueError with a sentence where keypoints are asked for and lack something.
     """
     missing = ""
     if sees_images:
-        missing = (not weights and not EMBEDDED_KEYPOINT_WEIGHTS.is_file() and NO_WEIGHTS) or without_photographs_note()
+        embedded = (not weights or evidence == BOTH) and not EMBEDDED_KEYPOINT_WEIGHTS.is_file()
+        missing = (embedded and NO_WEIGHTS) or without_photographs_note()
     if evidence == "auto":
         if not weights:
             return not missing
         wanted = are_for_landmarks(weights)
     else:
-        wanted = evidence == "keypoints"
+        wanted = evidence in ("keypoints", BOTH)
     if wanted and missing:
         raise ValueError(missing)
     return wanted
@@ -47,6 +53,21 @@ def keypoint_network(weights: str | os.PathLike | None, body: Body | None, devic
     return network
 
 
+def feature_network(
+    weights: str | os.PathLike | None,
+    body: Body | None,
+    device: str,
+    precision: str = "auto",
+    engine: str = "auto",
+    max_batch: int = MAX_BATCH,
+) -> Prepared:
+    """That looks at images beside the landmarks. Raises ValueError with a sentence where the weights are for landmarks."""
+    network = load_network(weights, body=body, device=device)
+    if isinstance(network, KeypointRefit):
+        raise ValueError(f"{weights} holds a network of landmarks; evidence 'both' takes weights that look at images")
+    return prepare(network, precision, engine, max_batch)
+
+
 def keypoint_estimators(
     settings: list[Settings],
     weights: str | os.PathLike | None,
@@ -54,14 +75,23 @@ def keypoint_estimators(
     device: str,
     detector: object | None = None,
     landmarks: str = "full",
+    features: Prepared | None = None,
 ) -> tuple[KeypointRefit, list[KeypointEstimator]]:
     """The network, and an estimator for each of some settings; they share the networks. landmarks: one of
-    `detection.landmarks.KINDS`.
+    `detection.landmarks.KINDS`. Where the settings' evidence is "both", `weights` are those of the network that looks at
+    images, and `features` is it, if it was loaded already; the landmarks' is then the embedded one for its body.
 
     Raises ValueError, FileNotFoundError or ImportError with a sentence where weights, models or the detector cannot be had.
     """
+    closer = None
+    if any(each.evidence == BOTH for each in settings):
+        features = features or feature_network(weights, body, device)
+        weights, body = None, features.body
+        closer = CloserLook(features, max(each.iterations for each in settings))
     network = keypoint_network(weights, body, device)
     usual = usual_landmarks(landmarks)
     with_care = usual.with_care() if isinstance(usual, CheckedLandmarks) and any(map(is_thorough, settings)) else usual
     sources = [with_care if is_thorough(each) else usual for each in settings]
-    return network, [KeypointEstimator(network, source, each, detector) for source, each in zip(sources, settings)]
+    return network, [
+        KeypointEstimator(network, source, each, detector, closer=closer) for source, each in zip(sources, settings)
+    ]

@@ -14,6 +14,7 @@ from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.core.small_matrices import on_one_thread
 from refit_ros.detection.landmarks import Landmarks, no_landmarks
 from refit_ros.detection.protocol import cleaned
+from refit_ros.estimation.closer_look import CloserLook
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, LandmarkEyes, LandmarkSource
 from refit_ros.estimation.keypoint_association import assigned, taken_for_two
 from refit_ros.estimation.keypoint_expected import Expected, regions
@@ -48,12 +49,16 @@ class KeypointEstimator:
         settings: Settings,
         detector: object | None = None,
         eyes: Eyes | None = None,
+        closer: CloserLook | None = None,
     ) -> None:
         """detector: an own one instead of the settings'. Raises what `detectors` raises where it cannot be had.
 
         eyes: where images are looked at, if not here; then neither landmarks nor a detector are needed.
+        closer: looks at what the images themselves show of those who are published; they must be here, and its network's
+        body is that of `network`.
         """
-        self._solver, self.settings = KeypointSolver(network, settings.known_height_m), settings
+        self._solver, self.settings = KeypointSolver(network, settings.known_height_m, closer), settings
+        self._looks_closer = closer is not None
         if eyes is None:
             if landmarks is None:
                 raise ValueError("without eyes, landmarks are needed: give a source of them")
@@ -199,7 +204,9 @@ class KeypointEstimator:
         newcomers = self._rejoined(groups, self._newcomers(cameras.cameras, left), expected, roots)
         groups = {index: sorted(own, key=lambda one: one.view) for index, own in groups.items()}
         known = [self._followed[index] for index in groups]
-        bodies = self._fit(list(groups.values()), known)
+        new = newcomers if self._looks_closer else []
+        bodies = self._fit([*groups.values(), *(own for _, own in new)], known, closely=True)
+        newcomers = [(body, own) for body, (_, own) in zip(bodies[len(known) :], new)] or newcomers
         seen_now = list(zip(known, groups.values()))
         for index, body in zip(groups, bodies):
             self._followed[index].seen(body, groups[index], roots[index])
@@ -248,8 +255,10 @@ class KeypointEstimator:
                 groups[nearest] = list(own)
         return new
 
-    def _fit(self, members: list[list[Seen]], known: Sequence[Followed] = (), tentative: bool = False) -> list[KeypointBody]:
-        """known: the first of them, who are followed."""
+    def _fit(
+        self, members: list[list[Seen]], known: Sequence[Followed] = (), tentative: bool = False, closely: bool = False
+    ) -> list[KeypointBody]:
+        """known: the first of them, who are followed. The others as in `KeypointSolver.fit`."""
         if not members:
             return []
         free = self._held.get(EVERYBODY, np.full(10, np.nan))
@@ -261,6 +270,7 @@ class KeypointEstimator:
             iterations=self.settings.iterations,
             shapes=[one.shape for one in known] if self.settings.smoothing > 0 else (),
             tentative=tentative,
+            closely=closely,
         )
         return [replace(body, own_betas=None) if np.isfinite(betas).all() else body for body, betas in zip(bodies, held)]
 

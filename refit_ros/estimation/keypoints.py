@@ -14,6 +14,7 @@ from refit_ros.core.camera import project
 from refit_ros.core.keypoints import KeypointEvidence, KeypointRefit, crops_without_images
 from refit_ros.core.traces import recorded_on_processor
 from refit_ros.core.types import Views
+from refit_ros.estimation.closer_look import CloserLook
 from refit_ros.estimation.fuse import fuse
 from refit_ros.estimation.height import with_height
 from refit_ros.estimation.keypoint_refine import LOOSE, LOOSE_ALONE, Bodies, Refiner
@@ -44,9 +45,9 @@ class KeypointBody:
 class KeypointSolver:
     """Fits people from sightings; all of one call in one batch."""
 
-    def __init__(self, network: KeypointRefit, known_height_m: float = 0.0) -> None:
-        """known_height_m: everybody's standing height; 0: unknown."""
-        self._known_height_m = known_height_m
+    def __init__(self, network: KeypointRefit, known_height_m: float = 0.0, closer: CloserLook | None = None) -> None:
+        """known_height_m: everybody's standing height; 0: unknown. closer: for those who are looked at more closely."""
+        self._known_height_m, self._closer = known_height_m, closer
         self.network = copy.deepcopy(network).eval().requires_grad_(False)  # a recording holds no gradients
         self.device = network.init_pose.device
         self._run = recorded_on_processor(self._fit, self.device)
@@ -61,11 +62,13 @@ class KeypointSolver:
         iterations: int | None = None,
         shapes: Sequence[Shape] = (),
         tentative: bool = False,
+        closely: bool = False,
     ) -> list[KeypointBody]:
         """One body for each person, from their sightings (one a camera, at least one).
 
         betas (P, 10): known shapes, NaN where there is none. shapes: what was learned of the first people's betas so far;
         they are placed with the mean of that and of what this set says. tentative: other views may be of the same people.
+        closely: what the images show of them counts too, where there is a `closer` look; they are the cameras' own.
         Raises ValueError for a layout that is unknown, shapes that do not fit, values that are not finite and for somebody
         without sightings.
         """
@@ -87,21 +90,16 @@ class KeypointSolver:
         iterations = self.network.config.iterations if iterations is None else iterations
         values = self._run((known is not None, iterations), tuple(tensor.to(self.device) for tensor in tensors))
         own_betas, rotmats, guessed_px = (value.double().cpu().numpy() for value in values)
-        watched = seen.watched
         held = np.full(own_betas.shape, np.nan) if betas is None else np.asarray(betas, float)
-        own_betas = np.where(np.isfinite(held), held, own_betas)
-        placed = partial(self._placed, shown, np.split(guessed_px, first[1:]))
-        guess = placed(own_betas, rotmats)
-        free = ~np.isfinite(held).all(1) & (watched.views > 1)  # one view says little of a shape
-        loose = LOOSE if tentative else LOOSE_ALONE
-        bodies = self._refiner.refined(guess, watched, free, loose_alone=loose)
-        own_betas = bodies.betas
-        learned = [*shapes, *[Shape()] * (len(people) - len(shapes))]
-        used = np.stack([self._betas(*each) for each in zip(own_betas, held, learned, map(len, people))])
-        if not np.array_equal(used, own_betas):  # what is known of a shape from other sets, or otherwise
-            again = placed(used, bodies.rotmats)
-            fixed = np.zeros(len(people), bool)  # a shape that differs little moves a body little: one step is enough
-            bodies = self._refiner.refined(replace(guess, betas=used), watched, fixed, again, steps=1, loose_alone=loose)
+        conclude = partial(self._concluded, seen, shown, held, shapes, LOOSE if tentative else LOOSE_ALONE)
+        bodies, own_betas = conclude(own_betas, rotmats, guessed_px)
+        if closely and self._closer is not None:
+            there_px = shown.watched.off_px(bodies.landmarks)[0] + shown.place_px.numpy()
+            looked_betas, rotmats = self._closer(bodies, shown.cameras, shown.person, held)
+            # Of a shape landmarks in several views say more than features, which say more than those in one.
+            several = seen.watched.views[:, None] > 1
+            bodies, own_betas = conclude(np.where(several, own_betas, looked_betas), rotmats, there_px)
+        watched = seen.watched
         residual_px = np.split(watched.residual_px(bodies.landmarks), watched.first[1:])
         weak_perspective, box_px = seen.weak_perspective(bodies.transl, bodies.joints), seen.box_px
         return [
@@ -118,6 +116,36 @@ class KeypointSolver:
             )
             for number in range(len(people))
         ]
+
+    def _concluded(
+        self,
+        seen: SeenPeople,
+        shown: SeenPeople,
+        held: np.ndarray,
+        shapes: Sequence[Shape],
+        loose_alone: float,
+        own_betas: np.ndarray,
+        rotmats: np.ndarray,
+        guessed_px: np.ndarray,
+    ) -> tuple[Bodies, np.ndarray]:
+        """The last step from an idea of P people's shapes (P, 10) and poses (P, 24, 3, 3) -> bodies, their shapes by these
+        sightings alone (P, 10). guessed_px (N, K, 2): by that idea, of the sightings that are `shown` of those `seen`."""
+        watched = seen.watched
+        own_betas = np.where(np.isfinite(held), held, own_betas)
+        placed = partial(self._placed, shown, np.split(guessed_px, shown.first[1:]))
+        guess = placed(own_betas, rotmats)
+        free = ~np.isfinite(held).all(1) & (watched.views > 1)  # one view says little of a shape
+        bodies = self._refiner.refined(guess, watched, free, loose_alone=loose_alone)
+        own_betas = bodies.betas
+        learned = [*shapes, *[Shape()] * (len(held) - len(shapes))]
+        used = np.stack([self._betas(*each) for each in zip(own_betas, held, learned, watched.views)])
+        if not np.array_equal(used, own_betas):  # what is known of a shape from other sets, or otherwise
+            again = placed(used, bodies.rotmats)
+            fixed = np.zeros(len(held), bool)  # a shape that differs little moves a body little: one step is enough
+            bodies = self._refiner.refined(
+                replace(guess, betas=used), watched, fixed, again, steps=1, loose_alone=loose_alone
+            )
+        return bodies, own_betas
 
     def _placed(
         self,

@@ -40,8 +40,9 @@ class OwnFit:
 class OwnFits:
     """Fits crops. On a processor from a recording; nothing else is kept from one call to the next."""
 
-    def __init__(self, network: Refit | Prepared) -> None:
-        self._network, self._body = network, network.body
+    def __init__(self, network: Refit | Prepared, shares: tuple[float, float, float] = WARM_SHARES) -> None:
+        """shares: as WARM_SHARES."""
+        self._network, self._body, self._shares = network, network.body, shares
         self._run = traced_on_processor(self._compute, network)
 
     @torch.inference_mode()
@@ -66,7 +67,7 @@ class OwnFits:
         features, crops, views, betas, start = call.features, call.crops, call.views, call.betas, call.start
         if start is not None:
             first = self._network.fit(features, crops, views=views, betas=betas, iterations=0).estimate
-            start = _between(first, start, crops)
+            start = _between(first, start, crops, self._shares)
         fit = self._network.fit(features, crops, views=views, betas=betas, start=start, iterations=kind.iterations)
         last, previous = _before_the_camera(fit.estimate, crops), fit.history[max(0, len(fit.history) - 2)]
         joints = self._body.joints(last.betas, last.rotmats)
@@ -88,13 +89,13 @@ def _before_the_camera(estimate: Estimate, crops: Crops) -> Estimate:
     return replace(estimate, weak_perspective=sound, transl=transl)
 
 
-def _between(first: Estimate, carried: Estimate, crops: Crops) -> Estimate:
-    """Between the network's own first guess and the last state carried over, WARM_SHARES of the latter; NaN rows stay NaN.
+def _between(first: Estimate, carried: Estimate, crops: Crops, shares: tuple[float, float, float]) -> Estimate:
+    """Between the network's own first guess and the last state carried over, `shares` of the latter; NaN rows stay NaN.
 
     The guess knows this image, the state knows the person; both err, differently. And the network has learned to
     expect the errors of its own guess: from a state that is nearly right already it steps too far.
     """
-    pose, betas, camera = WARM_SHARES
+    pose, betas, camera = shares
     new = carried.weak_perspective.isnan()
     last = torch.where(new, torch.nan, weak_perspective_from_transl(carried.transl, crops))
     sixd = torch.lerp(sixd_from_rotmat(first.rotmats), sixd_from_rotmat(carried.rotmats), pose)

@@ -26,9 +26,10 @@ class Settings:
     evidence: str = _setting(
         "auto",
         "What the network looks at: its features of the images, or landmarks that other networks (BlazePose, MoveNet) find "
-        "in them (`refit_ros models get`); auto: what the weights are for; without any, keypoints where the models "
-        "are there, else features. Drawn people are better seen by features, real ones by keypoints",
-        choices=("auto", "keypoints", "features"),
+        "in them (`refit_ros models get`); both: people are found and followed by landmarks, and the network that looks at "
+        "images (`weights`) begins where these have put them; auto: what the weights are for; without any, keypoints where "
+        "the models are there, else features. Drawn people are better seen by features, real ones by keypoints",
+        choices=("auto", "keypoints", "features", "both"),
     )
     detector: str = _setting("builtin", "Where boxes of people come from", choices=DETECTORS)
     detector_model: str = _setting("", "ONNX file of detector 'onnx': a YOLOX, YOLOv8, YOLO11 or RT-DETR export")

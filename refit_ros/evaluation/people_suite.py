@@ -12,7 +12,9 @@ from pathlib import Path
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.checked_landmarks import usual_landmarks
 from refit_ros.detection.registry import is_thorough, make_detector
+from refit_ros.estimation.closer_look import CloserLook
 from refit_ros.estimation.estimator import Estimator
+from refit_ros.estimation.keypoint_choice import BOTH, keypoint_network
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.settings import Settings
 from refit_ros.evaluation.ablations import RULES, WITHOUT, switched_off
@@ -80,7 +82,11 @@ def play(network, settings: Settings, sequence: SyntheticSequence, cameras: list
 
 
 def _estimator(network, settings: Settings) -> Estimator | KeypointEstimator:
-    """By features, or by landmarks where that is what the network takes."""
+    """By features, or by landmarks where that is what the network takes, or by both."""
+    if settings.evidence == BOTH:
+        landmarks = keypoint_network(None, network.body, str(network.device))
+        closer = CloserLook(network, settings.iterations)
+        return KeypointEstimator(landmarks, _landmarks(is_thorough(settings)), settings, _detector(settings), closer=closer)
     if not isinstance(network, KeypointRefit):
         return Estimator(network, settings)
     return KeypointEstimator(network, _landmarks(is_thorough(settings)), settings, _detector(settings))

@@ -20,7 +20,7 @@ from refit_ros.core.inference import Prepared, prepare
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.results import boxes_from
 from refit_ros.estimation.estimator import Estimator
-from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
+from refit_ros.estimation.keypoint_choice import BOTH, feature_network, keypoint_estimators, takes_keypoints
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.settings import DETECTORS, Settings
 from refit_ros.library.cameras import Camera, camera_from
@@ -55,8 +55,8 @@ def load(
     "float16". detector: "builtin", "full_image", the path of an .onnx file, an object with `find(images)`, or a function
     from an image to its boxes (`detection/results.py`). settings: `estimation.settings.Settings`, or a dict of its fields.
     evidence: "keypoints" (third-party landmarks, `python -m refit_ros models get`; detector "photographs" unless another is
-    named), "features", which suit drawn people better, or "auto", as without it: keypoints where no weights are given and
-    the models are there.
+    named), "features", which suit drawn people better, "both" (the network on features begins where the landmarks have put
+    people), or "auto", as without it: keypoints where no weights are given and the models are there.
 
     Raises ValueError or FileNotFoundError, each with a sentence, where one of them cannot be had.
     """
@@ -74,7 +74,12 @@ def load(
         chosen = replace(chosen, detector="photographs")
     still = replace(chosen, birth_hits=1)  # an image stands alone: nobody has to be seen twice before counting as a person
     if keypoints:
-        network, estimators = keypoint_estimators([still, chosen], weights, found, device_named(device), detector)
+        features = None
+        if chosen.evidence == BOTH:
+            features = feature_network(weights, found, device_named(device), precision)
+        network, estimators = keypoint_estimators(
+            [still, chosen], weights, found, device_named(device), detector, features=features
+        )
         return Model(network, chosen, *estimators)
     prepared = prepare(load_network(weights, body=found, device=device_named(device)), precision)
     return Model(prepared, chosen, Estimator(prepared, still, detector), Estimator(prepared, chosen, detector))

@@ -25,8 +25,13 @@ def settings_of(parameters: NodeParameters, settings: Settings, fusion: bool = F
 
     Raises ValueError with a sentence. A fusion node looks at no image: what finds landmarks need not be there.
     """
-    from refit_ros.estimation.keypoint_choice import takes_keypoints
+    from refit_ros.estimation.keypoint_choice import BOTH, takes_keypoints
 
+    if settings.evidence == BOTH:
+        raise ValueError(
+            "evidence 'both' needs the images where people are fused, which edges do not send: take refit.launch.py on one "
+            "machine, or evidence keypoints or features"
+        )
     keypoints = takes_keypoints(settings.evidence, parameters.weights, sees_images=not fusion)
     builtin = settings.detector == "builtin"
     return replace(

@@ -78,23 +78,30 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
 
 
 def _with_keypoints(parameters: NodeParameters, settings: Settings, body: Body | None, device: str) -> Model:
-    """Keypoint networks are small: they run in float32 by torch, whatever `precision` and `engine` say."""
+    """Keypoint networks are small: they run in float32 by torch, whatever `precision` and `engine` say; those are of the
+    network that looks at images beside them, if one does."""
     from dataclasses import replace
 
-    from refit_ros.estimation.keypoint_choice import keypoint_estimators
+    from refit_ros.estimation.keypoint_choice import BOTH, feature_network, keypoint_estimators
     from refit_ros.node.threads import all_for_the_engine, one_for_the_rest
 
     if settings.detector == "builtin":  # it has seen drawn people only
         settings = replace(settings, detector="photographs")
     all_for_the_engine()
-    network, estimators = keypoint_estimators([settings], parameters.weights or None, body, device)
+    weights, features = parameters.weights or None, None
+    if settings.evidence == BOTH:
+        features = feature_network(weights, body, device, parameters.precision, parameters.engine, parameters.max_batch)
+        interrupt.check()
+    network, estimators = keypoint_estimators([settings], weights, body, device, features=features)
     interrupt.check()
     one_for_the_rest("openvino")  # which computes the landmarks
+    looking = network if features is None else features
+    beside = "" if features is None else f" and features, {features.precision} with {features.engine}"
     return Model(
         estimators[0],
         network.body,
-        f"{device}, keypoints",
-        network.weights_name,
-        note="" if network.trained else UNTRAINED,
+        f"{device}, keypoints{beside}",
+        looking.weights_name,
+        note="" if looking.trained else UNTRAINED,
         predict_to_now=parameters.predict_to_now,
     )
