@@ -41,7 +41,7 @@ PASSED_ON = {
     "body_model": (str, "SMPL file or the folder that holds it"),
     "device": (str, "auto, cpu, cuda or cuda:N"),
     "detector": (str, "builtin, photographs, topic, onnx or full_image"),
-    "evidence": (str, "auto, keypoints or features"),
+    "evidence": (str, "auto, keypoints, features or both"),
     "publish_mesh": (bool, "Put the mesh into /human/markers"),
     "hri": (bool, "Publish people by REP 155 too"),
     "obstacles": (bool, "Publish people for planners too"),

@@ -125,13 +125,11 @@ class KeypointEstimator:
         left_out |= {cameras[index].name: NO_ANSWER for index in wanted if index not in seen}
         landmarks = {index: one.landmarks for index, one in seen.items() if one.landmarks is not None}
         answered = [index for index in range(len(cameras)) if index in seen or index not in wanted]
-        people = self._conclude(
-            rows[answered],
-            [landmarks[index] if index in landmarks else no_landmarks() for index in answered],
-            [expected[index] for index in answered],
-            roots,
-            stamp_s,
-        )
+        found = [landmarks[index] if index in landmarks else no_landmarks() for index in answered]
+        try:
+            people = self._conclude(rows[answered], found, [expected[index] for index in answered], roots, stamp_s)
+        except FloatingPointError as error:  # weights that do not fit: nothing of it may leave
+            people, left_out = (), left_out | {camera.name: str(error) for camera in cameras}
         return People(
             self._stamp_s,
             people,

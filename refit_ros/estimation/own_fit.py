@@ -22,6 +22,8 @@ Named = TypeVar("Named", bound=Hashable)
 
 WARM_SHARES = 0.5, 0.5, 0.5  # of the last state (pose, shape, camera) in where a followed person's loop starts
 
+NOT_FINITE = "the network's output is not finite: its weights do not fit this body"
+
 # A person's size in their crop, and their offset from its middle, beyond all sense.
 SMALLEST_SCALE, LARGEST_SCALE, FARTHEST_M = 0.1, 10.0, 5.0
 
@@ -55,11 +57,13 @@ class OwnFits:
         try:
             values = [value.double().cpu().numpy() for value in self._run(*call.packed())]
         except RuntimeError as error:  # no decomposition of what is not finite: a part of the maps was read that is not here
-            if not bool(call.features.maps.isnan().any()):
+            if bool(call.features.maps.isnan().any()):
+                raise FloatingPointError("maps were read where they are not known") from error
+            if "non-finite" not in str(error):
                 raise
-            raise FloatingPointError("maps were read where they are not known") from error
+            raise FloatingPointError(NOT_FINITE) from error
         if not all(np.isfinite(value).all() for value in values):
-            raise FloatingPointError("the network's output is not finite: its weights do not fit this body")
+            raise FloatingPointError(NOT_FINITE)
         return OwnFit(*values)
 
     def _compute(self, kind: Kind, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -7,7 +7,7 @@ from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, EMBEDDED_WEIGHT
 from refit_ros.core.config import SMALL
 from refit_ros.core.keypoints import LANDMARKS
 from refit_ros.estimation import keypoint_choice
-from refit_ros.estimation.keypoint_choice import takes_keypoints
+from refit_ros.estimation.keypoint_choice import feature_network, takes_keypoints
 from refit_ros.estimation.settings import Settings
 from refit_ros.node.evidence_kind import settings_of
 from refit_ros.node.parameters import NodeParameters
@@ -61,6 +61,23 @@ def test_a_file_that_cannot_be_read_is_left_to_whoever_loads_it(tmp_path, models
 
 def test_what_is_asked_for_is_taken(own, models_there):
     assert not takes_keypoints("features", own["keypoints"]) and takes_keypoints("keypoints", own["features"])
+    assert takes_keypoints("both", None) and takes_keypoints("both", own["features"])
+
+
+def test_both_needs_the_landmarks_and_weights_that_look_at_images(own, models_missing, monkeypatch):
+    with pytest.raises(ValueError, match=LACKING):
+        takes_keypoints("both", own["features"])
+    with pytest.raises(ValueError, match=r"network of landmarks; evidence 'both' takes weights that look at images"):
+        feature_network(own["keypoints"], None, "cpu")
+    monkeypatch.setattr(keypoint_choice, "EMBEDDED_KEYPOINT_WEIGHTS", own["features"].parent / "nowhere")
+    with pytest.raises(ValueError, match="no weights for keypoints"):
+        takes_keypoints("both", own["features"])
+
+
+@pytest.mark.parametrize("fusion", [False, True])
+def test_both_is_refused_where_images_stay_on_other_machines(fusion):
+    with pytest.raises(ValueError, match=r"'both' needs the images.*refit\.launch\.py"):
+        settings_of(NodeParameters(cameras=("a",)), Settings(evidence="both"), fusion)
 
 
 def test_a_fusion_node_needs_no_models_for_weights_of_keypoints(own, models_missing):

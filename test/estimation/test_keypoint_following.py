@@ -177,7 +177,7 @@ class Room(Watching):
             result.append(View(image, calibration, stamp_s, told, Boxes(boxes, np.ones(len(boxes)))))
         return result
 
-    def fit(self, people, betas=None, iterations=None, shapes=(), tentative=False):
+    def fit(self, people, betas=None, iterations=None, shapes=(), tentative=False, closely=False):
         """Where the rays through the middles of what is seen meet; a single one at four metres."""
         bodies = []
         for sightings in people:

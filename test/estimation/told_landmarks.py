@@ -110,7 +110,7 @@ class Watching:
     def joints(self, betas, rotmats):
         return np.repeat(self.joints_m[None], len(betas), 0)
 
-    def fit(self, people, betas=None, iterations=None, shapes=(), tentative=False):
+    def fit(self, people, betas=None, iterations=None, shapes=(), tentative=False, closely=False):
         bodies = []
         for index, sightings in enumerate(people):
             first = sightings[0]

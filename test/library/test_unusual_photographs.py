@@ -99,3 +99,13 @@ def upright(people, shape, face_px, scale):
     assert (person.joint_stddev[knees_and_feet] > person.joint_stddev[[HEAD, 16, 17]].max()).all(), (
         "what is guessed is less sure"
     )
+
+
+def test_she_is_fitted_by_landmarks_and_features_together(astronaut):
+    by_both = refit_ros.load(device="cpu", evidence="both")
+    by_landmarks = refit_ros.load(device="cpu", evidence="keypoints", body=by_both.body)
+    found = by_both(astronaut), by_landmarks(astronaut)
+    for people in found:
+        upright(people, astronaut.shape, FACE_PX, 1.0)
+    one, other = (people[0].joint_rotmats for people in found)
+    assert np.abs(one - other).max() > 0.01, "features have said something"

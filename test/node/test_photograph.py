@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import array
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from node_fakes import info_message, stamp_of
 
 from refit_ros.core.body_files import EMBEDDED_BODY
+from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS
+from refit_ros.detection.photographs import MODELS
 
 STAMP_NS = 1_700_000_000_123_456_789
 
@@ -58,3 +61,17 @@ def test_a_photograph_through_the_whole_path(bench, capfd):
     assert overlay.header.stamp == stamp_of(STAMP_NS)  # where the body is drawn, if it is in the image at all, is chance
     assert (overlay.height, overlay.width, len(overlay.data)) == (height, width, 3 * width * height)
     assert capfd.readouterr().err.count("untrained: what is published means nothing") == 1
+
+
+@pytest.mark.needs_models(*MODELS)
+@pytest.mark.skipif(not EMBEDDED_KEYPOINT_WEIGHTS.is_file(), reason="the embedded weights are not there")
+def test_what_is_loaded_for_both_kinds_of_evidence():
+    from refit_ros.estimation.settings import Settings
+    from refit_ros.node.model import load_model
+    from refit_ros.node.parameters import NodeParameters
+
+    parameters = NodeParameters(cameras=("camera",), device="cpu", engine="torch", precision="float32")
+    model = load_model(parameters, Settings(evidence="both"))
+    assert model.device == "cpu, keypoints and features, float32 with torch" and model.weights == "embedded"
+    assert model.body.name == "refit_ros" and not model.note
+    assert "untrained" in load_model(replace(parameters, weights="untrained"), Settings(evidence="both")).note
