@@ -23,6 +23,7 @@ from refit_ros.core.types import Crops
 BOX_MARGIN = 1.2  # side of a crop over the longer side of its box, as published
 SMALLEST_SIDE_PX = 8.0  # a box below this shows nothing of a person
 QUICK_FROM = 2.5  # beyond this reduction, average whole pixels first
+LENS_STEP = 8  # samples between those at which a lens is computed exactly
 
 MEAN = np.array(IMAGENET_MEAN, np.float32)
 DEVIATION = np.array(IMAGENET_STD, np.float32)
@@ -112,17 +113,26 @@ def _shrink(patch: np.ndarray, size: int) -> np.ndarray:
 def _cut_through_lens(image: np.ndarray, calibration: Calibration, square: Square, size: int) -> np.ndarray:
     # Sampled at about the image's own resolution, then shrunk like any other patch.
     samples = int(np.clip(square.side_px, size, 4 * size))
-    line = (np.arange(samples) + 0.5) * (square.side_px / samples) - 0.5 - square.side_px / 2
-    x, y = np.meshgrid(line + square.center_px[0], line + square.center_px[1])
-    raw = calibration.raw_from_square_px(np.stack([x, y], -1)).astype(np.float32)
+    raw = _raw_px(calibration, square, samples)
     patch = cv2.remap(
         image,
-        np.ascontiguousarray(raw[..., 0]),
-        np.ascontiguousarray(raw[..., 1]),
+        raw,
+        None,
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
     )
     return _shrink(patch, size)
+
+
+def _raw_px(calibration: Calibration, square: Square, samples: int) -> np.ndarray:
+    """(samples, samples, 2) float32: where in the raw image lies what a square shows. A lens is smooth, and its polynomials
+    take their time: between every LENS_STEP-th sample it is taken for straight."""
+    places = np.arange(-1, -(-samples // LENS_STEP) + 1) * LENS_STEP + LENS_STEP / 2  # the middles of cells, one beyond
+    line = places * (square.side_px / samples) - 0.5 - square.side_px / 2
+    x, y = np.meshgrid(line + square.center_px[0], line + square.center_px[1])
+    coarse = calibration.raw_from_square_px(np.stack([x, y], -1)).astype(np.float32)
+    fine = cv2.resize(coarse, None, fx=LENS_STEP, fy=LENS_STEP, interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(fine[LENS_STEP : LENS_STEP + samples, LENS_STEP : LENS_STEP + samples])
 
 
 def normalised(images: np.ndarray) -> torch.Tensor:

@@ -68,6 +68,26 @@ def test_a_lens_is_undone(camera):
     assert np.abs(crops.cut(seen, ideal, square, 128) - expected).mean() > 6  # or the test would prove nothing
 
 
+@pytest.mark.parametrize(
+    "camera",
+    [
+        pinhole(D=np.array([-0.35, 0.15, 0.001, -0.002])),
+        pinhole(fx=300, fy=300, D=np.array([0.05, 0.01, 0, 0]), distortion_model="equidistant"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("center", "side", "samples"), [((320, 240), 900, 512), ((60, 60), 300, 250), ((500, 400), 150, 128)]
+)
+def test_between_the_places_where_a_lens_is_computed_it_is_straight_enough(camera, center, side, samples):
+    square = crops.square_at(np.array(center, float), side)
+    step_px = square.side_px / samples
+    line = (np.arange(samples) + 0.5) * step_px - 0.5 - square.side_px / 2
+    exact = camera.raw_from_square_px(np.stack(np.meshgrid(*(line + middle for middle in square.center_px)), -1))
+    shown = ((exact > -1) & (exact < [641, 481])).all(-1)
+    off_px = np.linalg.norm(crops._raw_px(camera, square, samples) - exact, axis=-1)
+    assert shown.any() and off_px[shown].max() < 0.05 * step_px
+
+
 def test_boxes_go_through_the_lens_and_back():
     camera = pinhole(D=np.array([-0.3, 0.1, 0, 0, 0]))
     box = np.array([200.0, 100, 420, 400])
