@@ -116,8 +116,8 @@ def _cut_through_lens(image: np.ndarray, calibration: Calibration, square: Squar
     raw = _raw_px(calibration, square, samples)
     patch = cv2.remap(
         image,
-        raw,
-        None,
+        np.ascontiguousarray(raw[..., 0]),
+        np.ascontiguousarray(raw[..., 1]),
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
     )
@@ -132,7 +132,7 @@ def _raw_px(calibration: Calibration, square: Square, samples: int) -> np.ndarra
     x, y = np.meshgrid(line + square.center_px[0], line + square.center_px[1])
     coarse = calibration.raw_from_square_px(np.stack([x, y], -1)).astype(np.float32)
     fine = cv2.resize(coarse, None, fx=LENS_STEP, fy=LENS_STEP, interpolation=cv2.INTER_LINEAR)
-    return np.ascontiguousarray(fine[LENS_STEP : LENS_STEP + samples, LENS_STEP : LENS_STEP + samples])
+    return fine[LENS_STEP : LENS_STEP + samples, LENS_STEP : LENS_STEP + samples]
 
 
 def normalised(images: np.ndarray) -> torch.Tensor:

@@ -40,7 +40,6 @@ class Samples:
     along_change: list = field(default_factory=list)
     pose: list = field(default_factory=list)  # (step_s, mean distance of the joints about the pelvis, m)
     velocity: list = field(default_factory=list)  # (step_s, change of the true velocity, m/s, each axis)
-    speed_m_s: list = field(default_factory=list)  # of the truth, each axis
     box: list = field(default_factory=list)  # middle of a box, of its size
     box_height: list = field(default_factory=list)  # logarithm
     expected: int = 0  # people in the open in an image that was looked at ...
@@ -126,7 +125,6 @@ def _note_motion(sequence: SyntheticSequence, into: Samples) -> None:
             paths.setdefault(person.id, []).append(np.asarray(person.joints[0], float))
     for path in paths.values():
         velocity = np.diff(np.array(path), axis=0) / sequence.period_s
-        into.speed_m_s += velocity.ravel().tolist()
         for step in (1, 2, 4):
             change = (velocity[step:] - velocity[:-step])[:, :2]
             into.velocity += [(step * sequence.period_s, value) for value in change.ravel()]
@@ -150,7 +148,6 @@ def fitted(samples: Samples) -> dict[str, float]:
     density = (velocity[:, 1] ** 2).mean() / (memory_s * (1 - np.exp(-velocity[:, 0] / memory_s))).mean()
     return {
         "acceleration_m2_s3": float(density),
-        "start_speed_m_s": float(np.sqrt((np.array(samples.speed_m_s) ** 2).mean())),
         "pose_sigma_m": float(np.sqrt(max(still, 1e-6))),
         "pose_change_m_s": float(np.sqrt(max(change, 1e-6))),
         "bearing_jitter_m": sigma(samples.across_change_m) / np.sqrt(2),

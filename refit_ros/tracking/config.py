@@ -19,8 +19,7 @@ class TrackerConfig:
 
     # How people move.
     velocity_memory_s: float = 1.0  # a walker's velocity is forgotten over about this time
-    acceleration_m2_s3: float = 2.0  # spectral density of what changes the velocity (drawn: 0.46)
-    start_speed_m_s: float = 1.0  # one sigma of a newcomer's speed (drawn: 0.46)
+    acceleration_m2_s3: float = 2.0  # spectral density of what changes the velocity (drawn: 0.46): sigma of a speed 1 m/s
     pose_sigma_m: float = 0.04  # joints about the pelvis, mean, from one set to the next (drawn: 0.018)
     pose_change_m_s: float = 0.5  # and how much more with each second (drawn: 0.34)
     # How one camera's estimate errs.

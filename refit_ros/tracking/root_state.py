@@ -39,9 +39,11 @@ class RootState:
 
 
 def start(position_m: np.ndarray, covariance_m2: np.ndarray, stamp_s: float, config: TrackerConfig) -> RootState:
-    """Of somebody seen for the first time: at position_m (3,) with covariance_m2 (3, 3), moving nobody knows how."""
+    """Of somebody seen for the first time: at position_m (3,) with covariance_m2 (3, 3), moving as anybody may: that
+    velocity has the process's own variance, to which it comes back from wherever it was."""
     covariance = np.zeros((6, 6))
-    covariance[:3, :3], covariance[3:, 3:] = covariance_m2, config.start_speed_m_s**2 * np.eye(3)
+    covariance[:3, :3] = covariance_m2
+    covariance[3:, 3:] = config.acceleration_m2_s3 * config.velocity_memory_s / 2 * np.eye(3)
     return RootState(np.concatenate([position_m, np.zeros(3)]), covariance, stamp_s)
 
 

@@ -45,6 +45,12 @@ def test_the_covariance_is_that_of_many_walkers():
     assert covariance[0, 1] == 0
 
 
+def test_a_newcomer_may_move_as_whoever_was_not_seen_for_long():
+    new = start(np.zeros(3), np.eye(3), 0.0, CONFIG)
+    np.testing.assert_allclose(predict(new, 7.0, CONFIG).covariance[3:, 3:], new.covariance[3:, 3:], atol=1e-9)
+    np.testing.assert_allclose(predict(walking(), 65.0, CONFIG).covariance[3:, 3:], new.covariance[3:, 3:], atol=1e-9)
+
+
 def test_nobody_walks_on_for_ever():
     far = predict(walking(), 65.0, CONFIG)
     np.testing.assert_allclose(far.position_m, [1 + CONFIG.velocity_memory_s, 2, 1], atol=1e-6)
