@@ -17,7 +17,6 @@ from refit_ros.benchmarking.spoiled_link import Fault, as_line
 
 NETWORK = "10.87.13"  # only inside the namespaces
 SWITCH = "switch"
-READY_WAIT_S = 60.0
 
 
 def why_not() -> str:

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detector",
         choices=["builtin", "photographs", "onnx", "full_image", "topic"],
-        help="how people are found; without it, builtin",
+        help="how people are found; without it, as in the node",
     )
     parser.add_argument("--detector-model", metavar="FILE", help="the ONNX file of --detector onnx")
     parser.add_argument("--detection-topic", metavar="TOPIC", help="where the boxes of --detector topic are, with {camera}")

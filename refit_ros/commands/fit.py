@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="what the network looks at: its own features of the image, or landmarks that BlazePose and MoveNet find "
         "(`python -m refit_ros models get` first); both: first these, then its features from there; without it, auto: "
-        "keypoints where their models are there and no --weights are given, else features",
+        "what the weights are for; without any, keypoints where the models are there, else features",
     )
     parser.add_argument("--max-people", type=positive_int, metavar="N", help="keep the N most certain people")
     parser.add_argument("--sequence", action="store_true", help="the images of a folder follow one another in time")

@@ -95,11 +95,6 @@ def _between(widths: list[int], source: int, target: int) -> nn.Module:
     return nn.Sequential(*steps, _unit(widths[source], widths[target], stride=2, relu=False))
 
 
-def _new_branch(widths: list[int]) -> nn.ModuleList:
-    """What makes the last of these branches from the one before; the others stay as they are."""
-    return nn.ModuleList([*(nn.Identity() for _ in widths[1:]), nn.Sequential(_unit(widths[-2], widths[-1], stride=2))])
-
-
 def _widening(width: int, doublings: int) -> nn.Sequential:
     """Enlarge by 2 ** doublings: bilinear (corners aligned), then a 3 x 3 convolution, each time."""
     layers: list[nn.Module] = []

@@ -54,7 +54,7 @@ class KeypointEstimator:
         """detector: an own one instead of the settings'. Raises what `detectors` raises where it cannot be had.
 
         eyes: where images are looked at, if not here; then neither landmarks nor a detector are needed.
-        closer: looks at what the images themselves show of those who are published; they must be here, and its network's
+        closer: looks at what the images themselves show of everybody who is seen; they must be here, and its network's
         body is that of `network`.
         """
         self._solver, self.settings = KeypointSolver(network, settings.known_height_m, closer), settings

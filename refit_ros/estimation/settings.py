@@ -31,7 +31,11 @@ class Settings:
         "the models are there, else features. Drawn people are better seen by features, real ones by keypoints",
         choices=("auto", "keypoints", "features", "both"),
     )
-    detector: str = _setting("builtin", "Where boxes of people come from", choices=DETECTORS)
+    detector: str = _setting(
+        "builtin",
+        "Where boxes of people come from; where landmarks are the evidence, photographs in the place of builtin",
+        choices=DETECTORS,
+    )
     detector_model: str = _setting("", "ONNX file of detector 'onnx': a YOLOX, YOLOv8, YOLO11 or RT-DETR export")
     detector_effort: str = _setting(
         "auto",
@@ -46,20 +50,29 @@ class Settings:
     )
     max_people: int = _setting(20, "At most this many people are followed, and as many boxes taken from an image", 1, 100)
     iterations: int = _setting(5, "Updates of the network for a person seen for the first time", 1, 20)
-    tracked_iterations: int = _setting(2, "Updates for a followed person, from the last state (with warm_start)", 1, 20)
-    warm_start: bool = _setting(True, "Start a followed person from the last state instead of from scratch")
-    latency_budget_ms: float = _setting(
-        0.0, "Lower and raise the iterations to keep one set within this time; 0: no budget", 0.0, 10000.0
+    tracked_iterations: int = _setting(
+        2, "Updates for a followed person, from the last state (with warm_start; evidence features)", 1, 20
     )
-    fuse_views: bool = _setting(True, "Solve a person from all cameras together; false: each set uses the best single view")
+    warm_start: bool = _setting(
+        True, "Start a followed person from the last state instead of from scratch (evidence features)"
+    )
+    latency_budget_ms: float = _setting(
+        0.0,
+        "Lower and raise the iterations to keep one set within this time (evidence features); 0: no budget",
+        0.0,
+        10000.0,
+    )
+    fuse_views: bool = _setting(
+        True, "Solve a person from all cameras together; false: each set uses the best single view (evidence features)"
+    )
     smoothing: float = _setting(0.5, "0: raw estimates; 1: the steadiest, with the most lag", 0.0, 1.0)
     known_height_m: float = _setting(
         0.0, "Everybody's standing height, which fixes the scale of a single camera; 0: unknown", 0.0, 3.0
     )
     birth_hits: int = _setting(
         2,
-        "Images in which a person must be seen before being published; several cameras may give them at once, and "
-        "of whose keypoints the only camera is sure needs one fewer",
+        "Images in which a person must be seen before being published; several cameras may give them at once. By landmarks: "
+        "one fewer for whom the only camera sees plainly, four times as many for whom one camera sees and others should",
         1,
         100,
     )

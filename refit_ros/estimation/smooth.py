@@ -21,7 +21,7 @@ ROTATION_GAIN, PLACE_GAIN = 4.0, 25.0
 # Below these speeds nobody moves: it is the estimates that tremble.
 STILL_RAD_S, STILL_M_S = 0.3, 0.12
 LONGEST_STEP_S = 1.0  # after a longer one a filter starts afresh
-SHAPE_MEMORY = 200  # sets over which a person's shape is averaged at most
+SHAPE_MEMORY = 200  # views over which a person's shape is averaged at most
 
 
 def still_cutoff_hz(smoothing: float) -> float:

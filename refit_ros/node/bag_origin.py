@@ -10,6 +10,8 @@ from pathlib import Path
 
 from refit_ros import __version__
 from refit_ros.core.plain_files import check_regular, is_regular, open_regular
+from refit_ros.models.files import is_there
+from refit_ros.models.table import TABLE
 from refit_ros.node.bag_files import STORAGE, find_bag
 
 KEY = "refit_ros_made_from"  # in the custom data of a bag's metadata
@@ -21,10 +23,12 @@ _LARGEST_METADATA_BYTES = 16 * 2**20
 def made_from(bag: Path, options: Mapping[str, object], files: Iterable[str | Path | None]) -> str:
     """The digest of a recording, of the options, and of the files that they name: weights, bodies, a detector.
 
-    What lies in the package itself counts too; where anything lies does not. Raises as `find_bag` does.
+    What lies in the package itself counts too, and which third-party models are there, whose digests the package knows;
+    where anything lies does not. Raises as `find_bag` does.
     """
     found = find_bag(bag)
-    total = hashlib.sha256(f"{__version__} {json.dumps(dict(options), sort_keys=True, default=str)}".encode())
+    models = sorted({model.stem for model in TABLE if is_there(model.stem)})
+    total = hashlib.sha256(f"{__version__} {models} {json.dumps(dict(options), sort_keys=True, default=str)}".encode())
     for path in [found, _EMBEDDED, *files]:
         for file in _files_of(path):
             _add(total, file)

@@ -79,13 +79,15 @@ class NodeParameters:
     )
     device: str = _parameter("auto", "auto (a GPU where there is one), cpu, cuda or cuda:N")
     precision: str = _parameter(
-        "auto", "Of the convolutions; auto: half precision where it is quicker and as good as exact", choices=PRECISIONS
+        "auto",
+        "Of the convolutions of the network that looks at images; auto: half precision where it is quicker and as good as exact",
+        choices=PRECISIONS,
     )
     engine: str = _parameter(
-        "auto", "What computes the convolutions; auto: openvino on a CPU where it is there, else torch", choices=ENGINES
+        "auto", "What computes these convolutions; auto: openvino on a CPU where it is there, else torch", choices=ENGINES
     )
     max_batch: int = _parameter(
-        MAX_BATCH, "At most so many crops go through the convolutions at once, which bounds the memory", 1, 1024
+        MAX_BATCH, "At most so many crops go through these convolutions at once, which bounds the memory", 1, 1024
     )
     predict_to_now: bool = _parameter(
         False, "Publish everybody where they will be by then, walking on as before; the stamp stays the images' capture time"

@@ -62,7 +62,7 @@ def test_many_bags_give_the_bytes_of_one_by_one_and_are_not_done_again(tmp_path)
     assert {file: file.stat().st_mtime_ns for file in output.rglob("*")} == before
 
 
-def test_what_a_bag_was_made_from_is_told_by_content(tmp_path):
+def test_what_a_bag_was_made_from_is_told_by_content(tmp_path, monkeypatch):
     bag, weights = write_bag(tmp_path / "in", ["camera"], sets=2), tmp_path / "weights"
     weights.write_bytes(b"weights")
     known = made_from(bag, {"smoothing": 0.5}, [weights])
@@ -70,6 +70,13 @@ def test_what_a_bag_was_made_from_is_told_by_content(tmp_path):
     assert made_from(tmp_path / "elsewhere", {"smoothing": 0.5}, [weights]) == known
     assert made_from(bag, {"smoothing": 0.6}, [weights]) != known
     assert made_from(bag, {"smoothing": 0.5}, [None]) != known
+    models = tmp_path / "models"
+    models.mkdir()
+    monkeypatch.setenv("REFIT_MODELS", str(models))
+    without = made_from(bag, {"smoothing": 0.5}, [weights])
+    (models / "pose_detection.tflite").write_bytes(b"")
+    known = made_from(bag, {"smoothing": 0.5}, [weights])
+    assert known != without, "which evidence is taken depends on what is there"
     weights.write_bytes(b"other weights")
     assert made_from(bag, {"smoothing": 0.5}, [weights]) != known
     storage = next(bag.glob("*.mcap"))
