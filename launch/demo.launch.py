@@ -16,8 +16,8 @@ WORLD = "world"  # in which the synthetic cameras stand
 # Parameters of the synthetic cameras; `cameras` is their number here.
 CAMERAS = {
     "cameras": "How many cameras, 1 to 4",
-    "scene": "walking, standing, crossing, three_people, half_out, mingling, circling, leaving, poster, desk, crowd, corridor "
-    "or hugging",
+    "scene": "walking, standing, crossing, three_people, half_out, mingling, circling, leaving, poster, desk, crowd, "
+    "corridor or hugging",
     "people": "How many people walk there",
     "rate": "Sets of images a second",
     "width": "px",

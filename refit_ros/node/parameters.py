@@ -80,7 +80,7 @@ class NodeParameters:
     device: str = _parameter("auto", "auto (a GPU where there is one), cpu, cuda or cuda:N")
     precision: str = _parameter(
         "auto",
-        "Of the convolutions of the network that looks at images; auto: half precision where it is quicker and as good as exact",
+        "Of the convolutions of the network that looks at images; auto: half precision where that is quicker and as good",
         choices=PRECISIONS,
     )
     engine: str = _parameter(
