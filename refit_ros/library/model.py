@@ -52,11 +52,12 @@ def load(
 
     weights: a published ReFit checkpoint or one trained here. body: an SMPL file, its folder, or a `Body`.
     device: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N". precision: "auto", "float32", "bfloat16",
-    "float16". detector: "builtin", "photographs", "full_image", the path of an .onnx file, an object with `find(images)`, or
-    a function from an image to its boxes (`detection/results.py`). settings: `estimation.settings.Settings`, or a dict of its
-    fields. evidence: "keypoints" (third-party landmarks, `python -m refit_ros models get`; detector "photographs" unless another is
-    named), "features", which suit drawn people better, "both" (the network on features begins where the landmarks have put
-    people), or "auto", as without it: what the weights are for, and without any keypoints where the models are there.
+    "float16". detector: "builtin", "photographs", "full_image", the path of an .onnx file, an object with `find(images)`,
+    or a function from an image to its boxes (`detection/results.py`). settings: `estimation.settings.Settings`, or a dict
+    of its fields. evidence: "keypoints" (third-party landmarks, `python -m refit_ros models get`; detector "photographs"
+    unless another is named), "features", which suit drawn people better, "both" (the network on features begins where the
+    landmarks have put people), or "auto", as without it: what the weights are for, and without any keypoints where the
+    models are there.
 
     Raises ValueError or FileNotFoundError, each with a sentence, where one of them cannot be had.
     """
