@@ -32,6 +32,7 @@ def make_keypoint_estimator(args: argparse.Namespace) -> tuple[KeypointRefit, Ke
     body = load_body(args.body) if args.body else None
     device, features = device_named(args.device), None
     if args.evidence == BOTH:
-        features = feature_network(args.weights, body, device, args.precision, args.engine)
+        said = {name: value for name in ("precision", "engine") if (value := getattr(args, name)) is not None}
+        features = feature_network(args.weights, body, device, **said)
     network, estimators = keypoint_estimators([settings], args.weights, body, device, features=features)
     return network, estimators[0]

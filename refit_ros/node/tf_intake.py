@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 SOURCE = "/tf"
 KEPT = 16  # of each frame's newest transforms, which survive when another frame's clock is set back
-MOST_FRAMES = 5000  # names from outside take memory for good
+MOST_FRAMES = 5000  # names from outside take memory
+FORGET_S, FORGOTTEN = 30.0, 200  # so many frames that were not heard for so long are forgotten: of people who have gone
 LONGEST_NAME = 200
+LITTLE_ENDIAN, SHORTEST_MESSAGE = 1, 32  # of CDR: the second byte, and bytes of a message of one transform at least
 FARTHEST_M = 1e7  # nothing on earth is farther from anything on it
 UNIT_QUATERNION_TOLERANCE = 1e-2  # as in tf2
 
@@ -45,6 +47,8 @@ class TransformIntake:
         self._buffer, self._rejections, self._ours, self._is_ours, self._now_s = buffer, rejections, ours, is_ours, now_s
         self._watches: dict[str, StampWatch] = {}
         self._newest: dict[str, deque] = {}
+        self._heard_s: dict[str, float] = {}
+        self._looked_s = now_s()
         self._static: set[str] = set()
         self.came = self.used = 0  # transforms
 
@@ -62,9 +66,7 @@ class TransformIntake:
     def take_raw(self, data: bytes) -> None:
         """A message of /tf in CDR; never raises. Read only where it has something for this node."""
         try:
-            if len(data) >= 16 and data[1] == 1 and self._is_ours(_first_stamp_ns(data)):
-                return
-            if self._buffer is None and self._ours.encode() not in data:
+            if self._is_own_message(data) or (self._buffer is None and self._ours.encode() not in data):
                 return
             from rclpy.serialization import deserialize_message
             from tf2_msgs.msg import TFMessage
@@ -74,6 +76,13 @@ class TransformIntake:
             self._rejections.add(SOURCE, "cannot be read", f"{type(error).__name__}: {error}")
             return
         self.take(message)
+
+    def _is_own_message(self, data: bytes) -> bool:
+        """That this node has published. A stamp alone says nothing: cameras' transforms have those of their images too."""
+        if len(data) < SHORTEST_MESSAGE or data[1] != LITTLE_ENDIAN:
+            return False
+        stamp_ns, child = _first_transform(data)
+        return child.startswith(self._ours.encode()) and self._is_ours(stamp_ns)
 
     def take(self, message: Any) -> None:
         """A message of /tf; never raises."""
@@ -131,13 +140,16 @@ class TransformIntake:
             return
         if transform.header.stamp.sec < 0:
             raise Rejected("bad stamp", f"the transform from '{child}' has the stamp {transform.header.stamp.sec} s")
+        self._heard_s[child] = now_s = self._now_s()
         if child not in self._watches:
+            self._forget_silent(now_s)
             if len(self._watches) >= MOST_FRAMES:
+                del self._heard_s[child]
                 raise Rejected("too many frames", f"frame '{child}' is one more than {MOST_FRAMES}")
             self._watches[child], self._newest[child] = StampWatch(), deque(maxlen=KEPT)
         watch, newest = self._watches[child], self._newest[child]
         before = watch.set_back
-        if not watch.believes(stamp_ns(transform.header.stamp), self._now_s()):
+        if not watch.believes(stamp_ns(transform.header.stamp), now_s):
             raise Rejected("stamp doubted", f"the transform from '{child}' lies far from the last one in time")
         if watch.set_back > before:
             self._begin_anew(child)
@@ -145,9 +157,25 @@ class TransformIntake:
         newest.append(transform)
         self.used += 1
 
+    def _forget_silent(self, now_s: float) -> None:
+        """Trackers give each new person frames of their own: those of whoever has gone would stay in memory."""
+        if now_s - self._looked_s < FORGET_S:
+            return
+        self._looked_s = now_s
+        silent = [child for child, heard_s in self._heard_s.items() if now_s - heard_s > FORGET_S]
+        if len(silent) < FORGOTTEN:
+            return
+        for child in silent:
+            for known in (self._heard_s, self._watches, self._newest):
+                known.pop(child, None)
+        self._fill_again()
+
     def _begin_anew(self, child: str) -> None:
-        """The buffer forgets only everything: what is good is given to it again."""
         self._newest[child].clear()
+        self._fill_again()
+
+    def _fill_again(self) -> None:
+        """The buffer forgets only everything: what is good is given to it again."""
         self._buffer.clear()
         for kept in self._newest.values():
             for transform in kept:
@@ -163,7 +191,10 @@ class TransformIntake:
         self.used += 1
 
 
-def _first_stamp_ns(data: bytes) -> int:
-    """Of the first transform of a tf2_msgs/TFMessage in little-endian CDR: after 4 bytes of header and the count."""
-    seconds, nanoseconds = struct.unpack_from("<iI", data, 8)
-    return seconds * 1_000_000_000 + nanoseconds
+def _first_transform(data: bytes) -> tuple[int, bytes]:
+    """Stamp (ns) and child_frame_id of the first transform of a tf2_msgs/TFMessage in little-endian CDR, which lies behind 4
+    bytes of header and the count; strings are told with their length, and what follows begins at a multiple of 4."""
+    seconds, nanoseconds, length = struct.unpack_from("<iII", data, 8)
+    begin = 20 + -(-length // 4) * 4
+    (length,) = struct.unpack_from("<I", data, begin)
+    return seconds * 1_000_000_000 + nanoseconds, data[begin + 4 : begin + 4 + length]

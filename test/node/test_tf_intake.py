@@ -76,6 +76,28 @@ def test_a_bad_transform_takes_no_other_with_it(fields):
     assert rig.rejections.total == 1 and len(rig.said) == 1 and len(rig.said[0]) < 260
 
 
+@pytest.mark.parametrize("parent", ["map", "a", "", "odom_combined"])
+def test_a_camera_s_transform_with_the_stamp_of_its_image_is_not_taken_for_this_node_s_own(parent):
+    """A bag that is played again brings stamps of which this node has published people already."""
+    rig = Rig(ours=[START_NS])
+    rig.send(transform(x=2.0))
+    assert rig.x_at(START_NS) == 2.0 and rig.intake.used == 1
+    rig.send(transform(child="robot/human_3/pelvis", parent=parent or "map"))
+    assert rig.intake.came == 1 and not rig.said, "what came back is not even read"
+
+
+def test_frames_of_people_who_have_gone_are_forgotten_and_the_camera_s_are_not():
+    rig = Rig()
+    for person in range(300):  # each of 24 frames, for 10 s: more than may be known at once
+        rig.now_s = 10.0 * person
+        stamp_ns = START_NS + person * 10 * 10**9
+        rig.send(transform(stamp_ns, x=1.0), transform(stamp_ns, child="arm", parent="base"))
+        rig.send(*(transform(stamp_ns, child=f"other/human_{person}/{joint}") for joint in range(24)))
+    assert not rig.said and len(rig.intake._newest) == len(rig.intake._watches) == len(rig.intake._heard_s) < 700
+    assert rig.x_at(stamp_ns) == 1.0 and rig.x_at(stamp_ns, "other/human_299/3") == 0.0
+    assert rig.x_at(START_NS, "other/human_0/3") is None
+
+
 def test_a_thousand_bad_ones_are_told_once_a_second_and_counted():
     rig = Rig()
     for tick in range(1000):
