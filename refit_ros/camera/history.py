@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 CLOCK_SET_BACK_S = 1.0  # further back than this, time starts anew: a video or a recording plays again
+TAKEN_ANEW = 10  # so many images of another size, one after the other, are what the camera gives now
 
 
 class CameraHistory:
@@ -13,15 +14,21 @@ class CameraHistory:
     def __init__(self) -> None:
         self._sizes: dict[str, tuple[int, int]] = {}
         self._stamps_s: dict[str, float] = {}
+        self._others: dict[str, list[tuple[int, int]]] = {}  # sizes of the images that were refused since the last good one
 
     def fault(self, name: str, image: np.ndarray, stamp_s: float) -> str | None:
         """Why camera `name`'s image (H, W, ...) of `stamp_s` does not continue its stream; None, and kept, if it does."""
         height, width = image.shape[:2]
         known = self._sizes.get(name, (height, width))
         if known != (height, width):
+            others = [*self._others.get(name, ()), (height, width)][-TAKEN_ANEW:]
+            self._others[name] = others
+            if len(set(others)) == 1 and len(others) == TAKEN_ANEW:
+                known = height, width
+        if known != (height, width):
             return (
                 f"its image is {width} x {height} px, and was {known[1]} x {known[0]} px before: "
-                "keep to one size, or reset the model"
+                f"keep to one size, or reset the model; after {TAKEN_ANEW} of them it is taken for the camera's own"
             )
         if not np.isfinite(stamp_s):
             return "its stamp is not a number"
@@ -31,4 +38,5 @@ class CameraHistory:
                 f"its stamp {stamp_s:.3f} s is not after the one before, {before_s:.3f} s: give each image its capture time"
             )
         self._sizes[name], self._stamps_s[name] = (height, width), stamp_s
+        self._others.pop(name, None)
         return None

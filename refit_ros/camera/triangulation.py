@@ -47,6 +47,10 @@ def triangulate(rays: Tensor, weight: Tensor, camera_from_world: Tensor, toleran
     """
     # u (r3 X + t3) = r1 X + t1 and the same for v: two rows a view
     turned, moved = camera_from_world[..., :3], camera_from_world[..., 3]
+    # From the middle between the cameras: what is not seen is drawn to the origin, which may be far away.
+    sees = (weight > 0).any(-1).to(weight.dtype)[..., None]
+    middle = -((turned.mT @ moved[..., None])[..., 0] * sees).sum(1, keepdim=True) / sees.sum(1, keepdim=True).clamp(min=1)
+    moved = moved + (turned @ middle[..., None])[..., 0]
     rows = rays[..., None] * turned[:, :, None, None, 2] - turned[:, :, None, :2]  # (P, V, K, 2, 3)
     right = moved[:, :, None, :2] - rays * moved[:, :, None, 2:]  # (P, V, K, 2)
     # (P, K, 2 V, ...): a point's rows together, so that their sums are products of matrices.
@@ -68,7 +72,7 @@ def triangulate(rays: Tensor, weight: Tensor, camera_from_world: Tensor, toleran
             count = weight / (1 + (off / max(loose, 1.0)).square()).square()
     sigma = torch.linalg.inv(normal).diagonal(dim1=-2, dim2=-1).sum(-1).clamp(min=0).sqrt()
     spread = ((count * off.square()).sum(1) / count.sum(1).clamp(min=1e-6)).sqrt()
-    return Points(points, sigma, spread)
+    return Points(points + middle, sigma, spread)
 
 
 def evidence_of_views(

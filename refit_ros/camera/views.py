@@ -10,6 +10,8 @@ import numpy as np
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
 
+FARTHEST_M = 1e7  # nothing on earth is farther from anything on it
+
 
 @dataclass(frozen=True)
 class View:
@@ -50,10 +52,10 @@ class Camera:
         return points_camera_m @ self.fixed_from_camera[:3, :3].T + self.fixed_from_camera[:3, 3]
 
 
-def image_of(camera: Camera) -> np.ndarray:
+def image_of(camera: Camera | View) -> np.ndarray:
     """Raises ValueError where it is not here."""
     if camera.image is None:
-        raise ValueError(f"the image of camera {camera.name} is on another machine; look at it there")
+        raise ValueError(f"the image of camera {camera.calibration.name} is on another machine; look at it there")
     return camera.image
 
 
@@ -94,9 +96,16 @@ def _fault(view: View, several: bool) -> str | None:
     pose = np.asarray(view.fixed_from_camera)
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
         return "its pose in the fixed frame is not a finite 4 x 4 matrix"
-    if abs(np.linalg.det(pose[:3, :3]) - 1) > 0.05:
+    if abs(np.linalg.det(pose[:3, :3]) - 1) > 0.05 or np.abs(pose[3] - [0, 0, 0, 1]).max() > 1e-6:
         return "its pose in the fixed frame is no rigid motion"
+    if np.abs(pose[:3, 3]).max() > FARTHEST_M:
+        return f"its pose in the fixed frame is more than {FARTHEST_M:g} m from its origin: are its numbers metres?"
     return None
+
+
+def fits(view: View) -> bool:
+    """Whether an image is one, of the size for which its camera is calibrated."""
+    return view.image is not None and _fault_of_image(view.image, view.calibration) is None
 
 
 def _fault_of_image(image: np.ndarray, calibration: Calibration) -> str | None:

@@ -20,6 +20,7 @@ from refit_ros.estimation.crop_plan import CropPlan, plan_crops
 from refit_ros.estimation.detections import Detections, associate_detections, heard
 from refit_ros.estimation.evidence import Evidence
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, FeatureEyes
+from refit_ros.estimation.held_shapes import hold, of_everybody
 from refit_ros.estimation.lifecycle import CLOCK_SET_BACK_S, Everybody, admitted, brought_up, managed, newborn_log_odds
 from refit_ros.estimation.mesh import person_vertices
 from refit_ros.estimation.pose_estimation import FrameEstimates, PoseEstimation
@@ -81,7 +82,7 @@ class Estimator:
         self._budget = Budget(settings.latency_budget_ms)
         self._smoother = Smoother(settings.smoothing)
         self._poses = PoseEstimation(settings, self._solver, self._budget, self.config)
-        self._held = {person_id: betas for person_id, betas in self._held.items() if person_id == -1}
+        self._held = of_everybody(self._held)
         self._sets = 0
         self._in_doubt = False
         self._stamp_s, self._stamps = -np.inf, StampGrid()
@@ -90,21 +91,9 @@ class Estimator:
     def set_shape(self, person_id: int, betas: np.ndarray | None) -> None:
         """Holds a person's betas (10,) fixed from the next set on, or releases them (None); -1: everybody.
 
-        Raises ValueError for an id nobody has and for betas that are not ten finite numbers.
+        Raises ValueError for an id nobody has and for betas that are not ten finite numbers within held_shapes.LIMIT.
         """
-        known = [track.id for track in self._everybody.tracks if track.id is not None]
-        if person_id != -1 and person_id not in known:
-            raise ValueError(f"nobody with id {person_id} is followed; there are: {', '.join(map(str, known)) or 'none'}")
-        if betas is None:
-            for each in list(self._held) if person_id == -1 else [person_id]:
-                self._held.pop(each, None)
-            return
-        betas = np.array(betas, np.float64).reshape(-1)
-        if betas.shape != (10,) or not np.isfinite(betas).all():
-            raise ValueError("betas must be ten finite numbers")
-        if person_id == -1:
-            self._held.clear()
-        self._held[person_id] = betas
+        hold(self._held, person_id, betas, [track.id for track in self._everybody.tracks if track.id is not None])
 
     @property
     def evidence(self) -> dict[int, Evidence]:
@@ -271,7 +260,7 @@ class Estimator:
         astray_px = {**contradictions(predictions, detections, cameras, config), **frame.residual_px}
         self._moved.judge(as_of_vga(astray_px, cameras), stamp_s)
         by_id = {track.id: track for track in self._everybody.tracks if track.id is not None}
-        followed = dict(sorted(by_id.items()))
+        followed = dict(sorted(by_id.items())[: self.settings.max_people])
         poses = self._smoother({track.key: self._pose(track, stamp_s) for track in followed.values()}, stamp_s)
         return publish(followed, estimates, poses, self._solver, cameras, stamp_s)
 

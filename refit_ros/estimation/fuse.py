@@ -51,6 +51,9 @@ def fuse(
     plane = (np.stack(seen_px) - principal[:, None]) / focal[:, None, None]
     joint_weights = np.ones(plane.shape[:2]) if joint_weights is None else joint_weights
     prior = np.ones(count) if view_weights is None else np.asarray(view_weights, float)
+    # From the middle between the cameras: what is not known is drawn to the origin, which may be far away.
+    middle = origins.mean(0)
+    origins = origins - middle
     # (u r3 - r1) (X + t - c) = 0 and (v r3 - r2) (X + t - c) = 0 for each joint of each view.
     factors = plane[..., None] * rotations[:, None, None, 2] - rotations[:, None, :2]  # (V, J, 2, 3)
     offsets = (factors @ (joints_m[None] - origins[:, None])[..., None])[..., 0]  # (V, J, 2)
@@ -76,4 +79,4 @@ def fuse(
             break
     metres = residual * depth.mean(1) / focal
     spread = float(np.sqrt((trust * metres**2).sum() / max(trust.sum(), 1e-9)))
-    return Fused(transl, residual, trust / max(prior.max(), 1e-9), spread)
+    return Fused(transl + middle, residual, trust / max(prior.max(), 1e-9), spread)

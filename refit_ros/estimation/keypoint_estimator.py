@@ -16,6 +16,7 @@ from refit_ros.detection.landmarks import Landmarks, no_landmarks
 from refit_ros.detection.protocol import cleaned
 from refit_ros.estimation.closer_look import CloserLook
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, LandmarkEyes, LandmarkSource
+from refit_ros.estimation.held_shapes import EVERYBODY, hold, of_everybody
 from refit_ros.estimation.keypoint_association import assigned, taken_for_two
 from refit_ros.estimation.keypoint_expected import Expected, regions
 from refit_ros.estimation.keypoint_moved import astray, without_suspected
@@ -36,7 +37,6 @@ from refit_ros.tracking.root_state import RootState
 CAUTION = 4  # times birth_hits that somebody must be seen of whom a second camera should see something and does not
 CLOCK_SET_BACK_S = 1.0
 SAME_BOX = 0.5
-EVERYBODY = -1  # as a person's number
 
 
 class KeypointEstimator:
@@ -75,7 +75,7 @@ class KeypointEstimator:
 
     def reset(self) -> None:
         """Forgets everybody, and shapes held for single people; a shape held for everybody stays."""
-        self._held = {number: betas for number, betas in self._held.items() if number == EVERYBODY}
+        self._held = of_everybody(self._held)
         self._followed: list[Followed] = []
         self._gone = Gone(self.settings.reentry_s)
         self._moved = MovedCameras(self.settings.moved_camera_px, self.settings.moved_camera_s, DEFAULT)
@@ -86,20 +86,7 @@ class KeypointEstimator:
 
     def set_shape(self, person_id: int, betas: np.ndarray | None) -> None:
         """As `Estimator.set_shape`."""
-        known = [someone.number for someone in self._followed if someone.number is not None]
-        if person_id != EVERYBODY and person_id not in known:
-            raise ValueError(
-                f"nobody with number {person_id} is followed; there are: {', '.join(map(str, known)) or 'none'}"
-            )
-        if person_id == EVERYBODY:
-            self._held.clear()
-        self._held.pop(person_id, None)
-        if betas is None:
-            return
-        betas = np.array(betas, np.float64).reshape(-1)
-        if betas.shape != (10,) or not np.isfinite(betas).all():
-            raise ValueError("betas must be ten finite numbers")
-        self._held[person_id] = betas
+        hold(self._held, person_id, betas, [someone.number for someone in self._followed if someone.number is not None])
 
     @on_one_thread()
     def estimate(self, views: Sequence[View]) -> People:
@@ -107,7 +94,8 @@ class KeypointEstimator:
         self._several |= len(views) > 1 or any(view.fixed_from_camera is not None for view in views)
         cameras, left_out = usable(views, self._several)
         if not cameras:
-            return People(max((view.stamp_s for view in views), default=0.0), (), (), left_out)
+            newest_s = max((view.stamp_s for view in views if np.isfinite(view.stamp_s)), default=0.0)
+            return People(newest_s, (), (), left_out)
         taken_s = max(camera.stamp_s for camera in cameras)
         if taken_s < self._stamp_s - CLOCK_SET_BACK_S:
             self.reset()
@@ -274,13 +262,16 @@ class KeypointEstimator:
 
     def _is_sure(self, someone: Followed, own: list[Seen], cameras: CameraRows) -> bool:
         """Nobody has a number before they were seen often enough."""
-        if someone.number is None and someone.hits >= self._patience(someone.body, own, cameras):
+        room = sum(one.number is not None for one in self._followed) < self.settings.max_people
+        if someone.number is None and room and someone.hits >= self._patience(someone.body, own, cameras):
             back = self._gone.back(someone, DEFAULT)
             if back is None:
                 self._last_number += 1
                 someone.number = self._last_number
             else:
                 someone.number, someone.shape = back.number, back.shape
+                if someone.number in self._held:
+                    (someone.body,) = self._fit([own], [someone], closely=True)
         return someone.number is not None
 
     def _published(self, shown: list[tuple[Followed, list[Seen]]], stamp_s: float) -> tuple[Person, ...]:

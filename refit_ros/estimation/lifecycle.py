@@ -159,14 +159,15 @@ def managed(everybody: Everybody, stamp_s: float, settings: Settings, config: Tr
     # Where the whole image is the box there is no detector whose first word could be wrong.
     whole = settings.detector == "full_image"
     next_id, tracks, gone = everybody.next_id, [], list(everybody.gone)
+    known = sum(track.id is not None for track in everybody.tracks)
     for track in everybody.tracks:
         unseen_s = stamp_s - track.seen_s
         if track.log_odds.total < config.delete_log_odds or not -CLOCK_SET_BACK_S <= unseen_s <= settings.death_s:
             gone += [replace(track, lost=True, fresh=False)] if track.id is not None else []
             continue
         sure = whole or (track.log_odds.total >= config.confirm_log_odds and track.hits >= settings.birth_hits)
-        if track.id is None and track.fresh and sure:
-            track, next_id = replace(track, id=next_id), next_id + 1
+        if track.id is None and track.fresh and sure and known < settings.max_people:
+            track, next_id, known = replace(track, id=next_id), next_id + 1, known + 1
         tracks.append(track)
     gone = [track for track in gone if abs(stamp_s - track.seen_s) <= settings.reentry_s]
     return replace(everybody, tracks=tuple(tracks), gone=tuple(gone), next_id=next_id)

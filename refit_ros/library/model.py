@@ -12,7 +12,7 @@ import numpy as np
 
 from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.history import CameraHistory
-from refit_ros.camera.views import View
+from refit_ros.camera.views import View, fits, image_of
 from refit_ros.core.body import Body, load_body
 from refit_ros.core.checkpoint import load_network
 from refit_ros.core.device import device_named
@@ -135,8 +135,10 @@ class Model:
         An image whose camera, size, stamp or place cannot be right is named in `left_out`; the others are used. Stamps
         more than a second back start everything anew.
         """
-        self._stamp_s = self._stamp_s + INTERVAL_S if stamp_s is None else float(stamp_s)
-        return self._run(self._tracking, self._history, image, camera, boxes, self._stamp_s)
+        stamp_s = self._stamp_s + INTERVAL_S if stamp_s is None else float(stamp_s)
+        if np.isfinite(stamp_s):
+            self._stamp_s = stamp_s
+        return self._run(self._tracking, self._history, image, camera, boxes, stamp_s)
 
     def reset(self) -> None:
         """Forget everybody, and every camera, that `track` has seen."""
@@ -166,29 +168,18 @@ class Model:
             try:
                 if several and name not in described:
                     raise ValueError(f"no camera '{name}' is described; there are: {', '.join(described) or 'none'}")
-                rgb = rgb_image(image)
+                view, note = _view(image, described.get(name), found.get(name), name, stamp_s)
             except (ValueError, OSError) as error:
                 if not several:
                     raise
                 left_out[name] = str(error)
                 continue
-            fault = history.fault(name, rgb, stamp_s)
+            fault = history.fault(name, image_of(view), stamp_s) if fits(view) else None
             if fault is not None:
                 left_out[name] = fault
                 continue
-            height, width = rgb.shape[:2]
-            if name not in described:
-                notes.append(GUESSED.format(np.hypot(height, width)))
-            camera = camera_from(described[name]) if name in described else Camera.guessed(height, width)
-            views.append(
-                View(
-                    rgb,
-                    _calibration(described.get(name), camera, name, height, width),
-                    stamp_s,
-                    camera.fixed_from_camera,
-                    boxes_from(found[name]) if name in found else None,
-                )
-            )
+            notes += [note] if note else []
+            views.append(view)
         estimate = estimator.estimate(views)
         lenses = {
             view.calibration.name: (view.calibration, _pose(view))
@@ -212,10 +203,17 @@ class Model:
                 log.warning("%s", note)
 
 
-def _calibration(given: Any, camera: Camera, name: str, height_px: int, width_px: int) -> Calibration:
-    if isinstance(given, Calibration):  # its own size is compared with the image's by the estimator
-        return replace(given, name=name)
-    return camera.calibration(name, height_px, width_px)
+def _view(image: Any, camera: Any, boxes: Any, name: str, stamp_s: float) -> tuple[View, str]:
+    """What a program gave of one camera, and what was assumed of it. Raises ValueError or OSError with a sentence."""
+    rgb = rgb_image(image)
+    height, width = rgb.shape[:2]
+    lens = Camera.guessed(height, width) if camera is None else camera_from(camera)
+    if isinstance(camera, Calibration):  # its own size is compared with the image's by the estimator
+        calibration = replace(camera, name=name)
+    else:
+        calibration = lens.calibration(name, height, width)
+    view = View(rgb, calibration, stamp_s, lens.fixed_from_camera, None if boxes is None else boxes_from(boxes))
+    return view, GUESSED.format(np.hypot(height, width)) if camera is None else ""
 
 
 def _pose(view: View) -> np.ndarray:

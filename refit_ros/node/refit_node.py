@@ -31,7 +31,6 @@ from refit_ros.node.worker import Worker
 NAME = "refit"
 SYNTHETIC_CAMERAS = "synthetic_cameras"  # the node of that name in this package
 EVERYBODY = -1
-SHAPE_LIMIT = 10.0  # standard deviations; nobody is further from the mean
 
 
 class RefitNode(LifecycleNode):
@@ -257,8 +256,6 @@ class RefitNode(LifecycleNode):
     def _on_set_shape(self, request: Any, response: Any) -> Any:
         betas = None if request.release else np.asarray(request.betas, float)
         try:
-            if betas is not None and not (np.abs(betas) <= SHAPE_LIMIT).all():
-                raise ValueError(f"betas must be finite and within +-{SHAPE_LIMIT:g}")
             self._pipeline.set_shape(int(request.id), betas)
         except (ValueError, KeyError) as error:
             response.success, response.message = False, str(error.args[0] if error.args else error)

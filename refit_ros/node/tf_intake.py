@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from refit_ros.camera.views import FARTHEST_M
 from refit_ros.node.conversions import set_stamp, stamp_ns
 from refit_ros.node.rejections import Rejected, Rejections
 from refit_ros.node.stamp_watch import StampWatch
@@ -23,7 +24,6 @@ MOST_FRAMES = 5000  # names from outside take memory
 FORGET_S, FORGOTTEN = 30.0, 200  # so many frames that were not heard for so long are forgotten: of people who have gone
 LONGEST_NAME = 200
 LITTLE_ENDIAN, SHORTEST_MESSAGE = 1, 32  # of CDR: the second byte, and bytes of a message of one transform at least
-FARTHEST_M = 1e7  # nothing on earth is farther from anything on it
 UNIT_QUATERNION_TOLERANCE = 1e-2  # as in tf2
 
 

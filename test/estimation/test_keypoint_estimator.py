@@ -129,7 +129,7 @@ def test_a_shape_is_held_for_one_and_for_everybody(network):
     tracker = following(network, watching)
     for stamp_s in (0.0, 0.1):
         tracker.estimate(watching.views(stamp_s))
-    with pytest.raises(ValueError, match="nobody with number 7 is followed; there are: 1"):
+    with pytest.raises(ValueError, match="nobody with id 7 is followed; there are: 1"):
         tracker.set_shape(7, np.zeros(10))
     tracker.set_shape(1, np.full(10, 0.5))
     assert np.allclose(tracker.estimate(watching.views(0.2)).people[0].betas, 0.5)

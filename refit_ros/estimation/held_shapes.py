@@ -1,0 +1,33 @@
+"""Shapes that are held fixed because somebody knows them: of single people, or of everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+EVERYBODY = -1  # as a person's id
+LIMIT = 10.0  # standard deviations; nobody is further from the mean
+
+
+def hold(held: dict[int, np.ndarray], person_id: int, betas: np.ndarray | None, known: Collection[int]) -> None:
+    """Holds a person's betas (10,) in `held` from now on, or releases them (None); EVERYBODY: all at once.
+
+    known: the ids of those who are followed. Raises ValueError for an id nobody has and for betas that are nobody's.
+    """
+    if person_id != EVERYBODY and person_id not in known:
+        raise ValueError(f"nobody with id {person_id} is followed; there are: {', '.join(map(str, known)) or 'none'}")
+    if betas is not None:
+        betas = np.array(betas, np.float64).reshape(-1)
+        if betas.shape != (10,) or not (np.abs(betas) <= LIMIT).all():
+            raise ValueError(f"betas must be ten finite numbers within +-{LIMIT:g}")
+    if person_id == EVERYBODY:
+        held.clear()
+    held.pop(person_id, None)
+    if betas is not None:
+        held[person_id] = betas
+
+
+def of_everybody(held: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    """What is held whoever is followed."""
+    return {person_id: betas for person_id, betas in held.items() if person_id == EVERYBODY}
