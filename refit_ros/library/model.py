@@ -125,7 +125,7 @@ class Model:
 
         An image that cannot be used is named in `left_out`. Raises ValueError for what is no image, camera or boxes.
         """
-        self._single.reset()
+        self._single.begin_anew()  # also forgets whether there were several cameras
         return self._run(self._single, CameraHistory(), image, camera, boxes, 0.0)
 
     def track(self, image: Any, camera: Any = None, stamp_s: float | None = None, boxes: Any = None) -> People:
@@ -142,7 +142,7 @@ class Model:
 
     def reset(self) -> None:
         """Forget everybody, and every camera, that `track` has seen."""
-        self._tracking.reset()
+        self._tracking.begin_anew()
         self._history = CameraHistory()
         self._stamp_s = -INTERVAL_S
 

@@ -44,6 +44,17 @@ def test_exact_rays_give_the_points(points, count):
     assert found.quality.min() > 0.8
 
 
+@pytest.mark.parametrize("far_m", [1e3, 1e6])
+def test_points_are_as_well_known_wherever_a_map_begins(points, far_m):
+    poses, offset = looking_in(3), torch.tensor([0.6, -0.8, 0.0]).double() * far_m
+    moved = poses.clone()
+    moved[..., 3] -= poses[..., :3] @ offset
+    rays = seen(points, poses) + 0.002 * torch.randn(3, KINDS, 2, generator=torch.Generator().manual_seed(1)).double()
+    here, there = solve(rays, poses), solve(rays, moved)
+    assert (there.place_m - offset - here.place_m).abs().max() < 1e-5
+    assert (there.quality - here.quality).abs().max() < 1e-4
+
+
 def test_one_view_that_shows_something_else_is_left_out(points):
     poses = looking_in(4)
     rays = seen(points, poses)

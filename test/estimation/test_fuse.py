@@ -30,6 +30,17 @@ def test_the_true_place_from_any_number_of_views(count):
     assert fused.residual_px.max() < 0.05
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_people_are_where_they_are_wherever_a_map_begins(count):
+    """UTM's numbers: what one camera hardly knows, the distance, must not be drawn to a far origin."""
+    offset = np.array([5e5, 5.3e6, 400.0])
+    truth, views = np.array([0.4, -0.3, 0.95]), cameras(count)
+    for view in views:
+        view.fixed_from_camera[:3, 3] += offset
+    fused = fuse(body_points(), seen(body_points() + truth + offset, views), views)
+    assert np.abs(fused.transl - truth - offset).max() < 1e-3
+
+
 def test_more_views_are_better_than_one():
     truth, views = np.array([0.2, 0.1, 0.95]), cameras(4)
     rng = np.random.default_rng(1)

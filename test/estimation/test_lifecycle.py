@@ -55,6 +55,14 @@ def test_gone_after_a_second_at_every_rate_and_back_with_the_same_id(rate_hz):
     assert following.ids(round(rate_hz)) == [1]
 
 
+def test_no_more_people_than_wanted_whoever_each_camera_sees_best():
+    stage = Stage([Actor((-1.2, 0), seed=1), Actor((0, 1.2), seed=2), Actor((1.2, 0), seed=3)], ring(3))
+    assert len(Following(stage).ids(4)) == 3
+    for most in (1, 2):
+        following = Following(stage, replace(SETTINGS, max_people=most))
+        assert [len(following.ids()) for _ in range(8)][2:] == [most] * 6
+
+
 def test_back_too_late_is_somebody_else():
     stage = Stage([Actor((0, 0), seed=1)], ring(3))
     following = Following(stage, replace(SETTINGS, death_s=0.5, reentry_s=1.0))

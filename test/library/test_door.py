@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -190,6 +192,65 @@ def test_cameras_that_are_new_gone_unknown_or_nowhere(model, sets, cameras):
     assert people.cameras == ("right",) and "is unknown" in people.left_out["left"]
     people = model.track({**images, "left": None}, cameras, 0.5)
     assert people.cameras == ("right",) and "uint8" in people.left_out["left"]
+
+
+def spoilt(camera, **fields):
+    return replace(camera, **fields)
+
+
+FAR, SHEARED = np.eye(4), np.eye(4)
+FAR[0, 3], SHEARED[3] = 1e15, [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "spoil, says",
+    [
+        (lambda camera: spoilt(camera, K=camera.K * np.nan), "K is not"),
+        (lambda camera: None, "unknown|no camera"),
+        (lambda camera: "foo", "could not convert|a camera is"),
+        (lambda camera: spoilt(camera, D=(np.nan,) * 5), "coefficients"),
+        (lambda camera: spoilt(camera, K=np.eye(4)[:2]), "K has shape"),
+        (lambda camera: spoilt(camera, fixed_from_camera=FAR), "are its numbers metres"),
+        (lambda camera: spoilt(camera, fixed_from_camera=SHEARED), "no rigid motion"),
+    ],
+)
+def test_one_camera_of_which_nothing_is_right_costs_the_others_nothing(model, sets, cameras, spoil, says):
+    for follow in (model.track, model):
+        model.reset()
+        try:
+            bad = {**cameras, "right": spoil(cameras["right"])}
+        except ValueError as error:  # told when it was described
+            assert re.search(says, str(error))
+            return
+        people = follow(sets[0], bad)
+        assert people.cameras == ("left",) and re.search(says, people.left_out["right"])
+    good = model(sets[0], cameras, boxes={"right": [[1, 2, 3]]})
+    assert good.cameras == ("left",) and "boxes" in good.left_out["right"]
+
+
+def test_a_first_image_of_another_size_does_not_shut_a_camera_out(model, scene, sets, cameras):
+    model.reset()
+    small, calibration = sets[0]["left"][:10, :10], scene.cameras[0][0]
+    assert "calibrated for" in model.track(small, calibration, 0.0).left_out["camera"]
+    assert model.track(sets[0]["left"], calibration, 0.1).cameras == ("camera",)
+    model.reset()
+    model.track({**sets[0], "left": sets[0]["left"][:100]}, cameras, 0.0)
+    used = [model.track(sets[0], cameras, 0.1 * index).cameras for index in range(1, 13)]
+    assert used[8] == ("right",) and used[9:] == [("left", "right")] * 3, "that is what it gives now"
+
+
+def test_after_several_cameras_one_image_is_one_camera_s(model, sets, cameras):
+    assert model(sets[0], cameras).cameras == ("left", "right")
+    assert model(sets[0]["left"]).cameras == ("camera",)
+    model.track(sets[0], cameras, 0.0)
+    model.reset()
+    assert model.track(sets[0]["left"]).cameras == ("camera",)
+
+
+def test_stamps_are_counted_on_after_one_that_is_none(model, sets):
+    model.reset()
+    stamps_s = [model.track(sets[0]["left"], stamp_s=stamp_s) for stamp_s in (4.0, float("nan"), None)]
+    assert stamps_s[1].left_out and stamps_s[2].stamp_s == pytest.approx(4 + 1 / 30) and not stamps_s[2].left_out
 
 
 def test_stamps_are_counted_where_none_are_given(model, sets):
