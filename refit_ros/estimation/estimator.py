@@ -23,7 +23,7 @@ from refit_ros.estimation.eyes import NO_ANSWER, Eyes, FeatureEyes
 from refit_ros.estimation.held_shapes import hold, of_everybody
 from refit_ros.estimation.lifecycle import CLOCK_SET_BACK_S, Everybody, admitted, brought_up, managed, newborn_log_odds
 from refit_ros.estimation.mesh import person_vertices
-from refit_ros.estimation.pose_estimation import FrameEstimates, PoseEstimation
+from refit_ros.estimation.pose_estimation import FrameEstimates, PoseEstimation, held_shape
 from refit_ros.estimation.predicted_views import Prediction, predict_views
 from refit_ros.estimation.publish import publish
 from refit_ros.estimation.search import Searcher, detectors
@@ -265,5 +265,14 @@ class Estimator:
         return publish(followed, estimates, poses, self._solver, cameras, stamp_s)
 
     def _pose(self, track, stamp_s: float):
-        """As they were seen, or where they should be by now."""
-        return track.pose if track.fresh else predicted_pose(track, root_state.predict(track.root, stamp_s, self.config))
+        """As they were seen, or where they should be by now, in the shape that is held: whoever comes back was looked at
+        before it was known who it is."""
+        pose = track.pose
+        if not track.fresh:
+            pose = predicted_pose(track, root_state.predict(track.root, stamp_s, self.config))
+        held = held_shape(track.id, self._held)
+        if held is None or np.allclose(pose.betas, held, atol=1e-5):
+            return pose
+        joints = self._solver.joints(held[None], pose.rotmats[None])[0]
+        transl = pose.joints[0] - joints[0]
+        return replace(pose, betas=held, transl=transl, joints=joints + transl)

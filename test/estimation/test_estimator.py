@@ -187,6 +187,25 @@ def test_nobody_is_solved_twice_where_each_camera_shows_whom_it_was_asked_for():
     assert len(oracle.calls) == 8
 
 
+def test_a_shape_is_held_from_the_set_in_which_somebody_is_back():
+    stage = Stage([Actor((0, 0), seed=1)], ring(3))
+    estimator = Estimator(Oracle(stage), Settings(detector="topic", smoothing=0.0, death_s=0.5))
+    held = np.linspace(-1, 1, 10)
+    for number in range(4):
+        estimator.estimate(stage.views(0.1 * number))
+    estimator.set_shape(1, held)
+    stage.absent.add(0)
+    for number in range(4, 14):
+        people = estimator.estimate(stage.views(0.1 * number)).people
+    assert not people
+    stage.absent.clear()
+    back = [one for number in range(14, 18) for one in estimator.estimate(stage.views(0.1 * number)).people]
+    assert len(back) >= 3 and {one.id for one in back} == {1}
+    assert np.abs(np.stack([one.betas for one in back]) - held).max() < 1e-5
+    pelvis = np.stack([one.joints[0] for one in back])
+    assert np.abs(pelvis - pelvis[-1]).max() < 0.05, "where they stand does not change by it"
+
+
 def test_a_held_shape_is_held_and_released():
     stage = Stage([Actor((0, 0), seed=1)], ring(2))
     estimator = Estimator(Oracle(stage), Settings(detector="topic"))
