@@ -51,6 +51,10 @@ def run(args: argparse.Namespace) -> int:
     """Raises ValueError or OSError with a sentence where cameras cannot be told from what was seen."""
     if not args.output and not args.publish:
         raise ValueError("say where the outcome goes: --output FILE, --publish, or both")
+    if args.output:
+        from refit_ros.core.plain_files import check_replaceable
+
+        check_replaceable(args.output)  # before all the computing
     quieten_decoders()
     rig = _known(args) or _found(args)
     if args.output:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,17 +74,21 @@ def check_regular(path: str | Path) -> int:
         found = os.stat(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{shown(path)} cannot be opened ({_reason(error)}).") from error
-    kinds = (
-        (stat.S_ISDIR, "a folder"),
-        (stat.S_ISFIFO, "a named pipe"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a device"),
-        (stat.S_ISBLK, "a device"),
-    )
-    for is_kind, name in kinds:
-        if is_kind(found.st_mode):
-            raise InputError(f"{shown(path)} is {name}, not a file; give a regular file.")
+    if name := _not_a_file(found.st_mode):
+        raise InputError(f"{shown(path)} is {name}, not a file; give a regular file.")
     return found.st_size
+
+
+def check_replaceable(path: str | Path) -> None:
+    """Raises InputError where something other than a regular file has this name: it would be gone once a file gets it."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise InputError(f"{shown(path)} cannot be written ({_reason(error)}).") from error
+    if name := _not_a_file(found.st_mode):
+        raise InputError(f"{shown(path)} is {name}, not a file, and is left as it is; give the name of a file to write.")
 
 
 def read_text(path: str | Path, limit: str = "text_file_megabytes", unit: int = 2**20, errors: str = "strict") -> str:
@@ -147,14 +151,29 @@ def shown(path: object) -> str:
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that gets its name only when it is whole; nothing is left behind where it does not."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".refit_", suffix=".part")
+    check_replaceable(path)
+    temporary = path.parent / f".refit_{secrets.token_hex(8)}.part"
+    # Not by tempfile, whose files are for their owner alone: made like this they get the mode that the user's umask gives.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
-        os.chmod(temporary, 0o644)
+        check_replaceable(path)  # what came there meanwhile
         os.replace(temporary, path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+def _not_a_file(mode: int) -> str:
+    """What a thing of this mode is; "" for a regular file."""
+    kinds = (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+    )
+    return next((name for is_kind, name in kinds if is_kind(mode)), "")
 
 
 def _reason(error: Exception) -> str:

@@ -9,13 +9,17 @@ from pathlib import Path
 
 import torch
 
+from refit_ros.core.plain_files import check_replaceable
+
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in path's place in one step.
 
-    Raises OSError where the disk is full or not writable; `path` is then what it was before.
+    Raises OSError where the disk is full or not writable, InputError where `path` is no regular file (a device); `path` is
+    then what it was before.
     """
     path = Path(path)
+    check_replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
