@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
 from refit_ros.commands.common import add_network_arguments, positive_int
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) -> int:
     from refit_ros.commands.common import settings_from
-    from refit_ros.node.bag_origin import made_from, made_from_of
+    from refit_ros.node.bag_origin import lost_of, made_from, made_from_of
     from refit_ros.node.recording import fit_bag, open_bag
 
     files = [options.get(name) for name in FILES]
@@ -85,8 +86,10 @@ def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) ->
     origin = made_from(bag, by_content, files)
     if args.output.exists():
         if args.resume and made_from_of(args.output) == origin:
-            print(f"{args.output} is there already, made from this recording with these options")
-            return 0
+            lost = lost_of(args.output)
+            but = f"; {lost} messages of the recording were lost: copy it again, or mend it, and remove this one"
+            print(f"{args.output} is there already, made from this recording with these options{but if lost else ''}")
+            return EXIT_NOT_WELL if lost else EXIT_OK
         other = " and was made from another recording or with other options" if args.resume else ""
         raise FileExistsError(f"'{args.output}' exists already{other}: remove it, or give another --output")
     with open_bag(bag) as reader:
@@ -115,7 +118,7 @@ def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) ->
         )
     counts = f"{outcome.sets} sets of images, {outcome.with_people} with people, {outcome.rejected} messages rejected"
     print(f"{counts} -> {args.output}" if outcome.sets else f"{counts}; nothing was written")
-    return 0 if outcome.sets and not outcome.lost else 1
+    return EXIT_OK if outcome.sets and not outcome.lost else EXIT_NOT_WELL
 
 
 def _model(parameters: NodeParameters, settings: Settings, files: list[Path]) -> Model:

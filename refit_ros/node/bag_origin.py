@@ -15,6 +15,7 @@ from refit_ros.models.table import TABLE
 from refit_ros.node.bag_files import STORAGE, find_bag
 
 KEY = "refit_ros_made_from"  # in the custom data of a bag's metadata
+LOST_KEY = "refit_ros_lost"  # beside it, where messages of the recording were missing: "7 of 30"
 _EMBEDDED = Path(__file__).resolve().parents[1] / "data"
 _CHUNK_BYTES = 2**22
 _LARGEST_METADATA_BYTES = 16 * 2**20
@@ -38,11 +39,20 @@ def made_from(bag: Path, options: Mapping[str, object], files: Iterable[str | Pa
 
 def made_from_of(output: Path) -> str | None:
     """The digest in a bag's metadata; "" where there is a bag without one, None where there is none."""
+    return _said_by(output, KEY, rb"[0-9a-f]{64}")
+
+
+def lost_of(output: Path) -> str | None:
+    """How many messages were missing when a bag was made, as "7 of 30"; "" where none were, None where there is no bag."""
+    return _said_by(output, LOST_KEY, rb"[0-9]+ of [0-9]+")
+
+
+def _said_by(output: Path, key: str, value: bytes) -> str | None:
     metadata = output / "metadata.yaml"
     if not is_regular(metadata) or check_regular(metadata) > _LARGEST_METADATA_BYTES:
         return None
     with open_regular(metadata) as file:
-        said = re.search(KEY.encode() + rb":\s*([0-9a-f]{64})\s", file.read())
+        said = re.search(key.encode() + rb":\s*(" + value + rb")\s", file.read())
     return said[1].decode() if said else ""
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from refit_ros.core.plain_files import shown
 from refit_ros.node.bag_files import find_bag, is_mcap
-from refit_ros.node.bag_origin import KEY
+from refit_ros.node.bag_origin import KEY, LOST_KEY
 from refit_ros.node.bag_outputs import TF, BagOutputs
 from refit_ros.node.bag_types import make_store
 from refit_ros.node.compat.transform_tree import Pose, TransformException, TransformTree
@@ -227,22 +227,29 @@ def fit_bag(
             # Every run must write the same: the latency is told as 0, whatever this machine took.
             pipeline = Pipeline(model, outputs, extrinsics, parameters.fixed_frame, tally, rejections, clock_ns=lambda: 0)
             with_people = 0
-            lost: list[int] = []
-            for time_ns, found in sets_in(reader, parameters, Intake(parameters, detections, rejections), lost.append):
+            lost = 0
+
+            def note_lost(count: int, announced: int) -> None:
+                nonlocal lost
+                lost = count
+                writer.set_custom_data(LOST_KEY, f"{count} of {announced}")  # so that the next run says so too
+
+            for time_ns, found in sets_in(reader, parameters, Intake(parameters, detections, rejections), note_lost):
                 outputs.time_ns = time_ns
                 pipeline.process(found)
                 with_people += tally.people > 0
                 progress(tally.sets, (time_ns - reader.start_time) * 1e-9)
         if tally.sets:  # a bag without anything in it is no outcome
             os.rename(part, output)  # all at once; not into what came there meanwhile
-    return Outcome(tally.sets, with_people, rejections.total, sum(lost))
+    return Outcome(tally.sets, with_people, rejections.total, lost)
 
 
 def sets_in(
-    reader: AnyReader, parameters: NodeParameters, intake: Intake, lost: Callable[[int], None] = lambda _: None
+    reader: AnyReader, parameters: NodeParameters, intake: Intake, lost: Callable[[int, int], None] = lambda *_: None
 ) -> Iterator[tuple[int, Any]]:
     """(time in the bag, set), as the node would have got them had it been fast enough. `lost` gets, at the end, how many
-    messages the bag says it holds and does not: a reader passes over a part that is damaged without a word.
+    messages the bag does not hold, and of how many that it should: a reader passes over a part that is damaged without a
+    word.
     """
     take = _takers(parameters, intake)
     wanted = [connection for connection in reader.connections if (connection.topic, connection.msgtype) in take]
@@ -261,7 +268,7 @@ def sets_in(
     yield from _overdue(intake, float("inf"))
     announced = sum(connection.msgcount for connection in wanted)
     if announced > came:
-        lost(announced - came)
+        lost(announced - came, announced)
         text = f"{announced - came} of {announced} messages that it should hold are not there"
         intake.rejections.say_once("", "lost", f"{_damaged(reader)}; {text}")
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -60,6 +61,20 @@ def test_many_bags_give_the_bytes_of_one_by_one_and_are_not_done_again(tmp_path)
     other = bag_command(recordings / "run_1", recordings / "run_2", "--output", output, "--smoothing", 0, *QUICK)
     assert other.returncode == 1 and other.stdout.count("with other options") >= 2
     assert {file: file.stat().st_mtime_ns for file in output.rglob("*")} == before
+
+
+def test_a_recording_that_lost_messages_fails_at_every_run(tmp_path):
+    source, output = write_bag(tmp_path / "in", ["camera"], sets=6, mcap=False), tmp_path / "all" / "in"
+    with sqlite3.connect(next(source.glob("*.db3"))) as rows:
+        rows.execute("DELETE FROM messages WHERE id IN (SELECT id FROM messages ORDER BY id DESC LIMIT 4)")
+    first = bag_command(source, "--output", output, "--resume", *QUICK)
+    assert first.returncode == 1 and output.exists(), first.stdout + first.stderr
+    again = bag_command(source, "--output", output, "--resume", *QUICK)
+    assert again.returncode == 1 and "is there already" in again.stdout, again.stdout + again.stderr
+    many = bag_command(source, "--output", tmp_path / "all", "--jobs", 1, *QUICK)
+    assert many.returncode == 1 and "0 of them done, 1 failed" in many.stdout, many.stdout + many.stderr
+    for said in (again.stdout, many.stdout):
+        assert "3 of 12 messages of the recording were lost: copy it again" in said
 
 
 def test_what_a_bag_was_made_from_is_told_by_content(tmp_path, monkeypatch):
