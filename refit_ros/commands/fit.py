@@ -75,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from refit_ros.commands.fit_outputs import check_nothing_is_lost
     from refit_ros.commands.frames import list_sources, read_frames
     from refit_ros.core.plain_files import shown
 
@@ -95,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_NOT_WELL
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
+    check_nothing_is_lost(sources, args.paths, output, not args.no_overlay)
     from refit_ros.commands.fit_keypoints import make_keypoint_estimator
 
     with_keypoints = make_keypoint_estimator(args)
@@ -165,6 +167,7 @@ def _check_boxes_lie_in(image: np.ndarray, boxes: list[list[float]]) -> None:
 def fit_frame(estimator: Estimator, body: Body, frame: Frame, args: argparse.Namespace, output: Path) -> People:
     """Fit one frame and write its files. Raises ValueError with a sentence where that cannot be done."""
     from refit_ros.camera.views import View
+    from refit_ros.commands.fit_outputs import OVERLAY, PEOPLE
 
     if frame.starts_sequence:
         estimator.reset()
@@ -173,9 +176,9 @@ def fit_frame(estimator: Estimator, body: Body, frame: Frame, args: argparse.Nam
     people = estimator.estimate([View(frame.image, calibration, frame.stamp_s, boxes=boxes_from(args.box))])
     if people.left_out:
         raise ValueError(people.left_out[CAMERA])
-    write_people(output / f"{frame.name}.npz", people, calibration, body.name, frame)
+    write_people(output / f"{frame.name}{PEOPLE}", people, calibration, body.name, frame)
     if not args.no_overlay:
-        write_overlay(output / f"{frame.name}_overlay.jpg", frame.image, calibration, people, body)
+        write_overlay(output / f"{frame.name}{OVERLAY}", frame.image, calibration, people, body)
     return people
 
 

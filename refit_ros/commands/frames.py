@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from refit_ros.commands.fit_outputs import is_own_overlay
 from refit_ros.core.errors import InputError
 from refit_ros.core.plain_files import check_regular, is_regular, natural_order, open_regular, shown, what_it_is
 
@@ -120,7 +121,7 @@ def read_frames(sources: Sequence[Source], every: int, complain: Say, note: Say 
 
 def _is_meant(path: Path) -> bool:
     """Whether a folder's entry is meant to be fitted: by its name, or by what it holds."""
-    if path.name.startswith(".") or path.is_dir():
+    if path.name.startswith(".") or path.is_dir() or is_own_overlay(path):
         return False
     return path.suffix.lower() in IMAGE_ENDINGS | VIDEOS or (is_regular(path) and bool(kind_of(_beginning(path))))
 
