@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from refit_ros.commands.fit_outputs import check_nothing_is_lost
+    from refit_ros.commands.fit_outputs import check_no_other_frames, check_nothing_is_lost, say_what_stayed
     from refit_ros.commands.frames import list_sources, read_frames
     from refit_ros.core.plain_files import shown
 
@@ -97,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
     check_nothing_is_lost(sources, args.paths, output, not args.no_overlay)
+    check_no_other_frames(sources, output, args.every)
     from refit_ros.commands.fit_keypoints import make_keypoint_estimator
 
     with_keypoints = make_keypoint_estimator(args)
@@ -107,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
         say_what_weights_mean(network, real_images=True)
         estimator = make_estimator(network, args)
     frames_done = people_found = 0
+    written: set[str] = set()
     for frame in read_frames(sources, args.every, complain, note):
         try:
             people = fit_frame(estimator, network.body, frame, args, output)
@@ -114,8 +116,10 @@ def run(args: argparse.Namespace) -> int:
             complain(f"{frame.name}: {error}")
             continue
         frames_done += 1
+        written.add(frame.name)
         people_found += len(people.people)
         print(f"{shown(frame.name)}: {len(people.people)} {'person' if len(people.people) == 1 else 'people'}", flush=True)
+    say_what_stayed(sources, output, written, complain)
     print(f"{frames_done} frames, {people_found} fitted people -> {shown(output)}")
     return EXIT_NOT_WELL if problems or not frames_done else EXIT_OK
 

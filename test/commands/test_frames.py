@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from refit_ros.__main__ import main
-from refit_ros.commands import EXIT_NOT_WELL
+from refit_ros.commands import EXIT_BAD_INPUT, EXIT_NOT_WELL, EXIT_OK
 from refit_ros.commands.frames import list_sources, read_frames
 
 
@@ -184,3 +184,34 @@ def test_a_page_called_video_is_called_a_page_where_a_video_is_opened(tmp_path):
     with pytest.raises(ValueError, match="walk.mp4: this video cannot be opened: it is a web page"):
         with open_video(tmp_path / "walk.mp4", 30.0):
             pass
+
+
+def fit_quickly(*arguments) -> int:
+    quick = ("--weights", "untrained", "--device", "cpu", "--detector", "full_image")
+    return main(["fit", *map(str, arguments), *quick])
+
+
+def test_frames_of_another_video_of_that_name_are_not_written_among(tmp_path, capsys):
+    for folder, count in (("long", 6), ("short", 4)):
+        (tmp_path / folder).mkdir()
+        make_video(tmp_path / folder / "walk.avi", count=count)
+    output = tmp_path / "out"
+    assert fit_quickly(tmp_path / "long" / "walk.avi", "--output", output, "--no-overlay") == EXIT_OK
+    before = {file: file.stat().st_mtime_ns for file in output.iterdir()}
+    for arguments, count in (([tmp_path / "short" / "walk.avi"], 2), ([tmp_path / "long" / "walk.avi", "--every", 2], 3)):
+        capsys.readouterr()
+        assert fit_quickly(*arguments, "--output", output) == EXIT_BAD_INPUT
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert f"holds {count} frames of an earlier run" in said and "remove walk_*" in said
+    assert {file: file.stat().st_mtime_ns for file in output.iterdir()} == before
+    assert fit_quickly(tmp_path / "long" / "walk.avi", "--output", output, "--no-overlay") == EXIT_OK, (
+        "all of them once more"
+    )
+
+
+def test_a_frame_that_could_be_read_then_and_not_now_is_told(tmp_path, capsys):
+    make_video(tmp_path / "walk.avi", count=6)
+    assert fit_quickly(tmp_path / "walk.avi", "--output", tmp_path / "out", "--no-overlay") == EXIT_OK
+    damage(tmp_path / "walk.avi", 3)
+    assert fit_quickly(tmp_path / "walk.avi", "--output", tmp_path / "out", "--no-overlay") == EXIT_NOT_WELL
+    assert "walk_000003.npz is of an earlier run" in capsys.readouterr().err
