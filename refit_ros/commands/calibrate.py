@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refit_ros.commands import EXIT_OK
-from refit_ros.commands.common import add_network_arguments, positive_float, quieten_decoders
+from refit_ros.commands.common import add_network_arguments, positive_float, quieten_decoders, rate_hz
 
 if TYPE_CHECKING:
     from refit_ros.calibration.look import Looker
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument(
         "--distance", nargs=3, metavar=("CAMERA", "CAMERA", "M"), help="how far apart two cameras are, measured"
     )
-    parser.add_argument("--rate", type=positive_float, default=5.0, metavar="HZ", help="sets of images a second to look at")
+    parser.add_argument("--rate", type=rate_hz, default=5.0, metavar="HZ", help="sets of images a second to look at")
     parser.add_argument("--publish", action="store_true", help="publish the outcome on /tf_static until stopped")
     parser.add_argument(
         "--evidence", choices=["auto", "keypoints", "features"], default="auto", help="as of `fit`; without it, auto"

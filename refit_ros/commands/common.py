@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from refit_ros.core.inference import Prepared
     from refit_ros.estimation.settings import Settings
 
+MOST_RATE_HZ = 1000
+
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """--weights, --body, --device, --precision, --engine, --iterations; None where the user said nothing."""
@@ -100,4 +102,12 @@ def positive_float(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+    return number
+
+
+def rate_hz(text: str) -> float:
+    """An argparse type: so many a second of what takes memory for each."""
+    number = positive_float(text)
+    if number > MOST_RATE_HZ:
+        raise argparse.ArgumentTypeError(f"must be at most {MOST_RATE_HZ:,} Hz, not {text}")
     return number

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
-from refit_ros.commands.common import positive_float
+from refit_ros.commands.common import positive_float, rate_hz
 
 FORMATS = ("npz", "bvh", "glb", "trc")
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="npz (AMASS's layout), bvh (skeleton), glb (skinned mesh), trc (joints as markers)",
     )
     parser.add_argument("--people", type=int, nargs="+", metavar="ID", help="who is wanted; without it, everybody")
-    parser.add_argument("--fps", type=positive_float, metavar="HZ", help="frames a second; without it, as before")
+    parser.add_argument("--fps", type=rate_hz, metavar="HZ", help="frames a second; without it, as before")
     parser.add_argument("--longest-gap", type=positive_float, metavar="S", help="longer ones cut a motion; without it, 0.5")
     parser.add_argument("--topic", default="/human/smpl", help="of the people in a bag")
     parser.add_argument(

@@ -64,6 +64,17 @@ def test_a_mistake_gets_one_line(arguments, capsys):
     assert said.count("\n") == 1 and said.startswith("python -m refit_ros")
 
 
+@pytest.mark.parametrize(
+    "arguments", [["motion", "in", "--output", "out", "--fps"], ["calibrate", "drawn", "--output", "out.toml", "--rate"]]
+)
+def test_a_rate_that_would_take_all_memory_gets_one_line(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command_line.main([*arguments, "1e9"])
+    assert ended.value.code == EXIT_BAD_INPUT
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"{arguments[-1]}: must be at most 1,000 Hz, not 1e9" in said
+
+
 def use(monkeypatch, run):
     """Let the command `doctor` be `run`."""
     module = types.SimpleNamespace(add_arguments=lambda parser: None, run=run)
