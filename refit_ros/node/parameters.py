@@ -117,11 +117,19 @@ class NodeParameters:
                 raise ValueError(
                     f"{entry.name} is '{getattr(self, entry.name)}'; choose one of {', '.join(entry.metadata['choices'])}"
                 )
+            _check_range(entry, getattr(self, entry.name))
         if len(self.cameras) > 1 and not self.fixed_frame:
             raise ValueError(
                 f"{len(self.cameras)} cameras need a fixed_frame in which people are placed: set it to a TF "
                 "frame that every camera's optical frame is connected to, such as 'map' or 'base_link'"
             )
+
+
+def _check_range(entry: Field, value: Any) -> None:
+    """rclpy looks at what it declares; values from elsewhere, such as the command line of `bag`, come here alone."""
+    low, high = entry.metadata["minimum"], entry.metadata["maximum"]
+    if low is not None and not low <= value <= high:  # also refuses NaN
+        raise ValueError(f"{entry.name} is {value:g}; it must lie between {low} and {high}")
 
 
 def _check_cameras(names: tuple[str, ...]) -> None:

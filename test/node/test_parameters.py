@@ -6,6 +6,8 @@ from dataclasses import fields
 
 import pytest
 
+from refit_ros.__main__ import main
+from refit_ros.commands import EXIT_BAD_INPUT
 from refit_ros.node import parameter_docs
 from refit_ros.node.parameters import NodeParameters, table
 
@@ -80,6 +82,18 @@ def test_a_value_of_another_kind_is_one_sentence(ros_context, tmp_path, text, wo
 def test_a_topic_that_can_be_none_is_one_sentence(template):
     with pytest.raises(ValueError, match=r"^image_topic is '.*(is no topic|can stand in braces)"):
         NodeParameters(cameras=("/front",), image_topic=template)
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-1", "1.5"])
+def test_a_number_out_of_its_range_is_one_sentence_wherever_it_comes_from(tmp_path, capsys, value):
+    with pytest.raises(ValueError, match=rf"^sync_slop_s is {value}; it must lie between 0.0 and 1.0$"):
+        NodeParameters(sync_slop_s=float(value))
+    pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installed")
+    from test_recording import write_bag
+
+    bag = write_bag(tmp_path / "in", ["camera"], sets=1)
+    assert main(["bag", str(bag), "--output", str(tmp_path / "out"), f"--sync-slop={value}"]) == EXIT_BAD_INPUT
+    assert capsys.readouterr().err == f"refit_ros: sync_slop_s is {value}; it must lie between 0.0 and 1.0\n"
 
 
 @pytest.mark.parametrize(
