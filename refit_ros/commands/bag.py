@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
-from refit_ros.commands.common import add_network_arguments, positive_int
+from refit_ros.commands.common import a_path, add_network_arguments, path_text, positive_int
 
 if TYPE_CHECKING:
     from refit_ros.estimation.settings import Settings
@@ -25,14 +25,14 @@ _loaded: dict[object, Model] = {}  # the last one: a program that does many bags
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "bags",
-        type=Path,
+        type=a_path,
         nargs="+",
         metavar="IN",
         help="the bag's folder, or its .mcap or .db3 file; several of them, or with --jobs or --ray folders that hold bags",
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=a_path,
         required=True,
         metavar="OUT",
         help="folder of the new bag, which must not exist yet; of many bags the folder that gets one for each",
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["builtin", "photographs", "onnx", "full_image", "topic"],
         help="how people are found; without it, as in the node",
     )
-    parser.add_argument("--detector-model", metavar="FILE", help="the ONNX file of --detector onnx")
+    parser.add_argument("--detector-model", type=path_text, metavar="FILE", help="the ONNX file of --detector onnx")
     parser.add_argument("--detection-topic", metavar="TOPIC", help="where the boxes of --detector topic are, with {camera}")
     parser.add_argument("--max-people", type=int, metavar="N")
     parser.add_argument("--smoothing", type=float, metavar="S", help="0 (raw) to 1 (the steadiest)")

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from refit_ros.commands.common import positive_float, positive_int
+from refit_ros.commands.common import a_path, positive_float, positive_int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,11 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE.json", default=Path("benchmark.json"), help="where the figures go"
+        "--output", type=a_path, metavar="FILE.json", default=Path("benchmark.json"), help="where the figures go"
     )
     parser.add_argument(
         "--table",
-        type=Path,
+        type=a_path,
         metavar="FILE.md",
         help="put the tables into this document too, in place of the last such tables",
     )

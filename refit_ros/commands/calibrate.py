@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refit_ros.commands import EXIT_OK
-from refit_ros.commands.common import add_network_arguments, positive_float, quieten_decoders, rate_hz
+from refit_ros.commands.common import a_path, add_network_arguments, path_text, positive_float, quieten_decoders, rate_hz
 
 if TYPE_CHECKING:
     from refit_ros.calibration.look import Looker
@@ -21,11 +21,12 @@ SAY_EVERY = 20  # sets
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
+        type=path_text,
         metavar="IN",
         help="a folder with one video a camera and one .toml of their lenses (anipose, Pose2Sim); a bag with images and "
         "CameraInfo; a file that this command wrote, with --publish; or `drawn`, to try it on drawn people",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where the cameras' places are written, .toml")
+    parser.add_argument("--output", type=a_path, metavar="FILE", help="where the cameras' places are written, .toml")
     parser.add_argument("--first", metavar="CAMERA", help="the fixed frame is its optical frame; without it, the first one")
     parser.add_argument(
         "--frame", metavar="NAME", default="", help="instead: a level frame of this name on the floor below that camera"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refit_ros.core.device import device_named
@@ -20,12 +21,14 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("network")
     group.add_argument(
         "--weights",
+        type=path_text,
         metavar="FILE",
         help="checkpoint: a published ReFit file (.pt, .pth) or one trained here (.safetensors); "
         "without it, the small network that comes with this package",
     )
     group.add_argument(
         "--body",
+        type=path_text,
         metavar="PATH",
         help="SMPL file (.pkl, .npz), the folder that holds it, or refit_ros or anny, the bodies of this package; "
         "without it, the one that the weights were trained on",
@@ -111,3 +114,15 @@ def rate_hz(text: str) -> float:
     if number > MOST_RATE_HZ:
         raise argparse.ArgumentTypeError(f"must be at most {MOST_RATE_HZ:,} Hz, not {text}")
     return number
+
+
+def path_text(text: str) -> str:
+    """An argparse type: of an unset variable in a shell nothing is left, and to Python that is the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("a path is empty (an unset variable?)")
+    return text
+
+
+def a_path(text: str) -> Path:
+    """As `path_text`."""
+    return Path(path_text(text))

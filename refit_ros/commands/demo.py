@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
-from refit_ros.commands.common import add_network_arguments, positive_float, positive_int
+from refit_ros.commands.common import add_network_arguments, path_text, positive_float, positive_int
 
 if TYPE_CHECKING:
     from refit_ros.node.harness import Measured, Setup
@@ -43,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how people are found; topic: by their true boxes; without it, builtin",
     )
     parser.add_argument("--domain", type=int, metavar="ID", help="ROS_DOMAIN_ID; without it, one of its own")
-    parser.add_argument("--output", default="demo_output", metavar="DIR", help="where report, images and logs go")
+    parser.add_argument(
+        "--output", default="demo_output", type=path_text, metavar="DIR", help="where report, images and logs go"
+    )
     add_network_arguments(parser)
 
 

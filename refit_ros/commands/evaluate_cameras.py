@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from refit_ros.commands.common import positive_int
+    from refit_ros.commands.common import path_text, positive_int
 
     group = parser.add_argument_group("suites recording and photographs")
     group.add_argument(
         "--folder",
+        type=path_text,
         metavar="DIR",
         help="videos, a .toml calibration (Pose2Sim, anipose) and a .trc of joints; or images with a .json of COCO's layout",
     )
@@ -30,9 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cut each image there first, so that people go on beyond its edge, and tell what is seen from what is "
         "not; every frame then stands for itself (recording)",
     )
-    group.add_argument("--overlays", metavar="DIR", help="write images with the people drawn over them")
+    group.add_argument("--overlays", type=path_text, metavar="DIR", help="write images with the people drawn over them")
     group.add_argument(
         "--film",
+        type=path_text,
         metavar="FILE",
         help="instead of measuring, write what all cameras see with people drawn over it, .gif (recording)",
     )

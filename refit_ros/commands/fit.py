@@ -11,6 +11,7 @@ from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
 from refit_ros.commands.common import (
     add_network_arguments,
     load_network_from,
+    path_text,
     positive_float,
     positive_int,
     quieten_decoders,
@@ -33,8 +34,10 @@ CAMERA = "camera"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="an image, a folder of them, or a video")
-    parser.add_argument("--output", required=True, metavar="DIR", help="where the .npz files and overlays go")
+    parser.add_argument("paths", nargs="+", type=path_text, metavar="PATH", help="an image, a folder of them, or a video")
+    parser.add_argument(
+        "--output", required=True, type=path_text, metavar="DIR", help="where the .npz files and overlays go"
+    )
     parser.add_argument(
         "--focal",
         type=positive_float,
@@ -49,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["builtin", "photographs", "onnx", "full_image"],
         help="how people are found; without it, photographs where its models are there, else builtin",
     )
-    parser.add_argument("--detector-model", metavar="FILE", help="the ONNX file of --detector onnx")
+    parser.add_argument("--detector-model", type=path_text, metavar="FILE", help="the ONNX file of --detector onnx")
     parser.add_argument(
         "--box",
         type=float,

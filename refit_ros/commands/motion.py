@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
-from refit_ros.commands.common import positive_float, rate_hz
+from refit_ros.commands.common import a_path, path_text, positive_float, rate_hz
 
 FORMATS = ("npz", "bvh", "glb", "trc")
 
@@ -14,11 +13,11 @@ FORMATS = ("npz", "bvh", "glb", "trc")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
-        type=Path,
+        type=a_path,
         metavar="IN",
         help="a bag with /human/smpl, or the folder that `fit` wrote",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the files go")
+    parser.add_argument("--output", type=a_path, required=True, metavar="DIR", help="where the files go")
     parser.add_argument(
         "--formats",
         nargs="+",
@@ -32,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topic", default="/human/smpl", help="of the people in a bag")
     parser.add_argument(
         "--body",
+        type=path_text,
         metavar="PATH",
         help="SMPL file that the people were fitted with, for glb; without it, the one of this package that they name",
     )

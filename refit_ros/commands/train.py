@@ -6,12 +6,13 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from refit_ros.commands.common import positive_float, positive_int
+    from refit_ros.commands.common import path_text, positive_float, positive_int
 
     parser.add_argument("--preset", default="small", help="small, keypoints or published")
     parser.add_argument(
         "--output",
         required=True,
+        type=path_text,
         metavar="DIR",
         help="checkpoints, curves and weights; the same command goes on where it was stopped",
     )
@@ -25,11 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="synthetic, a folder of pre-rendered crops, or an .npz in the published layout; may be "
         "given several times; without it, synthetic",
     )
-    parser.add_argument("--images", metavar="DIR", help="the folder that an .npz's image names are in")
-    parser.add_argument("--body", metavar="PATH", help="SMPL file or folder, refit_ros or anny; without it, refit_ros")
-    parser.add_argument("--start", metavar="FILE", help="weights to begin from")
+    parser.add_argument("--images", type=path_text, metavar="DIR", help="the folder that an .npz's image names are in")
+    parser.add_argument(
+        "--body", type=path_text, metavar="PATH", help="SMPL file or folder, refit_ros or anny; without it, refit_ros"
+    )
+    parser.add_argument("--start", type=path_text, metavar="FILE", help="weights to begin from")
     parser.add_argument(
         "--poses",
+        type=path_text,
         metavar="FILE",
         help="captured poses for --preset keypoints, as refit_ros.synthetic.captured_motion writes them",
     )

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from refit_ros.commands.common import a_path, path_text
 from refit_ros.viewer.server import LOCAL_HOST, PORT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--bag", type=Path, metavar="BAG", help="show a bag with people, by a slider, instead of the running node"
+        "--bag", type=a_path, metavar="BAG", help="show a bag with people, by a slider, instead of the running node"
     )
     parser.add_argument(
-        "--recording", type=Path, metavar="BAG", help="with the images and cameras of --bag, where that has people alone"
+        "--recording", type=a_path, metavar="BAG", help="with the images and cameras of --bag, where that has people alone"
     )
     parser.add_argument("--topic", default="/human/smpl", help="of the people in a bag")
     parser.add_argument("--host", default=LOCAL_HOST, help="where to listen; 0.0.0.0: for every machine of the network")
     parser.add_argument("--port", type=_port, default=PORT, help="0: any that is free")
-    parser.add_argument("--body", metavar="PATH", help="SMPL file that the node uses; without it, this package's bodies")
+    parser.add_argument(
+        "--body", type=path_text, metavar="PATH", help="SMPL file that the node uses; without it, this package's bodies"
+    )
     parser.add_argument("--images", choices=["camera", "overlay", "none"], default="camera", help="in the cameras' frusta")
     parser.add_argument(
         "--image-topic", metavar="TOPIC", help="with {camera} for a camera's name; without it, as in the node"

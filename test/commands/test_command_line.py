@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import os
 import signal
 import subprocess
@@ -73,6 +75,25 @@ def test_a_rate_that_would_take_all_memory_gets_one_line(arguments, capsys):
     assert ended.value.code == EXIT_BAD_INPUT
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and f"{arguments[-1]}: must be at most 1,000 Hz, not 1e9" in said
+
+
+@pytest.mark.parametrize("arguments", [["fit", "a.png", "--output"], ["fit"], ["bag"], ["motion", "in", "--output"]])
+def test_an_empty_path_is_not_the_current_folder(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command_line.main([*arguments, ""])
+    assert ended.value.code == EXIT_BAD_INPUT
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "a path is empty (an unset variable?)" in said
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_no_command_takes_an_empty_path(name):
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"refit_ros.commands.{name}").add_arguments(parser)
+    for action in parser._actions:
+        if action.metavar in ("DIR", "FILE", "PATH", "IN", "OUT", "BAG", "FILE.json", "FILE.md"):
+            with pytest.raises(argparse.ArgumentError, match="a path is empty"):
+                parser._get_values(action, [""])
 
 
 def use(monkeypatch, run):
