@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -136,6 +137,9 @@ def _sentence(error: BaseException) -> str:
         return how_to_get(error.name)
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror.lower()}"
+    if isinstance(error, OSError) and error.strerror:  # of a file that was open already, or a connection
+        mend = ": make room, or write to another disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        return f"{error.strerror.lower()}{mend} ({TRACEBACK_VARIABLE}=1 shows where)"
     return str(error) or type(error).__name__
 
 

@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from refit_ros.commands.fit_outputs import check_no_other_frames, check_nothing_is_lost, say_what_stayed
+    from refit_ros.commands.fit_outputs import cannot_write, check_no_other_frames, check_nothing_is_lost, say_what_stayed
     from refit_ros.commands.frames import list_sources, read_frames
     from refit_ros.core.plain_files import shown
 
@@ -115,7 +115,9 @@ def run(args: argparse.Namespace) -> int:
     for frame in read_frames(sources, args.every, complain, note):
         try:
             people = fit_frame(estimator, network.body, frame, args, output)
-        except (ValueError, OSError) as error:
+        except OSError as error:  # of writing: it would be the same with every frame that follows
+            raise cannot_write(output, error, frames_done) from error
+        except ValueError as error:
             complain(f"{frame.name}: {error}")
             continue
         frames_done += 1

@@ -25,6 +25,14 @@ def is_own_overlay(path: Path) -> bool:
     return people.is_file() and not path.with_suffix(PEOPLE).is_file()
 
 
+def cannot_write(output: Path, error: OSError, frames_done: int) -> InputError:
+    """What ends a run that could not write."""
+    why = (error.strerror or str(error)).lower()
+    return InputError(
+        f"{shown(output)} cannot be written into ({why}): make room or give another --output; {frames_done} frames are there"
+    )
+
+
 def check_nothing_is_lost(sources: Sequence[Source], given: Iterable[str | Path], output: Path, overlays: bool) -> None:
     """Raises InputError where a file that would be written is one of those to be read, or an image of somebody else's."""
     given = [path for path in map(Path, given) if not path.is_dir()]

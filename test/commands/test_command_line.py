@@ -107,6 +107,9 @@ def use(monkeypatch, run):
     [
         (ValueError("the image is empty"), "the image is empty"),
         (FileNotFoundError(2, "No such file or directory", "a.pkl"), "a.pkl: no such file or directory"),
+        (OSError(28, "No space left on device"), "no space left on device: make room, or write to another disk ("),
+        (OSError(5, "Input/output error"), "input/output error (REFIT_TRACEBACK=1 shows where)"),
+        (OSError("the sentence of whoever raised it"), "the sentence of whoever raised it"),
         (ModuleNotFoundError("No module named 'rclpy'", name="rclpy"), "rclpy cannot be imported: source a ROS 2"),
     ],
 )

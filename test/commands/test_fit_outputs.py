@@ -48,3 +48,20 @@ def test_a_second_run_takes_no_overlay_of_its_own_for_an_image(tmp_path):
     for _ in range(2):
         assert fit(tmp_path, "--output", tmp_path) == EXIT_OK
         assert sorted(each.name for each in tmp_path.iterdir()) == ["p.jpg", "p.npz", "p_overlay.jpg"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), PermissionError(13, "Permission denied", "x")])
+def test_where_nothing_can_be_written_the_run_ends_with_one_sentence(tmp_path, capsys, monkeypatch, error):
+    for name in ("a.jpg", "b.jpg"):
+        picture(tmp_path / name)
+    tries = []
+
+    def full(path):
+        tries.append(path)
+        raise error
+
+    monkeypatch.setattr("refit_ros.core.plain_files.whole_file", full)
+    assert fit(tmp_path, "--output", tmp_path / "out") == EXIT_BAD_INPUT
+    said = sentence(capsys)
+    assert f"{tmp_path / 'out'} cannot be written into ({error.strerror.lower()})" in said and "Errno" not in said
+    assert len(tries) == 1
