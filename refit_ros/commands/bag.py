@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from refit_ros.estimation.settings import Settings
     from refit_ros.node.model import Model
     from refit_ros.node.parameters import NodeParameters
+    from refit_ros.node.recording import Outcome
 
 SAY_EVERY_S = 2.0
 OF_THE_RUN = ("bags", "output", "jobs", "ray", "resume", "ros_arguments")  # change nothing in what is written
@@ -117,8 +118,26 @@ def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) ->
             origin,
         )
     counts = f"{outcome.sets} sets of images, {outcome.with_people} with people, {outcome.rejected} messages rejected"
+    if outcome.left_out:
+        counts += f", {outcome.left_out} of {outcome.images} images in no set"
+        _say(why_left_out(outcome))
     print(f"{counts} -> {args.output}" if outcome.sets else f"{counts}; nothing was written")
     return EXIT_OK if outcome.sets and not outcome.lost else EXIT_NOT_WELL
+
+
+def why_left_out(outcome: Outcome) -> str:
+    """The sentence about images that are in no set."""
+    rest = outcome.left_out - outcome.late - outcome.unmatched
+    reasons = (
+        (
+            outcome.late,
+            "came after their set, or with a stamp no later than the one before (whole seconds, clocks that differ?)",
+        ),
+        (outcome.unmatched, "had none of another camera at their time (a larger --sync-slop?)"),
+        (rest, "had a time that cannot be, or had to wait for too long"),
+    )
+    told = "; ".join(f"{count} {why}" for count, why in reasons if count > 0)
+    return f"{outcome.left_out} of {outcome.images} images are in no set: {told}"
 
 
 def _model(parameters: NodeParameters, settings: Settings, files: list[Path]) -> Model:

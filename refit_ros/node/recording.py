@@ -22,6 +22,7 @@ from refit_ros.node.compat.transform_tree import Pose, TransformException, Trans
 from refit_ros.node.conversions import stamp_ns
 from refit_ros.node.frames import Extrinsics, Lookup, NoTransform
 from refit_ros.node.images import is_colour, is_compressed
+from refit_ros.node.inputs import IMAGES
 from refit_ros.node.intake import Intake
 from refit_ros.node.pipeline import Pipeline
 from refit_ros.node.rejections import Rejections
@@ -46,6 +47,10 @@ class Outcome:
     with_people: int
     rejected: int
     lost: int = 0  # messages that the bag says it holds, and that are not there
+    images: int = 0  # usable ones that came ...
+    left_out: int = 0  # ... and those of them that are in no set: late, unmatched or otherwise
+    late: int = 0  # after their set was done, or with a stamp no later than the one before
+    unmatched: int = 0  # with no images of the other cameras within the slop
 
 
 @contextmanager
@@ -234,14 +239,19 @@ def fit_bag(
                 lost = count
                 writer.set_custom_data(LOST_KEY, f"{count} of {announced}")  # so that the next run says so too
 
-            for time_ns, found in sets_in(reader, parameters, Intake(parameters, detections, rejections), note_lost):
+            intake = Intake(parameters, detections, rejections)
+            for time_ns, found in sets_in(reader, parameters, intake, note_lost):
                 outputs.time_ns = time_ns
                 pipeline.process(found)
                 with_people += tally.people > 0
                 progress(tally.sets, (time_ns - reader.start_time) * 1e-9)
         if tally.sets:  # a bag without anything in it is no outcome
             os.rename(part, output)  # all at once; not into what came there meanwhile
-    return Outcome(tally.sets, with_people, rejections.total, lost)
+    images = sum(intake.images.values())
+    left_out = images - sum(intake.used[name, IMAGES] for name in intake.cameras)
+    counts = [intake.builder.counts(name) for name in intake.cameras]
+    late, unmatched = (sum(each[what] for each in counts) for what in ("late", "unmatched"))
+    return Outcome(tally.sets, with_people, rejections.total, lost, images, left_out, late, unmatched)
 
 
 def sets_in(

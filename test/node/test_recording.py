@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ rosbags = pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installe
 
 from node_fakes import fake_model  # noqa: E402
 
+from refit_ros.commands.bag import why_left_out  # noqa: E402
 from refit_ros.node import recording  # noqa: E402
 from refit_ros.node.bag_types import make_store  # noqa: E402
 from refit_ros.node.message_types import BagTypes  # noqa: E402
@@ -23,7 +25,16 @@ START_NS = 1_700_000_000_000_000_000
 STEP_NS = 33_000_000
 
 
-def write_bag(path: Path, cameras: list[str], sets: int = 6, mcap: bool = True, static: bool = True, w: float = 1.0) -> Path:
+def write_bag(
+    path: Path,
+    cameras: list[str],
+    sets: int = 6,
+    mcap: bool = True,
+    static: bool = True,
+    w: float = 1.0,
+    step_ns: int = STEP_NS,
+    whole_seconds: bool = False,
+) -> Path:
     """Grey images of 64 x 48 px, recorded 10 ms after they were taken; cameras in a row, 1 m apart."""
     store = make_store()
     types = BagTypes(store)
@@ -49,10 +60,11 @@ def write_bag(path: Path, cameras: list[str], sets: int = 6, mcap: bool = True, 
             for camera in cameras
         }
         for tick in range(sets):
-            stamp_ns = START_NS + tick * STEP_NS
+            taken_ns = START_NS + tick * step_ns
+            stamp_ns = taken_ns // 10**9 * 10**9 if whole_seconds else taken_ns
             for camera, (images, infos) in streams.items():
-                infos(info(types, stamp_ns, f"{camera}_optical"), stamp_ns + 9_000_000)
-                images(image(types, stamp_ns, f"{camera}_optical"), stamp_ns + 10_000_000)
+                infos(info(types, stamp_ns, f"{camera}_optical"), taken_ns + 9_000_000)
+                images(image(types, stamp_ns, f"{camera}_optical"), taken_ns + 10_000_000)
         if static:
             tf(message, START_NS + 20_000_000)  # recorded after the first images
     return path
@@ -184,6 +196,25 @@ def test_the_command_from_outside_twice_with_equal_bytes(tmp_path):
         assert done.returncode == 0 and "3 sets of images" in done.stdout and "untrained" in done.stderr, done.stderr
     assert digest(tmp_path / "one") == digest(tmp_path / "two")
     assert len(read(tmp_path / "one")["/human/smpl"]) == 3
+
+
+def test_images_that_come_into_no_set_are_told(tmp_path):
+    """12 images within two seconds, whose stamps hold whole seconds."""
+    source = write_bag(tmp_path / "in", ["camera"], sets=12, step_ns=150_000_000, whole_seconds=True)
+    options = ("--weights", "untrained", "--detector", "full_image", "--device", "cpu")
+    done = run_command(source, "--output", tmp_path / "out", *options)
+    assert done.returncode == 0 and "0 messages rejected, 10 of 12 images in no set ->" in done.stdout, done.stdout
+    said = [line for line in done.stderr.splitlines() if "in no set" in line]
+    assert len(said) == 1 and "10 came after their set, or with a stamp no later than" in said[0]
+
+
+def test_each_reason_why_images_are_in_no_set_is_told_with_its_number(tmp_path):
+    source = write_bag(tmp_path / "in", ["left", "right"])
+    outcome, _, _ = fit(source, tmp_path / "all", ["left", "right"], "map")
+    assert (outcome.images, outcome.left_out, outcome.late, outcome.unmatched) == (12, 0, 0, 0)
+    said = why_left_out(replace(outcome, left_out=6, late=1, unmatched=2))
+    assert said.startswith("6 of 12 images are in no set: 1 came after their set")
+    assert "; 2 had none of another camera at their time" in said and "; 3 had a time that cannot be" in said
 
 
 @pytest.mark.parametrize(
