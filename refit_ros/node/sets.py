@@ -2,7 +2,7 @@
 
 No ROS and no clock in here: the caller says when an image arrived (seconds on a steady clock) and when to look.
 One camera that stalls, returns, runs at another rate or has a wrong clock delays the others by no more than the
-deadline, and only until `camera_timeout_s` has passed.
+deadline, and only until `camera_timeout_s` has passed, or a few of its own intervals where it sends more rarely.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from statistics import median_low
 from typing import Any
 
 from refit_ros.camera.boxes import Boxes
@@ -18,6 +19,10 @@ from refit_ros.node.stamp_watch import JUMP_NS, StampWatch
 
 MISSES = 10  # a camera whose images fitted in none of so many sets is not waited for any more ...
 RETRY = 100  # ... but tried again after so many
+INTERVALS, INTERVALS_LEAST = 5, 2  # a camera's usual interval is the median of its last ones: a pause does not stretch it
+STAYS_AWAY = 2.5  # of its usual intervals without an image: it has stopped
+LONGEST_WAIT_S = 5.0  # however rarely it sends
+ABOUT_DUE = 0.75  # of its usual interval: from then on a rare image is waited for again
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,16 @@ class _Camera:
     late: int = 0
     unmatched: int = 0
     clock: StampWatch = field(default_factory=StampWatch)
+    intervals_s: deque[float] = field(default_factory=lambda: deque(maxlen=INTERVALS))
+
+    def arrived(self, now_s: float) -> None:
+        if self.arrival_s > -float("inf"):
+            self.intervals_s.append(now_s - self.arrival_s)
+        self.arrival_s = now_s
+
+    def usual_interval_s(self) -> float:
+        """0 until it is known."""
+        return median_low(self.intervals_s) if len(self.intervals_s) >= INTERVALS_LEAST else 0.0
 
 
 class SetBuilder:
@@ -87,12 +102,13 @@ class SetBuilder:
         if self._first_arrival_s is None:
             self._first_arrival_s = now_s
         if not camera.clock.believes(frame.stamp_ns, now_s):
-            camera.arrival_s = now_s  # it is alive all the same
+            camera.arrived(now_s)  # it is alive all the same
             return None
         if 0 <= camera.stamp_ns - frame.stamp_ns < JUMP_NS:
             camera.late += 1
             return None
-        camera.arrival_s, camera.stamp_ns, camera.delivered = now_s, frame.stamp_ns, True
+        camera.arrived(now_s)
+        camera.stamp_ns, camera.delivered = frame.stamp_ns, True
         camera.offset_ns = frame.stamp_ns - int(now_s * 1e9)
         if camera.name not in self._agreeing(now_s) or self._too_late(frame):
             camera.late += 1
@@ -140,7 +156,13 @@ class SetBuilder:
         return now_s - self._cameras[name].arrival_s
 
     def _live(self, camera: _Camera, now_s: float) -> bool:
-        return now_s - camera.arrival_s <= self._timeout_s
+        own_s = min(STAYS_AWAY * camera.usual_interval_s(), LONGEST_WAIT_S)
+        return now_s - camera.arrival_s <= max(self._timeout_s, own_s)
+
+    def _due(self, camera: _Camera, now_s: float) -> bool:
+        """Whether an image of it may come now: others, which send often, do not wait all the time for one that does not."""
+        away_s = now_s - camera.arrival_s
+        return away_s <= self._timeout_s or away_s >= ABOUT_DUE * camera.usual_interval_s()
 
     def _agreeing(self, now_s: float) -> set[str]:
         """The live cameras whose clocks agree: the largest such group, the first in the list where two are equal."""
@@ -152,7 +174,8 @@ class SetBuilder:
         """Which cameras a complete set must hold; in the beginning also those that have not been heard of yet."""
         beginning = now_s - self._first_arrival_s <= self._timeout_s
         unheard = {name for name, camera in self._cameras.items() if camera.stamp_ns < 0} if beginning else set()
-        return unheard | {name for name in self._agreeing(now_s) if self._cameras[name].misses % RETRY < MISSES}
+        agreeing = [self._cameras[name] for name in self._agreeing(now_s)]
+        return unheard | {camera.name for camera in agreeing if camera.misses % RETRY < MISSES and self._due(camera, now_s)}
 
     def _too_late(self, frame: Frame) -> bool:
         """Its set has gone out without it."""
