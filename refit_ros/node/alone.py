@@ -32,5 +32,8 @@ class EachAlone:
     def counts(self, name: str) -> dict[str, int]:
         return self._builders[name].counts(name)
 
+    def stamps_not_new(self, name: str) -> int:
+        return self._builders[name].stamps_not_new(name)
+
     def silent_s(self, name: str, now_s: float) -> float:
         return self._builders[name].silent_s(name, now_s)

@@ -107,6 +107,8 @@ class Diagnostics:
             why = self._inputs.why_nothing(camera)
             return WARN, f"no usable image has come yet{': ' if why else ''}{why}"
         if state == "silent":
+            if why := self._inputs.why_unused(camera, now_s):
+                return ERROR, f"left out: {why}"
             return ERROR, f"silent for {self._intake.builder.silent_s(camera, now_s):.1f} s, left out until it returns"
         if state == "out of step":
             return WARN, "its images fit into no set: stamps too far from the others' (clocks? sync_slop_s?)"

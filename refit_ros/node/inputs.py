@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 IMAGES, CALIBRATIONS, BOXES = "images", "calibrations", "boxes"
 PATIENCE_S = 5.0  # before a topic on which nothing came is told; discovery takes its time
+STILL_S = 3.0  # so long after one was turned away a camera's messages are taken as still coming
+SILENT_EVERY_S = 15.0  # how often at most it is said of a camera that it is silent, and that it comes again
 UNUSED_S, UNUSED_LEAST = 10.0, 5  # of so many messages in so long not one was used: that is told
+NOT_NEW = "its stamps stand still or go back"
 NEAR, MOST_NAMED = 0.6, 4  # how alike a name must be to be meant, and how many are listed
 SLOW_EVERY_S = 30.0  # how often at most it is said that sets are replaced ...
 SLOW_SHARE, SLOW_LEAST = 0.5, 10  # ... if more than this share was, of at least so many
@@ -63,8 +66,10 @@ class Inputs:
         self._why: dict[tuple[str, str], str] = {}
         self._windows: dict[tuple[str, str], _Window] = {}
         self._rates: dict[tuple[str, str], Rate] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[tuple[tuple[str, str], str]] = set()  # topic and main reason, until one is used again
         self._silent: set[str] = set()
+        self._silent_told_s: dict[str, float] = {}
+        self._turned_away: dict[str, tuple[int, int, float]] = {}  # camera -> images come, turned away, when last so
         self._before = 0, 0
 
     @classmethod
@@ -84,6 +89,16 @@ class Inputs:
     def why_nothing(self, camera: str) -> str:
         """What is known of why nothing of a topic of this camera is used; "" where something of each is."""
         return "; ".join(self._why[key] for key in self._why if key[0] == camera)
+
+    def why_unused(self, camera: str, now_s: float) -> str:
+        """Why none of a camera's images is used though they come; "" where none come."""
+        topic = next((each for each in self._wanted if (each.camera, each.what) == (camera, IMAGES)), None)
+        if topic is None or now_s - self._turned_away.get(camera, (0, 0, -float("inf")))[2] > STILL_S:
+            return ""
+        key, window = (camera, IMAGES), self._windows.get((camera, IMAGES))
+        if key in self._why or window is None:
+            return self.why_nothing(camera) or f"messages come on {topic.name}, and none is used"
+        return "; ".join(filter(None, (shortened(self._nothing_used(topic, window, now_s)), self.why_nothing(camera))))
 
     def values(self, camera: str) -> dict[str, object]:
         """For the diagnostics: each topic, how many messages came, how many a second, and how many of them were used."""
@@ -106,6 +121,7 @@ class Inputs:
             for topic in self._wanted:
                 self._judge(topic, now_s)
         for camera in self._intake.cameras:
+            self._note_turned_away(camera, now_s)
             self._look_at_state(camera, now_s)
         self._look_at_speed(now_s, replaced)
 
@@ -122,12 +138,14 @@ class Inputs:
         window, used = self._windows[key], self._intake.used[key]
         if used > window.used:
             self._why.pop(key, None)
+            self._told = {each for each in self._told if each[0] != key}
         elif now_s - window.began_s < UNUSED_S or self._came[key] - window.came < UNUSED_LEAST:
             return
         else:
             self._why[key] = shortened(self._nothing_used(topic, window, now_s))
-            if key not in self._told:
-                self._told.add(key)
+            main = next(iter((self._reasons(topic) - window.reasons).most_common(1)), ("", 0))[0]
+            if (key, main) not in self._told:
+                self._told.add((key, main))
                 self._say(f"{topic.camera}: {self._why[key]}")
         self._windows[key] = _Window(now_s, self._came[key], used, self._reasons(topic))
 
@@ -137,7 +155,20 @@ class Inputs:
         of_calibrations = {reason: rejected.pop(reason, 0) for reason in ("bad CameraInfo",)}
         if topic.what == CALIBRATIONS:
             return Counter(of_calibrations)
-        return rejected + Counter(self._intake.builder.counts(topic.camera)) if topic.what == IMAGES else rejected
+        return rejected + self._passed_by(topic.camera) if topic.what == IMAGES else rejected
+
+    def _passed_by(self, camera: str) -> Counter[str]:
+        """Good images that went into no set."""
+        counts, not_new = Counter(self._intake.builder.counts(camera)), self._intake.builder.stamps_not_new(camera)
+        counts["late"] -= not_new
+        return counts + Counter({NOT_NEW: not_new})
+
+    def _note_turned_away(self, camera: str, now_s: float) -> None:
+        came = self._came[camera, IMAGES]
+        turned_away = sum(self._intake.rejections.of(camera).values()) + self._passed_by(camera).total()
+        before = self._turned_away.get(camera, (0, 0, -float("inf")))
+        last_s = now_s if came > before[0] and turned_away > before[1] else before[2]
+        self._turned_away[camera] = came, turned_away, last_s
 
     def _nothing_used(self, topic: Topic, window: _Window, now_s: float) -> str:
         count, seconds = self._came[topic.camera, topic.what] - window.came, now_s - window.began_s
@@ -167,7 +198,11 @@ class Inputs:
     def _look_at_state(self, camera: str, now_s: float) -> None:
         state = self._intake.builder.state(camera, now_s)
         if state == "silent" and camera not in self._silent:
+            told_s = self._silent_told_s.get(camera, -float("inf"))
+            if now_s - told_s < SILENT_EVERY_S or self.why_unused(camera, now_s):  # that is told as such
+                return
             self._silent.add(camera)
+            self._silent_told_s[camera] = now_s
             since_s = self._intake.builder.silent_s(camera, now_s)
             self._say(f"{camera}: silent for {since_s:.1f} s, left out until it returns")
         elif state in ("live", "out of step") and camera in self._silent:

@@ -72,6 +72,7 @@ class _Camera:
     misses: int = 0
     delivered: bool = False  # something since the last set
     late: int = 0
+    not_new: int = 0  # of these, stamps that stood still or went back
     unmatched: int = 0
     clock: StampWatch = field(default_factory=StampWatch)
     intervals_s: deque[float] = field(default_factory=lambda: deque(maxlen=INTERVALS))
@@ -106,6 +107,7 @@ class SetBuilder:
             return None
         if 0 <= camera.stamp_ns - frame.stamp_ns < JUMP_NS:
             camera.late += 1
+            camera.not_new += 1
             return None
         camera.arrived(now_s)
         camera.stamp_ns, camera.delivered = frame.stamp_ns, True
@@ -150,6 +152,10 @@ class SetBuilder:
     def counts(self, name: str) -> dict[str, int]:
         camera = self._cameras[name]
         return {"late": camera.late, "unmatched": camera.unmatched, "stamps doubted": camera.clock.doubted}
+
+    def stamps_not_new(self, name: str) -> int:
+        """How many of the late ones bore a stamp that stood still or went back."""
+        return self._cameras[name].not_new
 
     def silent_s(self, name: str, now_s: float) -> float:
         """How long nothing has come; infinite before the first image."""

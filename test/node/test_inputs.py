@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from refit_ros.camera.calibration import Calibration
 from refit_ros.node.inputs import BOXES, CALIBRATIONS, IMAGES, UNUSED_S, Inputs, Topic
 from refit_ros.node.rejections import Rejections
-from refit_ros.node.sets import SetBuilder
+from refit_ros.node.sets import Frame, SetBuilder
 from refit_ros.node.tally import Tally
 
 IMAGE = "sensor_msgs/msg/Image"
@@ -141,23 +143,77 @@ def test_boxes_with_the_stamps_of_no_image_are_told_by_the_node(bench, capfd, mo
     assert "on /camera/detections" in capfd.readouterr().err
 
 
-def test_a_camera_that_dies_and_one_that_comes_back_are_told_once_each():
-    import numpy as np
-
-    from refit_ros.camera.calibration import Calibration
-    from refit_ros.node.sets import Frame
-
-    rig = Rig({"/front/image_raw": IMAGE})
+def add(rig: Rig, at_s: float, stamp_s: float | None = None) -> None:
+    """An image that is used, where its stamp is new."""
+    calibration = Calibration("front", "o", 64, 48, np.eye(3))
+    stamp_ns = 10**18 + round((at_s if stamp_s is None else stamp_s) * 1e9)
     rig.inputs.note("front", IMAGES)
+    rig.used["front", IMAGES] += rig.builder.add(Frame("front", stamp_ns, "o", None, calibration), at_s) is not None
 
-    def add(at_s: float) -> None:
-        calibration = Calibration("front", "o", 64, 48, np.eye(3))
-        rig.builder.add(Frame("front", 10**18 + round(at_s * 1e9), "o", None, calibration), at_s)
 
-    add(0.0)
+def test_a_camera_that_dies_and_one_that_comes_back_are_told_once_each():
+    rig = Rig({"/front/image_raw": IMAGE})
+    add(rig, 0.0)
     assert ["silent" in each for each in rig.look_until(20)] == [True]
-    add(20.9)
+    add(rig, 20.9)
     assert "come again" in rig.look_until(21)[-1] and len(rig.said) == 2
+
+
+def test_a_camera_that_comes_and_goes_is_told_every_fifteen_seconds_at_most():
+    rig = Rig({"/front/image_raw": IMAGE})
+    for now_s in range(1, 61):
+        for ago_s in (0.2, 0.1, 0.0) if now_s % 2 else ():
+            add(rig, now_s - ago_s)
+        rig.inputs.look(float(now_s), 0)
+    assert ["silent" in each for each in rig.said] == [True, False] * 4
+
+
+def wrong_step(rig: Rig, at_s: float) -> None:
+    rig.inputs.note("front", IMAGES)
+    rig.rejections.add("front", "wrong step", "a sentence")
+
+
+def still_stamp(rig: Rig, at_s: float) -> None:
+    add(rig, at_s, stamp_s=0.0)
+
+
+@pytest.mark.parametrize(
+    "spoil, says", [(wrong_step, "wrong step (100)"), (still_stamp, "its stamps stand still or go back (100)")]
+)
+def test_a_camera_whose_images_come_and_can_not_be_used_any_more_is_not_called_silent(spoil, says):
+    rig = Rig({"/front/image_raw": IMAGE})
+
+    def go_on(begin_s: int, end_s: int, each) -> None:
+        for tenth in range(10 * begin_s + 1, 10 * end_s + 1):
+            if each is not None:
+                each(rig, tenth / 10)
+            if tenth % 10 == 0:
+                rig.inputs.look(tenth / 10, 0)
+
+    for begin_s in (0, 100):
+        go_on(begin_s, begin_s + 8, add)
+        go_on(begin_s + 8, begin_s + 12, spoil)
+        assert rig.builder.state("front", begin_s + 12.0) == "silent"
+        assert says.split(" (")[0] in rig.inputs.why_unused("front", begin_s + 12.0)
+        go_on(begin_s + 12, begin_s + 30, spoil)
+        assert says in rig.inputs.why_unused("front", begin_s + 30.0)
+        told = [each for each in rig.said if says in each]
+        assert len(told) == len(rig.said) == 1, "and once more after it was used again"
+        rig.said.clear()
+        go_on(begin_s + 30, begin_s + 40, None)
+        assert rig.inputs.why_unused("front", begin_s + 40.0) == "" and "silent" in rig.said.pop()
+        rig.inputs._silent.clear()
+
+
+def test_another_cause_is_told_though_nothing_was_used_in_between():
+    rig = Rig({"/front/image_raw": IMAGE})
+    coming(rig, IMAGES, 30, lambda: rig.rejections.add("front", "wrong step", "a sentence"))
+    for now_s in range(31, 61):
+        for _ in range(10):
+            rig.inputs.note("front", IMAGES)
+            rig.rejections.add("front", "no CameraInfo", "a sentence")
+        rig.inputs.look(float(now_s), 0)
+    assert len(rig.said) == 2 and "wrong step" in rig.said[0] and "no CameraInfo" in rig.said[1]
 
 
 def test_sets_replaced_on_a_slow_machine_are_told_seldom():
