@@ -29,6 +29,7 @@ class Diagnostics:
         self, name: str, model: Model, intake: Intake, tally: Tally, inputs: Inputs, transforms: TransformIntake
     ) -> None:
         self._transforms = transforms
+        self.no_clock = ""  # a sentence where the node knows no time
         self._name, self._model, self._intake, self._tally, self._inputs = name, model, intake, tally, inputs
         self._sets_rate, self._used_rate, self._replaced_rate = Rate(), Rate(), Rate()
         self._image_rates = {camera: Rate() for camera in intake.cameras}
@@ -38,6 +39,9 @@ class Diagnostics:
         message = DiagnosticArray()
         set_stamp(message.header.stamp, self._tally.newest_stamp_ns)
         message.status = [self._pipeline(replaced), *map(self._camera, self._intake.cameras)]
+        if self.no_clock:
+            whole = message.status[0]
+            whole.level, whole.message = WARN, f"{self.no_clock}; {whole.message}"
         return message
 
     def _pipeline(self, replaced: int) -> DiagnosticStatus:

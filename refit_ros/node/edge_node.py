@@ -110,7 +110,9 @@ class EdgeNode(RefitNode):
 
     def _diagnose(self) -> None:
         self._cameras.look_for_latched()
-        self._inputs.look(time.monotonic(), 0)
+        now_s = time.monotonic()
+        self._inputs.look(now_s, 0)
+        self._diagnostics.no_clock = self._sim_clock.amiss(now_s)
         self._diagnostics_publisher.publish(self._diagnostics.message(self._tally.newest_stamp_ns))
 
 

@@ -163,14 +163,14 @@ def answer_message(types: RosTypes, answer: Answer, network: str) -> Any:
 
 
 def answer_in(message: Any, camera: str, kind: Kind, now_ns: int) -> Answer:
-    """Everything but what regions show, which `evidence_in` reads. Raises Rejected."""
+    """Everything but what regions show, which `evidence_in` reads. Raises Rejected. now_ns 0: nobody knows the time."""
     _check(message, kind)
     if message.camera != camera:
         raise Rejected("another camera", f"evidence of camera '{message.camera[:60]}' came on the topic of {camera}")
     stamp = stamp_ns(message.header.stamp)
     if stamp <= 0:
         raise Rejected("no stamp", "evidence has no capture time (stamp 0)")
-    if stamp > now_ns + FUTURE_NS:
+    if now_ns and stamp > now_ns + FUTURE_NS:
         ahead_s = (stamp - now_ns) * 1e-9
         raise Rejected("from the future", f"an image taken {ahead_s:.1f} s from now: set the hosts' clocks (chrony, PTP)")
     if message.searched not in list(Search):

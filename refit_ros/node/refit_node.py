@@ -23,6 +23,7 @@ from refit_ros.node.outputs import Outputs
 from refit_ros.node.pipeline import Pipeline
 from refit_ros.node.rejections import Rejections
 from refit_ros.node.sets import FrameSet
+from refit_ros.node.sim_clock import SimClock
 from refit_ros.node.tally import Tally
 from refit_ros.node.tf_intake import TransformIntake
 from refit_ros.node.transitions import SUCCESS, explains_failure, refuses_illegal_transitions
@@ -80,6 +81,7 @@ class RefitNode(LifecycleNode):
 
     @explains_failure
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._sim_clock = SimClock(self, time.monotonic())
         with ExitStack() as opened:  # where something cannot be opened, what was open is closed again
             self._open_streams(opened)
             self._opened = opened.pop_all()
@@ -246,6 +248,7 @@ class RefitNode(LifecycleNode):
         for camera in self._options.cameras:
             if self._intake.builder.state(camera, now_s) == "silent":
                 self._pipeline.mark_stale(camera)
+        self._diagnostics.no_clock = self._sim_clock.amiss(now_s)
         self._diagnostics_publisher.publish(self._diagnostics.message(self._worker.mailbox.dropped))
 
     def _on_reset(self, request: Any, response: Any) -> Any:

@@ -254,6 +254,14 @@ def told(types):
     return answer_message(types, replace(answer(ViewEvidence()), asker="", number=0), FEATURES.network)
 
 
+def test_a_node_that_does_not_know_the_time_refuses_nothing_as_from_the_future(types):
+    """Its clock stands at 0 where use_sim_time is true and no /clock has come."""
+    found, _ = intake([], now_ns=lambda: 0)
+    found.camera_info("camera", conversions.camera_info(types, CAMERA, NOW_NS), 0.0)
+    (taken,) = found.evidence("camera", told(types), 0.1)
+    assert taken.stamp_ns == NOW_NS
+
+
 def test_refused_evidence_is_counted_and_named_and_nothing_else_suffers(types):
     warned = []
     found, _ = intake(warned)
