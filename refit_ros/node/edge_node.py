@@ -106,7 +106,7 @@ class EdgeNode(RefitNode):
         self._evidence[answer.camera].publish(answer_message(self._types, answer, self._kind.network))
 
     def _stop_work(self) -> None:
-        self._idle = self._work.stop()
+        self._idle, self._last = self._work.stop(), self._work
 
     def _diagnose(self) -> None:
         self._cameras.look_for_latched()

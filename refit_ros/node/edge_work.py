@@ -73,6 +73,10 @@ class EdgeWork:
             self._closed = True
             self._changed.notify_all()
         self._thread.join(STOP_WAIT_S)
+        return self.ended
+
+    @property
+    def ended(self) -> bool:
         return not self._thread.is_alive()
 
     def take(self, taken: FrameSet) -> None:

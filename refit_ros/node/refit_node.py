@@ -42,6 +42,7 @@ class RefitNode(LifecycleNode):
         self._load = load
         self._model = self._outputs = None
         self._opened, self._idle, self._ids = ExitStack(), True, Ids()
+        self._last = self._uncleared = None  # the thread that was stopped last; the pipeline that it still computed in
         self._answer_illegal_transitions()
         parameters.declare(self)
         for sentence in parameters.unknown_overrides(self):
@@ -81,17 +82,26 @@ class RefitNode(LifecycleNode):
 
     @explains_failure
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self._last is not None and not self._last.ended:  # no estimator bears two threads
+            raise ValueError("the last set is still being computed: try again")
+        if self._uncleared is not None:
+            self._uncleared.reset()
         self._sim_clock = SimClock(self, time.monotonic())
         with ExitStack() as opened:  # where something cannot be opened, what was open is closed again
             self._open_streams(opened)
             self._opened = opened.pop_all()
         self.get_logger().info(f"active: waiting for {', '.join(self._options.cameras)}")
-        return super().on_activate(state)
+        result = super().on_activate(state)
+        if self._uncleared is not None:
+            self._uncleared.clear()
+            self._uncleared = None
+        return result
 
     @explains_failure
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._opened.close()
-        self.get_logger().info("inactive: streams are closed, everybody is forgotten")
+        forgotten = "everybody is forgotten" if self._idle else "everybody is forgotten once the last set is computed"
+        self.get_logger().info(f"inactive: streams are closed, {forgotten}")
         return super().on_deactivate(state)
 
     @explains_failure
@@ -194,19 +204,21 @@ class RefitNode(LifecycleNode):
             opened.callback(self.destroy_service, self.create_service(kind, name, answer))
 
     def _stop_worker(self) -> None:
-        self._idle = self._worker.stop()
+        self._idle, self._last = self._worker.stop(), self._worker
 
     def _clear(self) -> None:
-        """Take down the markers and forget everybody, unless the last set is still being computed."""
-        if self._idle:
-            if self.context.ok():
-                self._pipeline.clear()
-            self._pipeline.reset()
+        """Take down the markers and forget everybody; where the last set is still being computed, when activated again."""
+        if not self._idle:
+            self._uncleared = self._pipeline
+            return
+        if self.context.ok():
+            self._pipeline.clear()
+        self._pipeline.reset()
 
     def _release(self) -> None:
         if self._outputs is not None:
             self._outputs.close()
-        self._model = self._outputs = None
+        self._model = self._outputs = self._uncleared = None
         # A recording holds the Python function that it was made from, and so whoever holds the recording: until Python
         # looks for such rings, the network and its threads would stay.
         gc.collect()

@@ -25,6 +25,10 @@ class Worker:
         """True when the set at hand was finished; False when it is still being computed after some seconds."""
         self.mailbox.close()
         self._thread.join(STOP_WAIT_S)
+        return self.ended
+
+    @property
+    def ended(self) -> bool:
         return not self._thread.is_alive()
 
     def _run(self) -> None:

@@ -170,3 +170,28 @@ def info_message(stamp_ns: int, width: int = 64, height: int = 48, focal_px: flo
     message.k = [focal_px, 0.0, width / 2, 0.0, focal_px, height / 2, 0.0, 0.0, 1.0]
     message.header.stamp, message.header.frame_id = stamp_of(stamp_ns), frame_id
     return message
+
+
+def start_kind(bench, kind: str, eyes=None, **parameters):
+    """The node `refit`, `refit_edge` or `refit_fusion` of a bench."""
+    from types import SimpleNamespace
+
+    from rclpy.parameter import Parameter
+
+    from refit_ros.node.edge_node import EdgeNode
+    from refit_ros.node.evidence_messages import Kind
+    from refit_ros.node.fusion_node import FusionNode
+
+    if kind == "refit":
+        return bench.start(fake_model(), **parameters)
+    load = {
+        "edge": lambda *_: (eyes or SimpleNamespace(searches=lambda search: False), Kind("keypoints", "fake"), "cpu"),
+        "fusion": lambda *_: (fake_model(), Kind("keypoints", "fake")),
+    }[kind]
+    overrides = [Parameter(name, value=value) for name, value in {"fixed_frame": "map", **parameters}.items()]
+    bench.node = {"edge": EdgeNode, "fusion": FusionNode}[kind](
+        load=load, context=bench.context, parameter_overrides=overrides
+    )
+    assert bench.node.start()
+    bench._spin(bench.node)
+    return bench.node

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gc
+import threading
 
 import pytest
-from node_fakes import fake_model
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+
+from node_fakes import fake_model, start_kind  # noqa: E402
+from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 
 STAMP_NS = 1_700_000_000_000_000_000
 
@@ -72,6 +77,63 @@ def test_active_again_after_deactivate(bench):
     for _ in range(3):
         assert change(bench, "deactivate") and change(bench, "activate")
     assert state_of(bench) == "active"
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_while_the_last_set_is_computed_the_node_is_not_activated_again_and_then_begins_anew(
+    bench, capfd, monkeypatch, anew
+):
+    from refit_ros.node import worker
+
+    monkeypatch.setattr(worker, "STOP_WAIT_S", 0.1)
+    model = fake_model()
+    estimator, gate, inside = model.estimator, threading.Event(), threading.Event()
+    estimate = estimator.estimate
+
+    def slowly(views):
+        inside.set()
+        assert gate.wait(20)
+        return estimate(views)
+
+    estimator.estimate = slowly
+    node = bench.start(model)
+    bench.camera(STAMP_NS)
+    assert inside.wait(120)
+    assert change(bench, "deactivate")
+    assert "forgotten once the last set is computed" in capfd.readouterr().err
+    if anew:
+        assert change(bench, "cleanup") and change(bench, "configure")
+    assert not change(bench, "activate") and state_of(bench) == "inactive"
+    assert "activate failed: the last set is still being computed: try again" in capfd.readouterr().err
+    assert estimator.resets == 0
+    gate.set()
+    bench.wait(lambda: node._last.ended, "the last set to be computed")
+    assert change(bench, "activate") and state_of(bench) == "active"
+    assert anew or estimator.resets == 1, "a model that was loaded anew knows nobody"
+
+
+def test_an_edge_is_not_activated_again_while_its_eyes_still_look(bench, capfd, monkeypatch):
+    from types import SimpleNamespace
+
+    from refit_ros.node import edge_work
+
+    monkeypatch.setattr(edge_work, "STOP_WAIT_S", 0.1)
+    gate, inside = threading.Event(), threading.Event()
+
+    def look(cameras, wanted):
+        inside.set()
+        assert gate.wait(20)
+        return {}
+
+    node = start_kind(bench, "edge", SimpleNamespace(searches=lambda search: True, look=look))
+    bench.camera(STAMP_NS)
+    assert inside.wait(120)
+    assert bench.within_spin(node.trigger_deactivate) == TransitionCallbackReturn.SUCCESS
+    assert bench.within_spin(node.trigger_activate) == TransitionCallbackReturn.FAILURE
+    assert "activate failed: the last set is still being computed: try again" in capfd.readouterr().err
+    gate.set()
+    bench.wait(lambda: node._last.ended, "the last image to be looked at")
+    assert bench.within_spin(node.trigger_activate) == TransitionCallbackReturn.SUCCESS
 
 
 def test_shutdown_while_active(bench):

@@ -6,34 +6,10 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
-from node_fakes import fake_model  # noqa: E402
+from node_fakes import fake_model, start_kind  # noqa: E402
 
 from refit_ros.node import sim_clock  # noqa: E402
 from refit_ros.node.sim_clock import NO_CLOCK  # noqa: E402
-
-
-def start(bench, kind: str, **parameters):
-    from types import SimpleNamespace
-
-    from rclpy.parameter import Parameter
-
-    from refit_ros.node.edge_node import EdgeNode
-    from refit_ros.node.evidence_messages import Kind
-    from refit_ros.node.fusion_node import FusionNode
-
-    if kind == "refit":
-        return bench.start(fake_model(), **parameters)
-    load = {
-        "edge": lambda *_: (SimpleNamespace(searches=lambda search: False), Kind("keypoints", "fake"), "cpu"),
-        "fusion": lambda *_: (fake_model(), Kind("keypoints", "fake")),
-    }[kind]
-    overrides = [Parameter(name, value=value) for name, value in {"fixed_frame": "map", **parameters}.items()]
-    bench.node = {"edge": EdgeNode, "fusion": FusionNode}[kind](
-        load=load, context=bench.context, parameter_overrides=overrides
-    )
-    assert bench.node.start()
-    bench._spin(bench.node)
-    return bench.node
 
 
 @pytest.mark.parametrize("kind", ["refit", "edge", "fusion"])
@@ -43,7 +19,7 @@ def test_simulated_time_that_nobody_tells_is_told_once_in_the_log_and_in_the_dia
 
     monkeypatch.setattr(sim_clock, "PATIENCE_S", 0.1)
     arrays = bench.listen(DiagnosticArray, "/diagnostics")
-    start(bench, kind, use_sim_time=True)
+    start_kind(bench, kind, use_sim_time=True)
     bench.wait(lambda: sum(NO_CLOCK in array.status[0].message for array in arrays) >= 2, "it to be told")
     assert arrays[-1].status[0].level == DiagnosticStatus.WARN and capfd.readouterr().err.count(NO_CLOCK) == 1
     message = Clock()
