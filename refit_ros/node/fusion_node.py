@@ -98,6 +98,9 @@ class FusionNode(RefitNode):
         if self._standby.publishes:
             super()._deliver(taken)
 
+    def _publishes(self) -> bool:
+        return self._standby.publishes and super()._publishes()
+
     def _all_synthetic(self) -> bool:
         return False  # the cameras are the edges' business
 

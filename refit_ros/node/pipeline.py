@@ -92,12 +92,16 @@ class Pipeline:
         """Take down the markers that are shown, and mark the overlays."""
         for camera in list(self._overlays):
             self.mark_stale(camera)
+        self.show_nobody()
+        if self._outputs.markers_wanted():
+            self._outputs.publish_markers(self._markers.deletion(self._tally.newest_stamp_ns, self._last_frame_id))
+
+    def show_nobody(self) -> None:
+        """To planners and by REP 155, whose messages do not expire by themselves as markers do."""
         if self._outputs.obstacles is not None:
             self._outputs.obstacles.publish((), self._tally.newest_stamp_ns, self._last_frame_id)
         if self._outputs.humans is not None:
             self._outputs.humans.publish((), (), self._tally.newest_stamp_ns)
-        if self._outputs.markers_wanted():
-            self._outputs.publish_markers(self._markers.deletion(self._tally.newest_stamp_ns, self._last_frame_id))
 
     def mark_stale(self, camera: str) -> None:
         """The last overlay once more, if there was one since the last mark, so that nobody takes it for live."""

@@ -13,6 +13,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from refit_ros.node import diagnostics, frames, images, parameters
+from refit_ros.node.absence import Absence
 from refit_ros.node.cameras import Cameras
 from refit_ros.node.diagnostics import Diagnostics
 from refit_ros.node.ids import Ids
@@ -32,6 +33,7 @@ from refit_ros.node.worker import Worker
 NAME = "refit"
 SYNTHETIC_CAMERAS = "synthetic_cameras"  # the node of that name in this package
 EVERYBODY = -1
+NOBODY = FrameSet(())  # in a set's place, after the last one: there are no images any more
 
 
 class RefitNode(LifecycleNode):
@@ -153,7 +155,8 @@ class RefitNode(LifecycleNode):
             self._decode,
         )
         opened.callback(self._clear)
-        self._worker = Worker(self._process, self._count_failure)
+        self._absence = Absence(self._intake)
+        self._worker = Worker(self._process_or_tell, self._count_failure)
         opened.callback(self._stop_worker)
         self._said_what_weights_mean = False
         self._inputs = Inputs.of(self, self._intake, self._tally)
@@ -172,6 +175,12 @@ class RefitNode(LifecycleNode):
 
     def _make_cameras(self) -> Cameras:
         return Cameras(self, self._options, self._intake, self._detections, self._deliver, self._inputs)
+
+    def _process_or_tell(self, taken: FrameSet) -> None:
+        if taken is NOBODY:
+            self._pipeline.show_nobody()
+        else:
+            self._process(taken)
 
     def _process(self, taken: FrameSet) -> None:
         self._pipeline.process(taken)
@@ -260,8 +269,14 @@ class RefitNode(LifecycleNode):
         for camera in self._options.cameras:
             if self._intake.builder.state(camera, now_s) == "silent":
                 self._pipeline.mark_stale(camera)
+        # By the computing thread, since the last set may still be on its way.
+        if self._absence.begins(now_s, self._publishes() and not self._worker.mailbox.waiting):
+            self._worker.mailbox.put(NOBODY)
         self._diagnostics.no_clock = self._sim_clock.amiss(now_s)
         self._diagnostics_publisher.publish(self._diagnostics.message(self._worker.mailbox.dropped))
+
+    def _publishes(self) -> bool:
+        return self._tally.newest_stamp_ns > 0
 
     def _on_reset(self, request: Any, response: Any) -> Any:
         self._pipeline.reset()

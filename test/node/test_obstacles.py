@@ -189,3 +189,26 @@ def test_the_node_publishes_them_when_it_is_told_to(bench):
 def test_by_default_it_does_not(bench):
     bench.start(fake_model())
     assert not {each.topic_name for each in bench.node.publishers} & {"/human/capsules", "/human/obstacles", "/people"}
+
+
+def test_once_all_cameras_have_stopped_planners_and_hri_are_told_once_that_nobody_is_there(bench, monkeypatch):
+    from sensor_msgs.msg import PointCloud2
+
+    from refit_ros.node import absence
+
+    monkeypatch.setattr(absence, "GONE_S", 0.2)
+    clouds = bench.listen(PointCloud2, "/human/obstacles")
+    bench.start(fake_model(people=1), obstacles=True, hri=True, camera_timeout_s=0.1)
+    bench.connected("/human/obstacles")
+    from diagnostic_msgs.msg import DiagnosticArray
+
+    looks = bench.listen(DiagnosticArray, "/diagnostics")
+    for number in (1, 2):
+        bench.camera(STAMP_NS + number * 100_000_000)
+        bench.wait(lambda number=number: sum(cloud.width > 0 for cloud in clouds) == number, "somebody")
+        bench.wait(lambda number=number: sum(cloud.width == 0 for cloud in clouds) == number, "nobody")
+        assert not any("/bodies/h1/" in each.topic_name for each in bench.node.publishers)
+        looks.clear()
+        bench.wait(lambda: len(looks) >= 2, "the node to look again")
+    assert [cloud.width > 0 for cloud in clouds] == [True, False, True, False], "once each time"
+    assert clouds[-1].header == clouds[-2].header
