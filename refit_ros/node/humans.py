@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,7 @@ POINTS = (
     *("right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle"),
 )
 POINT_COUNT = 18
+NO_STAMPS: Mapping[str, int] = MappingProxyType({})
 
 
 def body_id(person_id: int) -> str:
@@ -56,14 +58,19 @@ class Humans:
         if self._tracked is not None:
             self._node.destroy_lifecycle_publisher(self._tracked)
 
-    def publish(self, people: tuple[Person, ...], views: Sequence[View], stamp_ns: int) -> None:
-        """Everybody of a set, in the fixed frame, and the images that they were seen in."""
+    def publish(
+        self, people: tuple[Person, ...], views: Sequence[View], stamp_ns: int, taken_ns: Mapping[str, int] = NO_STAMPS
+    ) -> None:
+        """Everybody of a set, in the fixed frame, and the images that they were seen in.
+
+        taken_ns: of each camera's image, where that is not `stamp_ns`: what is said of an image bears its stamp.
+        """
         self._leave({person.id for person in people})
         for person in people:
             lengths = self._lengths(person)
             if person.id not in self._known:
                 self._known[person.id] = _Body(self._publisher, body_id(person.id))
-            self._known[person.id].publish(person, lengths, views, stamp_ns, self._types)
+            self._known[person.id].publish(person, lengths, views, stamp_ns, taken_ns, self._types)
         if self._tracked is not None and self._tracked.get_subscription_count() > 0:
             message = self._types.new("hri_msgs/msg/IdsList")
             set_stamp(message.header.stamp, stamp_ns)
@@ -137,7 +144,15 @@ class _Body:
         self.publishers = {topic: make(kind, f"{BODIES}/{name}/{topic}") for topic, kind in kinds.items()}
         self.publishers["urdf"] = make(String, f"{BODIES}/{name}/urdf", latched=True)
 
-    def publish(self, person: Person, lengths: Lengths, views: Sequence[View], stamp_ns: int, types: Any) -> None:
+    def publish(
+        self,
+        person: Person,
+        lengths: Lengths,
+        views: Sequence[View],
+        stamp_ns: int,
+        taken_ns: Mapping[str, int],
+        types: Any,
+    ) -> None:
         if self._lengths is None or lengths.differ(self._lengths) > OTHER_SHAPE_M:
             self._lengths = lengths
             message = types.new("std_msgs/msg/String")
@@ -149,9 +164,10 @@ class _Body:
         found = seen_best(person, views)
         if found is None:
             return
+        image_ns = taken_ns.get(found[0].camera, stamp_ns)
         for topic, made in (("roi", region), ("skeleton2d", skeleton), ("cropped", cropped)):
             if self._wanted(topic) and (topic != "cropped" or found[1].image is not None):  # a fusion has no images
-                self.publishers[topic].publish(made(types, person, *found, stamp_ns))
+                self.publishers[topic].publish(made(types, person, *found, image_ns))
 
     def _wanted(self, topic: str) -> bool:
         return topic in self.publishers and self.publishers[topic].get_subscription_count() > 0

@@ -156,7 +156,8 @@ class Pipeline:
                 transforms += out.humans.transforms(people.people, stamp_ns, frame_id)
             out.publish_tf(transforms)
         if out.humans is not None:
-            out.humans.publish(people.people, views, stamp_ns)
+            taken_ns = {frame.camera: frame.stamp_ns for frame in taken.frames}
+            out.humans.publish(people.people, views, stamp_ns, taken_ns)
         if out.obstacles is not None:
             out.obstacles.publish(people.people, stamp_ns, frame_id)
         if out.markers_wanted():

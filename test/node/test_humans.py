@@ -235,6 +235,38 @@ def test_a_urdf_is_latched_and_comes_again_only_with_another_shape(people, insta
     assert len(node.sent) == 2 and node.sent[0][1].data != node.sent[1][1].data
 
 
+def test_what_is_said_of_an_image_bears_its_stamp_and_all_else_the_set_s(people, installed):
+    """The set's is its earliest image's, which may be another camera's."""
+    node = FakeNode("tracked", "roi", "skeleton2d", "joint_states", "cropped")
+    humans = Humans(node, small_body().arrays, RosTypes())
+    humans.publish(people[:1], views_of(people), STAMP_NS, {"other": STAMP_NS, "camera": STAMP_NS + 7_000_000})
+    stamps = {topic.rsplit("/", 1)[1]: message.header.stamp for topic, message in node.sent if "urdf" not in topic}
+    image, whole = stamp_of(STAMP_NS + 7_000_000), stamp_of(STAMP_NS)
+    assert stamps == dict(tracked=whole, joint_states=whole, roi=image, skeleton2d=image, cropped=image)
+
+
+def test_the_node_gives_each_image_s_stamp(bench):
+    from sensor_msgs.msg import Image
+
+    bench.start(fake_model(people=1), hri=True, cameras=["left", "right"], fixed_frame="map", sync_slop_s=0.02)
+    crops = bench.listen(Image, "/humans/bodies/h1/cropped")
+    for camera in ("left", "right"):
+        bench.stand(f"{camera}_optical", np.eye(4), "map")
+    number = 0
+
+    def image():
+        nonlocal number
+        number += 1
+        stamp_ns = STAMP_NS + number * 100_000_000
+        bench.camera(stamp_ns + 9_000_000, "left")
+        bench.camera(stamp_ns, "right")
+        return crops
+
+    crop = bench.wait(image, "a crop")[0]
+    late_ns = 9_000_000 if crop.header.frame_id == "left_optical" else 0
+    assert (crop.header.stamp.nanosec - STAMP_NS) % 100_000_000 == late_ns
+
+
 def test_who_is_gone_takes_their_topics_along(people, installed):
     node = FakeNode("tracked")
     humans = Humans(node, small_body().arrays, RosTypes())
