@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,6 +25,8 @@ STILL_S = 3.0  # so long after one was turned away a camera's messages are taken
 SILENT_EVERY_S = 15.0  # how often at most it is said of a camera that it is silent, and that it comes again
 UNUSED_S, UNUSED_LEAST = 10.0, 5  # of so many messages in so long not one was used: that is told
 NOT_NEW = "its stamps stand still or go back"
+# What this package's nodes publish themselves: no camera, but for a fusion node, which wants just that.
+OWN_OUTPUT = re.compile(r"(^|/)human/.+/(overlay|camera_info|evidence|expectation)$|^/humans/bodies/")
 NEAR, MOST_NAMED = 0.6, 4  # how alike a name must be to be meant, and how many are listed
 SLOW_EVERY_S = 30.0  # how often at most it is said that sets are replaced ...
 SLOW_SHARE, SLOW_LEAST = 0.5, 10  # ... if more than this share was, of at least so many
@@ -186,6 +189,8 @@ class Inputs:
                 "(`ros2 topic info -v`)?"
             )
         there = sorted(name for name, kinds in self._topics() if topic.kind in kinds and self._publishers(name))
+        if not OWN_OUTPUT.search(topic.name):
+            there = [name for name in there if not OWN_OUTPUT.search(name)]
         begin = f"nobody publishes {topic.name}"
         if not there:
             return f"{begin}, nor any other topic of {topic.kind}: is the camera's driver running, in this ROS_DOMAIN_ID?"

@@ -58,6 +58,22 @@ def test_a_topic_that_nobody_publishes_is_told_once_with_what_is_there(there, sa
     assert rig.inputs.why_nothing("front") in said[0]
 
 
+OWN = {name: IMAGE for name in ("/human/front/overlay", "/robot/human/front/overlay", "/humans/bodies/h1/cropped")}
+
+
+@pytest.mark.parametrize("there, says", [({}, "nor any other topic"), ({"/frnt/image_raw": IMAGE}, "mean /frnt/image_raw?")])
+def test_what_the_nodes_publish_themselves_is_not_offered_as_a_camera(there, says):
+    (said,) = Rig(there | OWN).look_until(10)
+    assert says in said and not any(name in said for name in OWN)
+
+
+def test_a_fusion_node_is_offered_the_evidence_of_other_cameras():
+    rig = Rig({"/human/frnt/evidence": "refit_ros/msg/ViewEvidence", "/front/image_raw": IMAGE})
+    rig.inputs.note("front", IMAGES)
+    rig.inputs.expect(Topic("front", "evidence", "/human/front/evidence", "refit_ros/msg/ViewEvidence"))
+    assert "did you mean /human/frnt/evidence?" in rig.look_until(10)[0]
+
+
 def test_a_publisher_from_whom_nothing_comes_is_told_as_such():
     said = Rig({}, quiet=("/front/image_raw",)).look_until(10)
     assert len(said) == 1 and "QoS" in said[0]
