@@ -27,7 +27,7 @@ from refit_ros.node.sets import FrameSet
 from refit_ros.node.sim_clock import SimClock
 from refit_ros.node.tally import Tally
 from refit_ros.node.tf_intake import TransformIntake
-from refit_ros.node.transitions import SUCCESS, explains_failure, refuses_illegal_transitions
+from refit_ros.node.transitions import SUCCESS, answer_illegal_transitions, explains_failure
 from refit_ros.node.worker import Worker
 
 NAME = "refit"
@@ -45,7 +45,7 @@ class RefitNode(LifecycleNode):
         self._model = self._outputs = None
         self._opened, self._idle, self._ids = ExitStack(), True, Ids()
         self._last = self._uncleared = None  # the thread that was stopped last; the pipeline that it still computed in
-        self._answer_illegal_transitions()
+        answer_illegal_transitions(self)
         parameters.declare(self)
         for sentence in parameters.unknown_overrides(self):
             self.get_logger().warning(sentence)
@@ -303,23 +303,3 @@ class RefitNode(LifecycleNode):
                 f"{', '.join(sorted(names))}: takes effect when the node is configured anew "
                 "(deactivate, cleanup, configure, activate)"
             )
-
-    def _answer_illegal_transitions(self) -> None:
-        """A change_state request that the present state does not allow is refused, also by an rclpy that would die of it."""
-        from rclpy.impl.implementation_singleton import rclpy_implementation
-        from rclpy.lifecycle import LifecycleNodeMixin
-
-        service = getattr(self, "_service_change_state", None)
-        if service is None or refuses_illegal_transitions(LifecycleNodeMixin):
-            return
-        change = service.callback
-
-        def guarded(request: Any, response: Any) -> Any:
-            try:
-                return change(request, response)
-            except rclpy_implementation.RCLError as error:
-                self.get_logger().warning(f"this transition is not possible now: {error}")
-                response.success = False
-                return response
-
-        service.callback = guarded

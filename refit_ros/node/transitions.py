@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
@@ -34,3 +35,24 @@ def refuses_illegal_transitions(mixin: type) -> bool:
     """
     change = getattr(mixin, "_LifecycleNodeMixin__change_state", None)
     return change is not None and "RCLError" in change.__code__.co_names
+
+
+def answer_illegal_transitions(node: LifecycleNode) -> None:
+    """A change_state request that the present state does not allow is refused, also by an rclpy that would die of it."""
+    from rclpy.impl.implementation_singleton import rclpy_implementation
+    from rclpy.lifecycle import LifecycleNodeMixin
+
+    service = getattr(node, "_service_change_state", None)
+    if service is None or refuses_illegal_transitions(LifecycleNodeMixin):
+        return
+    change = service.callback
+
+    def guarded(request: Any, response: Any) -> Any:
+        try:
+            return change(request, response)
+        except rclpy_implementation.RCLError as error:
+            node.get_logger().warning(f"this transition is not possible now: {error}")
+            response.success = False
+            return response
+
+    service.callback = guarded

@@ -291,7 +291,7 @@ def test_a_parameter_set_too_late_is_said_to_wait_for_configure(bench, capfd):
 
 def test_rclpy_is_mended_only_where_it_needs_it():
     """As its `__change_state` is before and after pull request 1319 of ros2/rclpy."""
-    from refit_ros.node.refit_node import refuses_illegal_transitions
+    from refit_ros.node.transitions import refuses_illegal_transitions
 
     def raises(self):
         self.trigger()
