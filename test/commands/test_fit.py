@@ -11,6 +11,7 @@ from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
 from refit_ros.commands.frames import list_sources, read_frames
 from refit_ros.core.checkpoint import EMBEDDED_WEIGHTS
 from refit_ros.core.joints import JOINT_INDEX
+from refit_ros.detection.photographs import MODELS
 
 HEIGHT = WIDTH = 512
 needs_weights = pytest.mark.skipif(not EMBEDDED_WEIGHTS.is_file(), reason="without embedded weights poses mean nothing")
@@ -55,6 +56,15 @@ def test_all_that_is_promised_is_there(fitted):
         "time_s": (),
         "starts_sequence": (),
     }
+
+
+@pytest.mark.needs_models(*MODELS)
+@needs_weights
+def test_both_kinds_of_evidence_by_their_name_alone(photograph, tmp_path):
+    words = ["fit", str(photograph), "--output", str(tmp_path), "--device", "cpu", "--evidence", "both", "--no-overlay"]
+    assert main(words) == EXIT_OK
+    with np.load(tmp_path / "astronaut.npz", allow_pickle=False) as people:
+        assert len(people["betas"]) == 1 and str(people["body_model"]) == "refit_ros"
 
 
 def test_the_camera_is_the_published_guess(fitted):
