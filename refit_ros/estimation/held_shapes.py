@@ -17,15 +17,20 @@ def hold(held: dict[int, np.ndarray], person_id: int, betas: np.ndarray | None, 
     """
     if person_id != EVERYBODY and person_id not in known:
         raise ValueError(f"nobody with id {person_id} is followed; there are: {', '.join(map(str, known)) or 'none'}")
-    if betas is not None:
-        betas = np.array(betas, np.float64).reshape(-1)
-        if betas.shape != (10,) or not (np.abs(betas) <= LIMIT).all():
-            raise ValueError(f"betas must be ten finite numbers within +-{LIMIT:g}")
+    betas = None if betas is None else checked(betas)
     if person_id == EVERYBODY:
         held.clear()
     held.pop(person_id, None)
     if betas is not None:
         held[person_id] = betas
+
+
+def checked(betas: np.ndarray) -> np.ndarray:
+    """(10,) of somebody. Raises ValueError where they are nobody's."""
+    betas = np.array(betas, np.float64).reshape(-1)
+    if betas.shape != (10,) or not (np.abs(betas) <= LIMIT).all():
+        raise ValueError(f"betas must be ten finite numbers within +-{LIMIT:g}")
+    return betas
 
 
 def of_everybody(held: dict[int, np.ndarray]) -> dict[int, np.ndarray]:

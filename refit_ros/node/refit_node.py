@@ -284,8 +284,10 @@ class RefitNode(LifecycleNode):
         return response
 
     def _on_set_shape(self, request: Any, response: Any) -> Any:
-        betas = None if request.release else np.asarray(request.betas, float)
+        from refit_ros.estimation.held_shapes import checked
+
         try:
+            betas = None if request.release else checked(request.betas)
             self._pipeline.set_shape(int(request.id), betas)
         except (ValueError, KeyError) as error:
             response.success, response.message = False, str(error.args[0] if error.args else error)
