@@ -14,22 +14,21 @@ class CameraHistory:
     def __init__(self) -> None:
         self._sizes: dict[str, tuple[int, int]] = {}
         self._stamps_s: dict[str, float] = {}
-        self._others: dict[str, list[tuple[int, int]]] = {}  # sizes of the images that were refused since the last good one
+        self._others: dict[str, tuple[tuple[int, int], int]] = {}  # the last size that was refused, how often in a row
 
     def fault(self, name: str, image: np.ndarray, stamp_s: float) -> str | None:
         """Why camera `name`'s image (H, W, ...) of `stamp_s` does not continue its stream; None, and kept, if it does."""
         height, width = image.shape[:2]
         known = self._sizes.get(name, (height, width))
         if known != (height, width):
-            others = [*self._others.get(name, ()), (height, width)][-TAKEN_ANEW:]
-            self._others[name] = others
-            if len(set(others)) == 1 and len(others) == TAKEN_ANEW:
-                known = height, width
-        if known != (height, width):
-            return (
-                f"its image is {width} x {height} px, and was {known[1]} x {known[0]} px before: "
-                f"keep to one size, or reset the model; after {TAKEN_ANEW} of them it is taken for the camera's own"
-            )
+            other, count = self._others.get(name, (known, 0))
+            count = count + 1 if other == (height, width) else 1
+            self._others[name] = (height, width), count
+            if count < TAKEN_ANEW:
+                return (
+                    f"its image is {width} x {height} px, and was {known[1]} x {known[0]} px before: "
+                    f"keep to one size, or reset the model; after {TAKEN_ANEW} of them it is taken for the camera's own"
+                )
         if not np.isfinite(stamp_s):
             return "its stamp is not a number"
         before_s = self._stamps_s.get(name, -np.inf)

@@ -24,9 +24,8 @@ from refit_ros.core.refit import Refit
 from refit_ros.core.types import Estimate, Views
 from refit_ros.estimation.keypoint_refine import NEAREST_M, Bodies
 from refit_ros.estimation.occlusion import Silhouette, occlusion_mask
-from refit_ros.estimation.own_fit import OwnFits
+from refit_ros.estimation.own_fit import ALL, OwnFits
 
-_ALL = 1.0, 1.0, 1.0  # of a body's pose, shape and place: nothing of the network's own first guess
 _PELVIS = JOINT_INDEX["pelvis"]
 
 
@@ -37,7 +36,7 @@ class CloserLook:
         """iterations: updates of the loop on features."""
         self.network, self._iterations = network, iterations
         self._device = next(network.parameters()).device
-        self._fits = OwnFits(network, shares=_ALL)
+        self._fits = OwnFits(network, shares=ALL)
 
     @torch.inference_mode()
     def __call__(

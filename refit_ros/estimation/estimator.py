@@ -20,10 +20,10 @@ from refit_ros.estimation.crop_plan import CropPlan, plan_crops
 from refit_ros.estimation.detections import Detections, associate_detections, heard
 from refit_ros.estimation.evidence import Evidence
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, FeatureEyes
-from refit_ros.estimation.held_shapes import hold, of_everybody
+from refit_ros.estimation.held_shapes import held_shape, hold, of_everybody
 from refit_ros.estimation.lifecycle import CLOCK_SET_BACK_S, Everybody, admitted, brought_up, managed, newborn_log_odds
 from refit_ros.estimation.mesh import person_vertices
-from refit_ros.estimation.pose_estimation import FrameEstimates, PoseEstimation, held_shape
+from refit_ros.estimation.pose_estimation import FrameEstimates, PoseEstimation
 from refit_ros.estimation.predicted_views import Prediction, predict_views
 from refit_ros.estimation.publish import publish
 from refit_ros.estimation.search import Searcher, detectors

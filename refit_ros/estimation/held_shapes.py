@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -31,6 +31,11 @@ def checked(betas: np.ndarray) -> np.ndarray:
     if betas.shape != (10,) or not (np.abs(betas) <= LIMIT).all():
         raise ValueError(f"betas must be ten finite numbers within +-{LIMIT:g}")
     return betas
+
+
+def held_shape(person_id: int | None, held: Mapping[int, np.ndarray]) -> np.ndarray | None:
+    """Betas (10,) that were given for this person or for everybody, or None."""
+    return held.get(EVERYBODY if person_id is None else person_id, held.get(EVERYBODY))
 
 
 def of_everybody(held: dict[int, np.ndarray]) -> dict[int, np.ndarray]:

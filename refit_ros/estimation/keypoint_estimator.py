@@ -16,7 +16,7 @@ from refit_ros.detection.landmarks import Landmarks, no_landmarks
 from refit_ros.detection.protocol import cleaned
 from refit_ros.estimation.closer_look import CloserLook
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, LandmarkEyes, LandmarkSource
-from refit_ros.estimation.held_shapes import EVERYBODY, hold, of_everybody
+from refit_ros.estimation.held_shapes import held_shape, hold, of_everybody
 from refit_ros.estimation.keypoint_association import assigned, taken_for_two
 from refit_ros.estimation.keypoint_expected import Expected, regions
 from refit_ros.estimation.keypoint_moved import astray, without_suspected
@@ -247,9 +247,9 @@ class KeypointEstimator:
         """known: the first of them, who are followed. The others as in `KeypointSolver.fit`."""
         if not members:
             return []
-        free = self._held.get(EVERYBODY, np.full(10, np.nan))
-        held = [free if one.number is None else self._held.get(one.number, free) for one in known]
-        held += [free] * (len(members) - len(known))
+        numbers = [one.number for one in known] + [None] * (len(members) - len(known))
+        given = [held_shape(number, self._held) for number in numbers]
+        held = [np.full(10, np.nan) if betas is None else betas for betas in given]
         bodies = self._solver.fit(
             [[one.sighting for one in own] for own in members],
             betas=np.stack(held) if self._held else None,

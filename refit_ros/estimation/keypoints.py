@@ -17,7 +17,7 @@ from refit_ros.core.types import Views
 from refit_ros.estimation.closer_look import CloserLook
 from refit_ros.estimation.fuse import fuse
 from refit_ros.estimation.height import with_height
-from refit_ros.estimation.keypoint_refine import LOOSE, LOOSE_ALONE, Bodies, Refiner
+from refit_ros.estimation.keypoint_refine import LOOSE, LOOSE_ALONE, Bodies, Refiner, Watched
 from refit_ros.estimation.keypoint_sightings import SeenPeople, Sighting, tensors_of
 from refit_ros.estimation.smooth import Shape
 
@@ -91,15 +91,15 @@ class KeypointSolver:
         values = self._run((known is not None, iterations), tuple(tensor.to(self.device) for tensor in tensors))
         own_betas, rotmats, guessed_px = (value.double().cpu().numpy() for value in values)
         held = np.full(own_betas.shape, np.nan) if betas is None else np.asarray(betas, float)
-        conclude = partial(self._concluded, seen, shown, held, shapes, LOOSE if tentative else LOOSE_ALONE)
+        watched = seen.watched
+        conclude = partial(self._concluded, watched, shown, held, shapes, LOOSE if tentative else LOOSE_ALONE)
         bodies, own_betas = conclude(own_betas, rotmats, guessed_px)
         if closely and self._closer is not None:
             there_px = shown.watched.off_px(bodies.landmarks)[0] + shown.place_px.numpy()
             looked_betas, rotmats = self._closer(bodies, shown.cameras, shown.person, held)
             # Of a shape landmarks in several views say more than features, which say more than those in one.
-            several = seen.watched.views[:, None] > 1
+            several = watched.views[:, None] > 1
             bodies, own_betas = conclude(np.where(several, own_betas, looked_betas), rotmats, there_px)
-        watched = seen.watched
         residual_px = np.split(watched.residual_px(bodies.landmarks), watched.first[1:])
         weak_perspective, box_px = seen.weak_perspective(bodies.transl, bodies.joints), seen.box_px
         return [
@@ -119,7 +119,7 @@ class KeypointSolver:
 
     def _concluded(
         self,
-        seen: SeenPeople,
+        watched: Watched,
         shown: SeenPeople,
         held: np.ndarray,
         shapes: Sequence[Shape],
@@ -129,8 +129,8 @@ class KeypointSolver:
         guessed_px: np.ndarray,
     ) -> tuple[Bodies, np.ndarray]:
         """The last step from an idea of P people's shapes (P, 10) and poses (P, 24, 3, 3) -> bodies, their shapes by these
-        sightings alone (P, 10). guessed_px (N, K, 2): by that idea, of the sightings that are `shown` of those `seen`."""
-        watched = seen.watched
+        sightings alone (P, 10). guessed_px (N, K, 2): by that idea, of the sightings that are `shown` of those
+        `watched`."""
         own_betas = np.where(np.isfinite(held), held, own_betas)
         placed = partial(self._placed, shown, np.split(guessed_px, shown.first[1:]))
         guess = placed(own_betas, rotmats)

@@ -9,7 +9,8 @@ import numpy as np
 
 from refit_ros.camera.views import Camera
 from refit_ros.estimation.detections import Detections
-from refit_ros.estimation.pose_estimation import FrameEstimates, Newcomer, held_shape
+from refit_ros.estimation.held_shapes import held_shape
+from refit_ros.estimation.pose_estimation import FrameEstimates, Newcomer
 from refit_ros.estimation.predicted_views import Prediction, beside, predict_view
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.smooth import Shape

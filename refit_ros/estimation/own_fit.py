@@ -22,6 +22,7 @@ Named = TypeVar("Named", bound=Hashable)
 
 WARM_SHARES = 0.5, 0.5, 0.5  # of the last state (pose, shape, camera) in where a followed person's loop starts
 
+ALL = 1.0, 1.0, 1.0  # nothing of the network's own first guess
 NOT_FINITE = "the network's output is not finite: its weights do not fit this body"
 
 # A person's size in their crop, and their offset from its middle, beyond all sense.
@@ -70,7 +71,9 @@ class OwnFits:
         call = unpacked(kind, tensors)
         features, crops, views, betas, start = call.features, call.crops, call.views, call.betas, call.start
         if start is not None:
-            first = self._network.fit(features, crops, views=views, betas=betas, iterations=0).estimate
+            first = start
+            if self._shares != ALL:
+                first = self._network.fit(features, crops, views=views, betas=betas, iterations=0).estimate
             start = _between(first, start, crops, self._shares)
         fit = self._network.fit(features, crops, views=views, betas=betas, start=start, iterations=kind.iterations)
         last, previous = _before_the_camera(fit.estimate, crops), fit.history[max(0, len(fit.history) - 2)]

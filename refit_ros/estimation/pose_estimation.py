@@ -11,6 +11,7 @@ import numpy as np
 from refit_ros.camera.views import Camera
 from refit_ros.estimation.budget import Budget
 from refit_ros.estimation.crop_plan import CropPlan
+from refit_ros.estimation.held_shapes import held_shape
 from refit_ros.estimation.pose_association import Association, Seen, associate
 from refit_ros.estimation.predicted_views import Prediction
 from refit_ros.estimation.settings import Settings
@@ -151,16 +152,11 @@ class PoseEstimation:
         if not self._settings.fuse_views:  # matched all the same, then seen by the view that shows most
             groups = [[max(group, key=lambda i: alone[crops[i]].crop.square.side_px)] for group in groups]
         chosen = [[crops[i] for i in group] for group in groups]
-        prior = Prior(held=frame.held.get(-1))
+        prior = Prior(held=held_shape(None, frame.held))
         count = self._budget.iterations(self._settings.iterations)
         views = self._solver.together(frame.encoded, chosen, [prior] * len(groups), count)
         solved = self._solver.placed(frame.encoded, views, [prior] * len(groups), [None] * len(groups))
         return tuple(Newcomer(*each) for each in zip(solved, sure, seen_in))
-
-
-def held_shape(person_id: int | None, held: Mapping[int, np.ndarray]) -> np.ndarray | None:
-    """Betas (10,) that were given for this person or for everybody, or None."""
-    return held.get(-1 if person_id is None else person_id, held.get(-1))
 
 
 def _seen(plan: CropPlan, first: Mapping[int, Sequence[ViewEstimate]], alone: Mapping[int, ViewEstimate]) -> list[Seen]:

@@ -12,6 +12,7 @@ import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
+from refit_ros.estimation.held_shapes import EVERYBODY, checked
 from refit_ros.node import diagnostics, frames, images, parameters
 from refit_ros.node.absence import Absence
 from refit_ros.node.cameras import Cameras
@@ -32,7 +33,6 @@ from refit_ros.node.worker import Worker
 
 NAME = "refit"
 SYNTHETIC_CAMERAS = "synthetic_cameras"  # the node of that name in this package
-EVERYBODY = -1
 NOBODY = FrameSet(())  # in a set's place, after the last one: there are no images any more
 
 
@@ -284,8 +284,6 @@ class RefitNode(LifecycleNode):
         return response
 
     def _on_set_shape(self, request: Any, response: Any) -> Any:
-        from refit_ros.estimation.held_shapes import checked
-
         try:
             betas = None if request.release else checked(request.betas)
             self._pipeline.set_shape(int(request.id), betas)
