@@ -17,7 +17,7 @@ def make_keypoint_estimator(args: argparse.Namespace) -> tuple[KeypointRefit, Ke
     """
     from refit_ros.commands.common import device_named, settings_from
     from refit_ros.core.body import load_body
-    from refit_ros.estimation.keypoint_choice import BOTH, feature_network, keypoint_estimators, takes_keypoints
+    from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
 
     if not takes_keypoints(args.evidence, args.weights):
         return None
@@ -30,9 +30,6 @@ def make_keypoint_estimator(args: argparse.Namespace) -> tuple[KeypointRefit, Ke
         birth_hits=1,
     )
     body = load_body(args.body) if args.body else None
-    device, features = device_named(args.device), None
-    if args.evidence == BOTH:
-        said = {name: value for name in ("precision", "engine") if (value := getattr(args, name)) is not None}
-        features = feature_network(args.weights, body, device, **said)
-    network, estimators = keypoint_estimators([settings], args.weights, body, device, features=features)
+    said = {name: value for name in ("precision", "engine") if (value := getattr(args, name)) is not None}
+    network, estimators = keypoint_estimators([settings], args.weights, body, device_named(args.device), **said)
     return network, estimators[0]

@@ -4,10 +4,11 @@ needs."""
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from refit_ros.core.body import Body
 from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, are_for_landmarks, embedded_keypoint_weights, load_network
-from refit_ros.core.inference import MAX_BATCH, Prepared, prepare
+from refit_ros.core.inference import Prepared, prepare
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.checked_landmarks import CheckedLandmarks, usual_landmarks
 from refit_ros.detection.photographs import without_photographs_note
@@ -53,19 +54,14 @@ def keypoint_network(weights: str | os.PathLike | None, body: Body | None, devic
     return network
 
 
-def feature_network(
-    weights: str | os.PathLike | None,
-    body: Body | None,
-    device: str,
-    precision: str = "auto",
-    engine: str = "auto",
-    max_batch: int = MAX_BATCH,
+def _feature_network(
+    weights: str | os.PathLike | None, body: Body | None, device: str, prepared: dict[str, Any]
 ) -> Prepared:
     """That looks at images beside the landmarks. Raises ValueError with a sentence where the weights are for landmarks."""
     network = load_network(weights, body=body, device=device)
     if isinstance(network, KeypointRefit):
         raise ValueError(f"{weights} holds a network of landmarks; evidence 'both' takes weights that look at images")
-    return prepare(network, precision, engine, max_batch)
+    return prepare(network, **prepared)
 
 
 def keypoint_estimators(
@@ -75,17 +71,17 @@ def keypoint_estimators(
     device: str,
     detector: object | None = None,
     landmarks: str = "full",
-    features: Prepared | None = None,
+    **prepared: Any,
 ) -> tuple[KeypointRefit, list[KeypointEstimator]]:
     """The network, and an estimator for each of some settings; they share the networks. landmarks: one of
     `detection.landmarks.KINDS`. Where the settings' evidence is "both", `weights` are those of the network that looks at
-    images, and `features` is it, if it was loaded already; the landmarks' is then the embedded one for its body.
+    images, `prepared` with these arguments of `inference.prepare`; the landmarks' is then the embedded one for its body.
 
     Raises ValueError, FileNotFoundError or ImportError with a sentence where weights, models or the detector cannot be had.
     """
     closer = None
     if any(each.evidence == BOTH for each in settings):
-        features = features or feature_network(weights, body, device)
+        features = _feature_network(weights, body, device, prepared)
         weights, body = None, features.body
         closer = CloserLook(features, max(each.iterations for each in settings))
     network = keypoint_network(weights, body, device)

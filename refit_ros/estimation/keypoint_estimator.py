@@ -58,7 +58,7 @@ class KeypointEstimator:
         body is that of `network`.
         """
         self._solver, self.settings = KeypointSolver(network, settings.known_height_m, closer), settings
-        self._looks_closer = closer is not None
+        self.features = None if closer is None else closer.network  # what looks at images beside the landmarks
         if eyes is None:
             if landmarks is None:
                 raise ValueError("without eyes, landmarks are needed: give a source of them")
@@ -190,7 +190,7 @@ class KeypointEstimator:
         newcomers = self._rejoined(groups, self._newcomers(cameras.cameras, left), expected, roots)
         groups = {index: sorted(own, key=lambda one: one.view) for index, own in groups.items()}
         known = [self._followed[index] for index in groups]
-        new = newcomers if self._looks_closer else []
+        new = newcomers if self.features is not None else []
         bodies = self._fit([*groups.values(), *(own for _, own in new)], known, closely=True)
         newcomers = [(body, own) for body, (_, own) in zip(bodies[len(known) :], new)] or newcomers
         seen_now = list(zip(known, groups.values()))

@@ -20,7 +20,7 @@ from refit_ros.core.inference import Prepared, prepare
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.results import boxes_from
 from refit_ros.estimation.estimator import Estimator
-from refit_ros.estimation.keypoint_choice import BOTH, feature_network, keypoint_estimators, takes_keypoints
+from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.settings import DETECTORS, Settings
 from refit_ros.library.cameras import Camera, camera_from
@@ -75,11 +75,8 @@ def load(
         chosen = replace(chosen, detector="photographs")
     still = replace(chosen, birth_hits=1)  # an image stands alone: nobody has to be seen twice before counting as a person
     if keypoints:
-        features = None
-        if chosen.evidence == BOTH:
-            features = feature_network(weights, found, device_named(device), precision)
         network, estimators = keypoint_estimators(
-            [still, chosen], weights, found, device_named(device), detector, features=features
+            [still, chosen], weights, found, device_named(device), detector, precision=precision
         )
         return Model(network, chosen, *estimators)
     prepared = prepare(load_network(weights, body=found, device=device_named(device)), precision)

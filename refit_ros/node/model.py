@@ -82,18 +82,16 @@ def _with_keypoints(parameters: NodeParameters, settings: Settings, body: Body |
     network that looks at images beside them, if one does."""
     from dataclasses import replace
 
-    from refit_ros.estimation.keypoint_choice import BOTH, feature_network, keypoint_estimators
+    from refit_ros.estimation.keypoint_choice import keypoint_estimators
     from refit_ros.node.threads import all_for_the_engine, one_for_the_rest
 
     if settings.detector == "builtin":  # it has seen drawn people only
         settings = replace(settings, detector="photographs")
     all_for_the_engine()
-    weights, features = parameters.weights or None, None
-    if settings.evidence == BOTH:
-        features = feature_network(weights, body, device, parameters.precision, parameters.engine, parameters.max_batch)
-        interrupt.check()
-    network, estimators = keypoint_estimators([settings], weights, body, device, features=features)
+    said = {name: getattr(parameters, name) for name in ("precision", "engine", "max_batch")}
+    network, estimators = keypoint_estimators([settings], parameters.weights or None, body, device, **said)
     interrupt.check()
+    features = estimators[0].features
     one_for_the_rest("openvino")  # which computes the landmarks
     looking = network if features is None else features
     beside = "" if features is None else f" and features, {features.precision} with {features.engine}"

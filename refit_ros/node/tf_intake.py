@@ -8,6 +8,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from refit_ros.camera.views import FARTHEST_M
@@ -25,6 +26,15 @@ FORGET_S, FORGOTTEN = 30.0, 200  # so many frames that were not heard for so lon
 LONGEST_NAME = 200
 LITTLE_ENDIAN, SHORTEST_MESSAGE = 1, 32  # of CDR: the second byte, and bytes of a message of one transform at least
 UNIT_QUATERNION_TOLERANCE = 1e-2  # as in tf2
+
+
+@dataclass
+class _Frame:
+    """A frame whose place is told on /tf."""
+
+    watch: StampWatch = field(default_factory=StampWatch)
+    newest: deque = field(default_factory=lambda: deque(maxlen=KEPT))  # transforms
+    heard_s: float = 0.0
 
 
 class TransformIntake:
@@ -45,9 +55,7 @@ class TransformIntake:
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._buffer, self._rejections, self._ours, self._is_ours, self._now_s = buffer, rejections, ours, is_ours, now_s
-        self._watches: dict[str, StampWatch] = {}
-        self._newest: dict[str, deque] = {}
-        self._heard_s: dict[str, float] = {}
+        self._frames: dict[str, _Frame] = {}
         self._looked_s = now_s()
         self._static: set[str] = set()
         self.came = self.used = 0  # transforms
@@ -140,21 +148,21 @@ class TransformIntake:
             return
         if transform.header.stamp.sec < 0:
             raise Rejected("bad stamp", f"the transform from '{child}' has the stamp {transform.header.stamp.sec} s")
-        self._heard_s[child] = now_s = self._now_s()
-        if child not in self._watches:
+        now_s = self._now_s()
+        if child not in self._frames:
             self._forget_silent(now_s)
-            if len(self._watches) >= MOST_FRAMES:
-                del self._heard_s[child]
+            if len(self._frames) >= MOST_FRAMES:
                 raise Rejected("too many frames", f"frame '{child}' is one more than {MOST_FRAMES}")
-            self._watches[child], self._newest[child] = StampWatch(), deque(maxlen=KEPT)
-        watch, newest = self._watches[child], self._newest[child]
-        before = watch.set_back
-        if not watch.believes(stamp_ns(transform.header.stamp), now_s):
+            self._frames[child] = _Frame()
+        frame = self._frames[child]
+        frame.heard_s, before = now_s, frame.watch.set_back
+        if not frame.watch.believes(stamp_ns(transform.header.stamp), now_s):
             raise Rejected("stamp doubted", f"the transform from '{child}' lies far from the last one in time")
-        if watch.set_back > before:
-            self._begin_anew(child)
+        if frame.watch.set_back > before:
+            frame.newest.clear()
+            self._fill_again()
         self._buffer.set_transform(transform, "default_authority")
-        newest.append(transform)
+        frame.newest.append(transform)
         self.used += 1
 
     def _forget_silent(self, now_s: float) -> None:
@@ -162,23 +170,16 @@ class TransformIntake:
         if now_s - self._looked_s < FORGET_S:
             return
         self._looked_s = now_s
-        silent = [child for child, heard_s in self._heard_s.items() if now_s - heard_s > FORGET_S]
-        if len(silent) < FORGOTTEN:
-            return
-        for child in silent:
-            for known in (self._heard_s, self._watches, self._newest):
-                known.pop(child, None)
-        self._fill_again()
-
-    def _begin_anew(self, child: str) -> None:
-        self._newest[child].clear()
-        self._fill_again()
+        heard = {child: frame for child, frame in self._frames.items() if now_s - frame.heard_s <= FORGET_S}
+        if len(self._frames) - len(heard) >= FORGOTTEN:
+            self._frames = heard
+            self._fill_again()
 
     def _fill_again(self) -> None:
         """The buffer forgets only everything: what is good is given to it again."""
         self._buffer.clear()
-        for kept in self._newest.values():
-            for transform in kept:
+        for frame in self._frames.values():
+            for transform in frame.newest:
                 self._buffer.set_transform(transform, "default_authority")
 
     def _take_static_one(self, transform: Any) -> None:

@@ -7,7 +7,7 @@ from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, EMBEDDED_WEIGHT
 from refit_ros.core.config import SMALL
 from refit_ros.core.keypoints import LANDMARKS
 from refit_ros.estimation import keypoint_choice
-from refit_ros.estimation.keypoint_choice import feature_network, takes_keypoints
+from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
 from refit_ros.estimation.settings import Settings
 from refit_ros.node.evidence_kind import settings_of
 from refit_ros.node.parameters import NodeParameters
@@ -68,7 +68,7 @@ def test_both_needs_the_landmarks_and_weights_that_look_at_images(own, models_mi
     with pytest.raises(ValueError, match=LACKING):
         takes_keypoints("both", own["features"])
     with pytest.raises(ValueError, match=r"network of landmarks; evidence 'both' takes weights that look at images"):
-        feature_network(own["keypoints"], None, "cpu")
+        keypoint_estimators([Settings(evidence="both")], own["keypoints"], None, "cpu")
     monkeypatch.setattr(keypoint_choice, "EMBEDDED_KEYPOINT_WEIGHTS", own["features"].parent / "nowhere")
     with pytest.raises(ValueError, match="no weights for keypoints"):
         takes_keypoints("both", own["features"])
