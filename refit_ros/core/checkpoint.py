@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from refit_ros.core.config import SMALL, NetworkConfig
 from refit_ros.core.errors import InputError
 from refit_ros.core.keypoints import LANDMARKS, KeypointRefit
 from refit_ros.core.plain_checkpoint import StoredTensor, open_checkpoint
-from refit_ros.core.plain_files import open_regular, shown
+from refit_ros.core.plain_files import open_regular, shown, whole_path
 from refit_ros.core.plain_safetensors import open_safetensors
 from refit_ros.core.published import config_from_shapes, own_name, published_name, without_wrapping
 from refit_ros.core.refit import Refit
@@ -91,14 +90,8 @@ def save_network(network: Refit, path: str | Path, metadata: Mapping[str, str] |
     texts = {**own, **(metadata or {})}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    os.close(handle)
-    try:
+    with whole_path(path) as temporary:
         save_file(state, temporary, {key: str(value) for key, value in texts.items()})
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

@@ -151,13 +151,22 @@ def shown(path: object) -> str:
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that gets its name only when it is whole; nothing is left behind where it does not."""
+    with whole_path(path) as temporary, temporary.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def whole_path(path: Path, suffix: str = ".part") -> Iterator[Path]:
+    """As `whole_file`, for those who write under a name: that of an empty file beside `path`, which ends in `suffix`.
+
+    Raises InputError where `path` is something other than a regular file.
+    """
     check_replaceable(path)
-    temporary = path.parent / f".refit_{secrets.token_hex(8)}.part"
+    temporary = path.parent / f".refit_{secrets.token_hex(8)}{suffix}"
     # Not by tempfile, whose files are for their owner alone: made like this they get the mode that the user's umask gives.
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
+        yield temporary
         check_replaceable(path)  # what came there meanwhile
         os.replace(temporary, path)
     finally:

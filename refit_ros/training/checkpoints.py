@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from refit_ros.core.plain_files import check_replaceable
+from refit_ros.core.plain_files import whole_path
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
@@ -19,21 +18,14 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     then what it was before.
     """
     path = Path(path)
-    check_replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
     try:
-        write(temporary)
-        _flush(temporary)
-        os.replace(temporary, path)
+        with whole_path(path, path.suffix) as temporary:
+            write(temporary)
+            _flush(temporary)
         _flush(path.parent)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, RuntimeError) and not isinstance(error, OSError):  # how torch.save tells of a full disk
-            raise OSError(f"{path} could not be written ({error}); the one before it is untouched") from error
-        raise
+    except RuntimeError as error:  # how torch.save tells of a full disk
+        raise OSError(f"{path} could not be written ({error}); the one before it is untouched") from error
 
 
 def save_state(state: dict, path: Path) -> None:
