@@ -23,7 +23,7 @@ from refit_ros.core.joints import JOINT_INDEX
 from refit_ros.core.refit import Refit
 from refit_ros.core.types import Estimate, Views
 from refit_ros.estimation.keypoint_refine import NEAREST_M, Bodies
-from refit_ros.estimation.occlusion import Silhouette, occlusion_mask
+from refit_ros.estimation.occlusion import Silhouette, hide, occlusion_mask
 from refit_ros.estimation.own_fit import ALL, OwnFits
 
 _PELVIS = JOINT_INDEX["pelvis"]
@@ -55,9 +55,7 @@ class CloserLook:
         crops = cut_all([image_of(camera) for camera in cameras.cameras], lenses, squares, size, self._device)
         px_per_m = cameras.focal_px / depth_m[:, _PELVIS, 0]
         shapes = [Silhouette(own[: bodies.joints.shape[1]], float(each)) for own, each in zip(px, px_per_m)]
-        for row, mask in enumerate(_masks(shapes, cameras, squares, size)):
-            if mask is not None:
-                crops.images[row].masked_fill_(torch.from_numpy(mask).to(self._device), 0.0)
+        hide(crops.images, _masks(shapes, cameras, squares, size))
         own = self._fits(
             FitCall(
                 self.network.encode(crops.images),

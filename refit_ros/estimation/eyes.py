@@ -17,6 +17,7 @@ from refit_ros.detection.landmarks import Landmarks, with_trust
 from refit_ros.detection.protocol import Detector, found_beside
 from refit_ros.estimation.evidence_arrays import as_sent
 from refit_ros.estimation.keypoint_people import different_people
+from refit_ros.estimation.occlusion import hide
 from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence, in_halves, square_of
 
 NO_ANSWER = "what it shows did not come in time"
@@ -101,12 +102,7 @@ class FeatureEyes(LocalEyes):
             self._network.config.image_size,
             self._device,
         ).images
-        masks = [mask for one in wanted.values() for mask in one.masks or (None,) * len(one.regions_px)]
-        masked = {row: mask for row, mask in enumerate(masks) if mask is not None}
-        if masked:
-            hidden = torch.from_numpy(np.stack(list(masked.values()))).to(self._device)
-            rows = torch.tensor(list(masked), device=self._device)
-            images[rows] = images[rows].masked_fill(hidden[:, None], 0.0)
+        hide(images, [mask for one in wanted.values() for mask in one.masks or (None,) * len(one.regions_px)])
         return self._network.encode(images)
 
 

@@ -6,10 +6,12 @@ plain grey (ImageNet's mean). The network has learned to see people with things 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from scipy.special import ndtr
 
 from refit_ros.camera.crops import Square
@@ -69,3 +71,11 @@ def occlusion_mask(own: Silhouette, others: list[Silhouette], square: Square, si
         return None
     hidden = (mask > 0) & (own.covers(square, size, OWN_WIDER) == 0)
     return hidden if hidden.any() else None
+
+
+def hide(images: torch.Tensor, masks: Sequence[np.ndarray | None]) -> None:
+    """Makes what each mask (S, S) covers of its image (3, S, S), normalised, plain grey, in place."""
+    rows = [row for row, mask in enumerate(masks) if mask is not None]
+    if rows:
+        hidden = torch.from_numpy(np.stack([mask for mask in masks if mask is not None])).to(images.device)
+        images[rows] = images[rows].masked_fill(hidden[:, None], 0.0)

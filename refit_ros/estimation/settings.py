@@ -90,7 +90,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for entry in fields(self):
-            _check(entry, getattr(self, entry.name))
+            check_field(entry, getattr(self, entry.name))
         if self.detector == "onnx" and not self.detector_model:
             raise ValueError(
                 "detector 'onnx' needs a model: set detector_model to the path of a YOLOX, YOLOv8, YOLO11 "
@@ -98,9 +98,11 @@ class Settings:
             )
 
 
-def _check(entry: Field, value) -> None:
+def check_field(entry: Field, value) -> None:
+    """Raises ValueError where it is none of the field's choices or out of its range."""
     low, high, choices = (entry.metadata[key] for key in ("minimum", "maximum", "choices"))
     if choices and value not in choices:
         raise ValueError(f"{entry.name} is {value!r}; choose one of {', '.join(choices)}")
     if low is not None and not low <= value <= high:  # also refuses NaN
-        raise ValueError(f"{entry.name} is {value}; it must lie between {low} and {high}")
+        told = f"{value:g}" if isinstance(value, float) else value
+        raise ValueError(f"{entry.name} is {told}; it must lie between {low} and {high}")

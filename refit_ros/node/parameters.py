@@ -12,7 +12,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from refit_ros.core.inference import ENGINES, MAX_BATCH, PRECISIONS
-from refit_ros.estimation.settings import Settings
+from refit_ros.estimation.settings import Settings, check_field
 from refit_ros.node.logged import shortened
 
 if TYPE_CHECKING:
@@ -113,23 +113,12 @@ class NodeParameters:
         if self.tf_prefix.strip("/") and not _NAME.fullmatch(self.tf_prefix.strip("/")):
             raise ValueError(f"tf_prefix '{self.tf_prefix[:60]}' is no name for frames: use letters, digits, _ and /")
         for entry in fields(self):
-            if entry.metadata["choices"] and getattr(self, entry.name) not in entry.metadata["choices"]:
-                raise ValueError(
-                    f"{entry.name} is '{getattr(self, entry.name)}'; choose one of {', '.join(entry.metadata['choices'])}"
-                )
-            _check_range(entry, getattr(self, entry.name))
+            check_field(entry, getattr(self, entry.name))  # rclpy looks at what it declares, a command line comes here alone
         if len(self.cameras) > 1 and not self.fixed_frame:
             raise ValueError(
                 f"{len(self.cameras)} cameras need a fixed_frame in which people are placed: set it to a TF "
                 "frame that every camera's optical frame is connected to, such as 'map' or 'base_link'"
             )
-
-
-def _check_range(entry: Field, value: Any) -> None:
-    """rclpy looks at what it declares; values from elsewhere, such as the command line of `bag`, come here alone."""
-    low, high = entry.metadata["minimum"], entry.metadata["maximum"]
-    if low is not None and not low <= value <= high:  # also refuses NaN
-        raise ValueError(f"{entry.name} is {value:g}; it must lie between {low} and {high}")
 
 
 def _check_cameras(names: tuple[str, ...]) -> None:
