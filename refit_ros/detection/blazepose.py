@@ -11,8 +11,7 @@ import numpy as np
 
 from refit_ros.camera.geometry import overlap
 from refit_ros.detection.regions import from_points
-from refit_ros.detection.tflite import TfliteNetwork
-from refit_ros.models.files import path_of
+from refit_ros.detection.tflite import tflite_network
 
 SIDE_PX = 224
 # Rows of the output stand by the maps they come from: pixels a side of each, anchors in each pixel.
@@ -40,7 +39,7 @@ class BlazePoseDetector:
     def __init__(self) -> None:
         """Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence."""
         # Of several images in one run the rows of each map stand after one another, and how many a run has is the engine's.
-        self._network = TfliteNetwork(path_of("pose_detection"), one_by_one=True)
+        self._network = tflite_network("pose_detection", one_by_one=True)
         self._anchors = anchors()
 
     def find(self, squares: np.ndarray, least_confidence: float = 0.5) -> list[Candidates]:

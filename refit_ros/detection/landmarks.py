@@ -13,8 +13,7 @@ import numpy as np
 
 from refit_ros.detection.regions import beyond_edge, crops, from_boxes, from_points, to_image, turned
 from refit_ros.detection.rows import Rows, joined
-from refit_ros.detection.tflite import TfliteNetwork
-from refit_ros.models.files import path_of
+from refit_ros.detection.tflite import tflite_network
 
 KINDS = ("lite", "full", "heavy")
 COUNT = 33  # landmarks that are given on; two more say where the body is, four are not used
@@ -100,7 +99,7 @@ class LandmarkNetwork:
         if kind not in KINDS:
             raise ValueError(f"there are no '{kind}' landmarks; choose from {', '.join(KINDS)}")
         self.kind = kind
-        self._network = TfliteNetwork(path_of(f"pose_landmark_{kind}"))
+        self._network = tflite_network(f"pose_landmark_{kind}")
 
     def in_boxes(self, image: np.ndarray, xyxy_px: np.ndarray, passes: int = 2) -> Landmarks:
         """Landmarks of the people in boxes (N, 4) of an image (H, W, 3) uint8 RGB.

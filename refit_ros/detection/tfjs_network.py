@@ -5,31 +5,23 @@ from __future__ import annotations
 import tempfile
 import threading
 from pathlib import Path
-from weakref import WeakValueDictionary
 
 import numpy as np
-import torch
 
 from refit_ros.core.openvino_engine import Compiled, one_by_one_by_openvino, openvino_module
+from refit_ros.detection.in_use import InUse
 from refit_ros.detection.tfjs import graph_def
 from refit_ros.models.files import path_of
 
-_in_use: WeakValueDictionary[tuple[str, bool, int], TfjsNetwork] = WeakValueDictionary()
-_one_at_a_time = threading.RLock()  # in which networks are prepared
-
 
 def tfjs_network(name: str, alone: bool = False) -> TfjsNetwork:
-    """The one that this program has in use already, or a new one: preparing takes long, and its weights much memory.
+    """The one that this program has in use already, or a new one.
 
     `name`: of the two files, without an ending. alone: nothing else computes meanwhile.
     Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
     """
     files = path_of(f"{name}.json"), path_of(f"{name}.bin")  # of the table's digests, so that a name says what is in them
-    key = name, alone, torch.get_num_threads()
-    with _one_at_a_time:
-        network = _in_use.get(key) or TfjsNetwork(name, *files, alone)
-        _in_use[key] = network
-    return network
+    return in_use.or_new((name, alone), lambda: TfjsNetwork(name, *files, alone))
 
 
 class TfjsNetwork:
@@ -40,6 +32,7 @@ class TfjsNetwork:
         self._name, self._alone = name, alone
         self._graph = graph_def(topology.read_bytes(), weights.read_bytes())
         self._compiled: dict[int, Compiled] = {}
+        self._one_at_a_time = threading.Lock()  # of the sides
 
     def __call__(self, squares: np.ndarray) -> np.ndarray:
         """squares (N, S, S, 3) uint8 -> the first output, (N, ...)."""
@@ -50,7 +43,7 @@ class TfjsNetwork:
 
     def prepare(self, side_px: int) -> None:
         """For images of this side, a multiple of 32, so that the first of them does not wait for it."""
-        with _one_at_a_time:
+        with self._one_at_a_time:
             if side_px not in self._compiled:
                 self._compiled[side_px] = self._compiled_for(side_px)
 
@@ -68,3 +61,6 @@ class TfjsNetwork:
                 return one_by_one_by_openvino(model, example, self._alone)
             except RuntimeError as error:
                 raise ValueError(f"OpenVINO cannot use {self._name}: {str(error).strip().splitlines()[-1]}") from error
+
+
+in_use: InUse[TfjsNetwork] = InUse()

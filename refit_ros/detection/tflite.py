@@ -7,19 +7,25 @@ from pathlib import Path
 import numpy as np
 
 from refit_ros.core.openvino_engine import compiled_by_openvino, one_by_one_by_openvino, openvino_module
+from refit_ros.detection.in_use import InUse
+from refit_ros.models.files import path_of
+
+
+def tflite_network(name: str, one_by_one: bool = False) -> TfliteNetwork:
+    """The one that this program has in use already, or a new one.
+
+    `name`: in the table of models. one_by_one: never several images in one run; for a file whose outputs mix the images of
+    a run. Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
+    """
+    path = path_of(name)  # of the table's digest, so that a name says what is in it
+    return in_use.or_new((name, one_by_one), lambda: TfliteNetwork(path, one_by_one))
 
 
 class TfliteNetwork:
-    """One input (1, S, S, 3) in the file, (N, S, S, 3) here; the outputs in the file's order.
+    """One input (1, S, S, 3) in the file, (N, S, S, 3) here; the outputs in the file's order."""
 
-    Not for several threads at a time.
-    """
-
-    def __init__(self, path: Path, one_by_one: bool = False) -> None:
-        """one_by_one: never several images in one run; for a file whose outputs mix the images of a run.
-
-        Raises ImportError or ValueError with a sentence where it cannot be used.
-        """
+    def __init__(self, path: Path, one_by_one: bool) -> None:
+        """As `tflite_network`, from the file."""
         try:
             openvino = openvino_module()
         except ImportError as error:
@@ -37,3 +43,6 @@ class TfliteNetwork:
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
         """images: (N, S, S, 3) float32 in the file's own range."""
         return self._compiled(images)
+
+
+in_use: InUse[TfliteNetwork] = InUse()

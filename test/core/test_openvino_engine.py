@@ -68,6 +68,20 @@ def test_one_row_is_computed_on_the_thread_that_asks(network, two_threads, monke
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_network_that_nothing_computes_beside_is_compiled_once(network, two_threads, monkeypatch, alone):
+    """Each time takes a quarter of a second, and who fits a photograph waits for it."""
+    made, make = [], openvino_engine._Streams
+    monkeypatch.setattr(openvino_engine, "_Streams", lambda *how: made.append(how[1:3]) or make(*how))
+    example = np.zeros((1, 3, 16, 16), np.float32)
+    compiled = one_by_one_by_openvino(converted(network, torch.zeros(1, 3, 16, 16)), example, alone)
+    assert made == ([(1, 2)] if alone else [(1, 1), (2, 2)])
+    rows = torch.randn(3, 3, 16, 16)
+    for count in (1, 3):
+        np.testing.assert_allclose(compiled(rows[:count].numpy())[0], network(rows[:count]).numpy(), rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
 def test_what_was_given_first_is_not_changed_by_the_next_call(network, two_threads):
     compiled = compiled_by_openvino(converted(network, torch.zeros(1, 3, 16, 16)), np.zeros((1, 3, 16, 16), np.float32))
     rows = torch.randn(2, 3, 16, 16)

@@ -12,6 +12,7 @@ from refit_ros.core import openvino_engine
 from refit_ros.detection.blazepose import SIDE_PX, BlazePoseDetector, anchors, merged
 from refit_ros.detection.landmarks import COUNT, LandmarkNetwork, Landmarks, refined
 from refit_ros.detection.regions import beyond_edge, crops, from_boxes, from_points, to_image, turned
+from refit_ros.detection.tflite import in_use
 
 HERE = Path(__file__).parent / "blazepose"
 needs_detector = pytest.mark.needs_models("pose_detection")
@@ -58,6 +59,7 @@ def test_images_do_not_mix_whichever_way_the_engine_takes_them(images, monkeypat
     """Which is the quicker one is measured anew on each machine, so what comes out must not depend on it."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     monkeypatch.setattr(openvino_engine, "measured", lambda ways, example, counts: {1: ways[way]})
+    in_use.forget()  # another test's was measured
     detector, landmarks = BlazePoseDetector(), LandmarkNetwork("full")
     image = images["drawn"]
     regions = np.array([[160.0, 120, 300, 0], [170, 130, 340, 0.1], [150, 110, 280, -0.1]])
@@ -71,6 +73,11 @@ def test_images_do_not_mix_whichever_way_the_engine_takes_them(images, monkeypat
         for index in range(many):
             (own,) = landmarks.in_regions([image], [regions[[index]]])
             assert np.abs(together.place_px[index] - own.place_px[0]).max() < 0.5
+
+
+@needs_landmarks
+def test_a_network_is_prepared_once_for_all_who_ask():
+    assert LandmarkNetwork("full")._network is LandmarkNetwork("full")._network
 
 
 @needs_landmarks
