@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from refit_ros.camera.boxes import Boxes
+from refit_ros.camera.history import CLOCK_SET_BACK_S
 from refit_ros.camera.views import Camera, View, usable
 from refit_ros.core.inference import Prepared
 from refit_ros.core.refit import Features, Refit
@@ -21,7 +22,7 @@ from refit_ros.estimation.detections import Detections, associate_detections, he
 from refit_ros.estimation.evidence import Evidence
 from refit_ros.estimation.eyes import NO_ANSWER, Eyes, FeatureEyes
 from refit_ros.estimation.held_shapes import held_shape, hold, of_everybody
-from refit_ros.estimation.lifecycle import CLOCK_SET_BACK_S, Everybody, admitted, brought_up, managed, newborn_log_odds
+from refit_ros.estimation.lifecycle import Everybody, admitted, brought_up, managed, newborn_log_odds
 from refit_ros.estimation.mesh import person_vertices
 from refit_ros.estimation.pose_estimation import FrameEstimates, PoseEstimation
 from refit_ros.estimation.predicted_views import Prediction, predict_views

@@ -9,6 +9,7 @@ import numpy as np
 
 from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.geometry import overlap
+from refit_ros.camera.history import CLOCK_SET_BACK_S
 from refit_ros.camera.views import Camera, View, usable
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.core.small_matrices import on_one_thread
@@ -35,7 +36,6 @@ from refit_ros.tracking.moved_cameras import MovedCameras, as_of_vga
 from refit_ros.tracking.root_state import RootState
 
 CAUTION = 4  # times birth_hits that somebody must be seen of whom a second camera should see something and does not
-CLOCK_SET_BACK_S = 1.0
 SAME_BOX = 0.5
 
 

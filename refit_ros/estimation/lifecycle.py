@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from refit_ros.camera.history import CLOCK_SET_BACK_S
 from refit_ros.camera.views import Camera
 from refit_ros.estimation.detections import Detections
 from refit_ros.estimation.held_shapes import held_shape
@@ -23,7 +24,6 @@ from refit_ros.tracking.existence import LogOdds
 from refit_ros.tracking.measurement import pose_distance2, surprise
 from refit_ros.tracking.root_state import views_information
 
-CLOCK_SET_BACK_S = 1.0
 CHANCE_TO_RETURN = 0.5
 SAME_PLACE_M = 0.2  # two people's pelvises are not nearer to each other than this
 
