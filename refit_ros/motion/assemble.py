@@ -26,13 +26,16 @@ def motions_of(
     for sighting in sightings:
         people.setdefault((sighting.sequence, sighting.id), []).append(sighting)
     several = len({sequence for sequence, _ in people}) > 1
+    # A recording may begin with somebody whom no camera sees just then, and of whose frame so nothing is known yet.
+    optical_frames = {each.frame_id for seen in people.values() for each in seen if each.optical}
     result = []
     for (sequence, person), seen in people.items():
         seen = _in_order(seen)
         name = f"sequence_{sequence + 1}_person_{person}" if several else f"person_{person}"
         parts = [part for part in _without_gaps(seen, longest_gap_s) if len(part) > 1]
         for index, part in enumerate(parts):
-            result.append(_motion(name + (f"_part_{index + 1}" if len(parts) > 1 else ""), part, rate_hz))
+            name_of_part = name + (f"_part_{index + 1}" if len(parts) > 1 else "")
+            result.append(_motion(name_of_part, part, part[0].frame_id in optical_frames, rate_hz))
     return result
 
 
@@ -57,7 +60,7 @@ def _without_gaps(seen: Sequence[Sighting], longest_gap_s: float) -> list[list[S
     return parts
 
 
-def _motion(name: str, seen: list[Sighting], rate_hz: float | None) -> Motion:
+def _motion(name: str, seen: list[Sighting], optical: bool, rate_hz: float | None) -> Motion:
     times_s = np.array([each.time_s for each in seen])
     poses = np.array([np.concatenate([each.global_orient, each.body_pose]) for each in seen], float)
     poses = poses.reshape(len(seen), len(JOINT_NAMES), 3)
@@ -65,7 +68,7 @@ def _motion(name: str, seen: list[Sighting], rate_hz: float | None) -> Motion:
     # J0 and bones are linear in the shape: those of the mean shape are their means.
     root = np.mean([each.joints[0] - np.asarray(each.transl, float) for each in seen], axis=0)
     rest = _along_tree(root, rest_bones(poses, joints).mean(axis=0))
-    if seen[0].optical:
+    if optical:
         poses, joints = turned(poses, joints, Z_UP_FROM_OPTICAL)
     confidence = np.array([each.confidence for each in seen], float)
     rate = float(rate_hz or 1 / np.median(np.diff(times_s)))

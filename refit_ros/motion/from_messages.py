@@ -16,9 +16,13 @@ from refit_ros.node.conversions import frame_id_of, stamp_ns
 SMPL_ARRAY = "refit_ros/msg/SmplArray"
 
 
-def sightings_of(message: Any) -> list[Sighting]:
-    """Everybody in an SmplArray. Its frame is a camera's where one of its views has the same."""
+def sightings_of(message: Any, optical_frames: set[str]) -> list[Sighting]:
+    """Everybody in an SmplArray. Its frame is a camera's where a view has the same, in this message or in one before.
+
+    optical_frames: kept from message to message, and added to here: whom no camera sees just now has no views.
+    """
     frame_id = frame_id_of(message)
+    optical_frames.update(view.frame_id.removeprefix("/") for person in message.people for view in person.views)
     time_s = stamp_ns(message.header.stamp) * 1e-9
     found = []
     for person in message.people:
@@ -33,7 +37,7 @@ def sightings_of(message: Any) -> list[Sighting]:
                 np.array([person.transl.x, person.transl.y, person.transl.z]),
                 np.array([(point.x, point.y, point.z) for point in person.joints]),
                 frame_id=frame_id,
-                optical=any(view.frame_id.removeprefix("/") == frame_id for view in person.views),
+                optical=frame_id in optical_frames,
                 body_model=person.body_model,
             )
         )
@@ -52,5 +56,6 @@ def read_bag(path: Path, topic: str) -> Iterator[Sighting]:
                 f"{shown(path)} holds no people on {topic}: "
                 + (f"give --topic {there[0]}." if there else "let `python -m refit_ros bag` make a bag of them first.")
             )
+        optical_frames: set[str] = set()
         for connection, _, raw in reader.messages(wanted):
-            yield from sightings_of(reader.deserialize(raw, connection.msgtype))
+            yield from sightings_of(reader.deserialize(raw, connection.msgtype), optical_frames)

@@ -111,8 +111,9 @@ class Playback:
 
     def sightings(self, person: int) -> Iterator[Sighting]:
         """All that the bag has of somebody."""
+        optical_frames: set[str] = set()
         for index in range(len(self._messages)):
-            yield from (each for each in sightings_of(self._message(index)) if each.id == person)
+            yield from (each for each in sightings_of(self._message(index), optical_frames) if each.id == person)
 
     def _message(self, index: int):
         _, connection, raw = self._messages[index]

@@ -52,6 +52,7 @@ class Scene:
         self._cameras: dict[str, _Camera] = {}
         self._people: tuple[PersonSeen, ...] = ()
         self._frame_id, self._optical, self._stamp_s, self._came_s = "", False, 0.0, 0.0
+        self._optical_frames: set[str] = set()
         self._latency: deque[tuple[float, float]] = deque(maxlen=MOST_PLOTTED)
         self._rates: dict[str, deque[tuple[float, float]]] = {}
         self._other_body = ""
@@ -59,7 +60,7 @@ class Scene:
 
     def take_people(self, message: Any, now_s: float) -> list[Sighting]:
         """An SmplArray. Returns its people, for whoever records them; those of numbers that are not finite are left out."""
-        seen = [each for each in sightings_of(message) if _is_finite(each)]
+        seen = [each for each in sightings_of(message, self._optical_frames) if _is_finite(each)]
         with self._lock:
             if seen:
                 self._optical = seen[0].optical

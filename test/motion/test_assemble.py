@@ -76,6 +76,14 @@ def test_a_cameras_frame_becomes_z_up():
     np.testing.assert_allclose(through_camera.poses, straight.poses, atol=1e-6)
 
 
+def test_who_is_not_seen_at_first_is_turned_upright_like_everybody():
+    """Whom no camera sees just then has no views, by which an optical frame is told; it is the others' frame too."""
+    (unseen,) = motions_of([*sightings(), *[replace(each, optical=True) for each in sightings(person=9)]])[:1]
+    (seen,) = motions_of([replace(each, optical=True) for each in sightings()])
+    np.testing.assert_array_equal(unseen.joints, seen.joints)
+    np.testing.assert_array_equal(unseen.poses, seen.poses)
+
+
 def test_one_shape_for_all_frames_leaves_the_pelvis_where_it_was():
     frames, rng = 8, np.random.default_rng(5)
     _, poses, transl = moving(frames)

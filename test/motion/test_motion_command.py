@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from motion_truth import joints_of, moving, people_bag, person
+from motion_truth import joints_of, moving, people_bag, people_message, person
 
 from refit_ros.__main__ import main
 from refit_ros.camera.calibration import Calibration
 from refit_ros.commands.fit import write_people
 from refit_ros.commands.frames import Frame
 from refit_ros.estimation.types import People
+from refit_ros.motion.from_messages import sightings_of
 
 CAMERA = Calibration("camera", "camera", 640, 480, np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), np.zeros(0))
 
@@ -36,6 +38,22 @@ def test_a_bag_in_a_cameras_frame_is_turned_upright(tmp_path):
     with np.load(tmp_path / "out" / "person_4.npz") as read:
         x, y, z = np.moveaxis(joints_of(*moving()), -1, 0)  # right, down, forward
         np.testing.assert_allclose(read["joints"], np.stack([z, -x, -y], axis=-1), atol=1e-5)
+
+
+def test_who_is_out_of_sight_for_a_moment_is_in_the_same_frame():
+    """Whom no camera sees just now is published without views."""
+    pytest.importorskip("rosbags", reason="rosbags is not installed")
+    from refit_ros.node.bag_types import make_store
+    from refit_ros.node.message_types import BagTypes
+
+    types, optical_frames = BagTypes(make_store()), set()
+    told = [
+        sightings_of(people_message(types, [replace(person(0), views=views)], frame_id="left_optical"), optical_frames)
+        for views in (person(0).views, ())
+    ]
+    assert [each.optical for (each,) in told] == [True, True]
+    (in_the_map,) = sightings_of(people_message(types, [person(0)]), optical_frames)
+    assert not in_the_map.optical
 
 
 def write_fit(folder: Path, timed: bool = True) -> Path:

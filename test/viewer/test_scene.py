@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -92,6 +93,14 @@ def test_in_a_cameras_own_frame_people_stand_upright(types, scene):
     (camera,) = state.cameras
     np.testing.assert_allclose(camera.world_from_camera[:3, :3] @ [0, 0, 1], [1, 0, 0], atol=1e-9)  # it looks ahead
     assert not scene.needs_transforms()
+
+
+def test_who_is_out_of_sight_for_a_moment_stays_upright(types, scene):
+    """Without views, by which a camera's own frame is told: the whole scene would lie down for a moment."""
+    scene.take_people(people_message(types, [person(0)], frame_id="left_optical"), 0.0)
+    seen = scene.state(0.0).people[0].joints
+    scene.take_people(people_message(types, [replace(person(0), views=())], frame_id="left_optical"), 0.1)
+    np.testing.assert_array_equal(scene.state(0.1).people[0].joints, seen)
 
 
 def test_another_body_is_shown_without_a_mesh_and_said(types, scene):
