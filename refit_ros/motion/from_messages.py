@@ -20,6 +20,7 @@ def sightings_of(message: Any, optical_frames: set[str]) -> list[Sighting]:
     """Everybody in an SmplArray. Its frame is a camera's where a view has the same, in this message or in one before.
 
     optical_frames: kept from message to message, and added to here: whom no camera sees just now has no views.
+    Those of numbers that are not finite are left out: no file and no page can show them.
     """
     frame_id = frame_id_of(message)
     optical_frames.update(view.frame_id.removeprefix("/") for person in message.people for view in person.views)
@@ -41,7 +42,12 @@ def sightings_of(message: Any, optical_frames: set[str]) -> list[Sighting]:
                 body_model=person.body_model,
             )
         )
-    return found
+    return [each for each in found if _is_finite(each)]
+
+
+def _is_finite(each: Sighting) -> bool:
+    numbers = (each.betas, each.global_orient, each.body_pose, each.transl, each.joints, each.confidence)
+    return bool(np.isfinite(np.concatenate([np.ravel(value) for value in numbers])).all())
 
 
 def read_bag(path: Path, topic: str) -> Iterator[Sighting]:

@@ -60,7 +60,7 @@ class Scene:
 
     def take_people(self, message: Any, now_s: float) -> list[Sighting]:
         """An SmplArray. Returns its people, for whoever records them; those of numbers that are not finite are left out."""
-        seen = [each for each in sightings_of(message, self._optical_frames) if _is_finite(each)]
+        seen = sightings_of(message, self._optical_frames)
         with self._lock:
             if seen:
                 self._optical = seen[0].optical
@@ -233,11 +233,6 @@ def ellipsoid(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if np.linalg.det(axes) < 0:
         axes[:, 0] = -axes[:, 0]
     return np.maximum(SIGMAS * np.sqrt(np.maximum(variances, 0)), LEAST_RADIUS_M), axes
-
-
-def _is_finite(each: Sighting) -> bool:
-    numbers = (each.betas, each.global_orient, each.body_pose, each.transl, each.joints, each.confidence)
-    return bool(np.isfinite(np.concatenate([np.ravel(value) for value in numbers])).all())
 
 
 def _lately(points: deque[tuple[float, float]], now_s: float) -> np.ndarray:

@@ -56,6 +56,16 @@ def test_who_is_out_of_sight_for_a_moment_is_in_the_same_frame():
     assert not in_the_map.optical
 
 
+def test_numbers_of_a_message_that_are_none_reach_no_file():
+    pytest.importorskip("rosbags", reason="rosbags is not installed")
+    from refit_ros.node.bag_types import make_store
+    from refit_ros.node.message_types import BagTypes
+
+    message = people_message(BagTypes(make_store()), [person(0), person(0, 9), person(0, 11)])
+    message.people[0].transl.x, message.people[1].body_pose[3] = float("nan"), float("inf")
+    assert [each.id for each in sightings_of(message, set())] == [11]
+
+
 def write_fit(folder: Path, timed: bool = True) -> Path:
     folder.mkdir()
     for index in range(12):
