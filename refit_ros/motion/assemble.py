@@ -30,13 +30,27 @@ def motions_of(
     optical_frames = {each.frame_id for seen in people.values() for each in seen if each.optical}
     result = []
     for (sequence, person), seen in people.items():
-        seen = _in_order(seen)
         name = f"sequence_{sequence + 1}_person_{person}" if several else f"person_{person}"
-        parts = [part for part in _without_gaps(seen, longest_gap_s) if len(part) > 1]
+        takes = [_in_order(take) for take in _takes(seen, longest_gap_s)]
+        parts = [part for take in takes for part in _without_gaps(take, longest_gap_s) if len(part) > 1]
         for index, part in enumerate(parts):
             name_of_part = name + (f"_part_{index + 1}" if len(parts) > 1 else "")
             result.append(_motion(name_of_part, part, part[0].frame_id in optical_frames, rate_hz))
     return result
+
+
+def _takes(seen: Sequence[Sighting], longest_gap_s: float) -> list[list[Sighting]]:
+    """Cut where time goes back, as when a bag is played again: of one time there would be two who have the same id."""
+    takes: list[list[Sighting]] = []
+    newest_s = 0.0
+    for each in seen:
+        if takes and newest_s - each.time_s <= longest_gap_s:
+            takes[-1].append(each)
+            newest_s = max(newest_s, each.time_s)
+        else:
+            takes.append([each])
+            newest_s = each.time_s
+    return takes
 
 
 def _in_order(seen: list[Sighting]) -> list[Sighting]:

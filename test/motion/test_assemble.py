@@ -56,6 +56,17 @@ def test_long_gaps_are_cut_and_not_filled():
     assert len(motions_of(sightings(12, times_s=times_s), longest_gap_s=3.0)) == 1
 
 
+def test_what_comes_after_time_went_back_is_a_motion_of_its_own():
+    """A bag played again to a node that was started anew: the same times, the same ids, and other estimates."""
+    first, again = sightings(30), sightings(20, seed=8)
+    motions = motions_of([*first, *again])
+    assert [len(motion.poses) for motion in motions] == [30, 20]
+    np.testing.assert_array_equal(motions[-1].poses, moving(20, seed=8)[1])  # the last one made is the last one
+    late = [*first[:10], *first[12:14], *first[10:12], *first[14:]]  # two came a little late
+    (motion,) = motions_of(late)
+    np.testing.assert_array_equal(motion.poses, moving(30)[1])
+
+
 def test_a_cameras_frame_becomes_z_up():
     seen = sightings()
     camera = Z_UP_FROM_OPTICAL.T
