@@ -3,8 +3,9 @@
     python examples/separation.py --link tool0 --ros-args -p use_sim_time:=false
 
 Listens to /human/capsules (the node with `obstacles:=true`) and TF; publishes `separation/distance` and `separation/margin`
-(std_msgs/Float32, m). The distance to keep is ISO/TS 15066's: S = v_h (T_r + T_s) + v_r T_r + S_s, the person at ISO 13855's
-speed, or faster where they were seen faster; T_r holds the age of the images.
+(std_msgs/Float32, m), the least of everybody's. The distance to keep is ISO/TS 15066's:
+S = v_h (T_r + T_s) + v_r T_r + S_s, the person at ISO 13855's speed, or faster where they were seen faster; T_r holds the
+age of the images.
 """
 
 from __future__ import annotations
@@ -26,20 +27,27 @@ class Robot:
     stopping_m: float = 0.1
 
 
-def nearest(table: dict[str, np.ndarray], link_m: np.ndarray) -> tuple[float, float]:
-    """Columns of /human/capsules, and the link's place in their frame -> distance to the nearest skin, m, and the
-    speed at which that person comes nearer, m/s. (inf, 0) where nobody is there."""
-    if not len(table["x"]):
-        return float("inf"), 0.0
+def by_capsule(table: dict[str, np.ndarray], link_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of /human/capsules, and the link's place in their frame -> of each capsule the distance to its skin, m, and
+    the speed at which its person comes nearer, m/s."""
     start = np.column_stack([table[name] for name in ("x", "y", "z")]).astype(float)
     along = np.column_stack([table[name] for name in ("end_x", "end_y", "end_z")]) - start
     part = np.clip(((link_m - start) * along).sum(1) / np.maximum((along * along).sum(1), 1e-12), 0, 1)
     to_link = link_m - start - part[:, None] * along
     away = np.linalg.norm(to_link, axis=1)
     distance = np.maximum(away - table["radius"] - SIGMAS * table["stddev"], 0)
-    index = int(distance.argmin())
-    velocity = np.array([table[name][index] for name in ("vx", "vy", "vz")], float)
-    return float(distance[index]), max(float(velocity @ to_link[index]) / max(float(away[index]), 1e-9), 0.0)
+    velocity = np.column_stack([table[name] for name in ("vx", "vy", "vz")]).astype(float)
+    return distance, np.maximum((velocity * to_link).sum(1) / np.maximum(away, 1e-9), 0.0)
+
+
+def nearest(table: dict[str, np.ndarray], link_m: np.ndarray, robot: Robot, age_s: float) -> tuple[float, float]:
+    """-> distance to the nearest skin, and the least margin, m: not the nearest person's where another runs towards the
+    link. (inf, inf) where nobody is there."""
+    if not len(table["x"]):
+        return float("inf"), float("inf")
+    distance, approach_mps = by_capsule(table, link_m)
+    margin = [away - distance_to_keep_m(robot, age_s, speed) for away, speed in zip(distance, approach_mps)]
+    return float(distance.min()), float(min(margin))
 
 
 def distance_to_keep_m(robot: Robot, age_s: float, approach_mps: float) -> float:
@@ -80,13 +88,12 @@ def main() -> None:
         except tf2_ros.TransformException as error:
             node.get_logger().warning(f"no transform to {arguments.link}: {error}", throttle_duration_sec=5.0)
             return
-        near_m, approach_mps = nearest(columns(message), np.array([found.x, found.y, found.z]))
         age_s = (node.get_clock().now() - Time.from_msg(message.header.stamp)).nanoseconds * 1e-9
-        keep_m = distance_to_keep_m(robot, max(age_s, 0.0), approach_mps)
+        near_m, margin_m = nearest(columns(message), np.array([found.x, found.y, found.z]), robot, max(age_s, 0.0))
         distance.publish(Float32(data=near_m))
-        margin.publish(Float32(data=near_m - keep_m))
-        if near_m < keep_m:
-            text = f"{near_m:.2f} m, {keep_m:.2f} m to keep at images {1e3 * age_s:.0f} ms old: stop"
+        margin.publish(Float32(data=margin_m))
+        if margin_m < 0:
+            text = f"nearest {near_m:.2f} m, somebody {-margin_m:.2f} m too near at images {1e3 * age_s:.0f} ms old: stop"
             node.get_logger().warning(text, throttle_duration_sec=1.0)
 
     node.create_subscription(PointCloud2, "human/capsules", take, 1)

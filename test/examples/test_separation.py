@@ -35,14 +35,25 @@ NEAR = (2, 0, 0, 2, 0, 1, 0.1, -2.0, 0, 0, 0.05, 2, 0)
 
 
 def test_the_nearest_skin_and_how_fast_it_comes(separation):
-    distance_m, approach_mps = separation.nearest(table(FAR, NEAR), np.array([0.0, 0.0, 0.5]))
-    assert distance_m == pytest.approx(2 - 0.1 - 2 * 0.05, abs=1e-6) and approach_mps == pytest.approx(2.0)
-    _, away_mps = separation.nearest(table(NEAR), np.array([4.0, 0.0, 0.5]))
+    distance_m, approach_mps = separation.by_capsule(table(FAR, NEAR), np.array([0.0, 0.0, 0.5]))
+    np.testing.assert_allclose(distance_m, [5 - 0.2 - 2 * 0.1, 2 - 0.1 - 2 * 0.05], atol=1e-6)
+    np.testing.assert_allclose(approach_mps, [0.0, 2.0], atol=1e-6)
+    _, away_mps = separation.by_capsule(table(NEAR), np.array([4.0, 0.0, 0.5]))
     assert away_mps == 0.0
 
 
+def test_the_margin_is_the_least_of_everybodys(separation):
+    """Who stands nearest is not who has to be kept farthest: somebody behind them runs."""
+    robot, link_m = separation.Robot(), np.array([0.0, 0.0, 0.5])
+    still, running = (2, 0, 0, 2, 0, 1, 0.1, 0, 0, 0, 0.05, 1, 0), (2.2, 0, 0, 2.2, 0, 1, 0.1, -5.0, 0, 0, 0.05, 2, 0)
+    near_m, margin_m = separation.nearest(table(still, running), link_m, robot, 0.1)
+    assert near_m == pytest.approx(1.8, abs=1e-6)
+    assert margin_m == pytest.approx(2.0 - separation.distance_to_keep_m(robot, 0.1, 5.0), abs=1e-6) and margin_m < 0
+    assert separation.nearest(table(still), link_m, robot, 0.1)[1] > 0
+
+
 def test_nobody_is_infinitely_far(separation):
-    assert separation.nearest(table(), np.zeros(3)) == (float("inf"), 0.0)
+    assert separation.nearest(table(), np.zeros(3), separation.Robot(), 0.1) == (float("inf"), float("inf"))
 
 
 def test_what_has_to_be_kept(separation):
