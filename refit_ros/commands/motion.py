@@ -40,17 +40,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from refit_ros.core.plain_files import shown
     from refit_ros.motion.assemble import LONGEST_GAP_S, motions_of
-    from refit_ros.motion.files import write_motion
+    from refit_ros.motion.files import body_of, write_motion
 
     motions = motions_of(_sightings(args), args.fps, args.longest_gap or LONGEST_GAP_S)
     ids = sorted({motion.id for motion in motions})
     unknown = sorted(set(args.people or ()) - set(ids))
-    if unknown:
+    if unknown and ids:
         raise ValueError(f"nobody with id {unknown[0]} moves in {shown(args.source)}; there are {', '.join(map(str, ids))}")
     wanted = [motion for motion in motions if not args.people or motion.id in args.people]
     if not wanted:
         print(f"{shown(args.source)}: nobody was seen in two frames that follow one another (`fit --sequence` for a folder)")
         return EXIT_NOT_WELL
+    for motion in wanted if "glb" in args.formats else ():
+        body_of(motion, args.body)  # before anything is written: what cannot be made leaves no half of the files
     args.output.mkdir(parents=True, exist_ok=True)
     for motion in wanted:
         write_motion(motion, args.output, args.formats, args.body)

@@ -114,6 +114,23 @@ def test_bad_input_gets_a_sentence(tmp_path, capsys, arguments, words):
     assert re.search(words, said) and said.count("\n") == 1
 
 
+def test_what_cannot_be_made_leaves_no_half_of_the_files(tmp_path, capsys):
+    """Of people of a body whose file is not here only the mesh cannot be made; it is the third of four formats."""
+    bag = people_bag(tmp_path / "bag", body_model="SMPL_NEUTRAL")
+    assert main(["motion", str(bag), "--output", str(tmp_path / "out")]) == 2
+    assert "'SMPL_NEUTRAL'" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert main(["motion", str(bag), "--output", str(tmp_path / "out"), "--formats", "npz", "bvh", "trc"]) == 0
+    assert len(list((tmp_path / "out").iterdir())) == 6
+
+
+def test_somebody_who_is_wanted_where_nobody_is(tmp_path, capsys):
+    folder = write_fit(tmp_path / "still")
+    for path in sorted(folder.iterdir())[1:]:
+        path.unlink()
+    assert main(["motion", str(folder), "--output", str(tmp_path / "out"), "--people", "4"]) == 1
+    assert "nobody was seen in two frames" in capsys.readouterr().out
+
+
 def test_folders_that_hold_no_motion(tmp_path, capsys):
     (tmp_path / "bad").mkdir()
     np.savez(tmp_path / "bad" / "one.npz", joints=np.ones(3))
