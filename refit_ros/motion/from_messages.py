@@ -51,8 +51,8 @@ def _is_finite(each: Sighting) -> bool:
 
 
 def read_bag(path: Path, topic: str) -> Iterator[Sighting]:
-    """Everybody in every message of a topic. Raises InputError where the bag has none, and as `open_bag` does."""
-    from refit_ros.node.recording import open_bag
+    """Everybody in every message of a topic. Raises ValueError where the bag has none or is damaged, and as `open_bag`."""
+    from refit_ros.node.recording import messages_in, open_bag, read_message
 
     with open_bag(path) as reader:
         wanted = [each for each in reader.connections if each.topic == topic and each.msgtype == SMPL_ARRAY]
@@ -63,5 +63,5 @@ def read_bag(path: Path, topic: str) -> Iterator[Sighting]:
                 + (f"give --topic {there[0]}." if there else "let `python -m refit_ros bag` make a bag of them first.")
             )
         optical_frames: set[str] = set()
-        for connection, _, raw in reader.messages(wanted):
-            yield from sightings_of(reader.deserialize(raw, connection.msgtype), optical_frames)
+        for connection, _, raw in messages_in(reader, wanted):
+            yield from sightings_of(read_message(reader, connection, raw), optical_frames)

@@ -149,8 +149,8 @@ def transforms_in(reader: AnyReader, say: Callable[[str], None] = lambda _: None
     """
     tree, refused = TransformTree(FOREVER_NS), []
     connections = [each for each in reader.connections if each.msgtype == TF]
-    for connection, _, raw in _messages(reader, connections):
-        for each in _read(reader, connection, raw).transforms:
+    for connection, _, raw in messages_in(reader, connections):
+        for each in read_message(reader, connection, raw).transforms:
             place, turn = each.transform.translation, each.transform.rotation
             taken = tree.set(
                 each.header.frame_id,
@@ -177,15 +177,15 @@ def transforms_in(reader: AnyReader, say: Callable[[str], None] = lambda _: None
     return lookup
 
 
-def _messages(reader: AnyReader, connections: list) -> Iterator[tuple[Any, int, bytes]]:
+def messages_in(reader: AnyReader, connections: list, start_ns: int | None = None) -> Iterator[tuple[Any, int, bytes]]:
     """Of these connections; none are none, which to rosbags means all. Raises ValueError where the bag is damaged."""
     try:
-        yield from reader.messages(connections) if connections else ()
+        yield from reader.messages(connections, start=start_ns) if connections else ()
     except Exception as error:  # damaged bytes make the reader raise anything
         raise ValueError(f"{_damaged(reader)} ({type(error).__name__}: {shown(str(error)[:100])})") from error
 
 
-def _read(reader: AnyReader, connection: Any, raw: bytes) -> Any:
+def read_message(reader: AnyReader, connection: Any, raw: bytes) -> Any:
     """Raises ValueError where the message is damaged."""
     try:
         return reader.deserialize(raw, connection.msgtype)
@@ -264,7 +264,7 @@ def sets_in(
     take = _takers(parameters, intake)
     wanted = [connection for connection in reader.connections if (connection.topic, connection.msgtype) in take]
     time_ns, came = reader.start_time, 0
-    for connection, time_ns, raw in _messages(reader, wanted):
+    for connection, time_ns, raw in messages_in(reader, wanted):
         came += 1
         yield from _overdue(intake, time_ns * 1e-9)
         camera, method = take[connection.topic, connection.msgtype]

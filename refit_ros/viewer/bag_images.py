@@ -14,13 +14,13 @@ import numpy as np
 
 from refit_ros.node.frames import NoTransform, matrix
 from refit_ros.node.images import rgb_image
-from refit_ros.node.recording import CAMERA_INFO, cameras_in, open_bag, transforms_in
-from refit_ros.node.rejections import Rejected
+from refit_ros.node.recording import CAMERA_INFO, cameras_in, messages_in, open_bag, read_message, transforms_in
 from refit_ros.viewer.scene import Scene
 from refit_ros.viewer.small_images import IMAGE_PERIOD_S, small
 
 S_NS = 1_000_000_000
 EARLIER_NS = S_NS // 2  # before the people's own time a search begins: an image is written before the people found in it
+HEADER_BYTES = 12  # of a message in CDR, to the end of its stamp
 SKIPPED_NS = 2 * S_NS  # a longer step forward is a jump: what lies between is not read
 
 
@@ -53,8 +53,8 @@ class BagImages:
         """The first calibration of each camera."""
         for topic, name in self._infos.items():
             connections = [each for each in self._reader.connections if (each.topic, each.msgtype) == (topic, CAMERA_INFO)]
-            for connection, _, raw in self._reader.messages(connections) if connections else ():
-                scene.take_camera_info(name, self._reader.deserialize(raw, connection.msgtype))
+            for connection, _, raw in messages_in(self._reader, connections):
+                scene.take_camera_info(name, read_message(self._reader, connection, raw))
                 break
 
     def place(self, target: str, source: str, time_ns: int) -> np.ndarray | None:
@@ -89,7 +89,7 @@ class _Stream:
     def at(self, stamp_ns: int, written_ns: int) -> np.ndarray | None:
         """(H, W, 3) uint8 RGB, small: the last one that is not younger; None where it is shown already or there is none."""
         if self._coming is None or not 0 <= stamp_ns - self._at_ns <= SKIPPED_NS:
-            self._coming = self.reader.messages(self.connections, start=written_ns - EARLIER_NS)
+            self._coming = messages_in(self.reader, self.connections, written_ns - EARLIER_NS)
             self._next = self._read()
         found, self._at_ns = None, stamp_ns
         while self._next is not None and self._next[0] <= stamp_ns:
@@ -98,13 +98,14 @@ class _Stream:
             return None
         _, connection, raw = found
         try:
-            return small(rgb_image(self.reader.deserialize(raw, connection.msgtype)))
-        except Rejected:  # the node said why when it was there
+            return small(rgb_image(read_message(self.reader, connection, raw)))
+        except ValueError:  # the node said why when it was there; all others can be looked at
             return None
 
     def _read(self) -> tuple[int, Any, bytes] | None:
         for connection, _, raw in self._coming:
-            return header_stamp_ns(raw), connection, raw
+            if len(raw) >= HEADER_BYTES:
+                return header_stamp_ns(raw), connection, raw
         return None
 
 

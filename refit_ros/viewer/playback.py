@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from refit_ros.motion.from_messages import SMPL_ARRAY, sightings_of
 from refit_ros.motion.types import Sighting
 from refit_ros.node.conversions import stamp_ns
 from refit_ros.node.frames import NoTransform, matrix
-from refit_ros.node.recording import CAMERA_INFO, open_bag, transforms_in
+from refit_ros.node.recording import CAMERA_INFO, messages_in, open_bag, read_message, transforms_in
 from refit_ros.viewer.bag_images import BagImages
 from refit_ros.viewer.scene import Scene
 
@@ -33,9 +34,7 @@ class Playback:
             self._open.callback(images.close)
         self._reader = self._open.enter_context(open_bag(path))
         wanted = [each for each in self._reader.connections if each.topic == topic and each.msgtype == SMPL_ARRAY]
-        self._messages = (
-            [(time_ns, connection, raw) for connection, time_ns, raw in self._reader.messages(wanted)] if wanted else []
-        )
+        self._messages = [(time_ns, connection, raw) for connection, time_ns, raw in messages_in(self._reader, wanted)]
         if not self._messages:
             self.close()
             raise InputError(
@@ -71,8 +70,9 @@ class Playback:
                 scene.forget_people()
             if index != self._shown or self._moved:
                 message = self._message(index)
-                self._stamp_ns = stamp_ns(message.header.stamp)
-                scene.take_people(message, float(self._times_s[index]))
+                if message is not None:
+                    self._stamp_ns = stamp_ns(message.header.stamp)
+                    scene.take_people(message, float(self._times_s[index]))
             self._shown, self._moved = index, False
         if self._images is not None:
             self._images.show(self._stamp_ns, self._messages[index][0], scene)
@@ -96,9 +96,9 @@ class Playback:
             self._images.give_cameras(scene)
         wanted = [each for each in self._reader.connections if each.msgtype == CAMERA_INFO]
         for connection in wanted:
-            for _, _, raw in self._reader.messages([connection]):
+            for _, _, raw in messages_in(self._reader, [connection]):
                 name = connection.topic.strip("/").rsplit("/", 1)[0]
-                scene.take_camera_info(name, self._reader.deserialize(raw, connection.msgtype))
+                scene.take_camera_info(name, read_message(self._reader, connection, raw))
                 break
 
     def place(self, target: str, source: str) -> np.ndarray | None:
@@ -113,8 +113,14 @@ class Playback:
         """All that the bag has of somebody."""
         optical_frames: set[str] = set()
         for index in range(len(self._messages)):
-            yield from (each for each in sightings_of(self._message(index), optical_frames) if each.id == person)
+            message = self._message(index)
+            if message is not None:
+                yield from (each for each in sightings_of(message, optical_frames) if each.id == person)
 
-    def _message(self, index: int):
+    def _message(self, index: int) -> Any | None:
+        """None: it is damaged; all others can be looked at."""
         _, connection, raw = self._messages[index]
-        return self._reader.deserialize(raw, connection.msgtype)
+        try:
+            return read_message(self._reader, connection, raw)
+        except ValueError:
+            return None

@@ -103,8 +103,10 @@ def people_message(types, people: list[Person], index: int = 0, frame_id: str = 
     return smpl_array(types, seen, taken, frame_id, body_model, 42_000_000)
 
 
-def people_bag(path: Path, frame_id: str = "map", topic: str = "/human/smpl", body_model: str = "refit_ros") -> Path:
-    """People 4 and 9, 30 sets a second, as the node publishes them."""
+def people_bag(
+    path: Path, frame_id: str = "map", topic: str = "/human/smpl", body_model: str = "refit_ros", cut: int | None = None
+) -> Path:
+    """People 4 and 9, 30 sets a second, as the node publishes them. cut: which message is cut off in its middle."""
     rosbag2 = pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installed")
     from refit_ros.node.bag_types import make_store
     from refit_ros.node.message_types import BagTypes
@@ -115,5 +117,6 @@ def people_bag(path: Path, frame_id: str = "map", topic: str = "/human/smpl", bo
         connection = writer.add_connection(topic, "refit_ros/msg/SmplArray", typestore=store)
         for index in range(FRAMES):
             message = people_message(types, [person(index), person(index, 9)], index, frame_id, body_model)
-            writer.write(connection, START_NS + index * STEP_NS, types.serialize(message))
+            raw = types.serialize(message)
+            writer.write(connection, START_NS + index * STEP_NS, raw[: len(raw) // 2] if index == cut else raw)
     return path

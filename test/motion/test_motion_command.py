@@ -114,6 +114,13 @@ def test_bad_input_gets_a_sentence(tmp_path, capsys, arguments, words):
     assert re.search(words, said) and said.count("\n") == 1
 
 
+def test_a_bag_that_is_damaged_within_is_a_sentence(tmp_path, capsys):
+    bag = people_bag(tmp_path / "bag", cut=5)
+    assert main(["motion", str(bag), "--output", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "damaged within" in said and "a message on /human/smpl cannot be read" in said and said.count("\n") == 1
+
+
 def test_what_cannot_be_made_leaves_no_half_of_the_files(tmp_path, capsys):
     """Of people of a body whose file is not here only the mesh cannot be made; it is the third of four formats."""
     bag = people_bag(tmp_path / "bag", body_model="SMPL_NEUTRAL")

@@ -25,8 +25,10 @@ STEP_S = STEP_NS * 1e-9
 TOPICS = dict(image_topic="{camera}/image_raw", camera_info_topic="{camera}/camera_info")
 
 
-def write_bag(path: Path, camera: bool = True, images: str = "", people: bool = True) -> Path:
+def write_bag(path: Path, camera: bool = True, images: str = "", people: bool = True, broken: tuple[int, ...] = ()) -> Path:
     """Twelve sets, and where the camera `left` stands and what it is.
+
+    broken: which messages of each topic of people and images are cut off.
 
     images: raw or compressed ones too, of every second set's time, written 1 ms before its people; grey 10 i.
     """
@@ -36,8 +38,9 @@ def write_bag(path: Path, camera: bool = True, images: str = "", people: bool = 
 
         def write(topic: str, kind: str, messages) -> None:
             connection = writer.add_connection(topic, kind, typestore=store)
-            for at_ns, message in messages:
-                writer.write(connection, at_ns, types.serialize(message))
+            for index, (at_ns, message) in enumerate(messages):
+                cut = index in broken and topic not in ("/left/camera_info", "/tf_static")
+                writer.write(connection, at_ns, types.serialize(message)[: 10 if cut else None])
 
         sets = [
             (START_NS + i * STEP_NS, people_message(types, [person(i), person(i, 9)][: 2 - i // 6], i)) for i in range(12)
@@ -199,3 +202,18 @@ def test_a_bag_without_images_is_shown_without(tmp_path):
     assert images_of(None, path, TOPICS) is None
     with pytest.raises(ValueError, match="no camera in this bag"):
         images_of(path, path, TOPICS)
+
+
+def test_broken_messages_cost_the_others_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(bag_images, "IMAGE_PERIOD_S", 0.0)
+    path = write_bag(tmp_path / "people", images="raw", broken=(0, 3))
+    playback = Playback(path, "/human/smpl", images_of(None, path, TOPICS))
+    scene = Scene(playback.place, None)
+    playback.give_cameras(scene)
+    playback.playing = False
+    for index, people, grey in ((0, 0, None), (2, 2, 20), (3, 0, 20), (7, 1, 40), (11, 1, 100)):
+        playback.go_to(index * STEP_S + 1e-4)
+        playback.advance(0.0, scene)
+        assert (len(shown(scene, playback).people), grey_of(scene, playback)) == (people, grey)
+    assert len(list(playback.sightings(4))) == 10
+    playback.close()
