@@ -87,8 +87,8 @@ class Playback:
 
     @property
     def now_s(self) -> float:
-        """Of the message that is shown."""
-        return float(self._times_s[max(self._shown, 0)])
+        """Of the clock by which the scene is filled: in a gap it goes on, and who was seen before it is gone."""
+        return self.at_s
 
     def give_cameras(self, scene: Scene) -> None:
         """The first calibration of each camera in the bag, by its topic's first part."""
@@ -102,12 +102,11 @@ class Playback:
                 break
 
     def place(self, target: str, source: str) -> np.ndarray | None:
-        """(4, 4) of one frame in another at the time that is shown; None without a transform."""
-        time_ns = self._messages[max(self._shown, 0)][0]
+        """(4, 4) of one frame in another when the people shown were seen; None without a transform."""
         try:
-            return matrix(*self._lookup(target, source, time_ns))
+            return matrix(*self._lookup(target, source, self._stamp_ns))
         except NoTransform:
-            return self._images.place(target, source, time_ns) if self._images is not None else None
+            return self._images.place(target, source, self._stamp_ns) if self._images is not None else None
 
     def sightings(self, person: int) -> Iterator[Sighting]:
         """All that the bag has of somebody."""

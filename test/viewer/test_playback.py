@@ -217,3 +217,52 @@ def test_broken_messages_cost_the_others_nothing(tmp_path, monkeypatch):
         assert (len(shown(scene, playback).people), grey_of(scene, playback)) == (people, grey)
     assert len(list(playback.sightings(4))) == 10
     playback.close()
+
+
+def test_a_camera_that_moves_stands_where_it_stood_when_the_people_were_seen(tmp_path):
+    """Transforms are told by the images' clock; a bag played to the node had its messages written years after it."""
+    store = make_store()
+    types, moving_tf = BagTypes(store), "tf2_msgs/msg/TFMessage"
+    with rosbag2.Writer(tmp_path / "bag", version=9) as writer:
+        topics = {
+            topic: writer.add_connection(topic, kind, typestore=store)
+            for topic, kind in (("/human/smpl", "refit_ros/msg/SmplArray"), ("/tf", moving_tf))
+        }
+        for index in range(12):
+            where = types.new("geometry_msgs/msg/TransformStamped")
+            set_stamp(where.header.stamp, START_NS + index * STEP_NS)
+            where.header.frame_id, where.child_frame_id, where.transform.rotation.w = "map", "left_optical", 1.0
+            where.transform.translation.x = float(index)
+            tf = types.new(moving_tf)
+            tf.transforms = [where]
+            for topic, message in (("/human/smpl", people_message(types, [person(index)], index)), ("/tf", tf)):
+                writer.write(topics[topic], START_NS + 10**17 + index * STEP_NS, types.serialize(message))
+    playback = Playback(tmp_path / "bag", "/human/smpl")
+    scene = Scene(playback.place, None)
+    for index in (0, 7, 3):
+        playback.go_to(index * STEP_S + 1e-4)
+        playback.advance(0.0, scene)
+        assert playback.place("map", "left_optical")[0, 3] == pytest.approx(index)
+    playback.close()
+
+
+def test_nobody_is_shown_within_a_long_gap(tmp_path):
+    """As on the live page: nothing tells where they are meanwhile."""
+    store = make_store()
+    types = BagTypes(store)
+    with rosbag2.Writer(tmp_path / "bag", version=9) as writer:
+        people = writer.add_connection("/human/smpl", "refit_ros/msg/SmplArray", typestore=store)
+        for index, at_s in enumerate((0, 1, 60, 61)):
+            message = people_message(types, [person(index)], index)
+            writer.write(people, START_NS + at_s * 1_000_000_000, types.serialize(message))
+    playback = Playback(tmp_path / "bag", "/human/smpl")
+    scene = Scene(playback.place, None)
+    for at_s, people in ((0.5, 1), (3.5, 1), (30.0, 0), (60.5, 1), (3.0, 1), (61.0, 1)):
+        playback.go_to(at_s)
+        playback.advance(0.0, scene)
+        assert len(shown(scene, playback).people) == people, at_s
+    playback.go_to(0.9)
+    for passed_s, people in ((0.0, 1), (2.0, 1), (2.0, 0), (55.5, 1)):
+        playback.advance(passed_s, scene)
+        assert len(shown(scene, playback).people) == people
+    playback.close()
