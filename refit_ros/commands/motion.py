@@ -42,14 +42,18 @@ def run(args: argparse.Namespace) -> int:
     from refit_ros.motion.assemble import LONGEST_GAP_S, motions_of
     from refit_ros.motion.files import body_of, write_motion
 
-    motions = motions_of(_sightings(args), args.fps, args.longest_gap or LONGEST_GAP_S)
+    longest_gap_s = args.longest_gap or LONGEST_GAP_S
+    motions = motions_of(_sightings(args), args.fps, longest_gap_s)
     ids = sorted({motion.id for motion in motions})
     unknown = sorted(set(args.people or ()) - set(ids))
     if unknown and ids:
         raise ValueError(f"nobody with id {unknown[0]} moves in {shown(args.source)}; there are {', '.join(map(str, ids))}")
     wanted = [motion for motion in motions if not args.people or motion.id in args.people]
     if not wanted:
-        print(f"{shown(args.source)}: nobody was seen in two frames that follow one another (`fit --sequence` for a folder)")
+        print(
+            f"{shown(args.source)}: nobody was seen in two frames that follow one another within {longest_gap_s:g} s "
+            "(--longest-gap; for a folder of images `fit --sequence`)"
+        )
         return EXIT_NOT_WELL
     for motion in wanted if "glb" in args.formats else ():
         body_of(motion, args.body)  # before anything is written: what cannot be made leaves no half of the files

@@ -66,12 +66,12 @@ def test_numbers_of_a_message_that_are_none_reach_no_file():
     assert [each.id for each in sightings_of(message, set())] == [11]
 
 
-def write_fit(folder: Path, timed: bool = True) -> Path:
+def write_fit(folder: Path, timed: bool = True, period_s: float = 1 / 25) -> Path:
     folder.mkdir()
     for index in range(12):
-        frame = Frame(f"walk_{index:06d}", np.zeros((4, 4, 3), np.uint8), index / 25, index == 0)
+        frame = Frame(f"walk_{index:06d}", np.zeros((4, 4, 3), np.uint8), index * period_s, index == 0)
         path = folder / f"{frame.name}.npz"
-        write_people(path, People(index / 25, (person(index),), ("camera",)), CAMERA, "refit_ros", frame)
+        write_people(path, People(index * period_s, (person(index),), ("camera",)), CAMERA, "refit_ros", frame)
         if not timed:
             with np.load(path) as read:
                 values = {key: read[key] for key in read.files if key not in ("time_s", "starts_sequence")}
@@ -136,6 +136,16 @@ def test_somebody_who_is_wanted_where_nobody_is(tmp_path, capsys):
         path.unlink()
     assert main(["motion", str(folder), "--output", str(tmp_path / "out"), "--people", "4"]) == 1
     assert "nobody was seen in two frames" in capsys.readouterr().out
+
+
+def test_frames_that_are_rare_need_another_longest_gap(tmp_path, capsys):
+    """Whom a camera of one image a second saw in twelve that follow one another."""
+    folder = write_fit(tmp_path / "rare", period_s=1.0)
+    arguments = ["motion", str(folder), "--output", str(tmp_path / "out"), "--formats", "npz"]
+    assert main(arguments) == 1
+    assert "within 0.5 s (--longest-gap;" in capsys.readouterr().out
+    assert main([*arguments, "--longest-gap", "1.5"]) == 0
+    assert "person_4: 12 frames at 1 Hz" in capsys.readouterr().out
 
 
 def test_folders_that_hold_no_motion(tmp_path, capsys):
