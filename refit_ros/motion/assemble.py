@@ -85,7 +85,7 @@ def _motion(name: str, seen: list[Sighting], optical: bool, rate_hz: float | Non
     if optical:
         poses, joints = turned(poses, joints, Z_UP_FROM_OPTICAL)
     confidence = np.array([each.confidence for each in seen], float)
-    rate = float(rate_hz or 1 / np.median(np.diff(times_s)))
+    rate = rate_hz or _rate_hz(times_s)
     poses, joints, confidence = _at_even_rate(times_s, rate, poses, joints, confidence)
     return Motion(
         name=name,
@@ -101,6 +101,16 @@ def _motion(name: str, seen: list[Sighting], optical: bool, rate_hz: float | Non
         body_model=seen[0].body_model,
         frame_id=seen[0].frame_id,
     )
+
+
+def _rate_hz(times_s: np.ndarray) -> float:
+    """By the median step; where that is the whole span's but for how times are rounded, by the span.
+
+    Seconds since 1970 are rounded to 0.2 us: what a single step is wrong by, thousands of frames add up.
+    """
+    step_s, span_s = float(np.median(np.diff(times_s))), float(times_s[-1] - times_s[0])
+    even_s = span_s / max(round(span_s / step_s), 1)
+    return 1 / (even_s if abs(even_s - step_s) <= 2 * np.spacing(times_s[-1]) else step_s)
 
 
 def _along_tree(root: np.ndarray, bones: np.ndarray) -> np.ndarray:

@@ -23,6 +23,21 @@ def test_even_frames_stay_as_they_are():
     np.testing.assert_allclose(motion.joints, joints_of(betas, poses, transl), atol=1e-6)
 
 
+def test_many_even_frames_stay_as_they_are_too():
+    """Their times in seconds since 1970 are rounded, and so is each step between them."""
+    one, frames = sightings(1)[0], 12_000
+    confidences = np.linspace(0, 1, frames)
+    seen = [
+        replace(one, time_s=(1_700_000_000 * 10**9 + round(index * 1e9 / 120)) * 1e-9, confidence=confidences[index])
+        for index in range(frames)
+    ]
+    (motion,) = motions_of(seen)
+    np.testing.assert_array_equal(motion.confidence, confidences)
+    assert motion.rate_hz == pytest.approx(120, rel=1e-8)
+    (with_a_hole,) = motions_of(seen[:5000] + seen[5001:])
+    assert len(with_a_hole.confidence) == frames and with_a_hole.rate_hz == pytest.approx(120, rel=1e-8)
+
+
 def test_bones_put_the_joints_where_they_were():
     (motion,) = motions_of(sightings())
     again = posed_joints(bones_of(motion.rest_joints), motion.poses, motion.pelvis)
