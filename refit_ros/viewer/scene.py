@@ -144,7 +144,9 @@ class Scene:
             if self._people and now_s - self._came_s > GONE_AFTER_S:
                 self._people, self._number = (), self._number + 1
             cameras = tuple(self._camera(name, self._cameras[name]) for name in sorted(self._cameras))
-            return SceneState(self._number, self._stamp_s, self._frame_id, self._people, cameras, self._notes(cameras))
+            return SceneState(
+                self._number, self._stamp_s, self._frame_id, self._people, cameras, self._notes(cameras, now_s)
+            )
 
     def plots(self, now_s: float) -> Plots:
         """The last minute."""
@@ -216,12 +218,14 @@ class Scene:
             return turn @ found
         return found
 
-    def _notes(self, cameras: tuple[CameraSeen, ...]) -> tuple[str, ...]:
+    def _notes(self, cameras: tuple[CameraSeen, ...], now_s: float) -> tuple[str, ...]:
         notes = [f"{each.name}: {each.text}" for each in cameras if each.level > 0]
         if self._other_body:
             notes.append(f"People are bodies of '{self._other_body}': meshes and heights come with its file, by `--body`.")
         if not self._stamp_s:
             notes.append("Nobody has published people yet: is the node running, in this ROS_DOMAIN_ID and namespace?")
+        elif now_s - self._came_s > GONE_AFTER_S:  # what is said of the cameras is then old as well
+            notes.append(f"Nothing has come for more than {GONE_AFTER_S:.0f} s: have the cameras stopped, or the node?")
         return tuple(notes)
 
 

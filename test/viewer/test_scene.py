@@ -159,9 +159,15 @@ def test_nobody_stays_when_nothing_comes(types, scene):
     assert "Nobody has published people yet" in scene.state(0.0).notes[0]
     scene.take_people(people_message(types, [person(0)]), 10.0)
     before = scene.state(12.9)
-    assert len(before.people) == 1 and scene.state(12.9).number == before.number
+    assert len(before.people) == 1 and scene.state(12.9).number == before.number and not before.notes
     after = scene.state(13.1)
     assert after.people == () and after.number != before.number
+    assert "Nothing has come for more than 3 s" in after.notes[0]  # else a node that has died looks well
+
+
+def test_a_message_without_people_is_no_silence(types, scene):
+    scene.take_people(people_message(types, []), 10.0)
+    assert not scene.state(12.9).notes
 
 
 def test_images_change_their_number(scene):
