@@ -55,10 +55,14 @@ def read_cameras(folder: Path) -> list[CameraFile]:
     tables = tables_of(files[0])
     tables.pop(METADATA, None)
     videos = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in VIDEOS]
+    names = {key: str(table.get("name", key)) for key, table in tables.items()}
     cameras = []
     for key, table in tables.items():
-        name = str(table.get("name", key))
-        own = [path for path in videos if _plain(path.stem).startswith(_plain(name)) or _plain(path.stem) == _plain(key)]
+        own = [path for path in videos if _plain(path.stem) in (_plain(names[key]), _plain(key))]
+        own = own or [path for path in videos if _camera_of_video(path, names) == key]
+        if len(own) > 1:
+            others = ", ".join(str(path.relative_to(folder)) for path in own)
+            raise InputError(f"{folder}: camera '{names[key]}' has {len(own)} videos ({others}): leave one of them there")
         if own:
             cameras.append(CameraFile(*camera_of(key, table, files[0]), own[0]))
     if not cameras:
@@ -67,7 +71,17 @@ def read_cameras(folder: Path) -> list[CameraFile]:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    return re.sub(r"[\W_]", "", name.lower())
+
+
+def _camera_of_video(path: Path, names: dict[str, str]) -> str | None:
+    """The key of the camera with the longest name that the video's begins with: cam10_walk is of cam_10, not of cam_1."""
+    begins = {}
+    for key, name in names.items():
+        parts = re.findall(r"[^\W\d_]+|\d+", name.lower())  # a number goes on as long as there are digits
+        if parts and re.match(r"[\W_]*".join(parts) + (r"(?!\d)" if parts[-1].isdigit() else ""), path.stem.lower()):
+            begins[key] = len(_plain(name))
+    return max(begins, key=lambda key: begins[key], default=None)
 
 
 def read_truth(folder: Path) -> Truth:

@@ -148,6 +148,47 @@ def test_a_folder_without_a_calibration_is_told(tmp_path):
         read_cameras(tmp_path)
 
 
+def test_a_video_is_of_the_camera_whose_whole_number_it_has(tmp_path):
+    write(tmp_path, 11)
+    for number in range(1, 12):
+        (tmp_path / f"cam{number}.avi").rename(tmp_path / f"Cam-{number}_walk.avi")  # Cam-10_... comes before Cam-1_...
+    found = {camera.calibration.name: camera.video.name for camera in read_cameras(tmp_path)}
+    assert found == {f"cam_{number}": f"Cam-{number}_walk.avi" for number in range(1, 12)}
+    (tmp_path / "Cam-1_walk.avi").unlink()
+    assert "cam_1" not in [camera.calibration.name for camera in read_cameras(tmp_path)], "another camera's video was taken"
+
+
+def test_a_video_is_of_the_camera_with_the_longest_name_that_fits(tmp_path):
+    write(tmp_path)
+    path = tmp_path / "calibration.toml"
+    path.write_text(path.read_text().replace("cam_2", "cam_1_left"))
+    (tmp_path / "cam1.avi").rename(tmp_path / "cam1 take 3.avi")
+    (tmp_path / "cam2.avi").rename(tmp_path / "cam1 left take 3.avi")
+    found = {camera.calibration.name: camera.video.name for camera in read_cameras(tmp_path)}
+    assert found == {"cam_1": "cam1 take 3.avi", "cam_1_left": "cam1 left take 3.avi"}
+
+
+def test_cameras_may_be_named_in_any_letters(tmp_path):
+    write(tmp_path)
+    path = tmp_path / "calibration.toml"
+    path.write_text(path.read_text().replace('name = "cam_1"', 'name = "左"').replace('name = "cam_2"', 'name = "右"'))
+    (tmp_path / "cam1.avi").rename(tmp_path / "左_walk.avi")
+    (tmp_path / "cam2.avi").rename(tmp_path / "右.avi")
+    assert [(camera.calibration.name, camera.video.stem) for camera in read_cameras(tmp_path)] == [
+        ("左", "左_walk"),
+        ("右", "右"),
+    ]
+
+
+def test_two_videos_of_a_camera_are_told_and_one_with_just_its_name_is_taken(tmp_path):
+    write(tmp_path, 1)
+    (tmp_path / "cam1_pose.avi").write_bytes((tmp_path / "cam1.avi").read_bytes())
+    assert [camera.video.name for camera in read_cameras(tmp_path)] == ["cam1.avi"]
+    (tmp_path / "cam1.avi").rename(tmp_path / "cam1_walk.avi")
+    with pytest.raises(InputError, match=r"camera 'cam_1' has 2 videos \(cam1_pose.avi, cam1_walk.avi\)"):
+        read_cameras(tmp_path)
+
+
 @pytest.mark.parametrize("width, fits", [(72, True), (128, False)])
 def test_a_video_that_lacks_a_few_columns_is_taken_as_cut(tmp_path, width, fits):
     write(tmp_path, 1)
