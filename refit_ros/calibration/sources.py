@@ -14,7 +14,7 @@ from refit_ros.camera.rig import Rig
 from refit_ros.camera.videos import open_video
 from refit_ros.core.errors import InputError
 from refit_ros.core.plain_files import shown
-from refit_ros.evaluation.recording_files import USUAL_RATE_HZ, CameraFile, read_cameras
+from refit_ros.evaluation.recording_files import USUAL_RATE_HZ, CameraFile, common_rate_hz, read_cameras
 from refit_ros.evaluation.recording_suite import as_filmed
 
 DRAWN = "drawn"  # in place of a file's name
@@ -35,12 +35,7 @@ def videos(folder: Path, rate_hz: float, say: Callable[[str], None]) -> Source:
     Raises InputError with a sentence.
     """
     cameras = [_as_filmed(camera, say) for camera in read_cameras(folder)]
-    rates = {round(_rate_hz(camera.video), 2) for camera in cameras}
-    if len(rates) > 1:
-        raise InputError(
-            f"{folder}: the videos have {', '.join(map(str, sorted(rates)))} frames a second: bring them to one"
-        )
-    video_hz = rates.pop()
+    video_hz = common_rate_hz(folder, cameras)
     step = max(1, round(video_hz / rate_hz))
 
     def images() -> Iterator[tuple[int, int, float, np.ndarray]]:
@@ -58,11 +53,6 @@ def _as_filmed(camera: CameraFile, say: Callable[[str], None]) -> CameraFile:
     for _, image in _frames(camera.video, 1):
         return as_filmed(camera, image, say)
     raise InputError(f"{camera.video} holds no frame that can be read")
-
-
-def _rate_hz(path: Path) -> float:
-    with open_video(path, USUAL_RATE_HZ) as video:
-        return video.rate_hz if 1 <= video.rate_hz <= 1000 else USUAL_RATE_HZ
 
 
 def _frames(path: Path, step: int, say: Callable[[str], None] = lambda _: None) -> Iterator[tuple[int, np.ndarray]]:

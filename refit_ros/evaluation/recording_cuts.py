@@ -20,7 +20,7 @@ from refit_ros.estimation.overlay import draw_overlay
 from refit_ros.estimation.types import Person
 from refit_ros.evaluation.metrics import similarity_aligned
 from refit_ros.evaluation.recording_files import CameraFile, Truth
-from refit_ros.evaluation.recording_suite import OVERLAYS, OWN_M, RATE_HZ, read_recording
+from refit_ros.evaluation.recording_suite import OVERLAYS, OWN_M, read_recording
 
 CUTS = ("none", "knees", "waist", "side")
 LEAST_PX = 16  # side of what is left of an image
@@ -114,7 +114,7 @@ def evaluate_cuts(
     filmed = read_recording(folder, every, say)
     one, together = CutRun("one"), CutRun("all")
     for turn, number in enumerate(filmed.numbers):
-        truth, stamp_s = filmed.truth.points[number], number / RATE_HZ
+        truth, stamp_s = filmed.truth.points[number], number / filmed.rate_hz
         views = [
             cut_view(filmed.images[camera.calibration.name][number], camera, filmed.truth, number, cut, turn, stamp_s)
             for camera in filmed.cameras

@@ -70,6 +70,19 @@ def read_cameras(folder: Path) -> list[CameraFile]:
     return cameras
 
 
+def common_rate_hz(folder: Path, cameras: list[CameraFile]) -> float:
+    """Frames a second of all videos. Raises InputError with a sentence where they differ, or one cannot be opened."""
+    rates = set()
+    for camera in cameras:
+        with open_video(camera.video, USUAL_RATE_HZ) as video:
+            rates.add(round(video.rate_hz, 2) if 1 <= video.rate_hz <= 1000 else USUAL_RATE_HZ)
+    if len(rates) > 1:
+        raise InputError(
+            f"{folder}: the videos have {', '.join(map(str, sorted(rates)))} frames a second: bring them to one"
+        )
+    return rates.pop()
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name.lower())
 

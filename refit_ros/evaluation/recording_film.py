@@ -12,7 +12,7 @@ from refit_ros.camera.views import View
 from refit_ros.core.body import Body
 from refit_ros.core.plain_files import whole_file
 from refit_ros.estimation.overlay import draw_overlay
-from refit_ros.evaluation.recording_suite import RATE_HZ, read_recording
+from refit_ros.evaluation.recording_suite import read_recording
 
 HEIGHT_PX = 320  # of the film
 COLORS = 96  # of its palette, and no dithering: noise does not compress
@@ -35,14 +35,14 @@ def film_recording(
             View(
                 filmed.images[camera.calibration.name][number],
                 camera.calibration,
-                number / RATE_HZ,
+                number / filmed.rate_hz,
                 camera.world_from_camera,
             )
             for camera in filmed.cameras
         ]
         people = estimator.estimate(views).people
         images.append(_side_by_side([_drawn(view, people, body) for view in views]))
-    write_gif(path, images, max(SHORTEST_MS, round(1000 * SLOWER * every / RATE_HZ)))
+    write_gif(path, images, max(SHORTEST_MS, round(1000 * SLOWER * every / filmed.rate_hz)))
     height, width = images[0].shape[:2]
     say(f"{path}: {len(images)} images of {width} x {height} px, {path.stat().st_size / 1000:.0f} kB")
     return len(images)

@@ -16,12 +16,11 @@ from refit_ros.core.body import Body
 from refit_ros.core.errors import InputError
 from refit_ros.estimation.overlay import draw_overlay
 from refit_ros.evaluation.metrics import similarity_aligned
-from refit_ros.evaluation.recording_files import CameraFile, Truth, read_cameras, read_frames, read_truth
+from refit_ros.evaluation.recording_files import CameraFile, Truth, common_rate_hz, read_cameras, read_frames, read_truth
 
 OWN_M = 1.0  # an estimate whose limbs are on average nearer to the truth is of that person; any other is of nobody
 OVERLAYS = 4  # images drawn of each way to run
 MOST_CUT_PX = 16  # a macroblock of video encoders
-RATE_HZ = 60.0  # of a video that does not say
 
 
 @dataclass
@@ -87,6 +86,7 @@ class Recording:
     truth: Truth
     images: dict[str, dict[int, np.ndarray]]  # RGB, by the camera's name and the frame's number
     numbers: list[int]  # of the frames that all cameras have
+    rate_hz: float  # of the frames
 
 
 def read_recording(folder: Path, every: int, say: Callable[[str], None] = lambda _: None) -> Recording:
@@ -95,13 +95,14 @@ def read_recording(folder: Path, every: int, say: Callable[[str], None] = lambda
     lost = [camera.calibration.name for camera in cameras if camera.world_from_camera is None]
     if lost:
         raise InputError(f"{folder}: camera '{lost[0]}' has no rotation and translation; `calibrate` finds them")
+    rate_hz = common_rate_hz(folder, cameras)
     numbers = list(range(0, len(truth.points), every))
     images = {camera.calibration.name: read_frames(camera.video, set(numbers)) for camera in cameras}
     numbers = [number for number in numbers if all(number in each for each in images.values())]
     if not numbers:
         raise InputError(f"{folder}: no frame is in all videos")
     cameras = [as_filmed(camera, images[camera.calibration.name][numbers[0]], say) for camera in cameras]
-    return Recording(cameras, truth, images, numbers)
+    return Recording(cameras, truth, images, numbers, rate_hz)
 
 
 def evaluate_recording(
@@ -119,13 +120,13 @@ def evaluate_recording(
     make_estimator: gives a new one each time. every: one frame in so many. overlays: a folder for some images.
     """
     filmed = read_recording(folder, every, say)
-    cameras, truth, images, numbers = filmed.cameras, filmed.truth, filmed.images, filmed.numbers
+    cameras = filmed.cameras
     groups = [[camera] for camera in cameras]
     groups += [list(pair) for pair in combinations(cameras, 2)]
     groups += [cameras] if len(cameras) > 2 else []
     runs: list[Run] = []
     for group in groups:
-        runs.append(_played(group, images, numbers, truth, make_estimator(), body, overlays))
+        runs.append(_played(group, filmed, make_estimator(), body, overlays))
         say(str(runs[-1].figures()))
     for count, name in ((1, "each by itself"), (2, "every two")):
         some = [run for run in runs if len(run.cameras) == count]
@@ -158,13 +159,12 @@ def as_filmed(camera: CameraFile, image: np.ndarray, say: Callable[[str], None])
     return replace(camera, calibration=replace(own, width_px=width, height_px=height))
 
 
-def _played(
-    group: list[CameraFile], images: dict, numbers: list[int], truth: Truth, estimator, body: Body, overlays: Path | None
-) -> Run:
+def _played(group: list[CameraFile], filmed: Recording, estimator, body: Body, overlays: Path | None) -> Run:
+    images, numbers, truth = filmed.images, filmed.numbers, filmed.truth
     run = Run(tuple(camera.calibration.name for camera in group))
     drawn = set(numbers[:: max(1, len(numbers) // OVERLAYS)][1 : OVERLAYS + 1]) if overlays else set()
     for number in numbers:
-        stamp_s = number / RATE_HZ
+        stamp_s = number / filmed.rate_hz
         views = [View(images[c.calibration.name][number], c.calibration, stamp_s, c.world_from_camera) for c in group]
         people = estimator.estimate(views).people
         run.add(people, truth.points[number], truth.joints)

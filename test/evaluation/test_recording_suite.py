@@ -29,7 +29,7 @@ fisheye = false
 
 """
 NAMES = [("R" if name.startswith("right") else "L") + name.split("_")[1].title() for name in LIMBS]
-FRAMES = 6
+FRAMES, RATE_HZ = 6, 30
 
 
 def places(frame):
@@ -37,11 +37,11 @@ def places(frame):
     return np.random.default_rng(3).normal(0, 0.4, (12, 3)) + [0.02 * frame, 0, 0]
 
 
-def write(folder, cameras=2):
+def write(folder, cameras=2, rate_hz=RATE_HZ):
     text = "[metadata]\nadjusted = false\n"
     for number in range(1, cameras + 1):
         text += CALIBRATION.format(number, 0.1 * number)
-        video = cv2.VideoWriter(str(folder / f"cam{number}.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 30, (64, 48))
+        video = cv2.VideoWriter(str(folder / f"cam{number}.avi"), cv2.VideoWriter_fourcc(*"MJPG"), rate_hz, (64, 48))
         for frame in range(FRAMES):
             video.write(np.full((48, 64, 3), 20 * frame, np.uint8))
         video.release()
@@ -62,7 +62,7 @@ class Estimates:
 
     def estimate(self, views):
         self.calls += 1
-        frame = round(views[0].stamp_s * 60)
+        frame = round(views[0].stamp_s * RATE_HZ)
         people = []
         if self.calls > 1:
             people.append(self._person(1 if self.calls < FRAMES else 2, places(frame) + [0.01, 0, 0], views))
@@ -112,7 +112,7 @@ def test_a_film_shows_all_cameras_side_by_side_with_people_drawn(tmp_path):
     assert film_recording(tmp_path / "film.gif", tmp_path, Estimates(0.02), load_body(), every=2) == FRAMES // 2
     with image.open(tmp_path / "film.gif") as film:
         assert film.n_frames == FRAMES // 2 and film.height == HEIGHT_PX and film.width == 2 * round(64 * HEIGHT_PX / 48)
-        assert film.info["duration"] == 60 and film.info["loop"] == 0  # 2 / 60 s at half the speed: GIF has hundredths
+        assert film.info["duration"] == 130 and film.info["loop"] == 0  # 2 / 30 s at half the speed: GIF has hundredths
         shown = []
         for index in range(film.n_frames):
             film.seek(index)
@@ -155,6 +155,8 @@ def test_a_video_is_of_the_camera_whose_whole_number_it_has(tmp_path):
     found = {camera.calibration.name: camera.video.name for camera in read_cameras(tmp_path)}
     assert found == {f"cam_{number}": f"Cam-{number}_walk.avi" for number in range(1, 12)}
     (tmp_path / "Cam-1_walk.avi").unlink()
+    path = tmp_path / "calibration.toml"
+    path.write_text(path.read_text().replace("cam_1", "far_1").replace('name = "far_1"', 'name = "cam_1"'))
     assert "cam_1" not in [camera.calibration.name for camera in read_cameras(tmp_path)], "another camera's video was taken"
 
 
@@ -189,6 +191,29 @@ def test_two_videos_of_a_camera_are_told_and_one_with_just_its_name_is_taken(tmp
         read_cameras(tmp_path)
 
 
+def test_time_passes_as_the_videos_say(tmp_path):
+    write(tmp_path, 1, rate_hz=24)
+    stamps_s = []
+
+    class Clock(Estimates):
+        def estimate(self, views):
+            stamps_s.append(views[0].stamp_s)
+            return super().estimate(views)
+
+    evaluate_recording(tmp_path, lambda: Clock(0.02), load_body(), every=2)
+    evaluate_cuts(tmp_path, lambda: Clock(0.02), load_body(), "none", every=2)
+    assert np.allclose(stamps_s, [0, 2 / 24, 4 / 24] * 2)
+
+
+def test_videos_of_different_rates_are_told(tmp_path):
+    write(tmp_path, 1, rate_hz=24)
+    (tmp_path / "cam1.avi").rename(tmp_path / "other")
+    write(tmp_path)
+    (tmp_path / "other").rename(tmp_path / "cam1.avi")
+    with pytest.raises(InputError, match="24.0, 30.0 frames a second: bring them to one"):
+        evaluate_recording(tmp_path, lambda: Estimates(0.02), load_body())
+
+
 @pytest.mark.parametrize("width, fits", [(72, True), (128, False)])
 def test_a_video_that_lacks_a_few_columns_is_taken_as_cut(tmp_path, width, fits):
     write(tmp_path, 1)
@@ -211,7 +236,7 @@ class Cut:
 
     def estimate(self, views):
         self.sizes.append([view.image.shape[:2] for view in views])
-        frame = round(views[0].stamp_s * 60)
+        frame = round(views[0].stamp_s * RATE_HZ)
         right = views[0].fixed_from_camera[:3, 0] * (0.04 if len(views) == 1 else 0.0)
         one = self.beside._person(1, places(frame) + right, views)
         shown = views[0].calibration.sees(
