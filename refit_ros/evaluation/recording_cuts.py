@@ -145,9 +145,9 @@ def cut_view(image: np.ndarray, camera: CameraFile, truth: Truth, number: int, c
         rows = [row for row in rows if np.isfinite(row)]
         below = int(np.clip(np.mean(rows), LEAST_PX, height)) if rows else height
     elif cut == "side":
-        middle = np.nanmean([px[0] for px in place_px.values()])
-        middle = int(np.clip(middle, LEAST_PX, width - LEAST_PX)) if np.isfinite(middle) else None
-        if middle is not None:
+        columns = [px[0] for px in place_px.values() if np.isfinite(px[0])]
+        if columns:
+            middle = int(np.clip(np.mean(columns), LEAST_PX, width - LEAST_PX))
             left, right = (0, middle) if turn % 2 else (middle, width)
     K = camera.calibration.K.copy()
     K[0, 2] -= left

@@ -18,6 +18,7 @@ from refit_ros.core.plain_files import read_text
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv")
 USUAL_RATE_HZ = 30.0  # of a video that does not say
+MOST_FRAMES = 1_000_000  # of a recording: hours
 _UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 WORLD_OF_TRC = (2, 0, 1)  # Pose2Sim writes TRC with y up: (x, y, z) of the file is (y, z, x) of the calibration's world
 LIMBS = tuple(
@@ -107,16 +108,31 @@ def read_truth(folder: Path) -> Truth:
     try:
         names = [name for name in rows[3][2:] if name]
         unit_m = _UNITS_M[rows[2][4].strip().lower()]
-        numbers = [row[2 : 2 + 3 * len(names)] for row in rows[5:] if len(row) >= 2 + 3 * len(names)]
-        points = np.array([[float(value) if value.strip() else np.nan for value in row] for row in numbers])
-        points = points.reshape(len(numbers), len(names), 3)[..., WORLD_OF_TRC] * unit_m
+        rows = [row for row in rows[5:] if row[0].strip()]
+        values = [(row[2:] + [""] * 3 * len(names))[: 3 * len(names)] for row in rows]  # some tools leave the last ones out
+        found = np.array([[float(value) if value.strip() else np.nan for value in row] for row in values])
+        found = found.reshape(len(rows), len(names), 3)[..., WORLD_OF_TRC] * unit_m
+        frames = _frame_numbers([float(row[0]) for row in rows])
     except (IndexError, KeyError, ValueError) as error:
         raise InputError(f"{files[0]} is no TRC with markers, units and rows of numbers ({error})") from None
     own = {_limb(name): index for index, name in reversed(list(enumerate(names)))}
     known = [name for name in LIMBS if name in own]
-    if len(known) < 4 or not len(points):
+    if len(known) < 4 or not len(found):
         raise InputError(f"{files[0]}: of its markers, {len(known)} are limbs' joints (RHip, LKnee, left_wrist, ...)")
-    return Truth(tuple(known), points[:, [own[name] for name in known]])
+    points = np.full((frames[-1] + 1, len(known), 3), np.nan)
+    points[frames] = found[:, [own[name] for name in known]]
+    return Truth(tuple(known), points)
+
+
+def _frame_numbers(told: list[float]) -> np.ndarray:
+    """The videos' frames, from 0, of a TRC's first column, which counts from 1 or 0. Raises ValueError with a reason."""
+    frames = np.array(told)
+    if not (np.isfinite(frames).all() and (frames == np.floor(frames)).all() and (np.diff(frames) > 0).all()):
+        raise ValueError("its frames' numbers do not rise")
+    frames = frames.astype(np.int64) - (1 if len(frames) and frames[0] > 0 else 0)
+    if len(frames) and not 0 <= frames[0] <= frames[-1] < MOST_FRAMES:
+        raise ValueError(f"its frames have the numbers {told[0]:g} to {told[-1]:g}")
+    return frames
 
 
 def _limb(name: str) -> str:

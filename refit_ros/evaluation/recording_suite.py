@@ -38,9 +38,11 @@ class Run:
     _number: int | None = None
 
     def add(self, people, truth: np.ndarray, joints: list[int]) -> None:
-        """truth (n, 3) m."""
-        self.sets += 1
+        """truth (n, 3) m, NaN where there is none; a set of which nothing is known is not counted."""
         known = np.isfinite(truth).all(1)
+        if not known.any():
+            return
+        self.sets += 1
         off = [np.linalg.norm(one.joints[joints] - truth, axis=1)[known].mean() for one in people]
         best = int(np.argmin(off)) if off and min(off) < OWN_M else None
         self.others += len(off) - (best is not None)

@@ -122,6 +122,35 @@ def test_a_film_shows_all_cameras_side_by_side_with_people_drawn(tmp_path):
         assert np.abs(half - half[0, 0]).max() > 60, "the person is drawn in each camera's part"
 
 
+def test_joints_belong_to_the_frames_that_the_file_says(tmp_path):
+    """Frames without any joint and rows whose last values are left out are common, and move nothing that follows."""
+    write(tmp_path, 1)
+    path = tmp_path / "joints.trc"
+    lines = path.read_text().splitlines()
+    lines[8] = "\t".join(lines[8].split("\t")[:-3])  # of the third frame
+    del lines[7]  # the second frame
+    path.write_text("\n".join(lines))
+    points = read_truth(tmp_path).points
+    assert len(points) == FRAMES and np.isnan(points[1]).all() and np.isnan(points[2]).any(1).sum() == 1
+    for frame in (0, 3, 4, 5):
+        assert np.allclose(points[frame], places(frame), atol=1e-5)
+    path.write_text("\n".join([*lines[:6], *lines[8:]]))  # begins with the fourth frame
+    assert np.allclose(read_truth(tmp_path).points[3], places(3), atol=1e-5)
+    path.write_text("\n".join([*lines[:6], lines[8], lines[7]]))
+    with pytest.raises(InputError, match="do not rise"):
+        read_truth(tmp_path)
+
+
+def test_frames_without_joints_are_not_measured(tmp_path):
+    write(tmp_path, 1)
+    path = tmp_path / "joints.trc"
+    lines = path.read_text().splitlines()
+    lines[8] = "3\t0.0667" + "\t" * 39
+    path.write_text("\n".join(lines))
+    (row,) = evaluate_recording(tmp_path, lambda: Estimates(0.02), load_body(), every=1)
+    assert row["sets"] == FRAMES - 1 and row["published_share"] == 0.8 and row["others"] == 4
+
+
 @pytest.mark.parametrize(
     "name, change, told",
     [
