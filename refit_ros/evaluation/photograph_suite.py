@@ -23,6 +23,8 @@ from refit_ros.core.plain_files import read_text
 from refit_ros.estimation.overlay import draw_overlay
 from refit_ros.estimation.types import Person
 
+PERSON = "person"  # the name of COCO's category; a file without categories is of people alone
+IN_CROWD = 0.5  # share of somebody's box in a region of people whom nobody annotated one by one, as COCO measures
 SAME_BOX = 0.5  # intersection over union
 IN_ITS_BOX = 0.2  # likewise, of who was looked for in a true box and that box
 NEAR_TORSO = 0.2  # PCK: a joint is right within this share of the torso, middle of the shoulders to middle of the hips
@@ -30,19 +32,27 @@ _LIMBS = [index for index, name in enumerate(COCO_17) if name in JOINT_INDEX]
 
 
 def read_annotations(folder: Path) -> list[tuple[Path, list[dict]]]:
-    """(image, its people's annotations) of the folder's only .json in COCO's layout. Raises InputError with a sentence."""
+    """(image, its people's annotations) of the folder's only .json in COCO's layout. Raises InputError with a sentence.
+
+    An annotation: bbox (4,) left, top, width, height px; keypoints (17, 3); crowd: a region of people, not a person.
+    """
     files = sorted(folder.glob("*.json"))
     if len(files) != 1:
         raise InputError(f"{folder}: {len(files)} .json files; photographs have one, with COCO's 'images' and 'annotations'")
     try:
         data = json.loads(read_text(files[0]))
         images = {image["id"]: folder / image["file_name"] for image in data["images"]}
+        kinds = {kind["id"] for kind in data.get("categories") or [] if str(kind["name"]).lower() == PERSON}
         people: dict = {number: [] for number in images}
         for annotation in data["annotations"]:
-            box, points = annotation["bbox"], np.array(annotation.get("keypoints", [0] * 51), float).reshape(17, 3)
-            if len(box) != 4:
-                raise ValueError(f"a bbox of {len(box)} numbers")
-            people[annotation["image_id"]].append({"bbox": np.array(box, float), "keypoints": points})
+            if kinds and annotation["category_id"] not in kinds:
+                continue
+            box, points = annotation["bbox"], np.array(annotation.get("keypoints") or [0] * 51, float).reshape(17, 3)
+            if len(box) != 4 or not (np.isfinite(box).all() and np.isfinite(points).all() and min(box[2:]) >= 0):
+                raise ValueError(f"a bbox of {box} or a keypoint that is no number")
+            people[annotation["image_id"]].append(
+                {"bbox": np.array(box, float), "keypoints": points, "crowd": bool(annotation.get("iscrowd"))}
+            )
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -61,7 +71,8 @@ def evaluate_photographs(
     people = found = false = empty = false_in_empty = 0
     shares: list[float] = []
     given: list[float] = []
-    for path, annotated in photographs:
+    for path, everything in photographs:
+        annotated = [one for one in everything if not one["crowd"]]
         try:
             image = read_image_file(path).image
         except InputError as error:
@@ -72,12 +83,15 @@ def evaluate_photographs(
         calibration = Calibration("camera", "camera", width, height, K, D=np.zeros(0))
         estimator.reset()
         seen = estimator.estimate([View(image, calibration, 0.0)]).people
-        true = np.array([one["bbox"] for one in annotated]).reshape(-1, 4)
-        true[:, 2:] += true[:, :2]
-        pairs = matched(true, np.array([one.views[0].box_xyxy_px for one in seen]).reshape(-1, 4))
-        people, found, false = people + len(true), found + len(pairs), false + len(seen) - len(pairs)
-        if not len(true):
-            empty, false_in_empty = empty + 1, false_in_empty + len(seen)
+        true = _corners(annotated)
+        seen_px = np.array([one.views[0].box_xyxy_px for one in seen]).reshape(-1, 4)
+        pairs = matched(true, seen_px)
+        in_crowd = _lies_in(seen_px, _corners([one for one in everything if one["crowd"]]))
+        in_crowd[[other for _, other in pairs]] = False
+        others = len(seen) - len(pairs) - int(in_crowd.sum())
+        people, found, false = people + len(true), found + len(pairs), false + others
+        if not everything:
+            empty, false_in_empty = empty + 1, false_in_empty + others
         for one, other in pairs:
             shares += torso_errors(annotated[one]["keypoints"], calibration.project(seen[other].joints))
         if len(true):
@@ -85,7 +99,7 @@ def evaluate_photographs(
             boxes = Boxes(true, np.ones(len(true)))
             own = estimator.estimate([View(image, calibration, 0.0, boxes=boxes)]).people
             given += _with_boxes(annotated, true, own, calibration)
-        say(f"{path.name}: {len(pairs)} of {len(true)} people, {len(seen) - len(pairs)} others")
+        say(f"{path.name}: {len(pairs)} of {len(true)} people, {others} others")
         if overlays:
             drawn = draw_overlay(image, calibration, np.eye(4), seen, body)
             cv2.imwrite(str(overlays / f"{path.stem}_overlay.jpg"), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
@@ -102,6 +116,21 @@ def evaluate_photographs(
         "joints_with_true_boxes": len(given),
         "pck_with_true_boxes": round(float(np.mean(np.array(given) < NEAR_TORSO)), 4) if given else 0.0,
     }
+
+
+def _corners(annotated: list[dict]) -> np.ndarray:
+    """(N, 4) px: left, top, right, bottom."""
+    boxes = np.array([one["bbox"] for one in annotated]).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes
+
+
+def _lies_in(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """(N,) bool: whether enough of a box (N, 4) lies in one of the regions (M, 4)."""
+    low = np.maximum(boxes[:, None, :2], regions[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], regions[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(-1)
+    return (shared > IN_CROWD * (boxes[:, 2:] - boxes[:, :2]).prod(-1)[:, None]).any(1)
 
 
 def _with_boxes(annotated: list[dict], true: np.ndarray, people: Sequence[Person], calibration: Calibration) -> list[float]:

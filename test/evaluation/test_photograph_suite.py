@@ -89,6 +89,57 @@ def test_who_has_no_torso_gives_no_errors():
     assert torso_errors(keypoints, np.zeros((24, 2))) == []
 
 
+def change(folder, edit):
+    data = json.loads((folder / "people.json").read_text())
+    edit(data)
+    (folder / "people.json").write_text(json.dumps(data))
+
+
+def test_annotations_of_other_things_than_people_are_left_out(tmp_path):
+    """COCO's files of objects have 80 categories."""
+    write(tmp_path)
+
+    def edit(data):
+        data["categories"] = [{"id": 1, "name": "person"}, {"id": 18, "name": "dog"}]
+        for annotation, kind in zip(data["annotations"], (1, 18)):
+            annotation["category_id"] = kind
+
+    change(tmp_path, edit)
+    assert [len(annotated) for _, annotated in read_annotations(tmp_path)] == [1, 0]
+    assert evaluate_photographs(tmp_path, Estimates(), load_body())["recall"] == 1.0
+
+
+def test_a_crowd_is_no_person_and_who_is_seen_in_it_is_no_error(tmp_path):
+    write(tmp_path)
+
+    def edit(data):
+        data["annotations"][1]["iscrowd"] = 1
+        data["annotations"].append({"image_id": 2, "bbox": [0, 0, 200, 160], "iscrowd": 1, "keypoints": []})
+
+    change(tmp_path, edit)
+    lines = []
+    result = evaluate_photographs(tmp_path, Estimates(), load_body(), say=lines.append)
+    assert result["people"] == 1 and result["recall"] == 1.0 and result["others_per_image"] == 0.0
+    assert result["images_without_people"] == 0 and lines[1] == "none.png: 0 of 0 people, 0 others"
+    change(tmp_path, lambda data: data["annotations"][2].update(bbox=[100, 0, 100, 160]))
+    assert evaluate_photographs(tmp_path, Estimates(), load_body())["others_per_image"] == 0.5, "beside the crowd"
+
+
+@pytest.mark.parametrize("points", [None, [], "absent"])
+def test_a_person_without_keypoints_may_be_written_in_any_way(tmp_path, points):
+    write(tmp_path)
+    change(tmp_path, lambda data: data["annotations"][1].update(keypoints=points) if points != "absent" else None)
+    assert not read_annotations(tmp_path)[0][1][1]["keypoints"].any()
+
+
+@pytest.mark.parametrize("box", [[0, 0, -5, 10], [0, 0, float("nan"), 10], [0, 0, 5]])
+def test_a_box_that_is_none_is_told(tmp_path, box):
+    write(tmp_path)
+    change(tmp_path, lambda data: data["annotations"][1].update(bbox=box))
+    with pytest.raises(InputError, match="a bbox of"):
+        read_annotations(tmp_path)
+
+
 @pytest.mark.parametrize("text, told", [("{", "COCO's layout"), ('{"images": []}', "COCO's layout")])
 def test_bad_annotations_are_told_in_a_sentence(tmp_path, text, told):
     (tmp_path / "people.json").write_text(text)
