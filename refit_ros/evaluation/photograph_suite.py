@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -71,6 +72,7 @@ def evaluate_photographs(
     people = found = false = empty = false_in_empty = 0
     shares: list[float] = []
     given: list[float] = []
+    drawn_names: set[str] = set()
     for path, everything in photographs:
         annotated = [one for one in everything if not one["crowd"]]
         try:
@@ -99,10 +101,11 @@ def evaluate_photographs(
             boxes = Boxes(true, np.ones(len(true)))
             own = estimator.estimate([View(image, calibration, 0.0, boxes=boxes)]).people
             given += _with_boxes(annotated, true, own, calibration)
-        say(f"{path.name}: {len(pairs)} of {len(true)} people, {others} others")
+        say(f"{os.path.relpath(path, folder)}: {len(pairs)} of {len(true)} people, {others} others")
         if overlays:
             drawn = draw_overlay(image, calibration, np.eye(4), seen, body)
-            cv2.imwrite(str(overlays / f"{path.stem}_overlay.jpg"), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+            name = _name_of_overlay(path, folder, drawn_names)
+            cv2.imwrite(str(overlays / f"{name}_overlay.jpg"), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
     return {
         "images": len(photographs),
         "people": people,
@@ -116,6 +119,18 @@ def evaluate_photographs(
         "joints_with_true_boxes": len(given),
         "pck_with_true_boxes": round(float(np.mean(np.array(given) < NEAR_TORSO)), 4) if given else 0.0,
     }
+
+
+def _name_of_overlay(path: Path, folder: Path, taken: set[str]) -> str:
+    """Without the ending; one that no other image has, which the folders between belong to: left/one.jpg -> left_one."""
+    inside = Path(os.path.relpath(path, folder)).with_suffix("")
+    name = whole = "_".join(part for part in inside.parts if part != os.pardir)
+    count = 1
+    while name in taken:
+        count += 1
+        name = f"{whole}_{count}"
+    taken.add(name)
+    return name
 
 
 def _corners(annotated: list[dict]) -> np.ndarray:

@@ -125,6 +125,31 @@ def test_a_crowd_is_no_person_and_who_is_seen_in_it_is_no_error(tmp_path):
     assert evaluate_photographs(tmp_path, Estimates(), load_body())["others_per_image"] == 0.5, "beside the crowd"
 
 
+def test_images_of_one_name_in_two_folders_have_an_overlay_each(tmp_path):
+    write(tmp_path)
+    for place, shade in (("left", 0), ("right", 200)):
+        (tmp_path / place).mkdir()
+        cv2.imwrite(str(tmp_path / place / "one.png"), np.full((160, 200, 3), shade, np.uint8))
+    names = ["left/one.png", "right/one.png"]
+    change(tmp_path, lambda data: [image.update(file_name=name) for image, name in zip(data["images"], names)])
+    (tmp_path / "overlays").mkdir()
+    lines = []
+    evaluate_photographs(tmp_path, Estimates(), load_body(), tmp_path / "overlays", lines.append)
+    drawn = sorted((tmp_path / "overlays").iterdir())
+    assert [path.name for path in drawn] == ["left_one_overlay.jpg", "right_one_overlay.jpg"]
+    dark, light = (cv2.imread(str(path))[-1, -1].mean() for path in drawn)
+    assert dark < 50 < 150 < light
+    assert [line.split(":")[0] for line in lines] == names
+
+
+def test_images_that_differ_in_their_endings_have_an_overlay_each(tmp_path):
+    write(tmp_path)
+    cv2.imwrite(str(tmp_path / "one.jpg"), np.zeros((160, 200, 3), np.uint8))
+    change(tmp_path, lambda data: data["images"][1].update(file_name="one.jpg"))
+    evaluate_photographs(tmp_path, Estimates(), load_body(), tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*_overlay.jpg")) == ["one_2_overlay.jpg", "one_overlay.jpg"]
+
+
 @pytest.mark.parametrize("points", [None, [], "absent"])
 def test_a_person_without_keypoints_may_be_written_in_any_way(tmp_path, points):
     write(tmp_path)
