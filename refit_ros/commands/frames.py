@@ -123,7 +123,17 @@ def _is_meant(path: Path) -> bool:
     """Whether a folder's entry is meant to be fitted: by its name, or by what it holds."""
     if path.name.startswith(".") or path.is_dir() or is_own_overlay(path):
         return False
-    return path.suffix.lower() in IMAGE_ENDINGS | VIDEOS or (is_regular(path) and bool(kind_of(_beginning(path))))
+    if path.suffix.lower() in IMAGE_ENDINGS | VIDEOS:
+        return True
+    beginning = _beginning(path) if is_regular(path) else b""
+    return bool(kind_of(beginning)) or _what(beginning).endswith(" image")  # a telephone's HEIC is told, not passed over
+
+
+def _what(beginning: bytes) -> str:
+    """What a file is that is not read, by its first bytes; "" where they tell nothing."""
+    if beginning[4:8] == b"ftyp" and beginning[8:12] in _STILL_BRANDS:
+        return "an HEIC or AVIF image"
+    return what_it_is(beginning)
 
 
 def _beginning(path: Path) -> bytes:
@@ -149,7 +159,7 @@ def _kind_or_complaint(path: Path, complain: Say) -> str:
     if kind == "image" and path.suffix.lower() in _STREAMS_OF_JPEG:
         return "video"
     if not kind:
-        what = "an HEIC or AVIF image" if beginning[8:12] in _STILL_BRANDS else what_it_is(beginning)
+        what = _what(beginning)
         complain(
             f"{shown(path)}: this is not an image or video that can be read{f' (it is {what})' if what else ''}; "
             "save it as JPEG, PNG or MP4"

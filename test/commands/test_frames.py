@@ -109,6 +109,23 @@ def test_a_folder_is_taken_in_natural_order(tmp_path):
     assert [frame.name for frame in found] == ["1", "2", "3", "10", "11", "12"] and not said
 
 
+@pytest.mark.parametrize(
+    "name, beginning, what",
+    [
+        ("IMG_1.HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "an HEIC or AVIF image"),
+        ("IMG_2.avif", b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "an HEIC or AVIF image"),
+        ("wave.gif", b"GIF89a\x10\0\x10\0\xf7\0\0", "a GIF image"),
+    ],
+)
+def test_a_picture_in_a_folder_that_cannot_be_read_is_told(tmp_path, name, beginning, what):
+    cv2.imwrite(str(tmp_path / "one.png"), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / name).write_bytes(beginning + bytes(600))
+    (tmp_path / "notes.txt").write_text("nothing that is meant")
+    found, said = frames_of(tmp_path)
+    assert [frame.name for frame in found] == ["one"]
+    assert len(said) == 1 and name in said[0] and what in said[0] and "save it as JPEG" in said[0]
+
+
 def test_natural_order_looks_at_numbers_before_capitals(tmp_path):
     for name in ("IMG_2", "img_1", "img_10", "IMG_9", "a2b10", "a2b9", "a10b1"):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((8, 8, 3), np.uint8))
