@@ -19,6 +19,8 @@ def rgb_image(image: Any) -> np.ndarray:
     """
     if isinstance(image, (str, os.PathLike)):
         return _read(os.fspath(image))
+    if image is None:
+        raise ValueError("there is no image (None, which OpenCV gives where a file or a video's frame cannot be read)")
     array = np.asarray(image)
     if array.dtype != np.uint8:
         raise ValueError(f"an image holds {array.dtype}, expected uint8 (0 .. 255)")

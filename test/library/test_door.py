@@ -191,7 +191,7 @@ def test_cameras_that_are_new_gone_unknown_or_nowhere(model, sets, cameras):
     people = model.track(images, {**cameras, "left": cameras["left"].K}, 0.4)
     assert people.cameras == ("right",) and "is unknown" in people.left_out["left"]
     people = model.track({**images, "left": None}, cameras, 0.5)
-    assert people.cameras == ("right",) and "uint8" in people.left_out["left"]
+    assert people.cameras == ("right",) and "there is no image" in people.left_out["left"]
 
 
 def spoilt(camera, **fields):
@@ -262,6 +262,7 @@ def test_stamps_are_counted_where_none_are_given(model, sets):
     "call, says",
     [
         (lambda model, image: model(image.astype(float)), "float64, expected uint8"),
+        (lambda model, image: model(None), "None, which OpenCV gives where a file or a video's frame cannot be read"),
         (lambda model, image: model(image[..., :2]), r"\(240, 320, 2\), expected \(height"),
         (lambda model, image: model({"a": image}), "need their cameras"),
         (lambda model, image: model(image, np.eye(4)), r"K has shape \(4, 4\)"),
