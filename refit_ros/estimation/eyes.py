@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -15,9 +16,10 @@ from refit_ros.core.inference import Prepared
 from refit_ros.core.refit import Features, Refit
 from refit_ros.detection.landmarks import Landmarks, with_trust
 from refit_ros.detection.protocol import Detector, found_beside
+from refit_ros.detection.rows import joined
 from refit_ros.estimation.evidence_arrays import as_sent
 from refit_ros.estimation.keypoint_people import different_people
-from refit_ros.estimation.occlusion import hide
+from refit_ros.estimation.occlusion import hide, painted
 from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence, in_halves, square_of
 
 NO_ANSWER = "what it shows did not come in time"
@@ -135,8 +137,38 @@ class LandmarkEyes(LocalEyes):
     def _look(self, images: Sequence[np.ndarray], wanted: Sequence[Expectation]) -> list[Landmarks]:
         if not images:
             return []
+        looks = [look for index, each in enumerate(zip(images, wanted)) for look in _looks(index, *each)]
+        found = self._in_boxes(*zip(*((look.image, look.regions_px, look.turned_rad) for look in looks)))
+        owners = np.array([look.owner for look in looks])
+        return [joined([found[row] for row in np.flatnonzero(owners == index)]) for index in range(len(images))]
+
+    def _in_boxes(
+        self, images: Sequence[np.ndarray], regions_px: Sequence[np.ndarray], turned_rad: Sequence[np.ndarray]
+    ) -> list[Landmarks]:
         in_turned_boxes = getattr(self._landmarks, "in_turned_boxes", None)
         if in_turned_boxes is None:
-            return [self._landmarks.in_boxes(image, one.regions_px) for image, one in zip(images, wanted)]
-        turns = [one.turned_rad if len(one.turned_rad) else np.full(len(one.regions_px), np.nan) for one in wanted]
-        return in_turned_boxes(images, [one.regions_px for one in wanted], turns)
+            return [self._landmarks.in_boxes(*each) for each in zip(images, regions_px)]
+        return in_turned_boxes(images, regions_px, turned_rad)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """At regions of one picture of a camera's image."""
+
+    owner: int  # whose image it is
+    image: np.ndarray
+    regions_px: np.ndarray  # (N, 4)
+    turned_rad: np.ndarray  # (N,) NaN: not known
+
+
+def _looks(owner: int, image: np.ndarray, wanted: Expectation) -> list[_Look]:
+    """All regions in the image as it is, but those that show others too: each of these with the others painted over."""
+    count = len(wanted.regions_px)
+    turned_rad = wanted.turned_rad if len(wanted.turned_rad) else np.full(count, np.nan)
+    masks = wanted.masks or (None,) * count
+    plain = np.array([mask is None for mask in masks])
+    looks = [_Look(owner, image, wanted.regions_px[plain], turned_rad[plain])] if plain.any() else []
+    for region_px, turn_rad, mask in zip(wanted.regions_px, turned_rad, masks):
+        if mask is not None:
+            looks.append(_Look(owner, painted(image, region_px, mask), region_px[None], turn_rad[None]))
+    return looks

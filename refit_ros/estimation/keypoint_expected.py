@@ -11,14 +11,14 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from refit_ros.camera.camera_rows import CameraRows
-from refit_ros.camera.geometry import around, covered, median_of_known
+from refit_ros.camera.geometry import around, covered, median_of_known, overlap
 from refit_ros.camera.geometry import size_px as body_size_px
 from refit_ros.camera.views import Camera
 from refit_ros.core.landmarks import LANDMARK_INDEX, MIRRORED_LANDMARKS
 from refit_ros.detection.landmarks import COUNT, Landmarks
 from refit_ros.estimation.keypoint_people import LIMBS, SEEN
-from refit_ros.estimation.occlusion import stands_before
-from refit_ros.estimation.view_evidence import Expectation
+from refit_ros.estimation.occlusion import Silhouette, occlusion_mask, stands_before
+from refit_ros.estimation.view_evidence import MASK_PX, Expectation, square_of
 from refit_ros.tracking import measurement
 from refit_ros.tracking.association import LEAST, MOST, UNTHINKABLE
 from refit_ros.tracking.config import TrackerConfig
@@ -48,6 +48,8 @@ class Expected:
     size_px: float  # of the limbs in the image
     depth_m: float = np.inf
     in_the_open: float = 1.0  # 0 .. 1: share of them before which nobody else stands
+    silhouette: Silhouette | None = None  # in the raw image; None: nobody else is there
+    hides: bool = False  # known well enough to be painted over where somebody else is looked at
 
     @cached_property
     def extent(self) -> np.ndarray:
@@ -98,17 +100,20 @@ def believed(expected: Sequence[Expected], place_px: np.ndarray) -> np.ndarray:
 
 def expect(
     landmarks_m: np.ndarray,
+    joints_m: np.ndarray,
     misfit_m: np.ndarray,
     own_share: np.ndarray,
     roots: Sequence[RootState],
     passed_s: np.ndarray,
+    sure: np.ndarray,
     cameras: CameraRows,
     config: TrackerConfig,
 ) -> list[list[Expected | None]]:
     """Where each of V cameras should see the landmarks (P, 33, 3) m, fixed frame, of each of P people; None where it cannot.
 
-    misfit_m (P, 33) and own_share (P,), of the size in the image: what they may err by themselves. roots: how well their
-    places are known. passed_s (P,): since the pose was seen.
+    joints_m (P, 24, 3): likewise. misfit_m (P, 33) and own_share (P,), of the size in the image: what they may err by
+    themselves. roots: how well their places are known. passed_s (P,): since the pose was seen. sure (P,) bool: who is
+    somebody.
     """
     if not len(roots):
         return [[] for _ in range(len(cameras))]
@@ -126,6 +131,8 @@ def expect(
     sigma_px = np.hypot(
         (own_share * size_px)[..., None], px_per_m[..., None] * np.hypot(moved_m[:, None], misfit_m)
     )  # (V, P, 33)
+    silhouettes = _silhouettes(joints_m, px_per_m, cameras) if people > 1 else [[None]] * len(cameras)
+    hides = sure & (across_m < config.body_depth_m)  # (V, P)
     return [
         [
             Expected(
@@ -135,6 +142,8 @@ def expect(
                 float(px_per_m[view, person] * moved_m[person]),
                 float(size_px[view, person]),
                 float(depth_m[view, person]),
+                silhouette=silhouettes[view][person],
+                hides=bool(hides[view, person]),
             )
             if there[view, person]
             else None
@@ -142,6 +151,13 @@ def expect(
         ]
         for view in range(len(cameras))
     ]
+
+
+def _silhouettes(joints_m: np.ndarray, px_per_m: np.ndarray, cameras: CameraRows) -> list[list[Silhouette]]:
+    """Of each camera, and each person whose joints (P, 24, 3) m, fixed frame, are given."""
+    people, joints = joints_m.shape[:2]
+    px = cameras.project(cameras.to_camera(joints_m.reshape(-1, 3))).reshape(len(cameras), people, joints, 2)
+    return [[Silhouette(*each) for each in zip(own_px, own.tolist())] for own_px, own in zip(px, px_per_m)]
 
 
 def limbs_size_px(px: np.ndarray) -> np.ndarray:
@@ -235,4 +251,19 @@ def regions(known: Sequence[Expected], boxes_px: Sequence[np.ndarray] | np.ndarr
     """Where to look for landmarks in one image: of who is expected there, then of others' boxes (4,)."""
     turned_rad = np.full(len(known) + len(boxes_px), np.nan)
     turned_rad[: len(known)] = [one.turned_rad for one in known]
-    return Expectation(regions_px=np.array([*(one.box for one in known), *boxes_px], float), turned_rad=turned_rad)
+    masks = [_mask(one, known) for one in known]
+    return Expectation(
+        regions_px=np.array([*(one.box for one in known), *boxes_px], float),
+        masks=(*masks, *[None] * len(boxes_px)) if any(mask is not None for mask in masks) else (),
+        turned_rad=turned_rad,
+    )
+
+
+def _mask(one: Expected, known: Sequence[Expected]) -> np.ndarray | None:
+    """(MASK_PX, MASK_PX) bool: where the region of one of those who are known shows others; None: nowhere."""
+    box = one.box
+    others = [each for each in known if each is not one and each.hides and overlap(box[None], each.extent[None])[0, 0] > 0]
+    silhouettes = [each.silhouette for each in others if each.silhouette is not None]
+    if one.silhouette is None or not silhouettes:
+        return None
+    return occlusion_mask(one.silhouette, silhouettes, square_of(box), MASK_PX)

@@ -125,13 +125,15 @@ def where_expected(
     followed: Sequence[Followed], roots: Sequence[RootState], cameras: CameraRows, config: TrackerConfig
 ) -> list[list[Expected | None]]:
     """Where each camera should see each person at the time of their `root`, as it was predicted; None where it cannot."""
-    landmarks_m = [one.body.landmarks[:COUNT] + (root.position_m - one.body.joints[0]) for one, root in zip(followed, roots)]
+    moved_m = [root.position_m - one.body.joints[0] for one, root in zip(followed, roots)]
     return expect(
-        np.array(landmarks_m),
+        np.array([one.body.landmarks[:COUNT] + by_m for one, by_m in zip(followed, moved_m)]),
+        np.array([one.body.joints + by_m for one, by_m in zip(followed, moved_m)]),
         np.array([one.misfit_m for one in followed]),
         np.array([NOISE[len(one.cameras) > 1] for one in followed]),
         roots,
         np.array([max(root.stamp_s - one.seen_s, 0.0) for one, root in zip(followed, roots)]),
+        np.array([one.number is not None for one in followed]),
         cameras,
         config,
     )

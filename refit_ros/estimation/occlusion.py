@@ -23,6 +23,7 @@ THICK_M = {"knee": 0.16, "ankle": 0.11, "foot": 0.09, "elbow": 0.10, "wrist": 0.
 TRUNK = tuple(JOINT_INDEX[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip"))
 TRUNK_THICK_M, HEAD_RADIUS_M = 0.16, 0.12
 HEAD_ABOVE = 0.6  # the skull's middle lies beyond the head joint by this share of the neck
+GREY = (124, 116, 104)  # ImageNet's mean
 OWN_WIDER = 1.5  # what they themselves may cover is kept, with room for where they may have moved
 
 
@@ -71,6 +72,23 @@ def occlusion_mask(own: Silhouette, others: list[Silhouette], square: Square, si
         return None
     hidden = (mask > 0) & (own.covers(square, size, OWN_WIDER) == 0)
     return hidden if hidden.any() else None
+
+
+def painted(image: np.ndarray, region_px: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A copy of an image (H, W, 3) uint8 RGB, plain grey where the mask (S, S) of a region (4,) px is set."""
+    height, width = image.shape[:2]
+    left, top, right, bottom = (int(each) for each in np.round(region_px))
+    copy = image.copy()
+    shown = copy[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if not shown.size:
+        return copy
+    # Each pixel's place in the mask; a region may reach beyond the image.
+    rows, columns = (
+        (np.arange(max(begin, 0), min(end, most)) - begin) * len(mask) // max(end - begin, 1)
+        for begin, end, most in ((top, bottom, height), (left, right, width))
+    )
+    shown[mask[np.ix_(rows, columns)]] = GREY
+    return copy
 
 
 def hide(images: torch.Tensor, masks: Sequence[np.ndarray | None]) -> None:

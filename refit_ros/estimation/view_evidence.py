@@ -18,6 +18,7 @@ from refit_ros.detection.landmarks import Landmarks
 from refit_ros.estimation.solve import Crop
 
 LARGEST_HALF = 65504.0  # that float16 holds
+MASK_PX = 64  # side of a mask of a region in which landmarks are looked for; of features it is the crop's own
 
 
 class Search(IntEnum):

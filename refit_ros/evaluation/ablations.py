@@ -15,7 +15,10 @@ import numpy as np
 _HERE = "refit_ros."
 # Name of the part: {what stands for it: what takes its place}.
 RULES: dict[str, dict[str, object]] = {
-    "occlusion masks": {"estimation.crop_plan.occlusion_mask": lambda *_: None},
+    "occlusion masks": {
+        "estimation.crop_plan.occlusion_mask": lambda *_: None,
+        "estimation.keypoint_expected.occlusion_mask": lambda *_: None,
+    },
     "occlusion": {"estimation.predicted_views.beside": lambda view, *_: view},
     "boxes' bearings": {"estimation.detections._corrected": lambda one, *_: one},
     "what is in sight": {"estimation.detections._in_sight": lambda *_: {}},

@@ -18,7 +18,7 @@ from refit_ros.estimation.evidence_arrays import (
 )
 from refit_ros.estimation.map_windows import window_side
 from refit_ros.estimation.stamps import JITTER_S
-from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
+from refit_ros.estimation.view_evidence import MASK_PX, Expectation, Search, ViewEvidence
 from refit_ros.node.conversions import set_stamp, stamp_ns
 from refit_ros.node.rejections import Rejected
 
@@ -46,7 +46,7 @@ class Kind:
 
     name: str  # "features" or "keypoints"
     network: str  # kind, fingerprint of the network, body: as it stands in the messages
-    crop_size: int = 0  # px, of features' crops
+    crop_size: int = MASK_PX  # px, of masks: of features' crops, or of regions in which landmarks are looked for
     maps_shape: tuple[int, int, int] = (0, 0, 0)
 
 

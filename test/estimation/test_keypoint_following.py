@@ -14,9 +14,12 @@ from refit_ros.core.body import load_body
 from refit_ros.core.checkpoint import untrained_network
 from refit_ros.core.keypoints import LANDMARKS
 from refit_ros.core.landmarks import LANDMARK_INDEX
+from refit_ros.estimation.eyes import LandmarkEyes
 from refit_ros.estimation.keypoint_association import SIDE_BY_SIDE, taken_for_two
-from refit_ros.estimation.keypoint_expected import Expected, assign, heard, limbs_size_px, surprises
+from refit_ros.estimation.keypoint_expected import Expected, assign, heard, limbs_size_px, regions, surprises
 from refit_ros.estimation.keypoint_tracks import Seen, Whereabouts, predicted, sides_exchanged, where_expected
+from refit_ros.estimation.occlusion import GREY
+from refit_ros.estimation.view_evidence import MASK_PX
 from refit_ros.tracking.config import DEFAULT
 from refit_ros.tracking.root_state import predict, start
 
@@ -128,6 +131,67 @@ def test_sides_are_exchanged_only_where_that_is_plain():
     walking.place_px[0, legs] = turned.place_px[0, legs]
     vague = expected_at(320, 30.0, 40.0)
     assert not surprises(walking, [vague], DEFAULT)[2].any()
+
+
+def expected_of_two(network, numbers=(1, 2), apart_m=0.6):
+    """Where the first camera should see two who stand side by side."""
+    watching = Watching(network, [[0.0, 0, 5], [apart_m, 0, 5.2]])
+    tracker = following(network, watching)
+    for step in range(4):
+        tracker.estimate(watching.views(0.1 * step))
+    assert len(tracker._followed) == 2
+    for one, number in zip(tracker._followed, numbers):
+        one.number = number
+    cameras = CameraRows.of(list(watching.cameras.values()))
+    return where_expected(tracker._followed, predicted(tracker._followed, 0.4, DEFAULT), cameras, DEFAULT)[0]
+
+
+def test_others_are_masked_where_somebody_is_looked_for_and_they_themselves_are_not(network):
+    both = expected_of_two(network)
+    wanted = regions(both, [np.array([0.0, 0, 50, 50])])
+    assert [mask is None for mask in wanted.masks] == [False, False, True]
+    for own, other, mask in zip(both, both[::-1], wanted.masks):
+        assert mask.shape == (MASK_PX, MASK_PX) and mask.any()
+        shares = []
+        for whose in (own, other):
+            cell = ((whose.px - own.box[:2]) / (own.box[2] - own.box[0]) * MASK_PX).astype(int)
+            inside = ((cell >= 0) & (cell < MASK_PX)).all(1)
+            shares.append(mask[cell[inside, 1], cell[inside, 0]].mean())
+        assert shares[0] == 0 and shares[1] > 0.2
+
+
+def test_nobody_is_masked_who_may_be_nobody_or_stands_far_from_there(network):
+    first, second = regions(expected_of_two(network, numbers=(1, None))).masks
+    assert first is None and second is not None
+    assert regions(expected_of_two(network, apart_m=3.0)).masks == ()
+    assert regions(expected_of_two(network)[:1]).masks == ()
+    lost = [dataclasses.replace(each, hides=False) for each in expected_of_two(network)]
+    assert regions(lost).masks == ()
+
+
+def test_a_landmark_network_sees_the_others_painted_over(network):
+    both = expected_of_two(network)
+    seen = []
+
+    class Looks:
+        def in_boxes(self, image, xyxy_px):
+            seen.append((image, xyxy_px))
+            return landmarks_at(*both)[: len(xyxy_px)]
+
+    watching = Watching(network, [[0.0, 0, 5]])
+    watching.views(0.0)
+    camera = watching.cameras[0]
+    wanted = regions(both, [np.array([0.0, 0, 50, 50])])
+    LandmarkEyes(Looks(), {}).look([camera], {0: wanted})
+    assert [len(boxes) for _, boxes in seen] == [1, 1, 1]
+    assert seen[0][0] is camera.image and np.array_equal(seen[0][1], wanted.regions_px[2:])
+    for (image, boxes), own, other in zip(seen[1:], both, both[::-1]):
+        assert np.array_equal(boxes[0], own.box)
+        grey = (image == GREY).all(2)
+        x, y = other.px.round().astype(int).T
+        assert grey[y, x].mean() > 0.2
+        x, y = own.px.round().astype(int).T
+        assert not grey[y, x].any()
 
 
 def test_one_cameras_word_tells_across_its_ray_alone(network):

@@ -8,7 +8,7 @@ from oracle import Actor, Oracle, Stage, ring
 from refit_ros.camera.crops import square_around
 from refit_ros.camera.geometry import around
 from refit_ros.estimation.estimator import Estimator
-from refit_ros.estimation.occlusion import Silhouette, occlusion_mask
+from refit_ros.estimation.occlusion import GREY, Silhouette, occlusion_mask, painted
 from refit_ros.estimation.settings import Settings
 
 SIZE = 64
@@ -48,6 +48,21 @@ def test_nothing_is_masked_of_one_alone_nor_by_those_far_off_nor_by_one_in_their
     assert occlusion_mask(own, [other], square, SIZE) is None
     assert occlusion_mask(own, [own], square, SIZE) is None
     occlusion_mask(own, [Silhouette(np.full((24, 2), 1e9), 1e9)], square, SIZE)  # beyond all measure: no error
+
+
+def test_others_are_painted_over_where_the_mask_of_a_region_says_in_a_copy():
+    image = np.zeros((40, 60, 3), np.uint8)
+    mask = np.zeros((4, 4), bool)
+    mask[1, 2] = mask[3, 3] = True
+    inside = (painted(image, np.array([10.0, 4, 26, 20]), mask) == GREY).all(2)
+    assert inside.sum() == 2 * 16 and inside[8:12, 18:22].all() and inside[16:20, 22:26].all()
+    beyond = (painted(image, np.array([52.0, 32, 68, 48]), mask) == GREY).all(2)
+    assert beyond.sum() == 0, "what the mask says of what is no image"
+    partly = (painted(image, np.array([-8.0, -8, 24, 24]), mask) == GREY).all(2)
+    assert partly.sum() == 64 + 64 and partly[0:8, 8:16].all() and partly[16:24, 16:24].all()
+    for elsewhere in ([100.0, 100, 110, 110], [-30.0, -30, -20, -20], [5.2, 5.2, 5.3, 5.3]):
+        assert not painted(image, np.array(elsewhere), mask).any()
+    assert not image.any()
 
 
 def test_the_crops_of_two_side_by_side_are_masked_and_those_of_one_alone_are_not():

@@ -28,7 +28,7 @@ from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.search import detectors
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.stamps import JITTER_S
-from refit_ros.estimation.view_evidence import Expectation, ViewEvidence, in_halves, region_of, square_of
+from refit_ros.estimation.view_evidence import MASK_PX, Expectation, ViewEvidence, in_halves, region_of, square_of
 from refit_ros.evaluation.sequences import Plan, render_sequence
 
 SAME_M = 1e-5
@@ -164,7 +164,7 @@ def test_landmarks_seen_apart_give_the_same_people():
     network = load_network(embedded_keypoint_weights(load_body()))
     watching = Watching(network, [[-1.0, 0, 5], [1.0, 0, 5.5]])
     settings = Settings(detector="topic")
-    apart = Apart(lambda: LandmarkEyes(watching, {}), "keypoints")
+    apart = Apart(lambda: LandmarkEyes(watching, {}), "keypoints", MASK_PX)
     together = KeypointEstimator(network, watching, settings)
     split = KeypointEstimator(network, None, settings, eyes=apart)
     seen = 0
@@ -180,7 +180,7 @@ def test_where_landmarks_will_be_asked_for_is_told_ahead_although_stamps_jitter_
     network, dice = load_network(embedded_keypoint_weights(load_body())), np.random.default_rng(2)
     watching = Watching(network, [[-1.0, 0, 5], [1.0, 0, 5.5]])
     settings = Settings(detector="topic")
-    apart = Apart(lambda: LandmarkEyes(watching, {}), "keypoints")
+    apart = Apart(lambda: LandmarkEyes(watching, {}), "keypoints", MASK_PX)
     together = KeypointEstimator(network, watching, settings)
     split = KeypointEstimator(network, None, settings, eyes=apart)
     seen = []
