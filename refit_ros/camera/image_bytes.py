@@ -11,7 +11,7 @@ import numpy as np
 from refit_ros.camera.image_header import JPEG, PNG, ImageHeader, count_scans, is_cut_off, is_overstated, read_header
 from refit_ros.core import limits
 from refit_ros.core.errors import InputError
-from refit_ros.core.plain_files import check_regular, open_regular, what_it_is
+from refit_ros.core.plain_files import check_regular, open_regular, shown, what_it_is, whole_file
 
 _READABLE = ("a PNG", "a JPEG", "a BMP", "a WebP", "a TIFF")
 _DEPTHS = (8, 10, 12, 14, 16)  # bits that sensors have
@@ -59,6 +59,16 @@ def read_image_file(path: str | Path) -> Decoded:
         size = check_regular(path)
         limits.check(size, "image_file_megabytes", f"the file has {size // limits.MEGABYTE} MB", limits.MEGABYTE)
         return decode_file_image(file.read(size))
+
+
+def write_image_file(path: Path, image: np.ndarray) -> None:
+    """(H, W, 3) uint8 RGB, as the path's ending says. Raises OSError where it cannot be written, which OpenCV's own writing
+    answers with a False that nobody reads; nothing half done is left there."""
+    written, content = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not written:
+        raise InputError(f"an image of {image.shape[1]} x {image.shape[0]} px could not be encoded for {shown(path)}")
+    with whole_file(path) as file:
+        file.write(content.tobytes())
 
 
 def decode_file_image(data: bytes | memoryview) -> Decoded:

@@ -230,10 +230,12 @@ def write_images(measured: Measured, output: Path) -> None:
     import cv2
     import numpy as np
 
+    from refit_ros.camera.image_bytes import write_image_file
+
     rows = []
     for number, overlays in enumerate(measured.overlays):
         for camera, image in sorted(overlays.items()):
-            cv2.imwrite(str(output / f"overlay_{number}_{camera}.png"), image[..., ::-1])
+            write_image_file(output / f"overlay_{number}_{camera}.png", image)
         if overlays:
             rows.append(np.hstack([image for _, image in sorted(overlays.items())]))
     if rows:
@@ -242,7 +244,7 @@ def write_images(measured: Measured, output: Path) -> None:
         sheet = np.vstack(rows)
         shrunk = min(1.0, SHEET_WIDTH_PX / sheet.shape[1])
         sheet = cv2.resize(sheet, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)
-        cv2.imwrite(str(output / "overlays.png"), sheet[..., ::-1])
+        write_image_file(output / "overlays.png", sheet)
 
 
 def summary(report: dict, output: Path) -> str:

@@ -252,15 +252,9 @@ def write_people(path: Path, people: People, calibration: Calibration, body_mode
 
 def write_overlay(path: Path, image: np.ndarray, calibration: Calibration, people: People, body: Body) -> None:
     """The image with the bodies drawn over it."""
-    import cv2
     import numpy as np
 
-    from refit_ros.core.plain_files import whole_file
+    from refit_ros.camera.image_bytes import write_image_file
     from refit_ros.estimation.overlay import draw_overlay
 
-    drawn = draw_overlay(image, calibration, np.eye(4), people, body)
-    written, content = cv2.imencode(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
-    if not written:
-        raise ValueError(f"the overlay could not be encoded for {path}")
-    with whole_file(path) as file:
-        file.write(content.tobytes())
+    write_image_file(path, draw_overlay(image, calibration, np.eye(4), people, body))

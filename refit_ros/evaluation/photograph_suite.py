@@ -7,13 +7,12 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.geometry import overlap
-from refit_ros.camera.image_bytes import read_image_file
+from refit_ros.camera.image_bytes import read_image_file, write_image_file
 from refit_ros.camera.views import View
 from refit_ros.core.body import Body
 from refit_ros.core.camera import default_focal_px
@@ -105,7 +104,7 @@ def evaluate_photographs(
         if overlays:
             drawn = draw_overlay(image, calibration, np.eye(4), seen, body)
             name = _name_of_overlay(path, folder, drawn_names)
-            cv2.imwrite(str(overlays / f"{name}_overlay.jpg"), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+            write_image_file(overlays / f"{name}_overlay.jpg", drawn)
     return {
         "images": len(photographs),
         "people": people,

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
+from refit_ros.camera.image_bytes import write_image_file
 from refit_ros.camera.views import View
 from refit_ros.core.body import Body
 from refit_ros.core.errors import InputError
@@ -126,7 +126,7 @@ def evaluate_cuts(
                 view = group[0]
                 drawn = draw_overlay(view.image, view.calibration, np.linalg.inv(view.fixed_from_camera), people, body)
                 path = overlays / f"{cut}_{view.calibration.name}_{number:06d}.jpg"
-                cv2.imwrite(str(path), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+                write_image_file(path, drawn)
     rows = [run.figures() | {"cut": cut} for run in (one, together) if run.images]
     for row in rows:
         say(str(row))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
+from refit_ros.camera.image_bytes import write_image_file
 from refit_ros.camera.views import View
 from refit_ros.core.body import Body
 from refit_ros.core.errors import InputError
@@ -175,7 +175,7 @@ def _played(group: list[CameraFile], filmed: Recording, estimator, body: Body, o
             pose = np.linalg.inv(camera.world_from_camera)
             overlay = draw_overlay(image, camera.calibration, pose, people, body)
             path = overlays / f"{'+'.join(run.cameras)}_{camera.calibration.name}_{number:06d}.jpg"
-            cv2.imwrite(str(path), cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR))
+            write_image_file(path, overlay)
     return run
 
 

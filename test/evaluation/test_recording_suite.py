@@ -1,6 +1,7 @@
 """A recording's files, good and bad, and what the suite makes of estimates whose errors are known."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -232,6 +233,13 @@ def test_time_passes_as_the_videos_say(tmp_path):
     evaluate_recording(tmp_path, lambda: Clock(0.02), load_body(), every=2)
     evaluate_cuts(tmp_path, lambda: Clock(0.02), load_body(), "none", every=2)
     assert np.allclose(stamps_s, [0, 2 / 24, 4 / 24] * 2)
+
+
+def test_overlays_that_cannot_be_written_end_the_run(tmp_path):
+    write(tmp_path, 1)
+    for measure in (evaluate_recording, partial(evaluate_cuts, cut="none")):
+        with pytest.raises(OSError):
+            measure(tmp_path, lambda: Estimates(0.02), load_body(), every=1, overlays=tmp_path / "full")
 
 
 def test_videos_of_different_rates_are_told(tmp_path):
