@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ def read_cameras(folder: Path) -> list[CameraFile]:
         raise InputError(f"{folder}: {len(files)} .toml files; a recording has one, as Pose2Sim or anipose write it")
     tables = tables_of(files[0])
     tables.pop(METADATA, None)
-    videos = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in VIDEOS]
+    videos = _videos_in(folder)
     names = {key: str(table.get("name", key)) for key, table in tables.items()}
     cameras = []
     for key, table in tables.items():
@@ -69,6 +70,19 @@ def read_cameras(folder: Path) -> list[CameraFile]:
     if not cameras:
         raise InputError(f"{folder}: no video is named as a camera of {files[0].name}; name them camera.mp4 or the like")
     return cameras
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    """In it and in all folders below, those that are links too, each once: a link may lead back to where it stands."""
+    found, known = list[Path](), set[str]()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(folders)
+        if os.path.realpath(place) in known:
+            folders.clear()
+            continue
+        known.add(os.path.realpath(place))
+        found += [Path(place, name) for name in names if Path(name).suffix.lower() in VIDEOS]
+    return sorted(found)
 
 
 def common_rate_hz(folder: Path, cameras: list[CameraFile]) -> float:

@@ -235,6 +235,18 @@ def test_time_passes_as_the_videos_say(tmp_path):
     assert np.allclose(stamps_s, [0, 2 / 24, 4 / 24] * 2)
 
 
+def test_videos_in_a_linked_folder_are_found_once(tmp_path):
+    (tmp_path / "disk").mkdir()
+    write(tmp_path / "disk", 2)
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    for name in ("calibration.toml", "joints.trc"):
+        (tmp_path / "disk" / name).rename(folder / name)
+    (folder / "videos").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "again").symlink_to(folder)  # leads back
+    assert [camera.video.name for camera in read_cameras(folder)] == ["cam1.avi", "cam2.avi"]
+
+
 def test_overlays_that_cannot_be_written_end_the_run(tmp_path):
     write(tmp_path, 1)
     for measure in (evaluate_recording, partial(evaluate_cuts, cut="none")):
