@@ -20,6 +20,7 @@ from refit_ros.core.plain_files import read_text
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv")
 USUAL_RATE_HZ = 30.0  # of a video that does not say
 MOST_FRAMES = 1_000_000  # of a recording: hours
+RATE_OFF = 0.02  # by which a TRC's rate may differ from the videos': 29.97 is told as 30
 _UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 WORLD_OF_TRC = (2, 0, 1)  # Pose2Sim writes TRC with y up: (x, y, z) of the file is (y, z, x) of the calibration's world
 LIMBS = tuple(
@@ -42,6 +43,16 @@ class Truth:
 
     names: tuple[str, ...]  # of LIMBS, those that the file has
     points: np.ndarray  # (T, n, 3) m in the calibration's world, NaN where there is none
+    rate_hz: float = 0.0  # at which it says they were taken; 0: it does not say
+    file: str = ""
+
+    def check_rate(self, videos_hz: float) -> None:
+        """Raises InputError with a sentence where its rows cannot be the videos' frames."""
+        if self.rate_hz > 0 and abs(self.rate_hz - videos_hz) > RATE_OFF * videos_hz:
+            raise InputError(
+                f"{self.file} has {self.rate_hz:g} rows a second (DataRate), and the videos {videos_hz:g} frames: its rows "
+                "must be the videos' frames; write it anew at the videos' rate"
+            )
 
     @property
     def joints(self) -> list[int]:
@@ -122,6 +133,7 @@ def read_truth(folder: Path) -> Truth:
     try:
         names = [name for name in rows[3][2:] if name]
         unit_m = _UNITS_M[rows[2][4].strip().lower()]
+        rate_hz = _rate_hz(rows[2][0])
         rows = [row for row in rows[5:] if row[0].strip()]
         values = [(row[2:] + [""] * 3 * len(names))[: 3 * len(names)] for row in rows]  # some tools leave the last ones out
         found = np.array([[float(value) if value.strip() else np.nan for value in row] for row in values])
@@ -135,7 +147,15 @@ def read_truth(folder: Path) -> Truth:
         raise InputError(f"{files[0]}: of its markers, {len(known)} are limbs' joints (RHip, LKnee, left_wrist, ...)")
     points = np.full((frames[-1] + 1, len(known), 3), np.nan)
     points[frames] = found[:, [own[name] for name in known]]
-    return Truth(tuple(known), points)
+    return Truth(tuple(known), points, rate_hz, str(files[0]))
+
+
+def _rate_hz(text: str) -> float:
+    try:
+        rate_hz = float(text)
+    except ValueError:
+        return 0.0
+    return rate_hz if np.isfinite(rate_hz) else 0.0
 
 
 def _frame_numbers(told: list[float]) -> np.ndarray:

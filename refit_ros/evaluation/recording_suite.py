@@ -98,6 +98,7 @@ def read_recording(folder: Path, every: int, say: Callable[[str], None] = lambda
     if lost:
         raise InputError(f"{folder}: camera '{lost[0]}' has no rotation and translation; `calibrate` finds them")
     rate_hz = common_rate_hz(folder, cameras)
+    truth.check_rate(rate_hz)
     numbers = list(range(0, len(truth.points), every))
     images = {camera.calibration.name: read_frames(camera.video, set(numbers)) for camera in cameras}
     numbers = [number for number in numbers if all(number in each for each in images.values())]

@@ -47,7 +47,7 @@ def write(folder, cameras=2, rate_hz=RATE_HZ):
             video.write(np.full((48, 64, 3), 20 * frame, np.uint8))
         video.release()
     (folder / "calibration.toml").write_text(text)
-    rows = ["PathFileType\t4\t(X/Y/Z)\tjoints.trc", "DataRate", "30\t30\t6\t13\tmm\t30\t1\t6"]
+    rows = ["PathFileType\t4\t(X/Y/Z)\tjoints.trc", "DataRate", f"{rate_hz}\t{rate_hz}\t6\t13\tmm\t30\t1\t6"]
     rows += ["Frame#\tTime\t" + "\t\t\t".join(["Nose", *NAMES]) + "\t\t", "\t\tX1\tY1\tZ1", ""]
     for frame in range(FRAMES):
         values = np.concatenate([np.zeros((1, 3)), places(frame)])[:, [1, 2, 0]] * 1000  # the file's y is the world's z
@@ -233,6 +233,18 @@ def test_time_passes_as_the_videos_say(tmp_path):
     evaluate_recording(tmp_path, lambda: Clock(0.02), load_body(), every=2)
     evaluate_cuts(tmp_path, lambda: Clock(0.02), load_body(), "none", every=2)
     assert np.allclose(stamps_s, [0, 2 / 24, 4 / 24] * 2)
+
+
+@pytest.mark.parametrize("rate, fits", [("120", False), ("15.0", False), ("29.97", True), ("0", True), ("unknown", True)])
+def test_joints_of_another_rate_than_the_videos_are_told(tmp_path, rate, fits):
+    write(tmp_path, 1)
+    text = (tmp_path / "joints.trc").read_text()
+    (tmp_path / "joints.trc").write_text(text.replace("\n30\t30\t", f"\n{rate}\t30\t"))
+    if fits:
+        assert len(evaluate_recording(tmp_path, lambda: Estimates(0.02), load_body())) == 1
+        return
+    with pytest.raises(InputError, match=rf"{float(rate):g} rows a second \(DataRate\), and the videos 30 frames"):
+        evaluate_recording(tmp_path, lambda: Estimates(0.02), load_body())
 
 
 def test_videos_in_a_linked_folder_are_found_once(tmp_path):
