@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from refit_ros.estimation.keypoint_newcomers import grouped
 from refit_ros.estimation.keypoint_people import person, pose_of, seen_plainly
 from refit_ros.estimation.keypoint_tracks import Followed, Gone, Seen, Whereabouts, whereabouts
 from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver
+from refit_ros.estimation.rig_doubt import RigDoubt
 from refit_ros.estimation.search import Searcher, detectors
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.smooth import Smoother
@@ -79,6 +81,7 @@ class KeypointEstimator:
         self._followed: list[Followed] = []
         self._gone = Gone(self.settings.reentry_s)
         self._moved = MovedCameras(self.settings.moved_camera_px, self.settings.moved_camera_s, DEFAULT)
+        self._rig = RigDoubt(self.settings.moved_camera_s)
         self._smoother = Smoother(self.settings.smoothing)
         self._last_number, self._born, self._sets, self._stamp_s = 0, 0, 0, -np.inf
         self._stamps, self._cameras = StampGrid(), list[Camera]()
@@ -126,6 +129,7 @@ class KeypointEstimator:
             iterations=self.settings.iterations,
             detector_calls=calls,
             moved_cameras=self._moved.reported,
+            doubt=self._rig.sentence,
             boxes_dropped=dropped,
         )
 
@@ -203,6 +207,9 @@ class KeypointEstimator:
         if len(cameras) > 1:
             astray_px = astray(people, shown, strange, cameras.cameras, expected, DEFAULT)
             self._moved.judge(as_of_vga(astray_px, cameras.cameras), stamp_s)
+            everybody = [one for own in shown.values() for one in own] + strange
+            met = any(len(own) > 1 for _, own in seen_now)
+            self._rig.judge(everybody, met, cameras.cameras, partial(self._fit, tentative=True), stamp_s, DEFAULT)
         double, seen_keys = taken_for_two(seen_now), {one.key for one, _ in seen_now}
         for one in self._followed:
             if one.number is None and one.key not in seen_keys:

@@ -50,3 +50,4 @@ class People:
     moved_cameras: tuple[str, ...] = ()  # residual high for seconds: extrinsics no longer true?
     boxes_dropped: int = 0  # degenerate, outside the image, or beyond max_people
     timings_s: dict[str, float] = field(default_factory=dict)
+    doubt: str = ""  # a sentence where no two cameras' rays meet though each sees people: extrinsics, K or clocks wrong?

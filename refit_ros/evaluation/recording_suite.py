@@ -35,6 +35,7 @@ class Run:
     errors_m: list[np.ndarray] = field(default_factory=list)  # (n,) of a set
     aligned_m: list[np.ndarray] = field(default_factory=list)
     sigmas: list[np.ndarray] = field(default_factory=list)  # error over joint_stddev, the distance within which 68 % lie
+    doubt: str = ""  # a sentence where the cameras cannot stand or see as their calibration says
     _number: int | None = None
 
     def add(self, people, truth: np.ndarray, joints: list[int]) -> None:
@@ -131,6 +132,8 @@ def evaluate_recording(
     for group in groups:
         runs.append(_played(group, filmed, make_estimator(), body, overlays))
         say(str(runs[-1].figures()))
+        if runs[-1].doubt:
+            say(f"{'+'.join(runs[-1].cameras)}: {runs[-1].doubt}")
     for count, name in ((1, "each by itself"), (2, "every two")):
         some = [run for run in runs if len(run.cameras) == count]
         if len(some) > 1:
@@ -169,7 +172,8 @@ def _played(group: list[CameraFile], filmed: Recording, estimator, body: Body, o
     for number in numbers:
         stamp_s = number / filmed.rate_hz
         views = [View(images[c.calibration.name][number], c.calibration, stamp_s, c.world_from_camera) for c in group]
-        people = estimator.estimate(views).people
+        found = estimator.estimate(views)
+        people, run.doubt = found.people, found.doubt or run.doubt
         run.add(people, truth.points[number], truth.joints)
         for camera in group if number in drawn else []:
             image = images[camera.calibration.name][number]

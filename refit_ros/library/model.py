@@ -183,6 +183,7 @@ class Model:
             for view in views
             if view.calibration.name in estimate.cameras
         }
+        notes += [estimate.doubt] if estimate.doubt else []
         self._say(notes)
         return People(estimate, self.body, lenses, {**estimate.left_out, **left_out}, tuple(notes))
 

@@ -58,8 +58,8 @@ class Person:
 class People:
     """Everybody in one image, or in one set of images: a sequence of `Person`.
 
-    left_out: {camera: why its image was not used}. notes: what was assumed, in sentences. lenses: {camera: (Calibration,
-    fixed_from_camera (4, 4) m)} of the images that were used.
+    left_out: {camera: why its image was not used}. notes: what was assumed or is doubtful, in sentences.
+    lenses: {camera: (Calibration, fixed_from_camera (4, 4) m)} of the images that were used.
     """
 
     estimate: types.People

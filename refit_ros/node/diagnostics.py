@@ -63,6 +63,8 @@ class Diagnostics:
         replaced_rate = self._replaced_rate.of(replaced)
         if replaced_rate > rate > 0:
             level, text = WARN, f"{text}; {replaced_rate:.1f} more were replaced by newer ones: too many for this machine"
+        if tally.doubt:
+            level, text = WARN, f"{text}; {tally.doubt}"
         if rate == 0:
             level, text = WARN, "nothing is computed: no set of images came within the last second"
         values = {

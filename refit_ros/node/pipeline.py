@@ -193,7 +193,7 @@ class Pipeline:
         tally.people, tally.iterations = len(people.people), people.iterations
         tally.detector_calls += people.detector_calls
         tally.boxes_dropped += people.boxes_dropped
-        tally.moved_cameras = people.moved_cameras
+        tally.moved_cameras, tally.doubt = people.moved_cameras, people.doubt
         here = {frame.camera for frame in taken.frames}
         tally.left_out = {camera: why for camera, why in tally.left_out.items() if camera not in here} | people.left_out
         tally.newest_stamp_ns = used.stamp_ns

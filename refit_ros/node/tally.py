@@ -59,6 +59,7 @@ class Tally:
     failed: int = 0  # sets that ended in an exception
     newest_stamp_ns: int = 0
     moved_cameras: tuple[str, ...] = ()
+    doubt: str = ""  # a sentence where the cameras cannot stand or see as they say
     left_out: dict[str, str] = field(default_factory=dict)  # cameras whose last image was of no use -> why
     latency_ms: Percentiles = field(default_factory=Percentiles)
     compute_ms: Percentiles = field(default_factory=Percentiles)

@@ -306,6 +306,18 @@ class Cut:
         return People(views[0].stamp_s, (replace(one, joint_in_image=shown),), ("",))
 
 
+def test_what_is_wrong_with_the_cameras_is_said(tmp_path):
+    write(tmp_path, 2)
+    said = []
+
+    class Doubtful(Estimates):
+        def estimate(self, views):
+            return replace(super().estimate(views), doubt="the poses are inverted" if len(views) > 1 else "")
+
+    evaluate_recording(tmp_path, lambda: Doubtful(0.02), load_body(), say=said.append)
+    assert [line for line in said if "inverted" in line] == ["cam_1+cam_2: the poses are inverted"]
+
+
 def test_joints_in_c3d_are_refused_with_what_to_do(tmp_path):
     write(tmp_path, 1)
     (tmp_path / "joints.trc").rename(tmp_path / "joints.C3D")

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 import refit_ros
 from refit_ros.camera.calibration import Calibration
 from refit_ros.estimation.settings import Settings
+from refit_ros.estimation.types import People
 from refit_ros.synthetic.scenes import named_scene
 
 TIMES_S = (0.0, 0.1, 0.2)
@@ -291,3 +293,12 @@ def test_settings_and_detectors_by_name(tmp_path):
     assert model.settings == Settings(max_people=3, detector="full_image")
     with pytest.raises(FileNotFoundError, match=r"nobody.onnx"):
         refit_ros.load(device="cpu", detector=tmp_path / "nobody.onnx")
+
+
+def test_a_doubt_about_the_cameras_is_among_the_notes_and_logged_once(sets, cameras, caplog):
+    model = refit_ros.load(device="cpu")
+    found = People(0.0, (), ("left", "right"), doubt="the cameras' poses seem to be inverted")
+    model._tracking = SimpleNamespace(estimate=lambda views: found)
+    for images in sets[:2]:
+        assert model.track(images, camera=cameras).notes[-1] == found.doubt
+    assert caplog.text.count(found.doubt) == 1
