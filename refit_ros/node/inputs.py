@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 IMAGES, CALIBRATIONS, BOXES = "images", "calibrations", "boxes"
 PATIENCE_S = 5.0  # before a topic on which nothing came is told; discovery takes its time
+NEVER = (0, 0, False, -float("inf"))  # a camera of which nothing was noted
 STILL_S = 3.0  # so long after one was turned away a camera's messages are taken as still coming
 SILENT_EVERY_S = 15.0  # how often at most it is said of a camera that it is silent, and that it comes again
 UNUSED_S, UNUSED_LEAST = 10.0, 5  # of so many messages in so long not one was used: that is told
@@ -72,7 +73,8 @@ class Inputs:
         self._told: set[tuple[tuple[str, str], str]] = set()  # topic and main reason, until one is used again
         self._silent: set[str] = set()
         self._silent_told_s: dict[str, float] = {}
-        self._turned_away: dict[str, tuple[int, int, float]] = {}  # camera -> images come, turned away, when last so
+        # camera -> images come, turned away, whether some came since the look before, when some were last turned away
+        self._turned_away: dict[str, tuple[int, int, bool, float]] = {}
         self._before = 0, 0
 
     @classmethod
@@ -96,11 +98,15 @@ class Inputs:
     def why_unused(self, camera: str, now_s: float) -> str:
         """Why none of a camera's images is used though they come; "" where none come."""
         topic = next((each for each in self._wanted if (each.camera, each.what) == (camera, IMAGES)), None)
-        if topic is None or now_s - self._turned_away.get(camera, (0, 0, -float("inf")))[2] > STILL_S:
+        *_, comes, last_s = self._turned_away.get(camera, NEVER)
+        if topic is None or now_s - last_s > STILL_S:
             return ""
         key, window = (camera, IMAGES), self._windows.get((camera, IMAGES))
+        anyhow = f"messages come on {topic.name}, and none is used"
         if key in self._why or window is None:
-            return self.why_nothing(camera) or f"messages come on {topic.name}, and none is used"
+            return self.why_nothing(camera) or anyhow
+        if self._came[key] == window.came:  # nothing since some were used: what was turned away came beside these
+            return anyhow if comes else ""
         return "; ".join(filter(None, (shortened(self._nothing_used(topic, window, now_s)), self.why_nothing(camera))))
 
     def values(self, camera: str) -> dict[str, object]:
@@ -169,9 +175,10 @@ class Inputs:
     def _note_turned_away(self, camera: str, now_s: float) -> None:
         came = self._came[camera, IMAGES]
         turned_away = sum(self._intake.rejections.of(camera).values()) + self._passed_by(camera).total()
-        before = self._turned_away.get(camera, (0, 0, -float("inf")))
-        last_s = now_s if came > before[0] and turned_away > before[1] else before[2]
-        self._turned_away[camera] = came, turned_away, last_s
+        before = self._turned_away.get(camera, NEVER)
+        comes = came > before[0]
+        last_s = now_s if comes and turned_away > before[1] else before[3]
+        self._turned_away[camera] = came, turned_away, comes, last_s
 
     def _nothing_used(self, topic: Topic, window: _Window, now_s: float) -> str:
         count, seconds = self._came[topic.camera, topic.what] - window.came, now_s - window.began_s

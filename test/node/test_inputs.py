@@ -184,6 +184,19 @@ def test_a_camera_that_comes_and_goes_is_told_every_fifteen_seconds_at_most():
     assert ["silent" in each for each in rig.said] == [True, False] * 4
 
 
+def test_a_camera_that_dies_just_after_some_of_its_images_were_not_used_is_silent():
+    rig = Rig({"/front/image_raw": IMAGE})
+    for tenth in range(1, 81):
+        add(rig, tenth / 10)
+        if tenth % 10 == 5:
+            wrong_step(rig, tenth / 10)
+        if tenth % 10 == 0:
+            rig.inputs.look(tenth / 10, 0)
+    rig.inputs.look(9.0, 0)
+    assert rig.builder.state("front", 9.0) == "silent" and rig.inputs.why_unused("front", 9.0) == ""
+    assert len(rig.said) == 1 and "silent for 1.0 s" in rig.said[0]
+
+
 def wrong_step(rig: Rig, at_s: float) -> None:
     rig.inputs.note("front", IMAGES)
     rig.rejections.add("front", "wrong step", "a sentence")
