@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,7 @@ class EvidenceIntake(Intake):
         self.rectified = set()  # edges tell of the camera as they have understood it
         self.clocks = HostClocks()
         self.newest_ns: dict[str, int] = {}  # stamp of the last image of each camera
+        self.others_asked_s = -math.inf  # when an answer to another fusion node last came
         self._kind, self._eyes, self._take_boxes, self._clock_offset_s = kind, eyes, take_boxes, clock_offset_s
         self._now_ns, self._host_now_ns = now_ns, host_now_ns
 
@@ -58,6 +60,8 @@ class EvidenceIntake(Intake):
         if answer.asker:
             if answer.asker == self._eyes.asker:
                 self._answered(answer, message)
+            else:
+                self.others_asked_s = now_s
             return []
         self.newest_ns[camera] = answer.stamp_ns
         self._check_clock(camera)

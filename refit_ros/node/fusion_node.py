@@ -133,7 +133,7 @@ class FusionNode(RefitNode):
     def _beat(self) -> None:
         from std_msgs.msg import String
 
-        change = self._standby.look(time.monotonic(), time.time_ns())
+        change = self._standby.look(time.monotonic(), time.time_ns(), self._intake.others_asked_s)
         if change is not None:
             self._listen_to_the_other(change == "steps back")
         if change == "takes over":

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 LISTEN_S = 1.0  # before the first word of one's own
 SILENT_S = 1.0  # a node from which nothing was heard for so long is gone
 HEARTBEAT_S = 0.1
+DISCOVERY_S = 5.0  # DDS sends what a new node is told of the others' topics again after 3 s, where it was lost at first
+UNHEARD = "another fusion node, whose heartbeat is not heard yet,"
 
 
 class Standby:
@@ -13,6 +17,7 @@ class Standby:
     def __init__(self, name: str, now_s: float) -> None:
         self._name, self._began_s = name, now_s
         self._since_ns: int | None = None  # when this one took over; None: it waits
+        self._asked_s = -math.inf  # when an edge last answered another one
         self._heard: dict[str, tuple[float, int]] = {}  # name -> when it was last heard (steady), since when it publishes
 
     @property
@@ -24,14 +29,19 @@ class Standby:
         if name != self._name:
             self._heard[name] = now_s, since_ns
 
-    def look(self, now_s: float, host_ns: int) -> str | None:
-        """Call at least every HEARTBEAT_S. "takes over", "steps back", or None where nothing changed."""
-        others = [(since_ns, name) for name, (at_s, since_ns) in self._heard.items() if now_s - at_s <= SILENT_S]
+    def look(self, now_s: float, host_ns: int, others_asked_s: float = -math.inf) -> str | None:
+        """Call at least every HEARTBEAT_S. "takes over", "steps back", or None where nothing changed.
+
+        others_asked_s: when an edge last answered another node. Who asks publishes, though no heartbeat of it arrives yet.
+        """
+        self._asked_s = others_asked_s
+        others, unheard = self._others(now_s), self._is_unheard(now_s)
         if self.publishes:
-            if others and min(others) < (self._since_ns, self._name):
+            is_new = now_s - self._began_s <= DISCOVERY_S
+            if (others and min(others) < (self._since_ns, self._name)) or (unheard and is_new):
                 self._since_ns = None
                 return "steps back"
-        elif not others and now_s - self._began_s >= LISTEN_S:
+        elif not others and not unheard and now_s - self._began_s >= LISTEN_S:
             self._since_ns = host_ns
             return "takes over"
         return None
@@ -40,8 +50,16 @@ class Standby:
         """Who publishes in this one's place."""
         if self.publishes:
             return None
-        there = [(since_ns, name) for name, (at_s, since_ns) in self._heard.items() if now_s - at_s <= SILENT_S]
-        return min(there)[1] if there else None
+        if others := self._others(now_s):
+            return min(others)[1]
+        return UNHEARD if self._is_unheard(now_s) else None
+
+    def _others(self, now_s: float) -> list[tuple[int, str]]:
+        return [(since_ns, name) for name, (at_s, since_ns) in self._heard.items() if now_s - at_s <= SILENT_S]
+
+    def _is_unheard(self, now_s: float) -> bool:
+        """Whether somebody publishes whose heartbeat never came."""
+        return not self._others(now_s) and now_s - self._asked_s <= SILENT_S
 
     def heartbeat(self) -> str:
         """What to send; "" where this one waits."""

@@ -278,6 +278,16 @@ def test_refused_evidence_is_counted_and_named_and_nothing_else_suffers(types):
     assert len(warned) == 3 and all(each.startswith("camera: ") for each in warned)
 
 
+def test_an_answer_to_another_fusion_node_tells_that_there_is_one(types):
+    found, eyes = intake([])
+    for asker, number, at_s in (("", 0, 0.1), (eyes.asker, 3, 0.2)):
+        message = answer_message(types, replace(answer(ViewEvidence()), asker=asker, number=number), FEATURES.network)
+        found.evidence("camera", message, at_s)
+        assert found.others_asked_s == -np.inf
+    found.evidence("camera", answer_message(types, replace(answer(ViewEvidence()), asker="other"), FEATURES.network), 0.3)
+    assert found.others_asked_s == 0.3
+
+
 def test_an_edge_whose_clock_lies_off_is_not_used_until_it_is_set(types):
     warned = []
     found, eyes = intake(warned, host_now_ns=lambda: NOW_NS + 2_000_000)

@@ -15,7 +15,7 @@ from refit_ros.node.evidence_messages import JITTER_NS
 from refit_ros.node.host_clocks import HostClocks
 from refit_ros.node.remote_eyes import RemoteEyes
 from refit_ros.node.sets import Frame, FrameSet
-from refit_ros.node.standby import LISTEN_S, SILENT_S, Standby, read_heartbeat
+from refit_ros.node.standby import DISCOVERY_S, LISTEN_S, SILENT_S, Standby, read_heartbeat
 
 REGION = Expectation(regions_px=np.array([[0.0, 0, 32, 32]]))
 
@@ -193,6 +193,24 @@ def test_one_publishes_and_the_other_takes_over():
     assert second.look(gone_s, 2100) == "steps back" and second.heartbeat() == ""
     first.heard("second", 2000, gone_s)
     assert first.look(gone_s, 2100) is None and first.publishes
+
+
+def test_nobody_takes_over_while_another_is_answered_whose_heartbeat_is_not_heard_yet():
+    """DDS may take seconds until a new node hears of all topics of another."""
+    first, second, late = Standby("first", 0.0), Standby("second", 20.0), Standby("late", 20.0)
+    first.look(LISTEN_S, 1000)
+    now_s = 20.0 + LISTEN_S
+    assert second.look(now_s, 2000, others_asked_s=now_s - 0.2) is None and "not heard yet" in second.other(now_s)
+    assert late.look(now_s, 2000) == "takes over", "no edge was heard yet"
+    assert late.look(now_s + 0.2, 2200, others_asked_s=now_s + 0.1) == "steps back" and late.heartbeat() == ""
+    assert first.look(now_s + 0.2, 2200, others_asked_s=now_s + 0.1) is None, "it has been there for long"
+    second.heard("first", 1000, now_s + 0.3)
+    assert second.look(now_s + 0.4, 2400, others_asked_s=now_s + 0.3) is None and second.other(now_s + 0.4) == "first"
+    gone_s = now_s + 0.3 + SILENT_S + 0.01
+    assert second.look(gone_s, 9000, others_asked_s=now_s + 0.3) == "takes over"
+    assert gone_s < 20.0 + DISCOVERY_S
+    second.heard("late", 9500, gone_s)  # both are heard: who began first goes on, whomever the edges answer
+    assert second.look(gone_s + 0.1, 9600, others_asked_s=gone_s) is None and second.publishes
 
 
 @pytest.mark.parametrize("text", ["", "12", "x y", "12 ", "-1 a", "9" * 30 + " a", "1 " + "a" * 300])
