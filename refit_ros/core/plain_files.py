@@ -164,10 +164,14 @@ def whole_path(path: Path, suffix: str = ".part") -> Iterator[Path]:
     check_replaceable(path)
     temporary = path.parent / f".refit_{secrets.token_hex(8)}{suffix}"
     # Not by tempfile, whose files are for their owner alone: made like this they get the mode that the user's umask gives.
-    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    mode = stat.S_IMODE(os.fstat(handle).st_mode)
+    os.close(handle)
     try:
         yield temporary
         check_replaceable(path)  # what came there meanwhile
+        if stat.S_IMODE(os.stat(temporary).st_mode) != mode:  # safetensors puts another one there, for its owner alone
+            os.chmod(temporary, mode)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import pytest
 from refit_ros.__main__ import main
 from refit_ros.commands import EXIT_BAD_INPUT
 from refit_ros.core.errors import InputError
-from refit_ros.core.plain_files import whole_file
+from refit_ros.core.plain_files import whole_file, whole_path
 from refit_ros.training.checkpoints import write_whole
 
 
@@ -63,6 +63,19 @@ def test_the_users_umask_says_who_may_read_it(tmp_path, umask):
     try:
         with whole_file(tmp_path / "x") as file:
             file.write(b"x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(tmp_path / "x").st_mode) == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_who_writes_under_a_name_of_its_own_changes_nothing_of_that(tmp_path, umask):
+    """As safetensors does, which puts a file for its owner alone in the place of the one it was given."""
+    before = os.umask(umask)
+    try:
+        with whole_path(tmp_path / "x") as temporary:
+            (tmp_path / "own").touch(0o600)
+            (tmp_path / "own").replace(temporary)
     finally:
         os.umask(before)
     assert stat.S_IMODE(os.stat(tmp_path / "x").st_mode) == 0o666 & ~umask
