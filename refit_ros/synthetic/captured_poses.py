@@ -57,7 +57,10 @@ def load_captured_poses(path: str, split: str) -> CapturedPoses:
     Raises InputError where there is no such file, or where it holds something else.
     """
     with open_regular(path) as file:
-        arrays = read_npz(file, ("poses", "clip", "kind"))
+        try:
+            arrays = read_npz(file, ("poses", "clip", "kind"))
+        except InputError as error:
+            raise InputError(f"{path} is no file of poses: {_MAKE}") from error
     for name in ("poses", "clip", "kind"):
         if isinstance(arrays.get(name), ValueError | None):
             raise InputError(f"{path} is no file of poses ('{name}': {arrays.get(name) or 'missing'}): {_MAKE}")

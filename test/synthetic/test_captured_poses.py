@@ -144,6 +144,14 @@ def test_other_files_are_told(arrays, told, tmp_path):
     assert "captured_motion" in str(caught.value)
 
 
+@pytest.mark.parametrize("content", [b"root:x:0:0\n", b""])
+def test_what_is_no_archive_is_told_with_its_name(content, tmp_path):
+    (tmp_path / "passwd").write_bytes(content)
+    with pytest.raises(InputError, match="passwd is no file of poses") as caught:
+        load_captured_poses(str(tmp_path / "passwd"), "train")
+    assert "captured_motion" in str(caught.value) and "download" not in str(caught.value)
+
+
 def test_too_few_clips_for_a_test_are_told(tmp_path):
     np.savez(tmp_path / "poses.npz", poses=np.zeros((3, 24, 3)), clip=np.arange(3), kind=np.zeros(3))
     assert len(load_captured_poses(str(tmp_path / "poses.npz"), "train")) == 3
