@@ -108,6 +108,14 @@ def positive_float(text: str) -> float:
     return number
 
 
+def share(text: str) -> float:
+    """An argparse type."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be 0 to 1, not {text}")
+    return number
+
+
 def rate_hz(text: str) -> float:
     """An argparse type: so many a second of what takes memory for each."""
     number = positive_float(text)

@@ -6,7 +6,7 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from refit_ros.commands.common import path_text, positive_float, positive_int
+    from refit_ros.commands.common import path_text, positive_float, positive_int, share
 
     parser.add_argument("--preset", default="small", help="small, keypoints or published")
     parser.add_argument(
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=positive_int, help="crops a step; without it, the preset's")
     parser.add_argument("--image-size", type=positive_int, help="side of a crop in px; without it, the preset's")
     parser.add_argument("--learning-rate", type=positive_float, help="highest rate; without it, the preset's")
-    parser.add_argument("--multi-view-share", type=float, help="share of crops in four-view sets; without it, the preset's")
+    parser.add_argument("--multi-view-share", type=share, help="share of crops in four-view sets; without it, the preset's")
     parser.add_argument("--graph", action="store_true", help="record a step as a CUDA graph (one GPU, synthetic data)")
     parser.add_argument(
         "--pool",

@@ -77,6 +77,15 @@ def test_a_rate_that_would_take_all_memory_gets_one_line(arguments, capsys):
     assert said.count("\n") == 1 and f"{arguments[-1]}: must be at most 1,000 Hz, not 1e9" in said
 
 
+@pytest.mark.parametrize("share", ["7", "-0.5", "nan"])
+def test_a_share_that_is_none_gets_one_line(share, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command_line.main(["train", "--output", "nowhere", "--multi-view-share", share])
+    assert ended.value.code == EXIT_BAD_INPUT
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"--multi-view-share: must be 0 to 1, not {share}" in said
+
+
 @pytest.mark.parametrize("arguments", [["fit", "a.png", "--output"], ["fit"], ["bag"], ["motion", "in", "--output"]])
 def test_an_empty_path_is_not_the_current_folder(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
