@@ -44,13 +44,25 @@ class ImagesSeen:
 
     @property
     def camera(self) -> str:
-        """The name to give to the node: the topic without its last part."""
-        return self.topic.strip("/").removesuffix("/compressed").rpartition("/")[0]
+        """The name to give to the node: the topic without its last part. A driver without a namespace has no such name."""
+        return self._namespace or "camera"
 
     @property
     def template(self) -> str:
         """Of `image_topic`."""
-        return "{camera}/" + self.topic.removesuffix("/compressed").rpartition("/")[2]
+        return self._template(self.topic.removesuffix("/compressed"))
+
+    @property
+    def info_template(self) -> str:
+        """Of `camera_info_topic`."""
+        return self._template(self.info_topic)
+
+    @property
+    def _namespace(self) -> str:
+        return self.topic.strip("/").removesuffix("/compressed").rpartition("/")[0]
+
+    def _template(self, topic: str) -> str:
+        return "{camera}/" + topic.rpartition("/")[2] if self._namespace else topic
 
 
 @dataclass(frozen=True)
@@ -129,7 +141,7 @@ def launch_line(cameras: list[ImagesSeen], fixed_frame: str) -> str:
     """What to type, defaults left out."""
     first = cameras[0]
     words = [f"cameras:={','.join(each.camera for each in cameras)}"]
-    given = {"image_topic": first.template, "camera_info_topic": "{camera}/" + first.info_topic.rpartition("/")[2]}
+    given = {"image_topic": first.template, "camera_info_topic": first.info_template}
     words += [f"{name}:={value}" for name, value in given.items() if value != DEFAULTS[name]]
     words += ["image_transport:=compressed"] if first.transport == "compressed" else []
     words += [f"fixed_frame:={fixed_frame}"] if fixed_frame else []

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from refit_ros.node.advice import ImagesSeen, InfoSeen, advise
+from refit_ros.node.parameters import NodeParameters
 
 TREE = {
     "left_optical": "left_link",
@@ -41,6 +42,19 @@ def test_one_camera_needs_no_frame():
     assert advice.launch == "ros2 launch refit_ros refit.launch.py cameras:=front" and advice.problems == 0
     assert advice.lines[0] == (
         "/front/image_raw: 30.0 images/s, 640 x 480, rgb8, best effort, f = 500 px, lens 'plumb_bob', frame 'front_optical'"
+    )
+
+
+def test_a_camera_without_a_namespace_gets_a_name_and_its_topics():
+    alone = images(topic="/image_raw", info_topic="/camera_info")
+    line = "ros2 launch refit_ros refit.launch.py cameras:=camera image_topic:=/image_raw camera_info_topic:=/camera_info"
+    assert advise([alone], {}).launch == line
+    compressed = replace(alone, topic="/image_raw/compressed", transport="compressed", size_px=None)
+    assert advise([compressed], {}).launch == f"{line} image_transport:=compressed"
+    NodeParameters(cameras=("camera",), image_topic="/image_raw", camera_info_topic="/camera_info")
+    two = advise([alone, images("right")], TREE)
+    assert "cameras:=right" in two.launch and any(
+        "called otherwise" in each and ": /image_raw" in each for each in two.lines
     )
 
 
