@@ -38,6 +38,8 @@ _WHEEL = (
     "manylinux2014_x86_64",
 )
 LONGEST_S = 900
+NO_SPACE = ("No space left on device", "ENOSPC")  # pip's words and npm's
+PIP_DIED = "ERROR: Exception:"  # a traceback follows, whose last line says of what
 # Without a network pip tries for minutes; whoever wants that sets these.
 PATIENCE = {"PIP_RETRIES": "2", "PIP_TIMEOUT": "15", "npm_config_fetch_retries": "1"}
 
@@ -134,6 +136,11 @@ def run_client(command: Sequence[str], place: Path) -> None:
         return
     if "No module named pip" in done.stderr:
         raise CannotGet(f"{command[0]} has no pip, which brings {what}: apt install python3-pip")
+    if any(word in done.stderr for word in NO_SPACE):
+        raise CannotGet(
+            f"{client} could not bring {what}: no space left; make room, or set REFIT_MODELS, and TMPDIR for what "
+            f"{client} keeps meanwhile, to folders with some 200 MB free"
+        )
     raise CannotGet(
         f"{client} could not bring {what} ({_reason(done.stderr)}): is there a network? {client}'s own settings "
         "name proxies and mirrors; or copy the folder of models from another machine"
@@ -143,6 +150,8 @@ def run_client(command: Sequence[str], place: Path) -> None:
 def _reason(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith(("error", "npm err", "npm error"))]
+    if errors and errors[0] == PIP_DIED:
+        errors = lines[-1:]
     return (errors or lines or ["it gave no reason"])[0][:200]
 
 

@@ -170,6 +170,27 @@ def test_no_network_is_one_sentence_that_names_the_package(monkeypatch, tmp_path
     assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ERROR: Exception:\nTraceback (most recent call last):\n  File\nOSError: [Errno 28] No space left on device\n",
+        "npm error code ENOSPC\nnpm error nospc There appears to be insufficient space on your system to finish.\n",
+    ],
+)
+def test_a_client_that_finds_the_disk_full_says_nothing_of_networks(monkeypatch, tmp_path, said):
+    monkeypatch.setattr(getting.subprocess, "run", completed(1, said))
+    with pytest.raises(CannotGet, match="package==1.0: no space left.*make room, or set REFIT_MODELS") as caught:
+        get([made_up()], tmp_path)
+    assert "network" not in str(caught.value) and "TMPDIR" in str(caught.value)
+
+
+def test_what_a_client_died_of_is_told(monkeypatch, tmp_path):
+    said = "WARNING: x\nERROR: Exception:\nTraceback (most recent call last):\n  File\nPermissionError: [Errno 13] 'a'\n"
+    monkeypatch.setattr(getting.subprocess, "run", completed(2, said))
+    with pytest.raises(CannotGet, match=r"\(PermissionError: \[Errno 13\] 'a'\)"):
+        get([made_up()], tmp_path)
+
+
 def test_a_client_that_is_not_there_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(getting.shutil, "which", lambda name: None)
     with pytest.raises(CannotGet, match="npm is not installed.*apt install npm"):
