@@ -26,7 +26,7 @@ from refit_ros.estimation.keypoint_newcomers import grouped
 from refit_ros.estimation.keypoint_people import person, pose_of, seen_plainly
 from refit_ros.estimation.keypoint_tracks import Followed, Gone, Seen, Whereabouts, whereabouts
 from refit_ros.estimation.keypoints import KeypointBody, KeypointSolver
-from refit_ros.estimation.rig_doubt import RigDoubt
+from refit_ros.estimation.rig_doubt import RigDoubt, meet
 from refit_ros.estimation.search import Searcher, detectors
 from refit_ros.estimation.settings import Settings
 from refit_ros.estimation.smooth import Smoother
@@ -208,7 +208,7 @@ class KeypointEstimator:
             astray_px = astray(people, shown, strange, cameras.cameras, expected, DEFAULT)
             self._moved.judge(as_of_vga(astray_px, cameras.cameras), stamp_s)
             everybody = [one for own in shown.values() for one in own] + strange
-            met = any(len(own) > 1 for _, own in seen_now)
+            met = any(meet(one.body, own) for one, own in seen_now)
             self._rig.judge(everybody, met, cameras.cameras, partial(self._fit, tentative=True), stamp_s, DEFAULT)
         double, seen_keys = taken_for_two(seen_now), {one.key for one, _ in seen_now}
         for one in self._followed:

@@ -75,7 +75,7 @@ class RigDoubt:
         stamp_s: float,
         config: TrackerConfig,
     ) -> None:
-        """shown: everybody in each camera. met: whether some person is seen by two cameras together."""
+        """shown: everybody in each camera. met: whether some person is seen by two cameras together (`meet`)."""
         step_s = min(abs(stamp_s - self._stamp_s), LONGEST_STEP_S) if np.isfinite(self._stamp_s) else 0.0
         self._stamp_s = stamp_s
         plain = [one for one in shown if seen_plainly(one.found)]
@@ -143,7 +143,12 @@ def _joined(
     if sum(len(group) for group in match(candidates, cameras, config) if len(group) > 1) <= most:
         return 0  # cheap, and mostly so
     people = grouped(alone, seen, cameras, fit, config)
-    return sum(len(own) for body, own in people if len(own) > 1 and unexplained_m(body, own).max() < WELL_M)
+    return sum(len(own) for body, own in people if meet(body, own))
+
+
+def meet(body: KeypointBody, own: Sequence[Seen]) -> bool:
+    """Whether two cameras see somebody, and one body explains what they see: rays pass each other by accident too."""
+    return len(own) > 1 and bool(unexplained_m(body, own).max() < WELL_M)
 
 
 def causes(cameras: Sequence[Camera], views: Collection[int]) -> Iterator[tuple[str, list[Camera]]]:
