@@ -49,7 +49,7 @@ class Expected:
     depth_m: float = np.inf
     in_the_open: float = 1.0  # 0 .. 1: share of them before which nobody else stands
     silhouette: Silhouette | None = None  # in the raw image; None: nobody else is there
-    hides: bool = False  # known well enough to be painted over where somebody else is looked at
+    hides: bool = False  # somebody, and known well enough to be painted over where another of them is looked at
 
     @cached_property
     def extent(self) -> np.ndarray:
@@ -260,7 +260,12 @@ def regions(known: Sequence[Expected], boxes_px: Sequence[np.ndarray] | np.ndarr
 
 
 def _mask(one: Expected, known: Sequence[Expected]) -> np.ndarray | None:
-    """(MASK_PX, MASK_PX) bool: where the region of one of those who are known shows others; None: nowhere."""
+    """(MASK_PX, MASK_PX) bool: where the region of one of those who are known shows others; None: nowhere.
+
+    Whoever may be nobody is shown what is there: of others painted over so much is left that it could be taken for them.
+    """
+    if not one.hides:
+        return None
     box = one.box
     others = [each for each in known if each is not one and each.hides and overlap(box[None], each.extent[None])[0, 0] > 0]
     silhouettes = [each.silhouette for each in others if each.silhouette is not None]

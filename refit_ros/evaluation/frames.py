@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 import refit_ros
+from refit_ros.core.plain_files import whole_file
 
 BASE_RATE_HZ = 30
 _QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]  # lossless, a third of the raw size, a few milliseconds
@@ -53,9 +54,8 @@ class FrameStore:
         encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _QUICK)[1]
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part")
-            part.write_bytes(encoded.tobytes())
-            part.replace(path)  # whole or not at all, whoever else renders the same
+            with whole_file(path) as file:  # others may render the same at the same time
+                file.write(encoded.tobytes())
         return encoded
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+import cv2
 import numpy as np
 import pytest
 
@@ -79,3 +82,25 @@ def test_a_selection_is_every_combination():
     chosen = Selection(plans=(SHORT,), seeds=(1, 2), rates_hz=(10, 30), cameras=2)
     found = [(seed, sequence.rate_hz, len(sequence.calibrations)) for seed, sequence in sequences(chosen)]
     assert found == [(1, 10, 2), (1, 30, 2), (2, 10, 2), (2, 30, 2)]
+
+
+def test_two_who_render_the_same_at_once_do_not_hinder_each_other(tmp_path, monkeypatch):
+    """The second one is whole before the first one has its name."""
+    stores = [frames.FrameStore("standing", 1, 0, tmp_path) for _ in range(2)]
+    encode, images = cv2.imencode, []
+
+    def meanwhile(*given):
+        monkeypatch.setattr(cv2, "imencode", encode)
+        replace = os.replace
+
+        def late(*names):
+            monkeypatch.setattr(os, "replace", replace)
+            images.append(stores[1].image(0, 0))
+            replace(*names)
+
+        monkeypatch.setattr(os, "replace", late)
+        return encode(*given)
+
+    monkeypatch.setattr(cv2, "imencode", meanwhile)
+    images.append(stores[0].image(0, 0))
+    assert np.array_equal(*images) and len(list(tmp_path.rglob("*.png"))) == 1 and not list(tmp_path.rglob("*part*"))
