@@ -15,7 +15,7 @@ from refit_ros.camera.calibration import Calibration
 from refit_ros.core.refit import Features
 from refit_ros.detection.landmarks import no_landmarks
 from refit_ros.estimation.evidence_arrays import as_sent
-from refit_ros.estimation.view_evidence import Expectation, Search, ViewEvidence
+from refit_ros.estimation.view_evidence import MASK_PX, Expectation, Search, ViewEvidence
 from refit_ros.node import conversions
 from refit_ros.node.evidence_intake import EvidenceIntake
 from refit_ros.node.evidence_messages import (
@@ -186,6 +186,21 @@ NUMBERS = {
     "visibility": st.integers(0, 255),
     "flag": st.floats(width=32),
 }
+
+
+def test_a_question_for_landmarks_brings_where_others_are_in_few_bytes(types):
+    from rclpy.serialization import serialize_message as serialize
+
+    mask = np.zeros((MASK_PX, MASK_PX), bool)
+    mask[10:30, 5:9] = True
+    plain = question(wanted=regions(2))
+    masked = question(wanted=replace(regions(2), masks=(None, mask)))
+    there = question_in(over_the_wire(question_message(types, masked, KEYPOINTS.network)), KEYPOINTS).wanted.masks
+    assert there[0] is None and np.array_equal(there[1], mask)
+    sizes = [len(serialize(question_message(types, each, KEYPOINTS.network))) for each in (plain, masked)]
+    assert sizes[1] - sizes[0] <= MASK_PX**2 // 8 + 8
+
+
 SCALARS = {"half": st.integers(0, 255), "regions": st.integers(0, 2**16 - 1), "searched": st.integers(0, 255)}
 COUNTS = st.sampled_from([0, 1, 4, 5, 10, 33, 64, 66, 99, 128])
 
