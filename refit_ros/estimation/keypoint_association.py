@@ -12,12 +12,10 @@ from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.detection.landmarks import Landmarks
 from refit_ros.detection.rows import joined
 from refit_ros.estimation.keypoint_expected import Expected, assign, believed, beside_others, clearness, heard
-from refit_ros.estimation.keypoint_tracks import Followed, Seen, where_expected
+from refit_ros.estimation.keypoint_tracks import SIDE_BY_SIDE, Followed, Seen, where_expected
 from refit_ros.estimation.lifecycle import SAME_PLACE_M
 from refit_ros.tracking.config import TrackerConfig
 from refit_ros.tracking.root_state import RootState
-
-SIDE_BY_SIDE = 3  # sets in which one camera shows two people: they are two
 
 
 def assigned(

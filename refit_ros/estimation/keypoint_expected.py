@@ -49,7 +49,8 @@ class Expected:
     depth_m: float = np.inf
     in_the_open: float = 1.0  # 0 .. 1: share of them before which nobody else stands
     silhouette: Silhouette | None = None  # in the raw image; None: nobody else is there
-    hides: bool = False  # somebody, and known well enough to be painted over where another of them is looked at
+    person: int = 0  # of those who are followed
+    others: frozenset[int] = frozenset()  # who of them are painted over where this one is looked at
 
     @cached_property
     def extent(self) -> np.ndarray:
@@ -105,15 +106,15 @@ def expect(
     own_share: np.ndarray,
     roots: Sequence[RootState],
     passed_s: np.ndarray,
-    sure: np.ndarray,
+    two: np.ndarray,
     cameras: CameraRows,
     config: TrackerConfig,
 ) -> list[list[Expected | None]]:
     """Where each of V cameras should see the landmarks (P, 33, 3) m, fixed frame, of each of P people; None where it cannot.
 
     joints_m (P, 24, 3): likewise. misfit_m (P, 33) and own_share (P,), of the size in the image: what they may err by
-    themselves. roots: how well their places are known. passed_s (P,): since the pose was seen. sure (P,) bool: who is
-    somebody.
+    themselves. roots: how well their places are known. passed_s (P,): since the pose was seen. two (P, P) bool: who is
+    somebody else than whom for certain.
     """
     if not len(roots):
         return [[] for _ in range(len(cameras))]
@@ -132,7 +133,7 @@ def expect(
         (own_share * size_px)[..., None], px_per_m[..., None] * np.hypot(moved_m[:, None], misfit_m)
     )  # (V, P, 33)
     silhouettes = _silhouettes(joints_m, px_per_m, cameras) if people > 1 else [[None]] * len(cameras)
-    hides = sure & (across_m < config.body_depth_m)  # (V, P)
+    placed = across_m < config.body_depth_m  # (V, P)
     return [
         [
             Expected(
@@ -143,7 +144,8 @@ def expect(
                 float(size_px[view, person]),
                 float(depth_m[view, person]),
                 silhouette=silhouettes[view][person],
-                hides=bool(hides[view, person]),
+                person=person,
+                others=frozenset(np.flatnonzero(two[person] & placed[view] & placed[view, person]).tolist()),
             )
             if there[view, person]
             else None
@@ -262,12 +264,11 @@ def regions(known: Sequence[Expected], boxes_px: Sequence[np.ndarray] | np.ndarr
 def _mask(one: Expected, known: Sequence[Expected]) -> np.ndarray | None:
     """(MASK_PX, MASK_PX) bool: where the region of one of those who are known shows others; None: nowhere.
 
-    Whoever may be nobody is shown what is there: of others painted over so much is left that it could be taken for them.
+    Whoever may be nobody, or one of the others, is shown what is there: of others painted over so much is left that it could
+    be taken for them.
     """
-    if not one.hides:
-        return None
     box = one.box
-    others = [each for each in known if each is not one and each.hides and overlap(box[None], each.extent[None])[0, 0] > 0]
+    others = [each for each in known if each.person in one.others and overlap(box[None], each.extent[None])[0, 0] > 0]
     silhouettes = [each.silhouette for each in others if each.silhouette is not None]
     if one.silhouette is None or not silhouettes:
         return None

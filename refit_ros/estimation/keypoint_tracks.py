@@ -23,6 +23,7 @@ from refit_ros.tracking.config import DEFAULT, TrackerConfig
 from refit_ros.tracking.contact import predict_together
 from refit_ros.tracking.root_state import RootState, jitter_information, views_information
 
+SIDE_BY_SIDE = 3  # sets in which one camera shows two people: they are two
 NOISE = (0.12, 0.06)  # sigma of an expected landmark, of the size in the image: of a body that one camera, that several saw
 
 
@@ -58,6 +59,10 @@ class Followed:
         self.body, self.cameras, self.seen_s, self.hits = body, cameras, root.stamp_s, self.hits + len(cameras)
         self._learn()
         self.root = root_state.update(root, body.joints[0], jitter_information(body.joints[0], cameras, DEFAULT))
+
+    def is_beside(self, other: Followed) -> bool:
+        """Whether cameras have shown that the two are two, and both have a number."""
+        return self.beside[other.key] >= SIDE_BY_SIDE and None not in (self.number, other.number)
 
     def apart2(self, body: KeypointBody, cameras: list[Camera], root: RootState, config: TrackerConfig) -> float:
         """Squared, in sigmas: how far the pelvis of a body that `cameras` see is from where theirs should be."""
@@ -133,7 +138,7 @@ def where_expected(
         np.array([NOISE[len(one.cameras) > 1] for one in followed]),
         roots,
         np.array([max(root.stamp_s - one.seen_s, 0.0) for one, root in zip(followed, roots)]),
-        np.array([one.number is not None for one in followed]),
+        np.array([[one.is_beside(other) for other in followed] for one in followed]),
         cameras,
         config,
     )
