@@ -91,28 +91,36 @@ class RigDoubt:
             return
         if stamp_s - self._tried_s < (AGAIN_S if self.sentence or self._tries == TRIES else APART_S):
             return
-        if could_meet(plain, cameras, fit, config):  # who was begun apart is followed apart, even where all is right now
+        alone = fit([[one] for one in plain])
+        # Who was begun apart is followed apart, even where all is right now.
+        if could_meet(alone, plain, cameras, fit, config):
             self._begin_anew()
             return
         self._tried_s = stamp_s
         if self.sentence in ("", UNKNOWN) and self._tries < TRIES:
             self._tries += 1
-            cause = likeliest(plain, cameras, fit, config)
+            cause = likeliest(alone, plain, cameras, fit, config)
             self._wins[cause] += bool(cause)
             if self._wins[cause] >= WINS:
                 self.sentence = f"{SEEN_APART}: {cause}"
-        if not self.sentence and self._sum_s >= self._limit_s and self._tries >= WINS and look_at_each_other(plain, fit):
+        if not self.sentence and self._sum_s >= self._limit_s and self._tries >= WINS and look_at_each_other(alone, plain):
             self.sentence = UNKNOWN
 
 
-def could_meet(plain: Sequence[Seen], cameras: Sequence[Camera], fit: Fit, config: TrackerConfig) -> bool:
-    """Whether those who are seen plainly may well be the same people, with the cameras as they are given."""
-    return _joined(fit([[one] for one in plain]), plain, cameras, fit, config, 0) >= JOINED * len(plain)
+def could_meet(
+    alone: Sequence[KeypointBody], plain: Sequence[Seen], cameras: Sequence[Camera], fit: Fit, config: TrackerConfig
+) -> bool:
+    """Whether those who are seen plainly may well be the same people, with the cameras as they are given. alone: the bodies
+    that each of them is by itself."""
+    return _joined(alone, plain, cameras, fit, config, 0) >= JOINED * len(plain)
 
 
-def likeliest(plain: Sequence[Seen], cameras: Sequence[Camera], fit: Fit, config: TrackerConfig) -> str:
-    """The cause with which most of those who are seen plainly are seen by two cameras; "" where there is none."""
-    bodies, best, most = fit([[one] for one in plain]), "", 0
+def likeliest(
+    bodies: Sequence[KeypointBody], plain: Sequence[Seen], cameras: Sequence[Camera], fit: Fit, config: TrackerConfig
+) -> str:
+    """The cause with which most of those who are seen plainly are seen by two cameras; "" where there is none. bodies: those
+    that each of them is by itself."""
+    best, most = "", 0
     for cause, changed in causes(cameras, {one.view for one in plain}):
         lenses = any(one.calibration is not other.calibration for one, other in zip(changed, cameras))
         there = [replace(one, camera=changed[one.view]) for one in plain]
@@ -204,9 +212,9 @@ def _of_the_images_size(camera: Camera) -> Camera:
     return replace(camera, calibration=replace(lens, K=scale[:, None] * lens.K))
 
 
-def look_at_each_other(plain: Sequence[Seen], fit: Fit) -> bool:
-    """Whether two cameras each see somebody whom the other should see too."""
-    bodies, should = fit([[one] for one in plain]), set()
+def look_at_each_other(bodies: Sequence[KeypointBody], plain: Sequence[Seen]) -> bool:
+    """Whether two cameras each see somebody whom the other should see too. bodies: those that each of them is by itself."""
+    should = set()
     for body, one in zip(bodies, plain):
         for other in plain:
             if other.view != one.view and _in_image(other.camera, body.joints):

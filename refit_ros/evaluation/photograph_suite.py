@@ -11,7 +11,7 @@ import numpy as np
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
-from refit_ros.camera.geometry import overlap
+from refit_ros.camera.geometry import covered, overlap
 from refit_ros.camera.image_bytes import read_image_file, write_image_file
 from refit_ros.camera.views import View
 from refit_ros.core.body import Body
@@ -87,7 +87,8 @@ def evaluate_photographs(
         true = _corners(annotated)
         seen_px = np.array([one.views[0].box_xyxy_px for one in seen]).reshape(-1, 4)
         pairs = matched(true, seen_px)
-        in_crowd = _lies_in(seen_px, _corners([one for one in everything if one["crowd"]]))
+        crowds = _corners([one for one in everything if one["crowd"]])
+        in_crowd = (covered(seen_px, crowds) > IN_CROWD).any(1)
         in_crowd[[other for _, other in pairs]] = False
         others = len(seen) - len(pairs) - int(in_crowd.sum())
         people, found, false = people + len(true), found + len(pairs), false + others
@@ -137,14 +138,6 @@ def _corners(annotated: list[dict]) -> np.ndarray:
     boxes = np.array([one["bbox"] for one in annotated]).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     return boxes
-
-
-def _lies_in(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """(N,) bool: whether enough of a box (N, 4) lies in one of the regions (M, 4)."""
-    low = np.maximum(boxes[:, None, :2], regions[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], regions[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(-1)
-    return (shared > IN_CROWD * (boxes[:, 2:] - boxes[:, :2]).prod(-1)[:, None]).any(1)
 
 
 def _with_boxes(annotated: list[dict], true: np.ndarray, people: Sequence[Person], calibration: Calibration) -> list[float]:
