@@ -22,12 +22,12 @@ import torch
 from torch import Tensor
 
 from refit_ros.core.errors import InputError
+from refit_ros.core.openvino_compiler import HINTS, Compiler, Source
 from refit_ros.core.traces import unit_of_its_own
 
 Arrays = tuple[np.ndarray, ...]
 Compiled = Callable[[np.ndarray], Arrays]  # (N, ...) -> outputs (N, ...)
 
-_HINTS = {"float32": "f32", "bfloat16": "bf16"}
 _TURNS = 4  # of each way; the quickest turn counts, since others use the machine too
 
 
@@ -48,10 +48,10 @@ def openvino_encoder(encoder: torch.nn.Module, example: Tensor, precision: str) 
     It takes as many threads as torch has now. Raises InputError for a precision that OpenVINO does not compute in, and for
     what it cannot compute on this processor.
     """
-    if precision not in _HINTS:
+    if precision not in HINTS:
         raise InputError(f"engine openvino computes in float32 or bfloat16, not in {precision}")
     try:
-        compiled = compiled_by_openvino(converted(encoder, example), example.numpy(), precision)
+        compiled = compiled_by_openvino(Source(lambda: converted(encoder, example)), example.numpy(), precision)
     except RuntimeError as error:
         why = str(error).strip().splitlines()[-1][:200]
         raise InputError(f"OpenVINO cannot compute this network in {precision} here ({why}): take engine torch") from error
@@ -67,36 +67,33 @@ def converted(network: torch.nn.Module, example: Tensor):
         return openvino.convert_model(torch.jit.trace(network, example, check_trace=False), example_input=example)
 
 
-def compiled_by_openvino(model, example: np.ndarray, precision: str = "float32") -> Compiled:
-    """A model of one input, for any number of rows like `example` (1, ...), on as many threads as torch has now.
+def compiled_by_openvino(source: Source, example: np.ndarray, precision: str = "float32") -> Compiled:
+    """A network of one input, for any number of rows like `example` (1, ...), on as many threads as torch has now.
 
     Raises RuntimeError where this processor cannot compute it: some of that shows only when it does.
     """
-    openvino = openvino_module()
-    # One kernel set for any number of rows, of one size.
-    model.reshape(openvino.PartialShape([-1, *example.shape[1:]]))
+    openvino_module()
+    compiler = Compiler(source, [-1, *example.shape[1:]])  # one kernel set for any number of rows, of one size
     threads = torch.get_num_threads()
-    alone = _Streams(model, 1, 1, precision)
+    alone = _Streams(compiler(1, 1, precision), 1)
     if threads == 1:
         return _tried(alone, example)
-    each, shared = (_Streams(model, streams, threads, precision) for streams in (threads, 1))
+    each, shared = (_Streams(compiler(streams, threads, precision), streams) for streams in (threads, 1))
     return _Quickest(measured([alone, shared], example, [1]) | measured([each, shared], example, sorted({2, threads})))
 
 
-def one_by_one_by_openvino(model, example: np.ndarray, alone: bool = False) -> Compiled:
-    """As `compiled_by_openvino`, of a model whose one input (1, ...) cannot be widened, for rows of `example`'s type; each
+def one_by_one_by_openvino(source: Source, example: np.ndarray, alone: bool = False) -> Compiled:
+    """As `compiled_by_openvino`, of a network whose one input (1, ...) cannot be widened, for rows of `example`'s type; each
     on a core. alone: nothing else computes meanwhile, and rows mostly come by themselves: all cores share each. (On two
     cores MoveNet's MultiPose takes a tenth longer so for two rows, and half as long for one.)
     """
-    openvino, threads = openvino_module(), torch.get_num_threads()
-    model.reshape(openvino.PartialShape(list(example.shape)))
-    taking = openvino.preprocess.PrePostProcessor(model)
-    taking.input().tensor().set_element_type(openvino.Type(example.dtype))
-    model = taking.build()
-    one = _OneByOne(_Streams(model, 1, threads if alone else 1, "float32"))
-    if alone or threads == 1:
+    openvino_module()
+    compiler, threads = Compiler(source, example.shape, example.dtype), torch.get_num_threads()
+    streams = 1 if alone else threads
+    one = _OneByOne(_Streams(compiler(1, threads if alone else 1), 1))
+    if streams == 1:
         return _tried(one, example)
-    each = _OneByOne(_Streams(model, threads, threads, "float32"))
+    each = _OneByOne(_Streams(compiler(streams, threads), streams))
     return _Quickest({1: _tried(one, example), 2: _tried(each, example)})
 
 
@@ -124,23 +121,9 @@ class _Streams:
     For several threads at a time: what is computed for each lies in requests of its own.
     """
 
-    def __init__(self, model, streams: int, threads: int, precision: str) -> None:
-        self._compiled = (
-            openvino_module()
-            .Core()
-            .compile_model(
-                model,
-                "CPU",
-                {
-                    "INFERENCE_PRECISION_HINT": _HINTS[precision],
-                    "NUM_STREAMS": streams,
-                    # Pinned to a core, a thread waits for whatever else runs there while another core is free.
-                    "ENABLE_CPU_PINNING": False,
-                    "INFERENCE_NUM_THREADS": threads,
-                },
-            )
-        )
-        self.count = streams
+    def __init__(self, compiled, streams: int) -> None:
+        """compiled: an openvino.CompiledModel."""
+        self._compiled, self.count = compiled, streams
         self._of_thread = threading.local()
 
     @property

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from refit_ros.core.openvino_compiler import Source
 from refit_ros.core.openvino_engine import Compiled, one_by_one_by_openvino, openvino_module
+from refit_ros.detection import tfjs
 from refit_ros.detection.in_use import InUse
-from refit_ros.detection.tfjs import graph_def
+from refit_ros.detection.kept_networks import KeptNetworks, name_of
 from refit_ros.models.files import path_of
 
 
@@ -29,8 +32,7 @@ class TfjsNetwork:
 
     def __init__(self, name: str, topology: Path, weights: Path, alone: bool) -> None:
         """As `tfjs_network`, from the two files."""
-        self._name, self._alone = name, alone
-        self._graph = graph_def(topology.read_bytes(), weights.read_bytes())
+        self._name, self._alone, self._files = name, alone, (topology, weights)
         self._compiled: dict[int, Compiled] = {}
         self._one_at_a_time = threading.Lock()  # of the sides
 
@@ -49,18 +51,26 @@ class TfjsNetwork:
 
     def _compiled_for(self, side_px: int) -> Compiled:
         try:
-            openvino = openvino_module()
+            openvino_module()
         except ImportError as error:
             raise ImportError(f"{self._name} needs OpenVINO: pip install openvino") from error
         with tempfile.TemporaryDirectory(prefix="refit_ros-") as folder:
-            path = Path(folder) / "graph.pb"  # OpenVINO reads TensorFlow's graphs from files only
-            path.write_bytes(self._graph)
+            source = Source(lambda: self._read(Path(folder)), name_of(self._name, tfjs), KeptNetworks())
             try:
-                model = openvino.Core().read_model(path)
-                example = np.zeros((1, side_px, side_px, 3), np.uint8)
-                return one_by_one_by_openvino(model, example, self._alone)
+                return one_by_one_by_openvino(source, np.zeros((1, side_px, side_px, 3), np.uint8), self._alone)
             except RuntimeError as error:
                 raise ValueError(f"OpenVINO cannot use {self._name}: {str(error).strip().splitlines()[-1]}") from error
+
+    def _read(self, folder: Path):
+        """An openvino.Model, whose weights stay in a file of this folder."""
+        path = folder / "graph.pb"  # OpenVINO reads TensorFlow's graphs from files only
+        path.write_bytes(self._graph)
+        return openvino_module().Core().read_model(path)
+
+    @cached_property
+    def _graph(self) -> bytes:
+        topology, weights = self._files
+        return tfjs.graph_def(topology.read_bytes(), weights.read_bytes())
 
 
 in_use: InUse[TfjsNetwork] = InUse()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from refit_ros.core.openvino_compiler import Source
 from refit_ros.core.openvino_engine import compiled_by_openvino, one_by_one_by_openvino, openvino_module
 from refit_ros.detection.in_use import InUse
+from refit_ros.detection.kept_networks import KeptNetworks, name_of
 from refit_ros.models.files import path_of
 
 
@@ -18,14 +20,14 @@ def tflite_network(name: str, one_by_one: bool = False) -> TfliteNetwork:
     a run. Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
     """
     path = path_of(name)  # of the table's digest, so that a name says what is in it
-    return in_use.or_new((name, one_by_one), lambda: TfliteNetwork(path, one_by_one))
+    return in_use.or_new((name, one_by_one), lambda: TfliteNetwork(path, name_of(name), one_by_one))
 
 
 class TfliteNetwork:
     """One input (1, S, S, 3) in the file, (N, S, S, 3) here; the outputs in the file's order."""
 
-    def __init__(self, path: Path, one_by_one: bool) -> None:
-        """As `tflite_network`, from the file."""
+    def __init__(self, path: Path, name: str, one_by_one: bool) -> None:
+        """As `tflite_network`, from the file; `name` tells what is in it."""
         try:
             openvino = openvino_module()
         except ImportError as error:
@@ -36,7 +38,8 @@ class TfliteNetwork:
             shape = model.inputs[0].get_partial_shape().to_shape()
             self.side_px = int(shape[1])
             compiled = one_by_one_by_openvino if one_by_one else compiled_by_openvino
-            self._compiled = compiled(model, np.zeros((1, *tuple(shape)[1:]), np.float32))
+            source = Source(lambda: model, name, KeptNetworks())
+            self._compiled = compiled(source, np.zeros((1, *tuple(shape)[1:]), np.float32))
         except RuntimeError as error:
             raise ValueError(f"OpenVINO cannot use {path}: {str(error).strip().splitlines()[-1]}") from error
 

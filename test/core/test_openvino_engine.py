@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from refit_ros.core import openvino_engine
+from refit_ros.core.openvino_compiler import Compiler, Source
 from refit_ros.core.openvino_engine import (
     _Quickest,
     _Streams,
@@ -39,15 +40,16 @@ def network():
     return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 3)).eval()
 
 
+def source_of(network, **kept):
+    return Source(lambda: converted(network, torch.zeros(1, 3, 16, 16)), **kept)
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("streams, threads", [(1, 1), (1, 2), (2, 2), (4, 4)])
 def test_all_rows_come_back_in_their_order(network, streams, threads):
     example = torch.zeros(1, 3, 16, 16)
     model = converted(network, example)
-    import openvino
-
-    model.reshape(openvino.PartialShape([-1, 3, 16, 16]))
-    way = _Streams(model, streams, threads, "float32")
+    way = _Streams(Compiler(Source(lambda: model), [-1, 3, 16, 16])(streams, threads), streams)
     for count in (1, 2, 3, 4, 5, 9):
         rows = torch.randn(count, 3, 16, 16)
         np.testing.assert_allclose(way(rows.numpy())[0], network(rows).numpy(), rtol=0, atol=1e-5)
@@ -59,7 +61,7 @@ def test_one_row_is_computed_on_the_thread_that_asks(network, two_threads, monke
     """Another one that has to be woken first waits for a core wherever others keep them busy."""
     monkeypatch.setattr(openvino_engine, "measured", lambda ways, _, counts: dict.fromkeys(counts, ways[0]))
     row = np.zeros((1, 3, 256, 256), np.float32)
-    compiled = make(converted(network, torch.zeros(1, 3, 256, 256)), row)
+    compiled = make(Source(lambda: converted(network, torch.zeros(1, 3, 256, 256))), row)
     compiled(row)  # what the first call makes ready may be made elsewhere
     began_s, all_began_s = time.thread_time(), time.process_time()
     for _ in range(30):
@@ -71,10 +73,10 @@ def test_one_row_is_computed_on_the_thread_that_asks(network, two_threads, monke
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_network_that_nothing_computes_beside_is_compiled_once(network, two_threads, monkeypatch, alone):
     """Each time takes a quarter of a second, and who fits a photograph waits for it."""
-    made, make = [], openvino_engine._Streams
-    monkeypatch.setattr(openvino_engine, "_Streams", lambda *how: made.append(how[1:3]) or make(*how))
+    made, make = [], Compiler.__call__
+    monkeypatch.setattr(Compiler, "__call__", lambda self, *how: made.append(how[:2]) or make(self, *how))
     example = np.zeros((1, 3, 16, 16), np.float32)
-    compiled = one_by_one_by_openvino(converted(network, torch.zeros(1, 3, 16, 16)), example, alone)
+    compiled = one_by_one_by_openvino(source_of(network), example, alone)
     assert made == ([(1, 2)] if alone else [(1, 1), (2, 2)])
     rows = torch.randn(3, 3, 16, 16)
     for count in (1, 3):
@@ -83,7 +85,7 @@ def test_a_network_that_nothing_computes_beside_is_compiled_once(network, two_th
 
 @torch.inference_mode()
 def test_what_was_given_first_is_not_changed_by_the_next_call(network, two_threads):
-    compiled = compiled_by_openvino(converted(network, torch.zeros(1, 3, 16, 16)), np.zeros((1, 3, 16, 16), np.float32))
+    compiled = compiled_by_openvino(source_of(network), np.zeros((1, 3, 16, 16), np.float32))
     rows = torch.randn(2, 3, 16, 16)
     first = compiled(rows.numpy())[0]
     kept = first.copy()

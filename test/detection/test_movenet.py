@@ -13,8 +13,7 @@ from refit_ros.camera.geometry import overlap
 from refit_ros.core import openvino_engine
 from refit_ros.detection.movenet import LIGHTNING, MULTIPOSE, POINTS, THUNDER, MultiPose, SinglePose, Skeletons, distinct
 from refit_ros.detection.regions import turned
-from refit_ros.detection.tfjs import graph_def
-from refit_ros.detection.tfjs_network import in_use, tfjs_network
+from refit_ros.detection.tfjs_network import TfjsNetwork, in_use, tfjs_network
 
 HERE = Path(__file__).parent / "movenet"
 needs_multipose = pytest.mark.needs_models(MULTIPOSE)
@@ -139,7 +138,8 @@ def test_what_this_processor_cannot_compute_shows_when_the_network_is_loaded(non
 @pytest.mark.needs_models(LIGHTNING)
 def test_a_network_is_prepared_once_for_all_who_ask(none_in_use, monkeypatch):
     graphs = []
-    monkeypatch.setattr("refit_ros.detection.tfjs_network.graph_def", lambda *files: graphs.append(1) or graph_def(*files))
+    make = TfjsNetwork._compiled_for
+    monkeypatch.setattr(TfjsNetwork, "_compiled_for", lambda self, side_px: graphs.append(1) or make(self, side_px))
     first, second = SinglePose(LIGHTNING), SinglePose(LIGHTNING)
     assert len(graphs) == 1
     del first, second

@@ -1,0 +1,58 @@
+"""Networks as they were compiled at an earlier start: in the user's cache folder, beside the models that they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+from types import ModuleType
+
+from refit_ros.core.errors import InputError
+from refit_ros.core.plain_files import whole_file
+from refit_ros.models.files import folder
+from refit_ros.models.table import files_of
+
+UNUSED_S = 60 * 86400.0  # what nobody took for so long was for another processor, version or way of running
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+class KeptNetworks:
+    """A file each, which begins with the digest of the rest. Where the folder cannot be written, nothing is kept."""
+
+    def get(self, key: str) -> bytes | None:
+        path = _path(key)
+        try:
+            content = path.read_bytes()
+            os.utime(path)  # it is in use
+        except OSError:
+            return None
+        digest, compiled = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        return compiled if hashlib.sha256(compiled).digest() == digest else None
+
+    def put(self, key: str, compiled: bytes) -> None:
+        path = _path(key)
+        try:
+            path.parent.mkdir(exist_ok=True)  # the models' own folder is there, or else nothing of theirs was compiled
+            with whole_file(path) as file:
+                file.write(hashlib.sha256(compiled).digest() + compiled)
+            for each in path.parent.iterdir():
+                if time.time() - each.stat().st_mtime > UNUSED_S:
+                    each.unlink()
+        except (OSError, InputError):
+            pass  # it is compiled at the next start again
+
+
+def name_of(model: str, *code: ModuleType) -> str:
+    """What is in the model's files, and the code that makes of them what is compiled."""
+    digests = [each.sha256 for each in files_of(model)]
+    return " ".join(digests + [hashlib.sha256(Path(str(each.__file__)).read_bytes()).hexdigest() for each in code])
+
+
+def kept_folder() -> Path:
+    """Need not exist."""
+    return folder() / "compiled"
+
+
+def _path(key: str) -> Path:
+    return kept_folder() / hashlib.sha256(key.encode()).hexdigest()[:32]

@@ -1,0 +1,130 @@
+"""Networks that were compiled at an earlier start: the same numbers, and nothing that is kept can do harm."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from refit_ros.core.openvino_compiler import Source
+from refit_ros.core.openvino_engine import compiled_by_openvino, converted, one_by_one_by_openvino
+from refit_ros.detection import tfjs
+from refit_ros.detection.kept_networks import UNUSED_S, KeptNetworks, kept_folder, name_of
+from refit_ros.detection.tfjs_network import in_use, tfjs_network
+from refit_ros.models.files import VARIABLE
+
+pytest.importorskip("openvino")
+LIGHTNING = "movenet_lightning"
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "models"))
+    (tmp_path / "models").mkdir()
+
+
+@pytest.fixture
+def source():
+    """A network, and how often it was read."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 3)).eval()
+    read = []
+
+    def model():
+        read.append(1)
+        return converted(network, torch.zeros(1, 3, 16, 16))
+
+    return Source(model, "a network", KeptNetworks()), read
+
+
+@pytest.mark.parametrize("make", [compiled_by_openvino, one_by_one_by_openvino])
+def test_the_second_start_reads_nothing_and_computes_the_same(source, make):
+    source, read = source
+    rows = np.random.default_rng(0).standard_normal((3, 3, 16, 16)).astype(np.float32)
+    first, second = (make(source, rows[:1])(rows)[0] for _ in range(2))
+    assert len(read) == 1
+    assert np.array_equal(first, second)
+
+
+def test_other_rows_other_names_and_other_types_are_compiled_for_themselves(source):
+    source, read = source
+    for row in (
+        np.zeros((1, 3, 16, 16), np.float32),
+        np.zeros((1, 3, 18, 18), np.float32),
+        np.zeros((1, 3, 16, 16), np.uint8),
+    ):
+        one_by_one_by_openvino(source, row)(row)
+    one_by_one_by_openvino(Source(source.read, "another", source.kept), row)
+    assert len(read) == 4
+
+
+@pytest.mark.parametrize("spoil", [lambda kept: kept[:-9], lambda kept: kept[:50] + b"?" + kept[51:], lambda kept: b""])
+def test_what_was_spoilt_is_compiled_anew(source, spoil):
+    source, read = source
+    row = np.ones((1, 3, 16, 16), np.float32)
+    right = compiled_by_openvino(source, row)(row)[0]
+    for path in kept_folder().iterdir():
+        path.write_bytes(spoil(path.read_bytes()))
+    assert np.array_equal(compiled_by_openvino(source, row)(row)[0], right)
+    assert np.array_equal(compiled_by_openvino(source, row)(row)[0], right)
+    assert len(read) == 2, "it was not kept again"
+
+
+def test_what_openvino_does_not_take_is_compiled_anew(source):
+    source, read = source
+    row = np.ones((1, 3, 16, 16), np.float32)
+    right = compiled_by_openvino(source, row)(row)[0]
+    assert len(read) == 1
+    source.kept.get = lambda key: b"of some other version"
+    assert np.array_equal(compiled_by_openvino(source, row)(row)[0], right)
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing_but_time(source):
+    source, read = source
+    kept_folder().write_text("a file where the folder should be")
+    row = np.ones((1, 3, 16, 16), np.float32)
+    for _ in range(2):
+        compiled_by_openvino(source, row)(row)
+    assert len(read) == 2
+
+
+def test_what_nobody_used_for_long_goes(source):
+    source, _ = source
+    row = np.ones((1, 3, 16, 16), np.float32)
+    compiled_by_openvino(source, row)
+    (old,) = kept_folder().iterdir()
+    os.utime(old, (0, time.time() - UNUSED_S - 60))
+    compiled_by_openvino(source, row)
+    assert old.exists(), "it was used just now"
+    os.utime(old, (0, time.time() - UNUSED_S - 60))
+    compiled_by_openvino(Source(source.read, "another", source.kept), row)
+    assert not old.exists() and len(list(kept_folder().iterdir())) == 1
+
+
+@pytest.mark.needs_models(LIGHTNING)
+def test_a_model_of_the_table_is_read_at_the_first_start_only(own_folder, tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE)
+    from refit_ros.models.files import folder
+
+    for path in folder().glob(f"{LIGHTNING}.*"):
+        (tmp_path / "models" / path.name).symlink_to(path)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "models"))
+    graphs, graph_def = [], tfjs.graph_def
+    monkeypatch.setattr(tfjs, "graph_def", lambda *files: graphs.append(1) or graph_def(*files))
+    image = np.random.default_rng(0).integers(0, 255, (1, 192, 192, 3), np.uint8)
+    answers = []
+    for _ in range(2):
+        in_use.forget()
+        answers.append(tfjs_network(LIGHTNING)(image))
+    in_use.forget()
+    assert len(graphs) == 1
+    assert np.array_equal(*answers)
+
+
+def test_other_code_that_reads_a_model_gives_it_another_name():
+    assert name_of(LIGHTNING) != name_of(LIGHTNING, tfjs)
+    assert name_of(LIGHTNING) != name_of("movenet_thunder")
