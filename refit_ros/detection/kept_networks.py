@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -24,9 +25,10 @@ class KeptNetworks:
         path = _path(key)
         try:
             content = path.read_bytes()
-            os.utime(path)  # it is in use
         except OSError:
             return None
+        with suppress(OSError):  # a folder that can only be read is nobody's to tidy up
+            os.utime(path)  # it is in use
         digest, compiled = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         return compiled if hashlib.sha256(compiled).digest() == digest else None
 

@@ -92,6 +92,20 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_time(source):
     assert len(read) == 2
 
 
+def test_what_is_kept_in_a_folder_that_can_only_be_read_is_taken(source, monkeypatch):
+    """As in an image of a container, or where another user has put it."""
+    source, read = source
+    row = np.ones((1, 3, 16, 16), np.float32)
+    compiled_by_openvino(source, row)
+
+    def refuses(*_args, **_more):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "utime", refuses)
+    compiled_by_openvino(source, row)
+    assert len(read) == 1
+
+
 def test_what_nobody_used_for_long_goes(source):
     source, _ = source
     row = np.ones((1, 3, 16, 16), np.float32)
