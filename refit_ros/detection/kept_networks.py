@@ -10,11 +10,12 @@ from pathlib import Path
 from types import ModuleType
 
 from refit_ros.core.errors import InputError
-from refit_ros.core.plain_files import whole_file
+from refit_ros.core.plain_files import open_regular, whole_file
 from refit_ros.models.files import folder
 from refit_ros.models.table import files_of
 
 UNUSED_S = 60 * 86400.0  # what nobody took for so long was for another processor, version or way of running
+ADMINISTRATOR = 0  # whose files are for all who may read them
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -22,18 +23,23 @@ class KeptNetworks:
     """A file each, which begins with the digest of the rest. Where the folder cannot be written, nothing is kept."""
 
     def get(self, key: str) -> bytes | None:
-        path = _path(key)
-        try:
-            content = path.read_bytes()
-        except OSError:
-            return None
-        with suppress(OSError):  # a folder that can only be read is nobody's to tidy up
-            os.utime(path)  # it is in use
-        digest, compiled = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-        return compiled if hashlib.sha256(compiled).digest() == digest else None
+        for owner in dict.fromkeys((os.geteuid(), ADMINISTRATOR)):
+            path = _path(key, owner)
+            try:
+                with open_regular(path) as file:
+                    # Who may write a folder may not for that choose what others compute.
+                    content = file.read() if os.fstat(file.fileno()).st_uid == owner else b""
+            except (OSError, InputError):
+                continue
+            with suppress(OSError):  # a folder that can only be read is nobody's to tidy up
+                os.utime(path)  # it is in use
+            digest, compiled = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+            if hashlib.sha256(compiled).digest() == digest:
+                return compiled
+        return None
 
     def put(self, key: str, compiled: bytes) -> None:
-        path = _path(key)
+        path = _path(key, os.geteuid())
         try:
             path.parent.mkdir(exist_ok=True)  # the models' own folder is there, or else nothing of theirs was compiled
             with whole_file(path) as file:
@@ -56,5 +62,6 @@ def kept_folder() -> Path:
     return folder() / "compiled"
 
 
-def _path(key: str) -> Path:
-    return kept_folder() / hashlib.sha256(key.encode()).hexdigest()[:32]
+def _path(key: str, owner: int) -> Path:
+    """Users who share a folder have each their own."""
+    return kept_folder() / hashlib.sha256(f"{owner} {key}".encode()).hexdigest()[:32]

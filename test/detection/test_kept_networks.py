@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 
 from refit_ros.core.openvino_compiler import Source
 from refit_ros.core.openvino_engine import compiled_by_openvino, converted, one_by_one_by_openvino
-from refit_ros.detection import tfjs
+from refit_ros.detection import kept_networks, tfjs
 from refit_ros.detection.kept_networks import UNUSED_S, KeptNetworks, kept_folder, name_of
 from refit_ros.detection.tfjs_network import in_use, tfjs_network
 from refit_ros.models.files import VARIABLE
@@ -104,6 +105,47 @@ def test_what_is_kept_in_a_folder_that_can_only_be_read_is_taken(source, monkeyp
     monkeypatch.setattr(os, "utime", refuses)
     compiled_by_openvino(source, row)
     assert len(read) == 1
+
+
+def test_what_another_user_has_put_there_is_neither_taken_nor_replaced(source, monkeypatch):
+    """A model is known by its digest in the table, a compiled network only by who made it."""
+    source, read = source
+    row = np.ones((1, 3, 16, 16), np.float32)
+    they = os.geteuid()
+    compiled_by_openvino(source, row)
+    (theirs,) = kept_folder().iterdir()
+    monkeypatch.setattr(os, "geteuid", lambda: they + 1)
+    monkeypatch.setattr(kept_networks, "ADMINISTRATOR", they + 2)
+    compiled_by_openvino(source, row)
+    assert len(read) == 2
+    (mine,) = set(kept_folder().iterdir()) - {theirs}
+    os.replace(theirs, mine)
+    compiled_by_openvino(source, row)
+    assert len(read) == 3, "it has the name of this user's, and is not theirs"
+
+
+def test_what_the_administrator_has_put_there_is_taken(source, monkeypatch):
+    source, read = source
+    row = np.ones((1, 3, 16, 16), np.float32)
+    administrator = os.geteuid()
+    compiled_by_openvino(source, row)
+    monkeypatch.setattr(os, "geteuid", lambda: administrator + 1)
+    monkeypatch.setattr(kept_networks, "ADMINISTRATOR", administrator)
+    compiled_by_openvino(source, row)
+    assert len(read) == 1
+
+
+def test_a_pipe_that_lies_there_is_not_waited_for(source):
+    source, read = source
+    row = np.ones((1, 3, 16, 16), np.float32)
+    compiled_by_openvino(source, row)
+    (kept,) = kept_folder().iterdir()
+    kept.unlink()
+    os.mkfifo(kept)
+    asked = threading.Thread(target=compiled_by_openvino, args=(source, row), daemon=True)
+    asked.start()
+    asked.join(30)
+    assert not asked.is_alive() and len(read) == 2
 
 
 def test_what_nobody_used_for_long_goes(source):
