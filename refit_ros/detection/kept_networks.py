@@ -7,6 +7,7 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from types import ModuleType
 
 from refit_ros.core.errors import InputError
@@ -15,6 +16,7 @@ from refit_ros.models.files import folder
 from refit_ros.models.table import files_of
 
 UNUSED_S = 60 * 86400.0  # what nobody took for so long was for another processor, version or way of running
+MOST_BYTES = 2**30  # all together, whatever processors and numbers of threads share the folder
 ADMINISTRATOR = 0  # whose files are for all who may read them
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -44,11 +46,20 @@ class KeptNetworks:
             path.parent.mkdir(exist_ok=True)  # the models' own folder is there, or else nothing of theirs was compiled
             with whole_file(path) as file:
                 file.write(hashlib.sha256(compiled).digest() + compiled)
-            for each in path.parent.iterdir():
-                if time.time() - each.stat().st_mtime > UNUSED_S:
-                    each.unlink()
+            _tidy(path.parent)
         except (OSError, InputError):
             pass  # it is compiled at the next start again
+
+
+def _tidy(place: Path) -> None:
+    """Away with what was not used for long, and with what is too much beside what was used since."""
+    files = [(found.st_mtime, found.st_size, each) for each in place.iterdir() if S_ISREG((found := each.lstat()).st_mode)]
+    total_bytes = 0
+    for used_s, size_bytes, each in sorted(files, reverse=True):
+        total_bytes += size_bytes
+        if time.time() - used_s > UNUSED_S or total_bytes > MOST_BYTES:
+            with suppress(OSError):  # another user's, or gone already
+                each.unlink()
 
 
 def name_of(model: str, *code: ModuleType) -> str:

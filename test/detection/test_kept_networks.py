@@ -161,6 +161,35 @@ def test_what_nobody_used_for_long_goes(source):
     assert not old.exists() and len(list(kept_folder().iterdir())) == 1
 
 
+def test_all_together_stay_below_a_size_and_what_was_used_last_stays(source, monkeypatch):
+    source, _ = source
+    row = np.ones((1, 3, 16, 16), np.float32)
+    compiled_by_openvino(source, row)
+    (first,) = kept_folder().iterdir()
+    monkeypatch.setattr(kept_networks, "MOST_BYTES", int(2.5 * first.stat().st_size))
+    for number in range(4):
+        os.utime(first)
+        compiled_by_openvino(Source(source.read, f"another {number}", source.kept), row)
+        for each in set(kept_folder().iterdir()) - {first}:
+            os.utime(each, (0, time.time() - 60))
+    assert first.exists() and len(list(kept_folder().iterdir())) == 2
+
+
+@pytest.mark.parametrize("wrong", ["a folder", "a link to nothing"])
+def test_what_does_not_belong_there_keeps_nothing_from_going(source, wrong):
+    source, _ = source
+    row = np.ones((1, 3, 16, 16), np.float32)
+    kept_folder().mkdir()
+    strange = kept_folder() / "0"
+    strange.mkdir() if wrong == "a folder" else strange.symlink_to("nowhere")
+    old = kept_folder() / "1"
+    old.write_bytes(b"of last year")
+    for each in (strange, old):
+        os.utime(each, (0, 0), follow_symlinks=False)
+    compiled_by_openvino(source, row)
+    assert not old.exists()
+
+
 @pytest.mark.needs_models(LIGHTNING)
 def test_a_model_of_the_table_is_read_at_the_first_start_only(own_folder, tmp_path, monkeypatch):
     monkeypatch.delenv(VARIABLE)
