@@ -78,7 +78,10 @@ class Compiler:
             except RuntimeError:
                 pass  # kept all the same, and of no use here: compiled anew
         compiled = core.compile_model(self._model, "CPU", settings)
-        kept.put(key, bytes(compiled.export_model().getbuffer()))
+        try:
+            kept.put(key, bytes(compiled.export_model().getbuffer()))
+        except RuntimeError:
+            pass  # it computes, and that is what was asked for
         return compiled
 
 

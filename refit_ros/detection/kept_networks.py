@@ -10,6 +10,7 @@ from pathlib import Path
 from stat import S_ISREG
 from types import ModuleType
 
+from refit_ros.core import openvino_compiler
 from refit_ros.core.errors import InputError
 from refit_ros.core.plain_files import open_regular, whole_file
 from refit_ros.models.files import folder
@@ -63,9 +64,10 @@ def _tidy(place: Path) -> None:
 
 
 def name_of(model: str, *code: ModuleType) -> str:
-    """What is in the model's files, and the code that makes of them what is compiled."""
+    """What is in the model's files, and the code that makes of them what is compiled, of the compiler's inputs too."""
     digests = [each.sha256 for each in files_of(model)]
-    return " ".join(digests + [hashlib.sha256(Path(str(each.__file__)).read_bytes()).hexdigest() for each in code])
+    files = [Path(str(each.__file__)) for each in (*code, openvino_compiler)]
+    return " ".join(digests + [hashlib.sha256(each.read_bytes()).hexdigest() for each in files])
 
 
 def kept_folder() -> Path:

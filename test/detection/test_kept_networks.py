@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from refit_ros.core import openvino_compiler
 from refit_ros.core.openvino_compiler import Source
 from refit_ros.core.openvino_engine import compiled_by_openvino, converted, one_by_one_by_openvino
 from refit_ros.detection import kept_networks, tfjs
@@ -82,6 +83,19 @@ def test_what_openvino_does_not_take_is_compiled_anew(source):
     assert len(read) == 1
     source.kept.get = lambda key: b"of some other version"
     assert np.array_equal(compiled_by_openvino(source, row)(row)[0], right)
+
+
+def test_what_openvino_cannot_give_out_is_computed_all_the_same(source, monkeypatch):
+    import openvino
+
+    def refuses(_compiled):
+        raise RuntimeError("this network cannot be exported")
+
+    source, read = source
+    row = np.ones((1, 3, 16, 16), np.float32)
+    monkeypatch.setattr(openvino.CompiledModel, "export_model", refuses)
+    assert compiled_by_openvino(source, row)(row)[0].shape == (1, 2, 14, 14)
+    assert not kept_folder().exists()
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(source):
@@ -213,3 +227,10 @@ def test_a_model_of_the_table_is_read_at_the_first_start_only(own_folder, tmp_pa
 def test_other_code_that_reads_a_model_gives_it_another_name():
     assert name_of(LIGHTNING) != name_of(LIGHTNING, tfjs)
     assert name_of(LIGHTNING) != name_of("movenet_thunder")
+
+
+def test_other_code_that_compiles_gives_every_model_another_name(tmp_path, monkeypatch):
+    before = name_of(LIGHTNING)
+    (tmp_path / "newer.py").write_text("# takes images of other types")
+    monkeypatch.setattr(openvino_compiler, "__file__", str(tmp_path / "newer.py"))
+    assert name_of(LIGHTNING) != before
