@@ -156,6 +156,7 @@ def _detector() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
+    from refit_ros.detection.kept_networks import told
     from refit_ros.models.files import command, fault, folder
     from refit_ros.models.table import TABLE
 
@@ -167,6 +168,7 @@ def _models() -> Iterator[Finding]:
     for each in wrong:
         if each not in absent:
             yield Finding("models", f"{each.name} is damaged", wrong[each])
+    yield Finding("", told())
 
 
 def _version(package: str) -> str | None:

@@ -53,6 +53,7 @@ def _named(names: list[str]) -> list:
 
 
 def _list(models) -> int:
+    from refit_ros.detection.kept_networks import told
     from refit_ros.models.files import command, fault, folder
 
     print(f"models in {folder()}")
@@ -67,6 +68,7 @@ def _list(models) -> int:
         print(f"  {'':<27} {'':<8} sha256 {each.sha256}")
         if wrong and there:
             print(f"  {'':<27} {'':<8} {wrong}")
+    print(told())
     if to_get:
         print(f"to get these: `{command(*to_get)}`")
     return EXIT_OK

@@ -54,13 +54,30 @@ class KeptNetworks:
 
 def _tidy(place: Path) -> None:
     """Away with what was not used for long, and with what is too much beside what was used since."""
-    files = [(found.st_mtime, found.st_size, each) for each in place.iterdir() if S_ISREG((found := each.lstat()).st_mode)]
     total_bytes = 0
-    for used_s, size_bytes, each in sorted(files, reverse=True):
+    for used_s, size_bytes, each in sorted(_files(place), reverse=True):
         total_bytes += size_bytes
         if time.time() - used_s > UNUSED_S or total_bytes > MOST_BYTES:
             with suppress(OSError):  # another user's, or gone already
                 each.unlink()
+
+
+def _files(place: Path) -> list[tuple[float, int, Path]]:
+    """When each was last used, and its size in bytes."""
+    return [(found.st_mtime, found.st_size, each) for each in place.iterdir() if S_ISREG((found := each.lstat()).st_mode)]
+
+
+def told() -> str:
+    """How many are kept and what they take, for a user."""
+    place = kept_folder()
+    try:
+        sizes = [size_bytes for _, size_bytes, _ in _files(place)]
+    except OSError:
+        sizes = []
+    what = f"{len(sizes)}, {sum(sizes) / 1e6:.1f} MB" if sizes else "none yet"
+    kept = os.access(place if os.path.lexists(place) else place.parent, os.W_OK | os.X_OK) or not place.parent.exists()
+    without = "" if kept else ", which cannot be written: what is not there is compiled at every start"
+    return f"compiled networks: {what} in {place}{without}"
 
 
 def name_of(model: str, *code: ModuleType) -> str:

@@ -224,6 +224,26 @@ def test_a_model_of_the_table_is_read_at_the_first_start_only(own_folder, tmp_pa
     assert np.array_equal(*answers)
 
 
+@pytest.mark.parametrize("command", [["models"], ["doctor", "--without-ros"]])
+def test_what_is_kept_is_told_and_where_nothing_can_be(source, capsys, command):
+    from refit_ros.__main__ import main
+
+    main(command)
+    assert f"compiled networks: none yet in {kept_folder()}" in capsys.readouterr().out
+    kept_folder().mkdir()
+    (kept_folder() / "one").write_bytes(bytes(1_500_000))
+    (kept_folder() / "two").write_bytes(bytes(600_000))
+    main(command)
+    said = capsys.readouterr().out
+    assert f"compiled networks: 2, 2.1 MB in {kept_folder()}" in said and "cannot be written" not in said
+    for each in kept_folder().iterdir():
+        each.unlink()
+    kept_folder().rmdir()
+    kept_folder().write_text("a file where the folder should be")
+    main(command)
+    assert f"none yet in {kept_folder()}, which cannot be written" in capsys.readouterr().out
+
+
 def test_other_code_that_reads_a_model_gives_it_another_name():
     assert name_of(LIGHTNING) != name_of(LIGHTNING, tfjs)
     assert name_of(LIGHTNING) != name_of("movenet_thunder")
