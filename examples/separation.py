@@ -66,6 +66,7 @@ def columns(message) -> dict[str, np.ndarray]:
 
 def main() -> None:
     import rclpy
+    from rclpy.executors import ExternalShutdownException
     from rclpy.node import Node
     from rclpy.time import Time
     from sensor_msgs.msg import PointCloud2
@@ -99,8 +100,8 @@ def main() -> None:
     node.create_subscription(PointCloud2, "human/capsules", take, 1)
     try:
         rclpy.spin(node)
-    except KeyboardInterrupt:
-        pass
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass  # SIGINT, and SIGTERM, which rclpy takes itself
     finally:
         rclpy.try_shutdown()
 

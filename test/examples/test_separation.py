@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,6 @@ pytestmark = pytest.mark.skipif(not PATH.exists(), reason="the examples are not 
 
 @pytest.fixture(scope="module")
 def separation():
-    import sys
-
     spec = importlib.util.spec_from_file_location("separation_example", PATH)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look themselves up there
@@ -70,3 +70,24 @@ def test_it_reads_what_the_node_writes(separation):
     message = cloud(np.array([FAR, NEAR]), CAPSULE_FIELDS)
     for name, column in separation.columns(message).items():
         np.testing.assert_allclose(column, table(FAR, NEAR)[name])
+
+
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "rclpy.executors.ExternalShutdownException"])
+def test_a_signal_ends_it_well(raised):
+    """rclpy raises the one by SIGINT and the other by SIGTERM, with which robots stop their programs."""
+    pytest.importorskip("rclpy", reason="rclpy is not installed")
+    program = f"""
+import runpy, sys
+import rclpy, rclpy.executors
+
+def ended_by_a_signal(node):
+    rclpy.shutdown()
+    raise {raised}
+
+rclpy.spin = ended_by_a_signal
+sys.argv = [{str(PATH)!r}]
+runpy.run_path({str(PATH)!r}, run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
