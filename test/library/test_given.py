@@ -1,4 +1,4 @@
-"""What programs have at hand goes in as it is: Pillow's images and tensors."""
+"""What programs have at hand goes in as it is: Pillow's images, tensors, lenses by other tools' names."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+import refit_ros
 from refit_ros.library.images import rgb_image
 
+K = np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]])
 COLOURS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 
 
@@ -44,3 +46,24 @@ def test_tensors():
         rgb_image((tensor / 255).requires_grad_())
     with pytest.raises(ValueError, match="holds no image"):
         rgb_image(tensor.to("meta"))
+
+
+@pytest.mark.parametrize(
+    "model, D, understood, count",
+    [
+        ("plumb_bob", None, "plumb_bob", 0),
+        ("fisheye", np.full((4, 1), 0.01), "equidistant", 4),
+        ("radtan", (0.1, -0.05, 0, 0), "plumb_bob", 4),
+        ("plumb_bob", np.full((1, 8), 0.01), "rational_polynomial", 8),
+        ("plumb_bob", np.r_[np.full(12, 0.01), 0, 0], "rational_polynomial", 12),
+        ("equidistant", (0.1, 0.01, 0, 0, 0), "equidistant", 4),
+    ],
+)
+def test_lenses_as_other_tools_describe_them(model, D, understood, count):
+    lens = refit_ros.Camera(K, D, model).calibration("front", 480, 640)
+    assert lens.distortion_model == understood and lens.coefficients.size == count
+
+
+def test_a_lens_that_is_not_understood_is_told_with_its_camera():
+    with pytest.raises(ValueError, match="camera front: distortion model 'omnidirectional' is unknown"):
+        refit_ros.Camera(K, (0.1, 0, 0, 0), "omnidirectional").calibration("front", 480, 640)
