@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, overload
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from refit_ros.estimation.overlay import draw_overlay
 from refit_ros.library.images import rgb_image
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Person:
     """One person. Every field of `estimation.types.Person` can be read here: id, confidence, betas (10,),
     global_orient (3,), body_pose (23, 3), transl (3,) m, joints (24, 3) m, joint_stddev (24,) m, views, ...
@@ -24,6 +24,13 @@ class Person:
 
     estimate: types.Person
     body: Body = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same estimate: `person in people`. Arrays are not compared."""
+        return isinstance(other, Person) and self.estimate is other.estimate
+
+    def __hash__(self) -> int:
+        return hash(id(self.estimate))
 
     @property
     def id(self) -> int:
@@ -86,8 +93,15 @@ class People:
     def __len__(self) -> int:
         return len(self.estimate.people)
 
-    def __getitem__(self, index: int) -> Person:
-        return Person(self.estimate.people[index], self.body)
+    @overload
+    def __getitem__(self, index: int) -> Person: ...
+    @overload
+    def __getitem__(self, index: slice) -> People: ...
+    def __getitem__(self, index: int | slice) -> Person | People:
+        chosen = self.estimate.people[index]
+        if isinstance(chosen, tuple):  # some of them, which can be drawn and told as all can
+            return replace(self, estimate=replace(self.estimate, people=chosen))
+        return Person(chosen, self.body)
 
     def __iter__(self) -> Iterator[Person]:
         return (Person(person, self.body) for person in self.estimate.people)

@@ -1,4 +1,4 @@
-"""What programs have at hand goes in as it is: Pillow's images, tensors, lenses by other tools' names."""
+"""What programs have at hand goes in as it is: Pillow's images, tensors, lenses by other tools' names; people come out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import pytest
 import torch
 
 import refit_ros
+from refit_ros.core.body import Body
+from refit_ros.estimation import types
 from refit_ros.library.images import rgb_image
+from refit_ros.library.people import Person
 
 K = np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]])
 COLOURS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -67,3 +70,31 @@ def test_lenses_as_other_tools_describe_them(model, D, understood, count):
 def test_a_lens_that_is_not_understood_is_told_with_its_camera():
     with pytest.raises(ValueError, match="camera front: distortion model 'omnidirectional' is unknown"):
         refit_ros.Camera(K, (0.1, 0, 0, 0), "omnidirectional").calibration("front", 480, 640)
+
+
+def person(number: int) -> types.Person:
+    shapes = dict(betas=10, global_orient=3, body_pose=(23, 3), transl=3, joints=(24, 3), joint_rotmats=(24, 3, 3))
+    values = {name: np.zeros(shape) for name, shape in shapes.items()}
+    return types.Person(number, 1.0, **values, joint_stddev=np.ones(24), joint_in_image=np.ones(24, bool), views=())
+
+
+def test_some_of_the_people_are_people(body: Body):
+    everybody = types.People(1.5, (person(1), person(2), person(3)), ("camera",))
+    people = refit_ros.People(everybody, body, {}, notes=("guessed",))
+    some = people[1:]
+    assert isinstance(some, refit_ros.People) and [each.id for each in some] == [2, 3]
+    assert some.stamp_s == 1.5 and some.notes == ("guessed",) and len(some.to_dict()["people"]) == 2
+    assert people[-1].id == 3 and len(people[3:]) == 0
+
+
+def test_a_person_is_found_among_people(body: Body):
+    people = refit_ros.People(types.People(0.0, (person(1), person(2)), ("camera",)), body, {})
+    assert people[1] in people and list(people).index(people[1]) == 1 and len({people[0], people[0], people[1]}) == 2
+    assert Person(person(1), body) not in people
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    from refit_ros.core.body import load_body
+
+    return load_body("refit_ros")
