@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -91,7 +92,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
 
 
 class Model:
-    """Finds people in images. Made by `load`."""
+    """Finds people in images. Made by `load`. Several threads may call one: they take turns."""
 
     def __init__(
         self,
@@ -106,6 +107,7 @@ class Model:
         self._said: set[str] = set()
         self._history = CameraHistory()
         self._stamp_s = -INTERVAL_S
+        self._turn = threading.RLock()  # estimators are for one thread at a time; a detector may call the model that asks it
 
     @property
     def body(self) -> Body:
@@ -122,8 +124,9 @@ class Model:
 
         An image that cannot be used is named in `left_out`. Raises ValueError for what is no image, camera or boxes.
         """
-        self._single.begin_anew()  # also forgets whether there were several cameras
-        return self._run(self._single, CameraHistory(), image, camera, boxes, 0.0)
+        with self._turn:
+            self._single.begin_anew()  # also forgets whether there were several cameras
+            return self._run(self._single, CameraHistory(), image, camera, boxes, 0.0)
 
     def track(self, image: Any, camera: Any = None, stamp_s: float | None = None, boxes: Any = None) -> People:
         """The same for images that follow one another: people keep their ids, and a known person costs less time.
@@ -132,16 +135,18 @@ class Model:
         An image whose camera, size, stamp or place cannot be right is named in `left_out`; the others are used. Stamps
         more than a second back start everything anew.
         """
-        stamp_s = self._stamp_s + INTERVAL_S if stamp_s is None else float(stamp_s)
-        if np.isfinite(stamp_s):
-            self._stamp_s = stamp_s
-        return self._run(self._tracking, self._history, image, camera, boxes, stamp_s)
+        with self._turn:
+            stamp_s = self._stamp_s + INTERVAL_S if stamp_s is None else float(stamp_s)
+            if np.isfinite(stamp_s):
+                self._stamp_s = stamp_s
+            return self._run(self._tracking, self._history, image, camera, boxes, stamp_s)
 
     def reset(self) -> None:
         """Forget everybody, and every camera, that `track` has seen."""
-        self._tracking.begin_anew()
-        self._history = CameraHistory()
-        self._stamp_s = -INTERVAL_S
+        with self._turn:
+            self._tracking.begin_anew()
+            self._history = CameraHistory()
+            self._stamp_s = -INTERVAL_S
 
     def _run(
         self,

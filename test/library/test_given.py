@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -70,6 +72,25 @@ def test_lenses_as_other_tools_describe_them(model, D, understood, count):
 def test_a_lens_that_is_not_understood_is_told_with_its_camera():
     with pytest.raises(ValueError, match="camera front: distortion model 'omnidirectional' is unknown"):
         refit_ros.Camera(K, (0.1, 0, 0, 0), "omnidirectional").calibration("front", 480, 640)
+
+
+def test_threads_take_turns():
+    entered = [threading.Event(), threading.Event()]
+
+    def find(image):
+        if not entered[0].is_set():
+            entered[0].set()
+            other.start()
+            found_together.append(entered[1].wait(0.3))
+        else:
+            entered[1].set()
+        return []
+
+    found_together: list[bool] = []
+    model = refit_ros.load(device="cpu", detector=find, evidence="features")
+    other = threading.Thread(target=model, args=(COLOURS,), daemon=True)
+    model(COLOURS)
+    assert entered[1].wait(30) and found_together == [False]
 
 
 def person(number: int) -> types.Person:
