@@ -4,20 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cache
 from typing import Any, overload
 
 import numpy as np
 
 from refit_ros.camera.calibration import Calibration
-from refit_ros.core.body import Body
+from refit_ros.core.body import Body, load_body
+from refit_ros.core.body_files import EMBEDDED_BODIES
 from refit_ros.estimation import types
 from refit_ros.estimation.mesh import person_vertices
 from refit_ros.estimation.overlay import draw_overlay
 from refit_ros.library.images import rgb_image
 
 
+class _WithABody:
+    """Pickled and copied with its body's name where that comes with the package: its arrays have 55 MB, a person 3 kB."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        body: Body = self.__dict__["body"]
+        embedded = body.name in EMBEDDED_BODIES and np.array_equal(
+            _embedded(body.name).arrays.v_template, body.arrays.v_template
+        )  # a file of a user's may be called as one of them
+        return {**self.__dict__, "body": body.name if embedded else body}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        body = state["body"]
+        self.__dict__.update(state, body=_embedded(body) if isinstance(body, str) else body)
+
+
+@cache
+def _embedded(name: str) -> Body:
+    return load_body(name)
+
+
 @dataclass(frozen=True, eq=False)
-class Person:
+class Person(_WithABody):
     """One person. Every field of `estimation.types.Person` can be read here: id, confidence, betas (10,),
     global_orient (3,), body_pose (23, 3), transl (3,) m, joints (24, 3) m, joint_stddev (24,) m, views, ...
     """
@@ -62,7 +84,7 @@ class Person:
 
 
 @dataclass(frozen=True, repr=False)
-class People:
+class People(_WithABody):
     """Everybody in one image, or in one set of images: a sequence of `Person`.
 
     left_out: {camera: why its image was not used}. notes: what was assumed or is doubtful, in sentences.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,6 +114,22 @@ def test_a_person_is_found_among_people(body: Body):
     people = refit_ros.People(types.People(0.0, (person(1), person(2)), ("camera",)), body, {})
     assert people[1] in people and list(people).index(people[1]) == 1 and len({people[0], people[0], people[1]}) == 2
     assert Person(person(1), body) not in people
+
+
+def test_people_are_pickled_without_the_body_that_comes_with_the_package(body: Body):
+    people = refit_ros.People(types.People(0.0, (person(1),), ("camera",)), body, {})
+    text = pickle.dumps(people), pickle.dumps(people[0])
+    assert max(map(len, text)) < 20_000
+    again = pickle.loads(text[0])
+    assert again[0].id == 1 and again.to_dict() == people.to_dict()
+    assert np.array_equal(pickle.loads(text[1]).vertices(), people[0].vertices())
+
+
+def test_people_of_a_body_of_the_users_are_pickled_with_it(body: Body):
+    own = Body(replace(body.arrays, v_template=body.arrays.v_template * 2))  # under the same name
+    again = pickle.loads(pickle.dumps(refit_ros.People(types.People(0.0, (person(1),), ("camera",)), own, {})))
+    assert np.array_equal(again[0].vertices(), Person(person(1), own).vertices())
+    assert not np.array_equal(again[0].vertices(), Person(person(1), body).vertices())
 
 
 @pytest.fixture(scope="module")
