@@ -3,7 +3,8 @@
 YOLOX: (1, N, 5 + classes), N all cells of strides 8, 16 and 32; rows cx cy w h on the grid (or decoded), objectness,
 classes; fed BGR 0 .. 255.
 YOLOv8, YOLO11: (1, 4 + classes, N); columns cx cy w h in input px, classes; fed RGB 0 .. 1, as all that follow.
-YOLO with suppression inside (YOLOv10, YOLO26, `nms=True`): (1, N, 6); rows x1 y1 x2 y2, confidence, class.
+YOLO with suppression inside (YOLOv10, YOLO26, `nms=True`): (1, N, 6); rows x1 y1 x2 y2, confidence, class, and with more
+columns the points or masks of its models for these, which are not used.
 RT-DETR of Ultralytics: (1, N, 4 + classes), N = 300 queries; rows cx cy w h in 0 .. 1, classes; the image stretched.
 RT-DETR of transformers: logits (1, N, classes), pred_boxes (1, N, 4) cx cy w h in 0 .. 1; stretched.
 RT-DETR of its authors: labels (1, N), boxes (1, N, 4), scores (1, N); boxes x1 y1 x2 y2 in image px, whose size is a
@@ -29,6 +30,8 @@ PERSON = 0
 DEFAULT_SIDE_PX = 640  # where the model leaves its input's size open
 MOST_QUERIES = 1000  # a transformer gives hundreds of rows, a grid thousands
 STRIDES = (8, 16, 32)
+TURNED = 7  # columns of boxes that are turned, which are others
+LARGEST_SHARE = 4.0  # of the image, in a transformer's box; boxes in px have numbers far above
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def recognise(outputs: list[np.ndarray], height: int, width: int, path: Path | s
     three = [shape for shape in shapes if len(shape) == 3]
     if len(shapes) >= 3 and any(shape[-1] == 4 for shape in three) and sum(len(shape) == 2 for shape in shapes) >= 2:
         return Layout("rt_detr_authors", True, False)
-    if len(three) == 2 and any(shape[-1] == 4 for shape in three) and three[0][1] == three[1][1]:
+    if len(three) == 2 and any(_are_shares(output) for output in outputs) and three[0][1] == three[1][1]:
         return Layout("rt_detr_transformers", True, False)
     if len(three) >= 1 and len(shapes[0]) == 3:
         _, first, second = shapes[0]
@@ -144,16 +147,21 @@ def recognise(outputs: list[np.ndarray], height: int, width: int, path: Path | s
             return Layout("yolov8", False, False)
         if first == cells and second >= 6:
             return Layout("yolox", False, True)
-        if second == 6 and first <= MOST_QUERIES:
-            return Layout("yolo_suppressed", False, False)
-        if 5 <= second < first <= MOST_QUERIES:
+        if 5 <= second < first <= MOST_QUERIES and len(shapes) == 1 and _are_shares(outputs[0][..., :4]):
             return Layout("rt_detr_ultralytics", True, False)
-        if 5 <= first < second:  # other strides, as of a model with a fourth head
+        if (second == 6 or TURNED < second < first) and first <= MOST_QUERIES and len(three) == 1:
+            return Layout("yolo_suppressed", False, False)
+        if 5 <= first < second and len(three) == 1:  # other strides, as of a model with a fourth head
             return Layout("yolov8", False, False)
     raise ValueError(
         f"{path}: outputs {', '.join(map(str, shapes))} are none of YOLOX, YOLOv8, YOLO11 or RT-DETR; "
         "export the model without its own post-processing"
     )
+
+
+def _are_shares(boxes: np.ndarray) -> bool:
+    """Whether these are boxes (1, N, 4) in shares of the image. What suppresses may have left none, which is all zeros."""
+    return boxes.ndim == 3 and boxes.shape[-1] == 4 and bool(boxes.any()) and float(np.abs(boxes).max()) < LARGEST_SHARE
 
 
 def read(

@@ -13,7 +13,7 @@ pytest.importorskip("onnxruntime")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from refit_ros.detection import onnx_models  # noqa: E402
-from refit_ros.detection.onnx_models import OnnxDetector  # noqa: E402
+from refit_ros.detection.onnx_models import OnnxDetector, recognise  # noqa: E402
 
 SIDE, CLASSES = 96, 80
 CELLS = 144 + 36 + 9
@@ -91,6 +91,15 @@ def suppressed():
     return {"output0": out}
 
 
+def suppressed_with(columns, nobody_in_black=False):
+    """A model for points or masks, which are told behind each box; fed black it may tell of nobody."""
+    out = np.zeros((1, 60, 6 + columns), np.float32)
+    out[0, :, 6:] = 0.5
+    if not nobody_in_black:
+        out[0, 2, :6] = [*TRUE, 0.9, 0]
+    return {"output0": out, **({"output1": np.zeros((1, 32, 4, 4), np.float32)} if columns == 32 else {})}
+
+
 STRETCHED = TRUE * [1, 0.75, 1, 0.75]
 
 
@@ -105,6 +114,8 @@ STRETCHED = TRUE * [1, 0.75, 1, 0.75]
         (rt_detr_transformers(), "rt_detr_transformers", STRETCHED),
         (rt_detr_authors(), "rt_detr_authors", STRETCHED),
         (suppressed(), "yolo_suppressed", TRUE),
+        (suppressed_with(51), "yolo_suppressed", TRUE),
+        (suppressed_with(32), "yolo_suppressed", TRUE),
     ],
 )
 def test_layouts_are_recognised_and_read(tmp_path, outputs, name, expected):
@@ -116,6 +127,28 @@ def test_layouts_are_recognised_and_read(tmp_path, outputs, name, expected):
         factor = 1 if name == "rt_detr_authors" else scale  # its boxes are in the image's px by themselves
         assert np.abs(boxes.xyxy_px[best] - expected * factor).max() < 1e-3 * scale
         assert boxes.confidence[best] == pytest.approx(0.9, abs=0.01) and (boxes.confidence > 0.5).sum() == 1
+
+
+def test_a_model_that_finds_nobody_in_black_is_recognised_all_the_same():
+    (found,) = suppressed_with(51, nobody_in_black=True).values()
+    assert recognise([found], SIDE, SIDE).name == "yolo_suppressed"
+    other_strides = np.zeros((1, 84, 500), np.float32)
+    assert recognise([other_strides], SIDE, SIDE).name == "yolov8"
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(1, 17, 384), (1, 17, 512)],  # SimCC: points of one person
+        [(1, 100, 5), (1, 100)],  # MMDeploy's boxes and labels
+        [(1, 100, 5), (1, 100, 17, 3)],  # RTMO
+        [(1, 8400, 4), (1, 8400, 80)],  # YOLO-NAS, boxes in px
+        [(1, 300, 7)],  # turned boxes
+    ],
+)
+def test_other_models_are_not_taken_for_one_of_those_known(shapes):
+    with pytest.raises(ValueError, match="none of YOLOX"):
+        recognise([np.full(shape, 30, np.float32) for shape in shapes], 640, 640)
 
 
 def test_what_cannot_be_used_is_named(tmp_path):
