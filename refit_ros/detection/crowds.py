@@ -23,7 +23,7 @@ from refit_ros.detection.movenet import (
     Skeletons,
     distinct,
 )
-from refit_ros.detection.regions import begins, from_boxes
+from refit_ros.detection.regions import begins, from_boxes, piece_side
 from refit_ros.detection.rows import joined
 from refit_ros.models.files import command, missing
 
@@ -108,12 +108,13 @@ class CrowdDetector:
 
 
 def parts_of(part: Part) -> list[Part]:
-    """Overlapping squares of half its longer side, that cover it."""
+    """Overlapping squares of half its longer side, that cover it; of a thin strip, pieces of its whole breadth."""
     left, top, right, bottom = part
     width, height = right - left, bottom - top
-    side = min(-(-max(width, height) // 2), width, height)
-    lefts, tops = (begins(length, side).round().astype(int).tolist() for length in (width, height))
-    return [(left + x, top + y, left + x + side, top + y + side) for y in tops for x in lefts]
+    side = min(-(-max(width, height) // 2), piece_side(width, height))
+    across, down = min(side, width), min(side, height)
+    lefts, tops = (begins(length, part).round().astype(int).tolist() for length, part in ((width, across), (height, down)))
+    return [(left + x, top + y, left + x + across, top + y + down) for y in tops for x in lefts]
 
 
 def _cut_by(part: Part, boxes_px: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -18,7 +18,7 @@ from refit_ros.detection.blazepose import SIDE_PX, BlazePoseDetector
 from refit_ros.detection.crowds import CrowdDetector
 from refit_ros.detection.landmarks import PERSON, LandmarkNetwork, Landmarks
 from refit_ros.detection.protocol import Detector, nobody
-from refit_ros.detection.regions import begins, crops, from_boxes, to_image
+from refit_ros.detection.regions import begins, crops, from_boxes, piece_side, to_image
 from refit_ros.models.files import command, missing
 
 MODELS = ("pose_detection", "pose_landmark_full")
@@ -111,7 +111,8 @@ class PhotographDetector:
 def squares(width: int, height: int, parts: bool = True) -> np.ndarray:
     """Where to look (N, 4), as regions: the whole image, and overlapping squares of two sizes."""
     whole = [[width / 2, height / 2, max(width, height), 0.0]]
-    for side in (min(width, height), TILE * min(width, height)) if parts else ():
+    largest = piece_side(width, height)
+    for side in (largest, TILE * largest) if parts else ():
         if side < 0.95 * max(width, height):
             xs, ys = (begins(length, side) + side / 2 for length in (width, height))
             whole += [[x, y, side, 0.0] for y in ys for x in xs]

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 STEP = 0.5  # between pieces of an image that overlap, in their sides, at most
+LONGEST_STRIP = 16  # widths of an image that is looked at in squares: of a longer one in larger pieces
 WIDER = 1.25  # a region's side, by the diameter of the circle around the whole body
 AT_EDGE = (0.25, 0.05)  # of a box's longer side: one that ends nearer to the image's lower, side edge may go on behind it
 BELOW = (1.5, 2.2)  # sides of regions for who goes on below the image, by that of the box's own
@@ -57,6 +58,11 @@ def beyond_edge(xyxy_px: np.ndarray, width: int, height: int) -> np.ndarray:
         return np.zeros((0, 4))
     upright = np.concatenate([from_boxes(xyxy_px), np.array(found)])
     return np.concatenate([np.column_stack([upright[:, :3], np.full(len(upright), lean)]) for lean in LEANING_RAD])[1:]
+
+
+def piece_side(width: int, height: int) -> int:
+    """px: of the largest square that fits into an image, and of a strip's at least so much that they are not hundreds."""
+    return max(min(width, height), -(-max(width, height) // LONGEST_STRIP))
 
 
 def begins(length: float, side: float) -> np.ndarray:

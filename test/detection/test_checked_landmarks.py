@@ -14,7 +14,7 @@ from refit_ros.detection.checked_landmarks import CheckedLandmarks, checked, usu
 from refit_ros.detection.crowds import SURE, CrowdDetector, _cut_by, crowds_can_be_seen, parts_of, without_crowds_note
 from refit_ros.detection.landmarks import COUNT, PERSON, Landmarks, as_clear_as, with_trust
 from refit_ros.detection.movenet import AT_ONCE, MULTIPOSE, POINTS, THUNDER, Skeletons, points_of
-from refit_ros.detection.photographs import MODELS, PhotographDetector
+from refit_ros.detection.photographs import MODELS, PhotographDetector, squares
 from refit_ros.estimation.settings import Settings
 
 OWN = [BLAZEPOSE_33.index(name) for name in COCO_17]
@@ -253,7 +253,7 @@ def test_who_is_far_is_seen_live_in_one_of_the_parts_and_in_their_place():
     assert np.abs(np.array(found) - [400, 100, 420, 120]).max() < 3
 
 
-@pytest.mark.parametrize(("width", "height"), [(640, 480), (1080, 1920), (500, 500), (40, 3000), (1, 1)])
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (1080, 1920), (500, 500), (200, 3000), (1, 1)])
 def test_parts_cover_the_image_and_who_is_cut_by_one_is_left_to_another(width, height):
     covered = np.zeros((height, width), int)
     for left, top, right, bottom in parts_of((0, 0, width, height)):
@@ -263,6 +263,15 @@ def test_parts_cover_the_image_and_who_is_cut_by_one_is_left_to_another(width, h
     boxes = np.array([[100.0, 100, 150, 200], [5, 100, 60, 200], [285, 100, 320, 200], [100, 260, 150, 319]])
     assert _cut_by((0, 0, 320, 320), boxes, (480, 640)).tolist() == [False, False, True, True]
     assert _cut_by((0, 0, 320, 320), boxes, (320, 320)).tolist() == [False] * 4
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 3000), (3000, 3), (1, 1000)])
+def test_a_thin_strip_is_not_looked_at_in_hundreds_of_parts(width, height):
+    covered = np.zeros((height, width), int)
+    for left, top, right, bottom in parts_of((0, 0, width, height)):
+        assert 0 <= left < right <= width and 0 <= top < bottom <= height
+        covered[top:bottom, left:right] += 1
+    assert covered.min() >= 1 and len(parts_of((0, 0, width, height))) < 40 and len(squares(width, height)) < 120
 
 
 @pytest.mark.needs_models(*MODELS)

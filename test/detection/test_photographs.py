@@ -93,7 +93,7 @@ def empty_candidates():
     return merged(np.zeros(0), np.zeros((0, 4)), np.zeros((0, 4, 2)))
 
 
-@pytest.mark.parametrize(("width", "height"), [(640, 480), (1080, 1920), (500, 500), (40, 3000)])
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (1080, 1920), (500, 500), (200, 3000)])
 def test_squares_cover_the_image_and_overlap(width, height):
     whole, *parts = squares(width, height)
     assert whole[2] == max(width, height) and len(squares(width, height, parts=False)) == 1
