@@ -4,6 +4,7 @@
 |---|---|---|
 | `Boxes` | as they are | all |
 | ultralytics `Results` | `.boxes.xyxy`, `.boxes.conf`, `.boxes.cls`, `.names` | the class named "person", else class 0 |
+| YOLOv5's `Detections` | `.xyxy`, of one image | class 0 |
 | supervision `Detections` | `.xyxy`, `.confidence`, `.class_id`, `.data["class_name"]` | likewise |
 | torchvision's dict | `["boxes"]`, `["scores"]`, `["labels"]` | label 1 (COCO) |
 | an array (N, 4), (N, 5) or (N, 6) | left, top, right, bottom, then confidence, then class | all; with classes, class 0 |
@@ -39,11 +40,14 @@ def boxes_from(result: Any, person_class: int | None = None) -> Boxes:
     if hasattr(result, "boxes") and hasattr(result.boxes, "xyxy"):  # ultralytics
         boxes, person = result.boxes, _person_of(getattr(result, "names", None))
         return _people(boxes.xyxy, getattr(boxes, "conf", None), getattr(boxes, "cls", None), person_class, person)
+    if isinstance(getattr(result, "xyxy", None), (list, tuple)):  # YOLOv5, an array (N, 6) for each image
+        return boxes_from(result.xyxy, person_class)
     if hasattr(result, "xyxy"):  # supervision
         named = (getattr(result, "data", None) or {}).get("class_name")
         classes = getattr(result, "class_id", None)
         if person_class is None and named is not None:
-            classes = np.where(np.asarray(named).astype(str) == PERSON, PERSON_OF_COCO_80, PERSON_OF_COCO_80 + 1)
+            is_person = np.char.lower(np.asarray(named).astype(str)) == PERSON
+            classes = np.where(is_person, PERSON_OF_COCO_80, PERSON_OF_COCO_80 + 1)
         return _people(result.xyxy, getattr(result, "confidence", None), classes, person_class, PERSON_OF_COCO_80)
     if isinstance(result, (list, tuple)) and len(result) == 1 and not isinstance(result[0], (list, tuple, np.ndarray)):
         return boxes_from(result[0], person_class)  # libraries answer one image with a list of one
@@ -72,6 +76,8 @@ class _Adapted:
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
         results = self._find(images)
+        if not hasattr(results, "__len__"):
+            raise ValueError(f"find(images) gave {type(results).__name__}: it gives a list, with a result for each image")
         if len(results) != len(images):
             raise ValueError(f"the detector was asked about {len(images)} images and answered {len(results)}")
         return [boxes_from(result) for result in results]
@@ -98,7 +104,11 @@ def _from_array(result: Any, person_class: int | None) -> Boxes:
 
 
 def _people(xyxy: Any, confidence: Any, classes: Any, person_class: int | None, usual_class: int) -> Boxes:
-    boxes = _numpy(xyxy).reshape(-1, 4)
+    boxes = _numpy(xyxy)
+    if not boxes.size or boxes.shape == (4,):
+        boxes = boxes.reshape(-1, 4)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:  # reshaped, they would be other boxes
+        raise ValueError(f"boxes have shape {boxes.shape}: expected (N, 4)")
     sure = np.ones(len(boxes)) if confidence is None else _numpy(confidence).reshape(-1)
     person = np.ones(len(boxes), bool)
     if classes is not None:

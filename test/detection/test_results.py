@@ -60,6 +60,19 @@ def test_boxes_alone_are_certain_and_nothing_is_nobody():
         assert boxes_from(nothing).xyxy_px.shape == (0, 4)
 
 
+def test_yolov5_of_one_image():
+    rows = np.column_stack([XYXY[:2], SURE[:2], [0, 2]])
+    found = boxes_from(SimpleNamespace(xyxy=[torch.tensor(rows)], names={0: "person", 2: "car"}))
+    assert np.allclose(found.xyxy_px, XYXY[:1]) and np.allclose(found.confidence, SURE[:1])
+
+
+def test_a_person_in_capitals():
+    result = SimpleNamespace(
+        xyxy=XYXY, confidence=SURE, class_id=np.zeros(3), data={"class_name": ["Person", "dog", "PERSON"]}
+    )
+    assert np.array_equal(boxes_from(result).xyxy_px, XYXY[[0, 2]])
+
+
 def test_the_class_of_a_person_can_be_said():
     assert np.array_equal(boxes_from(torchvision([1, 18, 1]), person_class=18).xyxy_px, XYXY[1:2])
     assert np.array_equal(boxes_from(supervision([4, 2, 2]), person_class=4).xyxy_px, XYXY[:1])
@@ -72,6 +85,7 @@ def test_the_class_of_a_person_can_be_said():
         ("person", "str holds no boxes"),
         (np.zeros((2, 7)), r"\(2, 7\)"),
         ({"scores": [1]}, "no 'boxes'"),
+        ({"boxes": np.zeros((2, 6))}, r"\(2, 6\): expected \(N, 4\)"),
         ({"boxes": XYXY, "scores": SURE[:2]}, "3 boxes came with 2 confidences"),
     ],
 )
@@ -89,6 +103,8 @@ def test_detectors_are_objects_with_find_or_functions():
         as_detector(3)
     with pytest.raises(ValueError, match="asked about 2 images and answered 1"):
         as_detector(SimpleNamespace(find=lambda images: [XYXY])).find(images)
+    with pytest.raises(ValueError, match="gave NoneType: it gives a list"):
+        as_detector(SimpleNamespace(find=lambda images: None)).find(images)
 
 
 def test_missing_weights_of_the_builtin_detector_are_said(monkeypatch, tmp_path):
