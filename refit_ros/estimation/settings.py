@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, field, fields
+from numbers import Integral, Real
 
 DETECTORS = ("builtin", "photographs", "topic", "onnx", "full_image")
 EFFORTS = ("auto", "quick", "thorough")
@@ -98,8 +99,20 @@ class Settings:
             )
 
 
+# Of a field by its default: numbers of NumPy count as well, and True is no number of people.
+_KINDS: dict[type, tuple[str, type]] = {
+    bool: ("True or False", bool),
+    int: ("a whole number", Integral),
+    float: ("a number", Real),
+    str: ("a text", str),
+}
+
+
 def check_field(entry: Field, value) -> None:
-    """Raises ValueError where it is none of the field's choices or out of its range."""
+    """Raises ValueError where it is of another kind than the field, none of its choices or out of its range."""
+    what, kinds = _KINDS.get(type(entry.default), ("", type(value)))
+    if not isinstance(value, kinds) or isinstance(value, bool) != (kinds is bool):
+        raise ValueError(f"{entry.name} is {value!r}; it must be {what}")
     low, high, choices = (entry.metadata[key] for key in ("minimum", "maximum", "choices"))
     if choices and value not in choices:
         raise ValueError(f"{entry.name} is {value!r}; choose one of {', '.join(choices)}")
