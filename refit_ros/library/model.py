@@ -162,6 +162,8 @@ class Model:
         if several and not isinstance(cameras, Mapping):
             raise ValueError("several images need their cameras: {name: Camera(K, fixed_from_camera=...)}")
         described = dict(cameras) if several else {} if cameras is None else {ALONE: cameras}
+        if several and not (boxes is None or isinstance(boxes, Mapping)):
+            raise ValueError("several images need their boxes by their names: {name: boxes}")
         found = {} if boxes is None else dict(boxes) if several else {ALONE: boxes}
         views: list[View] = []
         left_out: dict[str, str] = {}
@@ -169,7 +171,9 @@ class Model:
         for name, image in given.items():
             try:
                 if several and name not in described:
-                    raise ValueError(f"no camera '{name}' is described; there are: {', '.join(described) or 'none'}")
+                    raise ValueError(
+                        f"no camera '{name}' is described; there are: {', '.join(map(str, described)) or 'none'}"
+                    )
                 view, note = _view(image, described.get(name), found.get(name), name, stamp_s)
             except (ValueError, OSError) as error:
                 if not several:

@@ -110,7 +110,7 @@ class People(_WithABody):
     def __repr__(self) -> str:
         ids = ", ".join(str(person.id) for person in self) or "nobody"
         faults = "".join(f", without {name}: {reason}" for name, reason in self.left_out.items())
-        return f"<People {ids} at {self.stamp_s:.3f} s, seen by {', '.join(self.cameras) or 'no camera'}{faults}>"
+        return f"<People {ids} at {self.stamp_s:.3f} s, seen by {', '.join(map(str, self.cameras)) or 'no camera'}{faults}>"
 
     def __len__(self) -> int:
         return len(self.estimate.people)
@@ -138,7 +138,7 @@ class People(_WithABody):
             return {name: self.draw(each, name, mesh) for name, each in image.items()}
         rgb = rgb_image(image)
         if camera is None and len(self.lenses) > 1:
-            raise ValueError(f"say which camera the image is of: {', '.join(self.lenses)}")
+            raise ValueError(f"say which camera the image is of: {', '.join(map(str, self.lenses))}")
         name = next(iter(self.lenses), None) if camera is None else camera
         if name not in self.lenses:
             return rgb.copy()

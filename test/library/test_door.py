@@ -241,6 +241,15 @@ def test_a_first_image_of_another_size_does_not_shut_a_camera_out(model, scene, 
     assert used[8] == ("right",) and used[9:] == [("left", "right")] * 3, "that is what it gives now"
 
 
+def test_cameras_may_be_called_by_numbers(model, sets, cameras):
+    numbered = {number: cameras[name] for number, name in enumerate(("left", "right"))}
+    people = model({number: sets[0][name] for number, name in enumerate(("left", "right"))}, numbered)
+    assert people.cameras == (0, 1) and "seen by 0, 1" in repr(people)
+    assert "there are: 0, 1" in model({"front": sets[0]["left"]}, numbered).left_out["front"]
+    with pytest.raises(ValueError, match="0, 1"):
+        people.draw(sets[0]["left"])
+
+
 def test_after_several_cameras_one_image_is_one_camera_s(model, sets, cameras):
     assert model(sets[0], cameras).cameras == ("left", "right")
     assert model(sets[0]["left"]).cameras == ("camera",)
@@ -277,6 +286,7 @@ def test_stamps_are_counted_where_none_are_given(model, sets):
         (lambda model, image: refit_ros.load(settings={"smoothing": "0.3"}), "smoothing is '0.3'; it must be a number"),
         (lambda model, image: refit_ros.load(settings={"warm_start": 0.5}), "it must be True or False"),
         (lambda model, image: refit_ros.load(settings={"max_people": True}), "max_people is True"),
+        (lambda model, image: model({"a": image}, {"a": np.eye(3)}, boxes=[[0, 0, 9, 9]]), "boxes by their names"),
         (lambda model, image: refit_ros.load(device="toaster"), "no device 'toaster'"),
         (lambda model, image: refit_ros.load(device="cpu", detector=3), "int is no detector"),
         (lambda model, image: refit_ros.Camera(np.eye(3), fixed_from_camera=np.eye(3)), r"fixed_from_camera has shape"),
