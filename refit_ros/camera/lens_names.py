@@ -72,7 +72,7 @@ def understood(model: str, coefficients: np.ndarray) -> tuple[str, np.ndarray]:
     """
     D = np.asarray(coefficients, np.float64).reshape(-1)
     if not np.isfinite(D).all():
-        raise ValueError("D holds numbers that are not finite")
+        raise ValueError("D holds coefficients that are not finite")
     if D.size and np.abs(D).max() > _LARGEST:
         raise ValueError(f"D holds {D[np.abs(D).argmax()]:g}, and no lens has a coefficient beyond {_LARGEST:g}")
     name = "".join(letter for letter in model.lower() if letter.isalnum())
