@@ -22,6 +22,8 @@ ARGUMENTS = (
     "device",
     "detector",
     "evidence",
+    "keypoint_source",
+    "keypoint_model",
     "autostart",
     "use_sim_time",
 )  # of refit.launch.py

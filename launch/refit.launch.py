@@ -42,6 +42,8 @@ PASSED_ON = {
     "device": (str, "auto, cpu, cuda or cuda:N"),
     "detector": (str, "builtin, photographs, topic, onnx or full_image"),
     "evidence": (str, "auto, keypoints, features or both"),
+    "keypoint_source": (str, "models or onnx"),
+    "keypoint_model": (str, "ONNX file of keypoint_source onnx"),
     "publish_mesh": (bool, "Put the mesh into /human/markers"),
     "hri": (bool, "Publish people by REP 155 too"),
     "obstacles": (bool, "Publish people for planners too"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
-from refit_ros.commands.common import a_path, add_network_arguments, path_text, positive_int
+from refit_ros.commands.common import a_path, add_keypoint_model_argument, add_network_arguments, path_text, positive_int
 
 if TYPE_CHECKING:
     from refit_ros.estimation.settings import Settings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SAY_EVERY_S = 2.0
 OF_THE_RUN = ("bags", "output", "jobs", "ray", "resume", "ros_arguments")  # change nothing in what is written
-FILES = ("weights", "body", "detector_model")
+FILES = ("weights", "body", "detector_model", "keypoint_model")
 _loaded: dict[object, Model] = {}  # the last one: a program that does many bags loads it once
 
 
@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how people are found; without it, as in the node",
     )
     parser.add_argument("--detector-model", type=path_text, metavar="FILE", help="the ONNX file of --detector onnx")
+    add_keypoint_model_argument(parser)
     parser.add_argument("--detection-topic", metavar="TOPIC", help="where the boxes of --detector topic are, with {camera}")
     parser.add_argument("--max-people", type=int, metavar="N")
     parser.add_argument("--smoothing", type=float, metavar="S", help="0 (raw) to 1 (the steadiest)")
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) -> int:
-    from refit_ros.commands.common import settings_from
+    from refit_ros.commands.common import settings_from, source_of
     from refit_ros.node.bag_origin import lost_of, made_from, made_from_of
     from refit_ros.node.recording import fit_bag, open_bag
 
@@ -99,6 +100,8 @@ def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) ->
             args,
             detector=args.detector,
             detector_model=args.detector_model,
+            keypoint_source=source_of(args),
+            keypoint_model=args.keypoint_model,
             max_people=args.max_people,
             smoothing=args.smoothing,
         )

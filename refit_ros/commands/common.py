@@ -80,6 +80,21 @@ def settings_from(args: argparse.Namespace, **overrides) -> Settings:
     return Settings(**{name: value for name, value in said.items() if value is not None})
 
 
+def add_keypoint_model_argument(parser) -> None:
+    """Of commands that look for landmarks."""
+    parser.add_argument(
+        "--keypoint-model",
+        type=path_text,
+        metavar="FILE",
+        help="an own ONNX keypoint model that finds the landmarks: heatmaps, SimCC or YOLO pose (docs/models.md)",
+    )
+
+
+def source_of(args: argparse.Namespace) -> str:
+    """The setting keypoint_source that the options mean."""
+    return "onnx" if args.keypoint_model else "models"
+
+
 def say_what_weights_mean(network: Prepared, real_images: bool) -> None:
     """One line on stderr where the outcome must not be taken for more than it is."""
     if not network.trained:

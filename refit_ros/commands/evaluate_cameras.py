@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from refit_ros.commands.common import path_text, positive_int
+    from refit_ros.commands.common import add_keypoint_model_argument, path_text, positive_int
 
     group = parser.add_argument_group("suites recording and photographs")
     group.add_argument(
@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="full",
         help="which of BlazePose's landmark networks gives the keypoints, those that MoveNet does not",
     )
+    add_keypoint_model_argument(group)
 
 
 def run_recording(args: argparse.Namespace) -> int:
@@ -98,21 +99,30 @@ def _folders(args: argparse.Namespace) -> tuple[Path, Path | None]:
 
 
 def _estimator(args: argparse.Namespace, birth_hits: int | None) -> tuple[object, Body]:
-    from refit_ros.commands.common import device_named, load_network_from, say_what_weights_mean, settings_from
+    from refit_ros.commands.common import (
+        device_named,
+        load_network_from,
+        say_what_weights_mean,
+        settings_from,
+        source_of,
+    )
     from refit_ros.commands.fit import usual_detector
     from refit_ros.core.body import load_body
     from refit_ros.estimation.estimator import Estimator
     from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
 
+    source = source_of(args)
     settings = settings_from(
         args,
         evidence=args.evidence,
+        keypoint_source=source,
+        keypoint_model=args.keypoint_model,
         detector=usual_detector(),
         birth_hits=birth_hits,
         smoothing=0.0,
         detector_effort="thorough",
     )
-    if takes_keypoints(args.evidence, args.weights):
+    if takes_keypoints(args.evidence, args.weights, source=source):
         body = load_body(args.body) if args.body else None
         network, estimators = keypoint_estimators(
             [settings], args.weights, body, device_named(args.device), landmarks=args.landmarks

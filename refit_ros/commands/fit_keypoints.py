@@ -15,16 +15,20 @@ def make_keypoint_estimator(args: argparse.Namespace) -> tuple[KeypointRefit, Ke
 
     Raises ValueError, FileNotFoundError or ImportError with a sentence where weights, models or the detector cannot be had.
     """
-    from refit_ros.commands.common import device_named, settings_from
+    from refit_ros.commands.common import device_named, settings_from, source_of
     from refit_ros.core.body import load_body
+    from refit_ros.detection.photographs import without_photographs_note
     from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
 
-    if not takes_keypoints(args.evidence, args.weights):
+    source = source_of(args)
+    if not takes_keypoints(args.evidence, args.weights, source=source):
         return None
     settings = settings_from(
         args,
         evidence=args.evidence,
-        detector="topic" if args.box else args.detector or "photographs",
+        keypoint_source=source,
+        keypoint_model=args.keypoint_model,
+        detector="topic" if args.box else args.detector or ("builtin" if without_photographs_note() else "photographs"),
         detector_model=args.detector_model,
         max_people=args.max_people,
         birth_hits=1,

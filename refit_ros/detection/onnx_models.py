@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from refit_ros.camera.boxes import Boxes
-from refit_ros.detection.onnx_trial import try_model
+from refit_ros.detection.onnx_image import OnnxImage
 from refit_ros.detection.protocol import nobody
 
 PERSON = 0
@@ -51,41 +51,10 @@ class OnnxDetector:
 
         Raises FileNotFoundError, ImportError or ValueError with a sentence that names the file and the way to mend it.
         """
-        path = Path(path).expanduser()
-        if not path.exists():
-            raise FileNotFoundError(f"no detector model at {path}: set detector_model to an existing .onnx file")
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ImportError("detector 'onnx' needs onnxruntime: pip install onnxruntime") from error
-        if not tried:
-            try_model(path)
-        onnxruntime.set_default_logger_severity(3)
-        providers = [
-            name
-            for name in ("CUDAExecutionProvider", "CPUExecutionProvider")
-            if name in onnxruntime.get_available_providers()
-        ]
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), providers=providers)
-        except Exception as error:  # onnxruntime raises its own unrelated types, one for each fault
-            raise ValueError(
-                f"{path} is no usable ONNX model (damaged, or newer than this onnxruntime can read): export it again"
-            ) from error
-        self._path = path
-        inputs = {entry.name: entry for entry in self._session.get_inputs()}
-        images = [entry for entry in inputs.values() if len(entry.shape) == 4]
-        if len(images) != 1:
-            raise ValueError(
-                f"{path} has no single image as input (1, 3, H, W): it takes "
-                f"{', '.join(f'{e.name} {e.shape}' for e in inputs.values())}"
-            )
-        self._image, self._sizes = images[0], [entry for entry in inputs.values() if len(entry.shape) == 2]
-        self._half = self._image.type == "tensor(float16)"
-        height, width = (side if isinstance(side, int) and side > 0 else DEFAULT_SIDE_PX for side in self._image.shape[2:])
-        self._height, self._width = height, width
+        self._image = OnnxImage(path, "detector_model", "a detector", tried, DEFAULT_SIDE_PX)
+        self._path, self._height, self._width = self._image.path, self._image.height_px, self._image.width_px
         self._layout: Layout | None = None
-        self.find([np.zeros((height, width, 3), np.uint8)])  # a layout that cannot be read is found out here
+        self.find([np.zeros((self._height, self._width, 3), np.uint8)])  # a layout that cannot be read is found out here
 
     @property
     def layout(self) -> str:
@@ -126,10 +95,7 @@ class OnnxDetector:
             canvas[: size[1], : size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
         colours = canvas[..., ::-1].astype(np.float32) if layout.bgr_255 else canvas.astype(np.float32) / np.float32(255)
         values: np.ndarray = np.ascontiguousarray(colours.transpose(2, 0, 1)[None])
-        feed: dict[str, np.ndarray] = {self._image.name: values.astype(np.float16) if self._half else values}
-        for entry in self._sizes:  # (1, 2): width and height of the original image
-            feed[entry.name] = np.array([[width, height]], np.int64 if "int64" in entry.type else np.float32)
-        return self._session.run(None, feed)
+        return self._image.run(values, (width, height))
 
 
 def recognise(outputs: list[np.ndarray], height: int, width: int, path: Path | str = "model") -> Layout:

@@ -1,4 +1,4 @@
-"""Try an ONNX detector in a process of its own: python -m refit_ros.detection.onnx_trial FILE
+"""Try an ONNX model in a process of its own: python -m refit_ros.detection.onnx_trial FILE SETTING
 
 A model is a program: it may loop for ever, take all memory or end the process that runs it. Here that is a child's end.
 """
@@ -16,8 +16,11 @@ from refit_ros.core.plain_files import check_regular, open_regular, shown, what_
 _SAID = "refit_ros: "  # begins the sentence of a child that refuses its model
 
 
-def try_model(path: Path) -> None:
-    """Load the model and let it answer once, elsewhere. Raises ValueError with a sentence where it does not."""
+def try_model(path: Path, setting: str) -> None:
+    """Load the model, which is what `setting` names, and let it answer once, elsewhere.
+
+    Raises ValueError with a sentence where it does not.
+    """
     size = check_regular(path)
     limits.check(size, "detector_file_megabytes", f"{shown(path)} has {size // limits.MEGABYTE} MB", limits.MEGABYTE)
     with open_regular(path) as file:
@@ -26,7 +29,7 @@ def try_model(path: Path) -> None:
         raise ValueError(f"{shown(path)} is no ONNX model: it is {kind}")
     seconds = limits.limit("detector_seconds")
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", "refit_ros.detection.onnx_trial", os.path.abspath(path)]
+    command = [sys.executable, "-m", "refit_ros.detection.onnx_trial", os.path.abspath(path), setting]
     try:
         done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
     except subprocess.TimeoutExpired as error:
@@ -45,17 +48,18 @@ def try_model(path: Path) -> None:
         )
 
 
-def main(path: str) -> int:
+def main(path: str, setting: str) -> int:
     import resource
 
     most = limits.limit("detector_memory_megabytes") * limits.MEGABYTE
     processor_s = limits.limit("detector_seconds") * (os.cpu_count() or 1)  # an end even where nobody waits any more
     for what, bound in ((resource.RLIMIT_AS, most), (resource.RLIMIT_CPU, processor_s), (resource.RLIMIT_CORE, 0)):
         resource.setrlimit(what, (bound, bound))
+    from refit_ros.detection.onnx_keypoints import OnnxKeypoints
     from refit_ros.detection.onnx_models import OnnxDetector
 
     try:
-        OnnxDetector(path, tried=True)
+        (OnnxKeypoints if setting == "keypoint_model" else OnnxDetector)(path, tried=True)
     except (ValueError, ImportError, OSError, MemoryError) as error:
         print(_SAID + (str(error) or "there is not enough memory for it").replace("\n", " "), file=sys.stderr)
         return 1
@@ -63,4 +67,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -4,13 +4,15 @@ needs."""
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from refit_ros.core.body import Body
 from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, are_for_landmarks, embedded_keypoint_weights, load_network
 from refit_ros.core.inference import Prepared, prepare
 from refit_ros.core.keypoints import KeypointRefit
-from refit_ros.detection.checked_landmarks import CheckedLandmarks, usual_landmarks
+from refit_ros.detection.checked_landmarks import CheckedLandmarks
+from refit_ros.detection.landmark_sources import landmark_source
 from refit_ros.detection.photographs import without_photographs_note
 from refit_ros.detection.registry import is_thorough
 from refit_ros.estimation.closer_look import CloserLook
@@ -24,26 +26,35 @@ NO_WEIGHTS = (
 )
 
 
-def takes_keypoints(evidence: str, weights: str | os.PathLike | None, sees_images: bool = True) -> bool:
+def takes_keypoints(
+    evidence: str, weights: str | os.PathLike | None, sees_images: bool = True, source: str = "models"
+) -> bool:
     """Whether keypoints are to be used, with features beside them or not. "auto": as the weights want it; without any where
     all that keypoints need is there.
 
-    sees_images: False where others find the landmarks, so that nothing has to be there for it.
+    sees_images: False where others find the landmarks, so that nothing has to be there for it. source: the settings'
+    `keypoint_source`; whoever names one wants keypoints.
     Raises ValueError with a sentence where keypoints are asked for and lack something.
     """
     missing = ""
     if sees_images:
         embedded = (not weights or evidence == BOTH) and not EMBEDDED_KEYPOINT_WEIGHTS.is_file()
-        missing = (embedded and NO_WEIGHTS) or without_photographs_note()
+        missing = (embedded and NO_WEIGHTS) or (without_photographs_note() if source == "models" else "")
     if evidence == "auto":
-        if not weights:
+        if not weights and source == "models":
             return not missing
-        wanted = are_for_landmarks(weights)
+        wanted = not weights or are_for_landmarks(weights)
     else:
         wanted = evidence in ("keypoints", BOTH)
     if wanted and missing:
         raise ValueError(missing)
     return wanted
+
+
+def with_usual_detector(settings: Settings) -> Settings:
+    """Of landmarks: photographs in the place of builtin, which has seen drawn people only, where its models are there."""
+    builtin = settings.detector == Settings().detector
+    return replace(settings, detector="photographs") if builtin and not without_photographs_note() else settings
 
 
 def keypoint_network(weights: str | os.PathLike | None, body: Body | None, device: str) -> KeypointRefit:
@@ -85,7 +96,7 @@ def keypoint_estimators(
         weights, body = None, features.body
         closer = CloserLook(features, max(each.iterations for each in settings))
     network = keypoint_network(weights, body, device)
-    usual = usual_landmarks(landmarks)
+    usual = landmark_source(settings[0], landmarks)
     with_care = usual.with_care() if isinstance(usual, CheckedLandmarks) and any(map(is_thorough, settings)) else usual
     sources = [with_care if is_thorough(each) else usual for each in settings]
     return network, [

@@ -6,6 +6,7 @@ from dataclasses import Field, dataclass, field, fields
 from numbers import Integral, Real
 
 DETECTORS = ("builtin", "photographs", "topic", "onnx", "full_image")
+KEYPOINT_SOURCES = ("models", "onnx")
 EFFORTS = ("auto", "quick", "thorough")
 
 
@@ -38,6 +39,17 @@ class Settings:
         choices=DETECTORS,
     )
     detector_model: str = _setting("", "ONNX file of detector 'onnx': a YOLOX, YOLOv8, YOLO11 or RT-DETR export")
+    keypoint_source: str = _setting(
+        "models",
+        "Who finds people's landmarks where these are the evidence: models: BlazePose and MoveNet (`refit_ros models get`); "
+        "onnx: keypoint_model",
+        choices=KEYPOINT_SOURCES,
+    )
+    keypoint_model: str = _setting(
+        "",
+        "ONNX file of keypoint_source 'onnx': heatmaps (HRNet, ViTPose), SimCC (RTMPose) or YOLO pose, of COCO's 17 or "
+        "Halpe's 26 points",
+    )
     detector_effort: str = _setting(
         "auto",
         "How closely `photographs` looks for people who are far or small: quick: at the whole image and one part at a time; "
@@ -96,6 +108,11 @@ class Settings:
             raise ValueError(
                 "detector 'onnx' needs a model: set detector_model to the path of a YOLOX, YOLOv8, YOLO11 "
                 "or RT-DETR .onnx file"
+            )
+        if self.keypoint_source == "onnx" and not self.keypoint_model:
+            raise ValueError(
+                "keypoint_source 'onnx' needs a model: set keypoint_model to the path of an .onnx file of heatmaps, SimCC "
+                "or YOLO pose"
             )
 
 

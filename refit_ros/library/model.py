@@ -21,7 +21,7 @@ from refit_ros.core.inference import Prepared, prepare
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.results import boxes_from
 from refit_ros.estimation.estimator import Estimator
-from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
+from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints, with_usual_detector
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.settings import DETECTORS, Settings
 from refit_ros.library.cameras import Camera, camera_from
@@ -71,9 +71,9 @@ def load(
     if evidence is not None:
         chosen = replace(chosen, evidence=evidence)
     found = body if body is None or isinstance(body, Body) else load_body(os.fspath(body))
-    keypoints = takes_keypoints(chosen.evidence, weights)
-    if keypoints and detector is None and chosen.detector == Settings().detector:
-        chosen = replace(chosen, detector="photographs")
+    keypoints = takes_keypoints(chosen.evidence, weights, source=chosen.keypoint_source)
+    if keypoints and detector is None:
+        chosen = with_usual_detector(chosen)
     still = replace(chosen, birth_hits=1)  # an image stands alone: nobody has to be seen twice before counting as a person
     if keypoints:
         network, estimators = keypoint_estimators(

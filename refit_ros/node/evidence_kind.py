@@ -25,20 +25,20 @@ def settings_of(parameters: NodeParameters, settings: Settings, fusion: bool = F
 
     Raises ValueError with a sentence. A fusion node looks at no image: what finds landmarks need not be there.
     """
-    from refit_ros.estimation.keypoint_choice import BOTH, takes_keypoints
+    from refit_ros.estimation.keypoint_choice import BOTH, takes_keypoints, with_usual_detector
 
     if settings.evidence == BOTH:
         raise ValueError(
             "evidence 'both' needs the images where people are fused, which edges do not send: take refit.launch.py on one "
             "machine, or evidence keypoints or features"
         )
-    keypoints = takes_keypoints(settings.evidence, parameters.weights, sees_images=not fusion)
-    builtin = settings.detector == "builtin"
-    return replace(
-        settings,
-        evidence="keypoints" if keypoints else "features",
-        detector="photographs" if keypoints and builtin else settings.detector,
-    )
+    source = settings.keypoint_source
+    if not takes_keypoints(settings.evidence, parameters.weights, sees_images=not fusion, source=source):
+        return replace(settings, evidence="features")
+    settings = replace(settings, evidence="keypoints")
+    if fusion and settings.detector == "builtin":
+        return replace(settings, detector="photographs")
+    return with_usual_detector(settings)
 
 
 def kind_of(network: Any, body_name: str) -> Kind:
@@ -55,7 +55,7 @@ def load_edge(parameters: NodeParameters, settings: Settings) -> tuple[Eyes, Kin
     from refit_ros.core.checkpoint import load_network
     from refit_ros.core.device import device_named
     from refit_ros.core.inference import prepare
-    from refit_ros.detection.checked_landmarks import usual_landmarks
+    from refit_ros.detection.landmark_sources import landmark_source
     from refit_ros.detection.registry import is_thorough
     from refit_ros.estimation.eyes import FeatureEyes, LandmarkEyes
     from refit_ros.estimation.search import detectors
@@ -64,7 +64,7 @@ def load_edge(parameters: NodeParameters, settings: Settings) -> tuple[Eyes, Kin
     interrupt.check()
     if settings.evidence == "keypoints":
         all_for_the_engine()
-        landmark_eyes = LandmarkEyes(usual_landmarks(LANDMARKS, is_thorough(settings)), detectors(settings))
+        landmark_eyes = LandmarkEyes(landmark_source(settings, LANDMARKS, is_thorough(settings)), detectors(settings))
         one_for_the_rest("openvino")
         return landmark_eyes, _OF_LANDMARKS, "cpu, keypoints"
     body, device = _body_given(parameters), device_named(parameters.device)

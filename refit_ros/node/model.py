@@ -54,7 +54,7 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
     device = device_named(parameters.device)
     body = load_body(parameters.body_model) if parameters.body_model else None  # None: the weights name one
     interrupt.check()
-    if takes_keypoints(settings.evidence, parameters.weights):
+    if takes_keypoints(settings.evidence, parameters.weights, source=settings.keypoint_source):
         return _with_keypoints(parameters, settings, body, device)
     network = load_network(parameters.weights or None, body=body, device=device)
     interrupt.check()
@@ -80,13 +80,10 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
 def _with_keypoints(parameters: NodeParameters, settings: Settings, body: Body | None, device: str) -> Model:
     """Keypoint networks are small: they run in float32 by torch, whatever `precision` and `engine` say; those are of the
     network that looks at images beside them, if one does."""
-    from dataclasses import replace
-
-    from refit_ros.estimation.keypoint_choice import keypoint_estimators
+    from refit_ros.estimation.keypoint_choice import keypoint_estimators, with_usual_detector
     from refit_ros.node.threads import all_for_the_engine, one_for_the_rest
 
-    if settings.detector == "builtin":  # it has seen drawn people only
-        settings = replace(settings, detector="photographs")
+    settings = with_usual_detector(settings)
     all_for_the_engine()
     said = {name: getattr(parameters, name) for name in ("precision", "engine", "max_batch")}
     network, estimators = keypoint_estimators([settings], parameters.weights or None, body, device, **said)

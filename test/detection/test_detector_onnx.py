@@ -12,7 +12,7 @@ pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from refit_ros.detection import onnx_models  # noqa: E402
+from refit_ros.detection import onnx_image  # noqa: E402
 from refit_ros.detection.onnx_models import OnnxDetector, recognise  # noqa: E402
 
 SIDE, CLASSES = 96, 80
@@ -24,7 +24,7 @@ TRUE = np.array([16.0, 8.0, 40.0, 56.0])  # in input px
 def trusted(request, monkeypatch):
     """A process for each of these models would take longer than all of their tests."""
     if "tried" not in request.keywords:
-        monkeypatch.setattr(onnx_models, "try_model", lambda path: None)
+        monkeypatch.setattr(onnx_image, "try_model", lambda path, setting: None)
 
 
 def model(path, outputs: dict[str, np.ndarray], side=SIDE, sizes=False):

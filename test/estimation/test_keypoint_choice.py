@@ -6,8 +6,9 @@ from refit_ros.core.body import load_body
 from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, EMBEDDED_WEIGHTS, save_network, untrained_network
 from refit_ros.core.config import SMALL
 from refit_ros.core.keypoints import LANDMARKS
+from refit_ros.detection import landmark_sources
 from refit_ros.estimation import keypoint_choice
-from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
+from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints, with_usual_detector
 from refit_ros.estimation.settings import Settings
 from refit_ros.node.evidence_kind import settings_of
 from refit_ros.node.parameters import NodeParameters
@@ -83,3 +84,18 @@ def test_both_is_refused_where_images_stay_on_other_machines(fusion):
 def test_a_fusion_node_needs_no_models_for_weights_of_keypoints(own, models_missing):
     for weights, kind in (("", "keypoints"), (str(own["keypoints"]), "keypoints"), (str(own["features"]), "features")):
         assert settings_of(NodeParameters(weights=weights), Settings(), fusion=True).evidence == kind
+
+
+def test_an_own_keypoint_model_needs_none_of_the_models(models_missing, monkeypatch):
+    own = Settings(keypoint_source="onnx", keypoint_model="own.onnx")
+    assert takes_keypoints("auto", None, source=own.keypoint_source)
+    made = []
+    monkeypatch.setattr(landmark_sources, "OnnxKeypoints", lambda path: made.append(path) or "own")
+    _, (estimator,) = keypoint_estimators([with_usual_detector(own)], None, None, "cpu")
+    assert made == ["own.onnx"] and estimator.settings.detector == "builtin" and estimator._eyes._landmarks == "own"
+    assert settings_of(NodeParameters(cameras=("a",)), own).evidence == "keypoints"
+
+
+def test_an_own_keypoint_model_is_asked_for_by_its_file():
+    with pytest.raises(ValueError, match="keypoint_source 'onnx' needs a model: set keypoint_model"):
+        Settings(keypoint_source="onnx")
