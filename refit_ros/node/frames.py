@@ -13,6 +13,10 @@ from refit_ros.core.joints import JOINT_NAMES, PARENTS
 from refit_ros.node.conversions import set_stamp, set_xyz
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from rclpy.node import Node
+
     from refit_ros.estimation.types import Person
     from refit_ros.node.message_types import BagTypes, RosTypes
     from refit_ros.node.sets import Frame, FrameSet
@@ -43,6 +47,23 @@ def lookup_in(buffer: Any) -> Lookup:
         return (place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w)
 
     return lookup
+
+
+def buffer_of(node: Node, opened: ExitStack) -> Any:
+    """A tf2_ros.Buffer that forgets what changes over time when the node's clock is set back, until `opened` is closed.
+
+    Not by tf2_ros's own `Buffer(node=...)`: what that asks of the clock is never taken back, and a clock that is set
+    back calls it where the buffer has gone long since, which ends the program.
+    """
+    from rclpy.clock import JumpThreshold
+    from rclpy.duration import Duration
+
+    from refit_ros.node.compat import tf2_ros
+
+    buffer = tf2_ros.Buffer()
+    threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+    opened.callback(node.get_clock().create_jump_callback(threshold, post_callback=lambda _: buffer.clear()).unregister)
+    return buffer
 
 
 class Extrinsics:

@@ -190,9 +190,7 @@ class RefitNode(LifecycleNode):
     def _extrinsics(self, opened: ExitStack) -> frames.Extrinsics | None:
         self._buffer = None
         if self._options.fixed_frame:
-            from refit_ros.node.compat import tf2_ros
-
-            self._buffer = tf2_ros.Buffer(node=self)
+            self._buffer = frames.buffer_of(self, opened)
         self._transforms = TransformIntake(self._buffer, self._rejections, f"{self._tf_prefix}human_", self._is_own_tf)
         for subscription in self._transforms.open(self):
             opened.callback(self.destroy_subscription, subscription)

@@ -42,3 +42,42 @@ def test_without_simulated_time_nothing_is_said(bench, monkeypatch):
     bench.start(fake_model())
     bench.wait(lambda: arrays, "diagnostics")
     assert not any(NO_CLOCK in array.status[0].message for array in arrays)
+
+
+def test_whoever_is_not_active_asks_nothing_of_the_clock(bench, monkeypatch):
+    """A buffer of TF wants to know when the clock is set back: called after it has gone, that ends the program."""
+    from rclpy.clock import JumpHandle
+
+    asked, ask, take_back = [], JumpHandle.__init__, JumpHandle.unregister
+    monkeypatch.setattr(JumpHandle, "__init__", lambda handle, **named: (asked.append(handle), ask(handle, **named))[1])
+    monkeypatch.setattr(JumpHandle, "unregister", lambda handle: (asked.remove(handle), take_back(handle))[1])
+    node = bench.start(fake_model(), activate=False, fixed_frame="map", use_sim_time=True)
+    bench.within_spin(node.trigger_configure)
+    before = len(asked)
+    for _ in range(2):
+        bench.within_spin(node.trigger_activate)
+        assert len(asked) == before + 1
+        bench.within_spin(node.trigger_deactivate)
+        assert len(asked) == before
+
+
+def test_a_clock_that_is_set_back_takes_the_transforms_along(bench):
+    from geometry_msgs.msg import TransformStamped
+    from rclpy.time import Time
+    from rosgraph_msgs.msg import Clock
+    from tf2_msgs.msg import TFMessage
+
+    def tell(second: int) -> None:
+        message = Clock()
+        message.clock.sec = second
+        bench.publish("/clock", message)
+        bench.wait(lambda: node.get_clock().now().nanoseconds == second * 10**9, "the time to come")
+
+    node = bench.start(fake_model(), fixed_frame="map", use_sim_time=True)
+    tell(100)
+    moving = TransformStamped(child_frame_id="arm")
+    moving.header.frame_id, moving.header.stamp.sec = "map", 100
+    node._transforms.take(TFMessage(transforms=[moving]))
+    assert node._buffer.can_transform("map", "arm", Time())
+    tell(99)
+    assert not node._buffer.can_transform("map", "arm", Time())
