@@ -14,6 +14,7 @@ REFIT_LAUNCH = Path(get_package_share_directory("refit_ros")) / "launch" / "refi
 ARGUMENTS = (
     "cameras",
     "fixed_frame",
+    "extrinsics",
     "tf_prefix",
     "weights",
     "body_model",
@@ -21,6 +22,7 @@ ARGUMENTS = (
     "detector",
     "evidence",
     "publish_mesh",
+    "hri",
     "obstacles",
     "autostart",
     "use_sim_time",

@@ -52,7 +52,8 @@ PASSED_ON = {
 }
 
 
-OTHER_ARGUMENTS = ("params_file", "namespace", "name", "rviz", "rviz_frame", "viewer", "viewer_host", "viewer_port")
+PART_ARGUMENTS = ("params_file", "namespace", "name")  # of edges and of the fusion node, beside parameters
+REFIT_ARGUMENTS = (*PASSED_ON, "params_file", "namespace", "rviz", "rviz_frame", "viewer", "viewer_host", "viewer_port")
 
 
 def camera_names(text: str) -> list[str]:
@@ -113,16 +114,20 @@ def said(context, names=PASSED_ON) -> dict:
     return parameters
 
 
-def misnamed(given) -> list:
-    """A line for each argument that is none and is called much as one, or as a parameter: launch takes any in silence."""
-    known = [*PASSED_ON, *OTHER_ARGUMENTS]
+def misnamed(given, known, program: str) -> list:
+    """A line for each argument that is not one of this launch file's, `known`, and is one of another's, or is called much as
+    one, or as a parameter: launch takes any in silence. program: what the arguments are for."""
+    anywhere = {*REFIT_ARGUMENTS, *PART_ARGUMENTS}
     in_files = re.findall(r"^    # (\w+):", Path(PARAMS_FILE).read_text(), re.MULTILINE)
     lines = []
-    for name in sorted(set(given) - set(known)):
-        near = difflib.get_close_matches(name, [*known, *in_files], 1, 0.75)
+    for name in sorted(name for name in set(given) - set(known) if given[name]):
+        near = difflib.get_close_matches(name, [*anywhere, *in_files], 1, 0.75)
         if near:
-            meant = f"did you mean {near[0]}:=...?" if near[0] in known else f"give the parameter {near[0]} in a params_file"
-            lines.append(LogInfo(msg=f"there is no argument {name}:=..., what was given for it is not used; {meant}"))
+            meant = (
+                f"did you mean {near[0]}:=...?" if near[0] in anywhere else f"give the parameter {near[0]} in a params_file"
+            )
+            more = "" if name in anywhere else f"; {meant}"
+            lines.append(LogInfo(msg=f"{program} has no argument {name}:=..., what was given for it is not used{more}"))
     return lines
 
 
@@ -212,9 +217,11 @@ def start(context) -> list:
     ]
     if truth("viewer", arguments["viewer"]):
         actions.append(viewer(known, arguments, namespace))
-    if truth("rviz", arguments["rviz"]):
-        if not installed("rviz2"):  # launch itself would raise, and leave what it has started behind
-            return [*actions, LogInfo(msg="RViz is not installed (package rviz2): going on without it")]
+    if truth("rviz", arguments["rviz"]) and not installed(
+        "rviz2"
+    ):  # launch itself would raise, and leave what it has started
+        actions.append(LogInfo(msg="RViz is not installed (package rviz2): going on without it"))
+    elif truth("rviz", arguments["rviz"]):
         cameras = known.get("cameras") or ["camera"]
         frame = arguments["rviz_frame"] or rviz_frame(known, namespace)
         actions.append(
@@ -227,7 +234,7 @@ def start(context) -> list:
                 arguments=["-d", rviz_config(cameras, namespace), "-f", frame],
             )
         )
-    return [*actions, *misnamed(arguments)]
+    return [*actions, *misnamed(arguments, REFIT_ARGUMENTS, "refit")]
 
 
 def passed_on(names) -> list:
@@ -259,7 +266,7 @@ def part_description(executable: str, names, name_of, name_told: str) -> LaunchD
                 parameters=[arguments["params_file"] or PARAMS_FILE, *([given] if given else [])],
                 additional_env={"REFIT_ENDS_WITH_PARENT": "1"},
             ),
-            *misnamed(arguments),
+            *misnamed(arguments, {*names, *PART_ARGUMENTS}, executable),
         ]
 
     return LaunchDescription(

@@ -192,6 +192,25 @@ def test_arguments_that_are_none_are_told_with_what_was_meant(refit_launch, part
     assert not [each for each in started(module, cameras="a") if type(each).__name__ == "LogInfo"]
 
 
+@pytest.mark.parametrize(
+    "name, known, not_known",
+    [
+        ("fusion", ["extrinsics", "hri", "obstacles"], ["image_topic", "viewer"]),
+        ("edge", ["image_topic", "rectified"], ["fixed_frame", "rviz"]),
+        ("refit", ["hri", "viewer_port"], ["name"]),
+    ],
+)
+def test_an_argument_of_another_launch_file_is_not_passed_over_in_silence(refit_launch, part_launch, name, known, not_known):
+    module = refit_launch if name == "refit" else part_launch(name)
+    given = dict.fromkeys([*known, *not_known], "true")
+    actions = started(module, **given)
+    lines = [each.named["msg"] for each in actions if type(each).__name__ == "LogInfo"]
+    assert [line.split()[4] for line in lines] == [f"{each}:=...," for each in sorted(not_known)]
+    assert all(line.endswith("is not used") for line in lines)
+    parameters = actions[0].named["parameters"][-1]
+    assert set(parameters) == set(known) & set(refit_launch.PASSED_ON)
+
+
 def test_a_file_that_is_no_yaml_is_one_sentence(refit_launch, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("a: [1\nb: }")
