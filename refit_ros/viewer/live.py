@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from refit_ros.node.tf_intake import TransformIntake
 
+PEOPLE = "human/smpl"
 LOOK_S = 0.5
 STATIC_ALONE_S = 2.0  # for all of the static transforms to come
 PEOPLE_DEPTH = 50  # so that a short pause loses nothing of a recording
@@ -45,7 +46,9 @@ class Live:
         self._due_s: dict[str, float] = {}
         self._buffer = tf2_ros.Buffer(node=node)
         self._lookup, self._transforms, self._static_s, self._hears_moving = lookup_in(self._buffer), None, 0.0, False
-        node.create_subscription(SmplArray, "human/smpl", self._take_people, best_effort(PEOPLE_DEPTH))
+        people = node.create_subscription(SmplArray, PEOPLE, self._take_people, best_effort(PEOPLE_DEPTH))
+        found, below, _ = people.topic_name.rpartition(f"/{PEOPLE}")
+        self._namespace = found if below else node.get_namespace().rstrip("/")
         node.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, best_effort(10))
         node.create_timer(LOOK_S, self._look)
 
@@ -60,6 +63,9 @@ class Live:
         self._recorder.add(self._scene.take_people(message, time.monotonic()))
 
     def _take_diagnostics(self, message: Any) -> None:
+        """Of the nodes beside the people alone: all robots of a domain have one /diagnostics, and cameras called alike."""
+        nodes = [each.name.partition(": ")[0] for each in message.status]
+        message.status = [each for each, node in zip(message.status, nodes) if node.rpartition("/")[0] == self._namespace]
         self._scene.take_diagnostics(message, time.monotonic())
 
     def _look(self) -> None:

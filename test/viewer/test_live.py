@@ -30,11 +30,12 @@ WAIT_S = 120.0  # patience on a machine that has much else to do
 class Beside:
     """A viewer's subscriptions, and somebody who publishes what they are for."""
 
-    def __init__(self, context) -> None:
+    def __init__(self, context, *arguments: str) -> None:
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.node import Node
 
-        self.viewer, self.other = Node("refit_viewer", context=context), Node("other", context=context)
+        self.viewer = Node("refit_viewer", context=context, cli_args=["--ros-args", *arguments] if arguments else None)
+        self.other = Node("other", context=context)
         self.recorder, self.types, self.index = Recorder(), RosTypes(), 0
         self.scene = Scene(lambda target, source: self.live.place(target, source), Skin(body().arrays))
         topics = "{camera}/image_raw", "{camera}/camera_info", "raw"
@@ -146,6 +147,33 @@ def test_transforms_are_not_listened_to_without_need(beside):
     beside.until(lambda: [each for each in beside.state().cameras if each.world_from_camera is not None], alone, "a camera")
     assert beside.other.count_subscribers("/tf") == 0
     beside.until(lambda: beside.other.count_subscribers("/tf") == 1, beside.publish_people, "a listener of /tf")
+
+
+@pytest.mark.parametrize(
+    "arguments, own",
+    [
+        ((), ""),
+        (("-r", "__ns:=/left_robot"), "/left_robot"),
+        (("-r", "human/smpl:=/left_robot/human/smpl"), "/left_robot"),
+        (("-r", "__ns:=/left_robot", "-r", "human/smpl:=/people"), "/left_robot"),
+    ],
+)
+def test_cameras_of_other_robots_are_none_of_its_own(ros_context, arguments, own):
+    """/diagnostics is one for all robots, whose cameras are called alike."""
+    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+    def said_by(node: str, camera: str) -> DiagnosticStatus:
+        return DiagnosticStatus(name=f"{node}: camera {camera}", message=node, values=[KeyValue(key="state", value="live")])
+
+    beside = Beside(ros_context, *arguments)
+    try:
+        others = [f"{namespace}/refit" for namespace in {"", "/left_robot", "/right_robot", "/left_robot/arm"} - {own}]
+        message = DiagnosticArray(status=[said_by(f"{own}/refit", "front"), said_by(f"{own}/refit", "arm/back")])
+        message.status += [said_by(each, camera) for each in others for camera in ("front", "rear")]
+        seen = beside.until(lambda: beside.state().cameras, lambda: beside.publish("/diagnostics", message), "the cameras")
+        assert {camera.name: camera.text for camera in seen} == dict.fromkeys(("front", "arm/back"), f"{own}/refit")
+    finally:
+        beside.close()
 
 
 @pytest.fixture
