@@ -16,6 +16,7 @@ class Standby:
 
     def __init__(self, name: str, now_s: float) -> None:
         self._name, self._began_s = name, now_s
+        self._looked_s = now_s
         self._since_ns: int | None = None  # when this one took over; None: it waits
         self._asked_s = -math.inf  # when an edge last answered another one
         self._heard: dict[str, tuple[float, int]] = {}  # name -> when it was last heard (steady), since when it publishes
@@ -35,6 +36,9 @@ class Standby:
         others_asked_s: when an edge last answered another node. Who asks publishes, though no heartbeat of it arrives yet.
         """
         self._asked_s = others_asked_s
+        if self.publishes and now_s - self._looked_s > SILENT_S:
+            self._since_ns = host_ns  # it was suspended, and not heard: who has taken over meanwhile goes on
+        self._looked_s = now_s
         others, unheard = self._others(now_s), self._is_unheard(now_s)
         if self.publishes:
             is_new = now_s - self._began_s <= DISCOVERY_S

@@ -189,10 +189,31 @@ def test_one_publishes_and_the_other_takes_over():
     assert second.look(LISTEN_S + 0.3, 1300) is None and second.other(LISTEN_S + 0.3) == "first"
     gone_s = LISTEN_S + 0.1 + SILENT_S + 0.01  # of the first nothing is heard any more
     assert second.look(gone_s, 2000) == "takes over" and second.heartbeat() == "2000 second"
+    assert first.look(gone_s - 0.1, 1900) is None  # it beats on
     second.heard("first", 1000, gone_s)  # it was only cut off: who began first goes on
     assert second.look(gone_s, 2100) == "steps back" and second.heartbeat() == ""
     first.heard("second", 2000, gone_s)
     assert first.look(gone_s, 2100) is None and first.publishes
+
+
+def test_who_was_suspended_gives_way_to_whoever_has_taken_over():
+    """Else it would give the ids of whoever came meanwhile to others."""
+    first, second = Standby("first", 0.0), Standby("second", 0.0)
+    assert first.look(LISTEN_S, 1000) == "takes over"
+    second.heard(*read_heartbeat(first.heartbeat()), LISTEN_S)
+    back_s = LISTEN_S + SILENT_S + 0.5
+    assert second.look(back_s - 0.1, 2400) == "takes over"
+    assert first.look(back_s, 2500) is None, "it has not heard of the other yet"
+    second.heard(*read_heartbeat(first.heartbeat()), back_s)
+    first.heard(*read_heartbeat(second.heartbeat()), back_s)
+    assert second.look(back_s + 0.1, 2600) is None and second.publishes
+    assert first.look(back_s + 0.1, 2600) == "steps back" and first.other(back_s + 0.1) == "second"
+
+
+def test_who_was_suspended_alone_goes_on():
+    alone = Standby("alone", 0.0)
+    alone.look(LISTEN_S, 1000)
+    assert alone.look(LISTEN_S + 60, 61000) is None and alone.heartbeat() == "61000 alone"
 
 
 def test_nobody_takes_over_while_another_is_answered_whose_heartbeat_is_not_heard_yet():
