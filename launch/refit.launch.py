@@ -72,6 +72,10 @@ def truth(argument: str, text: str) -> bool:
     return value
 
 
+def full_name(namespace: str, name: str) -> str:
+    return "/" + "/".join(filter(None, (namespace.strip("/"), name)))
+
+
 def from_file(path: str, node: str) -> dict:
     """The parameters that a file holds for the node of this full name. Raises ValueError with a sentence."""
     if not Path(path).is_file():
@@ -200,7 +204,7 @@ def start(context) -> list:
     given, arguments = said(context), context.launch_configurations
     namespace = arguments["namespace"]
     path = arguments["params_file"] or PARAMS_FILE
-    known = from_file(path, "/" + "/".join(filter(None, (namespace.strip("/"), "refit"))))
+    known = from_file(path, full_name(namespace, "refit"))
     known |= {name: getattr(value, "value", value) for name, value in given.items()}  # out of launch's ParameterValue
     parameters = [path, *([given] if given else [])]
     actions = [
@@ -255,15 +259,17 @@ def part_description(executable: str, names, name_of, name_told: str) -> LaunchD
 
     def start_part(context) -> list:
         arguments, given = context.launch_configurations, said(context, names)
+        name, path = arguments["name"] or name_of(arguments), arguments["params_file"] or PARAMS_FILE
+        from_file(path, full_name(arguments["namespace"], name))  # launch goes on without a file that is not there
         return [
             Node(
                 package="refit_ros",
                 executable=executable,
-                name=arguments["name"] or name_of(arguments),
+                name=name,
                 namespace=arguments["namespace"],
                 output="screen",
                 emulate_tty=True,
-                parameters=[arguments["params_file"] or PARAMS_FILE, *([given] if given else [])],
+                parameters=[path, *([given] if given else [])],
                 additional_env={"REFIT_ENDS_WITH_PARENT": "1"},
             ),
             *misnamed(arguments, {*names, *PART_ARGUMENTS}, executable),

@@ -252,15 +252,18 @@ def test_rvizs_file_lies_in_a_folder_of_its_own(refit_launch):
     assert first.parent != second.parent and first.parent.stat().st_mode & 0o077 == 0
 
 
-def test_edges_and_fusion_are_started_with_what_was_said(part_launch):
+def test_edges_and_fusion_are_started_with_what_was_said(part_launch, tmp_path):
     (edge,) = started(part_launch("edge"), cameras="left,robot/back", evidence="keypoints", device="cpu")
     assert edge.named["executable"] == "refit_edge" and edge.named["name"] == "refit_edge_left_robot_back"
     parameters = edge.named["parameters"]
     assert Path(parameters[0]).name == "refit.yaml" and parameters[1]["cameras"] == ["left", "robot/back"]
     assert parameters[1]["evidence"].value == "keypoints" and set(parameters[1]) == {"cameras", "evidence", "device"}
-    (fusion,) = started(part_launch("fusion"), cameras="left", fixed_frame="map", params_file="mine.yaml", namespace="robot")
+    file = tmp_path / "mine.yaml"
+    file.write_text("/**: {ros__parameters: {detector: topic}}")
+    given = {"cameras": "left", "fixed_frame": "map", "params_file": str(file), "namespace": "robot"}
+    (fusion,) = started(part_launch("fusion"), **given)
     assert fusion.named["executable"] == fusion.named["name"] == "refit_fusion" and fusion.named["namespace"] == "robot"
-    assert fusion.named["parameters"][0] == "mine.yaml" and fusion.named["parameters"][1]["fixed_frame"].value == "map"
+    assert fusion.named["parameters"][0] == str(file) and fusion.named["parameters"][1]["fixed_frame"].value == "map"
     (plain,) = started(part_launch("edge"))
     assert plain.named["name"] == "refit_edge" and len(plain.named["parameters"]) == 1
 
@@ -269,3 +272,15 @@ def test_edges_and_fusion_are_started_with_what_was_said(part_launch):
 def test_what_a_part_does_not_understand_is_told(part_launch, name):
     with pytest.raises(ValueError, match="autostart is 'perhaps': give true or false"):
         started(part_launch(name), autostart="perhaps")
+
+
+@pytest.mark.parametrize("name", ["edge", "fusion"])
+def test_a_part_is_not_started_without_the_file_that_was_named(part_launch, tmp_path, name):
+    """launch itself goes on at the defaults, with a warning."""
+    with pytest.raises(ValueError, match="params_file '/nope.yaml' does not exist"):
+        started(part_launch(name), params_file="/nope.yaml")
+    (tmp_path / "mine.yaml").write_text("refit_other: {ros__parameters: {cameras: 3}}")
+    assert started(part_launch(name), params_file=str(tmp_path / "mine.yaml"))  # of another node
+    (tmp_path / "mine.yaml").write_text("a: [1\nb: }")
+    with pytest.raises(ValueError, match="is no YAML"):
+        started(part_launch(name), params_file=str(tmp_path / "mine.yaml"))
