@@ -187,6 +187,7 @@ class TransformIntake:
         if child not in self._static and len(self._static) >= MOST_FRAMES:
             raise Rejected("too many frames", f"static frame '{child}' is one more than {MOST_FRAMES}")
         self._static.add(child)
+        self._frames.pop(child, None)  # where it moved before is no place to be filled in again
         set_stamp(transform.header.stamp, 0)  # it holds at any time
         self._buffer.set_transform_static(transform, "default_authority")
         self.used += 1

@@ -162,3 +162,16 @@ def test_who_else_publishes_this_nodes_frames_is_told_once(buffer):
     for tick in range(3):
         rig.send(transform(START_NS + 2 + tick, child="robot/human_1/pelvis", parent="odom"))
     assert len(rig.said) == 1 and "'robot/human_1/pelvis'" in rig.said[0] and "tf_prefix" in rig.said[0]
+
+
+def test_a_frame_that_became_static_is_not_taken_back_to_where_it_moved():
+    """As where a joint is fixed from now on: then another frame's clock is set back, and what is good is given anew."""
+    from tf2_msgs.msg import TFMessage
+
+    rig, second_ns = Rig(), 10**9
+    rig.send(transform(START_NS, 1.0), transform(START_NS, child="arm"))
+    rig.intake.take_static(TFMessage(transforms=[transform(0, 2.0)]))
+    for turn in range(3):
+        rig.send(transform(START_NS - 3600 * second_ns + turn, child="arm"))
+    assert rig.x_at(START_NS - 3600 * second_ns + 2, "arm") is not None
+    assert rig.x_at(START_NS + 60 * second_ns) == 2.0
