@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -13,15 +12,18 @@ from launch import LaunchDescription
 REFIT_LAUNCH = Path(get_package_share_directory("refit_ros")) / "launch" / "refit.launch.py"
 WORLD = "world"  # in which the synthetic cameras stand
 
-# Parameters of the synthetic cameras; `cameras` is their number here.
+# Parameters of the synthetic cameras, and what they are given as; `cameras` is their number here.
 CAMERAS = {
-    "cameras": "How many cameras, 1 to 4",
-    "scene": "walking, standing, crossing, three_people, half_out, mingling, circling, leaving, poster, desk, crowd, "
-    "corridor or hugging",
-    "people": "How many people walk there",
-    "rate": "Sets of images a second",
-    "width": "px",
-    "height": "px",
+    "cameras": (int, "How many cameras, 1 to 4"),
+    "scene": (
+        str,
+        "walking, standing, crossing, three_people, half_out, mingling, circling, leaving, poster, desk, crowd, "
+        "corridor or hugging",
+    ),
+    "people": (int, "How many people walk there"),
+    "rate": (float, "Sets of images a second"),
+    "width": (int, "px"),
+    "height": (int, "px"),
 }
 # Arguments of refit.launch.py that are handed on as they are.
 NODE = {
@@ -34,20 +36,25 @@ NODE = {
 }
 
 
+def read(argument: str, text: str, kind: type):
+    """A number or text. Raises ValueError naming the argument."""
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{argument} is '{text}': give a{' whole' if kind is int else ''} number") from None
+
+
 def start(context) -> list:
     from refit_ros.node.synthetic_options import camera_names
 
     given = {name: value for name, value in context.launch_configurations.items() if value}
-    count = int(given.get("cameras", 1))
-    options = {name: yaml.safe_load(given[name]) for name in CAMERAS if name in given}
-    if "rate" in options:
-        options["rate"] = float(options["rate"])
+    options = {name: read(name, given[name], kind) for name, (kind, _) in CAMERAS.items() if name in given}
     arguments = {name: given[name] for name in NODE if name in given}
     # These people are drawn, and features suit them better than landmarks, which are for real ones.
     arguments |= {
-        "cameras": ",".join(camera_names(count)),
+        "cameras": ",".join(camera_names(options.get("cameras", 1))),
         "fixed_frame": WORLD,
-        "rviz": given["rviz"],
+        "rviz": given.get("rviz", ""),
         "evidence": "features",
     }
     return [
@@ -71,7 +78,7 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(
                     name, default_value="", description=f"{description} (not given: the program's own default)"
                 )
-                for name, description in {**CAMERAS, **NODE}.items()
+                for name, description in {**{name: told for name, (_, told) in CAMERAS.items()}, **NODE}.items()
             ),
             DeclareLaunchArgument("rviz", default_value="true", description="Start RViz too"),
             OpaqueFunction(function=start),

@@ -62,7 +62,9 @@ def camera_names(text: str) -> list[str]:
 
 
 def truth(argument: str, text: str) -> bool:
-    """Raises ValueError naming the argument."""
+    """False where it is empty, as whoever includes this file may leave it. Raises ValueError naming the argument."""
+    if not text:
+        return False
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:

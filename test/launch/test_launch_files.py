@@ -31,7 +31,15 @@ def refit_launch(monkeypatch):
     """The module launch/refit.launch.py, over stand-ins."""
     names = {
         "launch": ["LaunchDescription"],
-        "launch.actions": ["DeclareLaunchArgument", "ExecuteProcess", "LogInfo", "OpaqueFunction"],
+        "launch.actions": [
+            "DeclareLaunchArgument",
+            "ExecuteProcess",
+            "IncludeLaunchDescription",
+            "LogInfo",
+            "OpaqueFunction",
+            "Shutdown",
+        ],
+        "launch.launch_description_sources": ["PythonLaunchDescriptionSource"],
         "launch_ros": [],
         "launch_ros.actions": ["Node"],
         "launch_ros.parameter_descriptions": ["ParameterValue"],
@@ -55,7 +63,7 @@ def refit_launch(monkeypatch):
 
 @pytest.fixture
 def part_launch(refit_launch):
-    """Loads launch/edge.launch.py or launch/fusion.launch.py over the same stand-ins."""
+    """Loads launch/edge.launch.py, launch/fusion.launch.py or launch/demo.launch.py over the same stand-ins."""
 
     def load(name: str) -> ModuleType:
         spec = importlib.util.spec_from_file_location(f"{name}_launch", ROOT / "launch" / f"{name}.launch.py")
@@ -284,3 +292,27 @@ def test_a_part_is_not_started_without_the_file_that_was_named(part_launch, tmp_
     (tmp_path / "mine.yaml").write_text("a: [1\nb: }")
     with pytest.raises(ValueError, match="is no YAML"):
         started(part_launch(name), params_file=str(tmp_path / "mine.yaml"))
+
+
+def test_the_demo_starts_the_node_with_what_it_leaves_open(refit_launch, part_launch):
+    """An argument that the demo declares, and nobody has given, is there for the launch file that it includes: empty."""
+    demo = part_launch("demo")
+    declared = {**dict.fromkeys([*demo.CAMERAS, *demo.NODE], ""), "rviz": "false"}
+    cameras, included = started(demo, rviz="false", cameras="2", rate="10", scene="crossing")
+    assert cameras.named["parameters"] == [{"cameras": 2, "scene": "crossing", "rate": 10.0}]
+    (node,) = started(refit_launch, **{**declared, **dict(included.named["launch_arguments"])})
+    assert node.named["parameters"][-1]["cameras"] == ["camera1", "camera2"]
+
+
+@pytest.mark.parametrize(
+    "given, says",
+    [
+        ({"cameras": "two"}, "cameras is 'two': give a whole number"),
+        ({"rate": "fast"}, "rate is 'fast': give a number"),
+        ({"width": "[3"}, "width is '[3': give a whole number"),
+    ],
+)
+def test_what_the_demo_cannot_take_is_one_sentence(part_launch, given, says):
+    with pytest.raises(ValueError) as refused:
+        started(part_launch("demo"), **given)
+    assert str(refused.value) == says
