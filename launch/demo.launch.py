@@ -3,7 +3,13 @@
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, Shutdown
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    Shutdown,
+    UnsetLaunchConfiguration,
+)
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 
@@ -67,6 +73,7 @@ def start(context) -> list:
             additional_env={"REFIT_ENDS_WITH_PARENT": "1"},
             on_exit=Shutdown(reason="the synthetic cameras ended"),
         ),
+        *map(UnsetLaunchConfiguration, CAMERAS),  # the node's launch file would tell that it has no such arguments
         IncludeLaunchDescription(PythonLaunchDescriptionSource(str(REFIT_LAUNCH)), launch_arguments=arguments.items()),
     ]
 

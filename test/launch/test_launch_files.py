@@ -29,16 +29,10 @@ class Value(Action):
 @pytest.fixture
 def refit_launch(monkeypatch):
     """The module launch/refit.launch.py, over stand-ins."""
+    actions = ["DeclareLaunchArgument", "ExecuteProcess", "IncludeLaunchDescription", "LogInfo", "OpaqueFunction"]
     names = {
         "launch": ["LaunchDescription"],
-        "launch.actions": [
-            "DeclareLaunchArgument",
-            "ExecuteProcess",
-            "IncludeLaunchDescription",
-            "LogInfo",
-            "OpaqueFunction",
-            "Shutdown",
-        ],
+        "launch.actions": [*actions, "Shutdown", "UnsetLaunchConfiguration"],
         "launch.launch_description_sources": ["PythonLaunchDescriptionSource"],
         "launch_ros": [],
         "launch_ros.actions": ["Node"],
@@ -297,10 +291,13 @@ def test_a_part_is_not_started_without_the_file_that_was_named(part_launch, tmp_
 def test_the_demo_starts_the_node_with_what_it_leaves_open(refit_launch, part_launch):
     """An argument that the demo declares, and nobody has given, is there for the launch file that it includes: empty."""
     demo = part_launch("demo")
-    declared = {**dict.fromkeys([*demo.CAMERAS, *demo.NODE], ""), "rviz": "false"}
-    cameras, included = started(demo, rviz="false", cameras="2", rate="10", scene="crossing")
-    assert cameras.named["parameters"] == [{"cameras": 2, "scene": "crossing", "rate": 10.0}]
-    (node,) = started(refit_launch, **{**declared, **dict(included.named["launch_arguments"])})
+    given = {"rviz": "false", "cameras": "2", "rate": "10", "scene": "crossing", "height": "480"}
+    there = {**dict.fromkeys([*demo.CAMERAS, *demo.NODE], ""), **given}
+    cameras, *unset, included = started(demo, **given)
+    assert cameras.named["parameters"] == [{"cameras": 2, "scene": "crossing", "rate": 10.0, "height": 480}]
+    for each in unset:  # else the node's launch file would tell of `height`, which is much like `weights`
+        del there[each.arguments[0]]
+    (node,) = started(refit_launch, **{**there, **dict(included.named["launch_arguments"])})
     assert node.named["parameters"][-1]["cameras"] == ["camera1", "camera2"]
 
 
