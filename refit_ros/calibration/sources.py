@@ -82,8 +82,9 @@ def drawn(seconds: float, rate_hz: float, seed: int, scene_name: str = "walking"
 
 def bag(path: Path, rate_hz: float, image_topic: str | None, camera_info_topic: str | None, say: Callable) -> Source:
     """A ROS 2 bag with images and calibrations. Raises ValueError or FileNotFoundError with a sentence."""
+    from refit_ros.node.bag_cameras import cameras_in
     from refit_ros.node.parameters import NodeParameters
-    from refit_ros.node.recording import cameras_in, open_bag
+    from refit_ros.node.recording import open_bag
 
     said = {"image_topic": image_topic, "camera_info_topic": camera_info_topic}
     said = {name: value for name, value in said.items() if value}

@@ -159,8 +159,8 @@ def _model(parameters: NodeParameters, settings: Settings, files: list[Path]) ->
 
 
 def _parameters(args: argparse.Namespace, reader):
+    from refit_ros.node.bag_cameras import cameras_in
     from refit_ros.node.parameters import NodeParameters
-    from refit_ros.node.recording import cameras_in
 
     said = {
         "image_topic": args.image_topic,

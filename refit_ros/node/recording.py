@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from refit_ros.core.plain_files import shown
+from refit_ros.node.bag_cameras import IMAGE_TYPES
 from refit_ros.node.bag_files import find_bag, is_mcap
 from refit_ros.node.bag_origin import KEY, LOST_KEY
 from refit_ros.node.bag_outputs import TF, BagOutputs
@@ -21,7 +22,6 @@ from refit_ros.node.bag_types import make_store
 from refit_ros.node.compat.transform_tree import Pose, TransformException, TransformTree
 from refit_ros.node.conversions import stamp_ns
 from refit_ros.node.frames import Extrinsics, Lookup, NoTransform
-from refit_ros.node.images import is_colour, is_compressed
 from refit_ros.node.inputs import IMAGES
 from refit_ros.node.intake import Intake
 from refit_ros.node.pipeline import Pipeline
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from refit_ros.node.model import Model
     from refit_ros.node.parameters import NodeParameters
 
-IMAGE_TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 DETECTIONS = ("vision_msgs/msg/Detection2DArray", "geometry_msgs/msg/PolygonStamped")
 FILE_NAME = "refit"  # of the file in the new bag, whatever the folder is called
@@ -89,57 +88,6 @@ def _open(found: Path, path: Path) -> Iterator[AnyReader]:
         yield reader
     finally:
         reader.close()
-
-
-def cameras_in(
-    reader: AnyReader, image_topic: str, camera_info_topic: str, say: Callable[[str], None] = lambda _: None
-) -> tuple[list[str], str]:
-    """Names of the cameras whose topics follow the templates, and "raw" or "compressed".
-
-    Streams that are no colour or grey images (depth) are left out, and `say` gets a sentence why.
-    Raises ValueError without any.
-    """
-    topics = {connection.topic: connection.msgtype for connection in reader.connections}
-    for transport, ending in (("raw", ""), ("compressed", "/compressed")):
-        before, _, after = ("/" + image_topic.lstrip("/") + ending).partition("{camera}")
-        names = sorted(
-            topic[len(before) : len(topic) - len(after)]
-            for topic, kind in topics.items()
-            if kind == IMAGE_TYPES[transport]
-            and topic.startswith(before)
-            and topic.endswith(after)
-            and len(topic) > len(before) + len(after)
-        )
-        names = [name for name in names if "/" + camera_info_topic.lstrip("/").format(camera=name) in topics]
-        usable = []
-        for name in names:
-            why = _no_camera(reader, before + name + after)
-            if why:
-                say(f"{before}{name}{after} is left out: {why}")
-            else:
-                usable.append(name)
-        if usable:
-            return usable, transport
-    raise ValueError(
-        f"no camera in this bag: images on {image_topic} with calibrations on {camera_info_topic} were looked for, "
-        f"and there are {', '.join(f'{topic} ({kind})' for topic, kind in sorted(topics.items())) or 'no topics'}"
-    )
-
-
-def _no_camera(reader: AnyReader, topic: str) -> str:
-    """Why the images on a topic are none that people can be found in, by the first of them; "" where they are."""
-    try:
-        connection, _, raw = next(reader.messages([each for each in reader.connections if each.topic == topic]))
-        message = reader.deserialize(raw, connection.msgtype)
-    except StopIteration:
-        return "it holds no message"
-    except Exception:  # whatever the reader makes of broken bytes: told message by message later
-        return ""
-    encoding = message.format if is_compressed(message) else message.encoding
-    depth = "depth" in topic.lower() and "16" in encoding
-    if "compressedDepth" in encoding or depth or not (is_compressed(message) or is_colour(encoding)):
-        return f"its images are '{encoding[:40]}', which is depth or no colour"
-    return ""
 
 
 def transforms_in(reader: AnyReader, say: Callable[[str], None] = lambda _: None) -> Lookup:

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from refit_ros.node.bag_cameras import cameras_in
 from refit_ros.node.frames import NoTransform, matrix
 from refit_ros.node.images import rgb_image
-from refit_ros.node.recording import CAMERA_INFO, cameras_in, messages_in, open_bag, read_message, transforms_in
+from refit_ros.node.recording import CAMERA_INFO, messages_in, open_bag, read_message, transforms_in
 from refit_ros.viewer.scene import Scene
 from refit_ros.viewer.small_images import IMAGE_PERIOD_S, small
 

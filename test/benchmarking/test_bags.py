@@ -9,7 +9,8 @@ pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installed")
 from refit_ros.benchmarking.bags_suite import digests  # noqa: E402
 from refit_ros.benchmarking.drawn_bags import CAMERA, draw_bags  # noqa: E402
 from refit_ros.benchmarking.tables import RAY_GAIN, _bags  # noqa: E402
-from refit_ros.node.recording import cameras_in, open_bag  # noqa: E402
+from refit_ros.node.bag_cameras import cameras_in  # noqa: E402
+from refit_ros.node.recording import open_bag  # noqa: E402
 
 
 def test_drawn_bags_are_bags_of_one_camera_and_no_two_are_alike(tmp_path):

@@ -25,9 +25,9 @@ def test_extras_that_are_named_bring_the_module(module):
 def test_bag_hears_every_option_of_the_network(monkeypatch):
     """--engine was once read and forgotten."""
     pytest.importorskip("rosbags")
-    from refit_ros.node import recording
+    from refit_ros.node import bag_cameras
 
-    monkeypatch.setattr(recording, "cameras_in", lambda *_: (["camera"], "raw"))
+    monkeypatch.setattr(bag_cameras, "cameras_in", lambda *_: (["camera"], "raw"))
     parser = argparse.ArgumentParser()
     bag.add_arguments(parser)
     said = {"weights": "w.pt", "device": "cuda:1", "precision": "bfloat16", "engine": "openvino"}

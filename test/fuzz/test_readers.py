@@ -145,13 +145,14 @@ def recordings(tmp_path_factory):
 @given(data=st.data(), ending=st.sampled_from([".mcap", ".db3"]))
 def test_bags(recordings, place, model, data, ending):
     from refit_ros.node import recording
+    from refit_ros.node.bag_cameras import cameras_in
     from refit_ros.node.parameters import NodeParameters
 
     bag, output = place.with_suffix(ending), place.with_name("people")
     bag.write_bytes(data.draw(changed([recordings[ending]])))
     try:
         with recording.open_bag(bag) as reader:
-            names, transport = recording.cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info")
+            names, transport = cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info")
             options = NodeParameters(cameras=tuple(names), image_transport=transport, fixed_frame="map")
             recording.fit_bag(reader, output, model, options, False, True, lambda _: None, lambda *_: None)
     except ValueError as error:

@@ -46,10 +46,11 @@ def read_bag(path: Path) -> None:
     from node_fakes import fake_model
 
     from refit_ros.node import recording
+    from refit_ros.node.bag_cameras import cameras_in
     from refit_ros.node.parameters import NodeParameters
 
     with recording.open_bag(path) as reader, tempfile.TemporaryDirectory() as place:
-        names, transport = recording.cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info")
+        names, transport = cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info")
         options = NodeParameters(cameras=tuple(names), image_transport=transport, fixed_frame="map")
         output = Path(place) / "people"
         recording.fit_bag(reader, output, fake_model(), options, False, True, lambda _: None, lambda *_: None)

@@ -12,6 +12,7 @@ pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installed")
 from test_recording import write_bag  # noqa: E402
 
 from refit_ros.node import recording  # noqa: E402
+from refit_ros.node.bag_cameras import cameras_in  # noqa: E402
 from refit_ros.node.bag_files import find_bag  # noqa: E402
 
 
@@ -28,7 +29,7 @@ def test_one_storage_file_without_metadata_is_that_file(bag):
     (bag / "metadata.yaml").unlink()
     assert find_bag(bag) == storage_of(bag)
     with recording.open_bag(bag) as reader:
-        assert recording.cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info")[0] == ["camera"]
+        assert cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info")[0] == ["camera"]
 
 
 def test_several_files_without_metadata_are_an_unfinished_recording(bag):
@@ -115,7 +116,7 @@ def test_depth_streams_are_no_cameras_and_are_told(tmp_path):
                 connection = writer.add_connection(f"/{name}/{topic}", kind, typestore=store)
                 writer.write(connection, 10**18, store.serialize_cdr(message, kind))
     with recording.open_bag(tmp_path / "in") as reader:
-        assert recording.cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info", said.append) == (["color"], "raw")
+        assert cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info", said.append) == (["color"], "raw")
     assert len(said) == 2 and all("depth" in sentence for sentence in said)
 
 
@@ -123,4 +124,4 @@ def test_depth_streams_are_no_cameras_and_are_told(tmp_path):
 def test_a_storage_file_is_known_by_its_bytes_whatever_it_is_called(bag, tmp_path, name):
     shutil.copy(storage_of(bag), tmp_path / name)
     with recording.open_bag(tmp_path / name) as reader:
-        assert recording.cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info")[0] == ["camera"]
+        assert cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info")[0] == ["camera"]

@@ -17,12 +17,15 @@ from node_fakes import fake_model  # noqa: E402
 
 from refit_ros.commands.bag import why_left_out  # noqa: E402
 from refit_ros.node import recording  # noqa: E402
+from refit_ros.node.bag_cameras import cameras_in  # noqa: E402
 from refit_ros.node.bag_types import make_store  # noqa: E402
 from refit_ros.node.message_types import BagTypes  # noqa: E402
 from refit_ros.node.parameters import NodeParameters  # noqa: E402
 
 START_NS = 1_700_000_000_000_000_000
 STEP_NS = 33_000_000
+ENCODING = "rgb8"  # whatever it is called, 3 bytes a pixel
+QUICK = ("--weights", "untrained", "--detector", "full_image", "--device", "cpu")
 
 
 def write_bag(
@@ -54,8 +57,8 @@ def write_bag(
             message.transforms.append(transform)
         streams = {
             camera: (
-                topic(f"/{camera}/image_raw", "sensor_msgs/msg/Image"),
-                topic(f"/{camera}/camera_info", "sensor_msgs/msg/CameraInfo"),
+                topic(f"/{camera}/image_raw".replace("//", "/"), "sensor_msgs/msg/Image"),
+                topic(f"/{camera}/camera_info".replace("//", "/"), "sensor_msgs/msg/CameraInfo"),
             )
             for camera in cameras
         }
@@ -73,7 +76,7 @@ def write_bag(
 def image(types, stamp_ns: int, frame_id: str):
     message = types.new("sensor_msgs/msg/Image")
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
-    message.header.frame_id, message.encoding = frame_id, "rgb8"
+    message.header.frame_id, message.encoding = frame_id, ENCODING
     message.width, message.height, message.step, message.data = 64, 48, 192, np.full(192 * 48, 99, np.uint8)
     return message
 
@@ -158,9 +161,32 @@ def test_transforms_that_are_none_are_told_not_dropped_in_silence(tmp_path):
 
 def test_cameras_are_found(tmp_path):
     with recording.open_bag(write_bag(tmp_path / "in", ["right", "front/left"])) as reader:
-        assert recording.cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info") == (["front/left", "right"], "raw")
+        assert cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info") == (["front/left", "right"], "raw")
         with pytest.raises(ValueError, match="no camera in this bag.*right/image_raw"):
-            recording.cameras_in(reader, "{camera}/image_color", "{camera}/camera_info")
+            cameras_in(reader, "{camera}/image_color", "{camera}/camera_info")
+
+
+def test_topics_without_a_cameras_name_are_one_camera(tmp_path):
+    """Drivers that run alone publish /image_raw and /camera_info."""
+    source, topics = write_bag(tmp_path / "in", [""]), ("--image-topic", "/image_raw", "--camera-info-topic", "/camera_info")
+    with recording.open_bag(source) as reader:
+        assert {"/image_raw", "/camera_info"} <= {each.topic for each in reader.connections}
+        assert cameras_in(reader, "image_raw", "/camera_info") == (["camera"], "raw")
+        with pytest.raises(
+            ValueError, match="no camera in this bag.*{camera} standing for any name.*there are /camera_info"
+        ):
+            cameras_in(reader, "/image", "/camera_info")
+    done = run_command(source, "--output", tmp_path / "out", *topics, *QUICK)
+    assert done.returncode == 0 and "6 sets of images" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("sets, why", [(6, "its images are '16UC1'"), (0, "it holds no message")])
+def test_why_no_camera_of_a_bag_is_used_is_in_the_error(tmp_path, monkeypatch, sets, why):
+    """With many bags only the last sentence about each is told."""
+    monkeypatch.setattr(sys.modules[__name__], "ENCODING", "16UC1")
+    with recording.open_bag(write_bag(tmp_path / "in", ["depth"], sets=sets)) as reader:
+        with pytest.raises(ValueError, match=f"no camera in this bag.*: /depth/image_raw is left out: {why}"):
+            cameras_in(reader, "{camera}/image_raw", "{camera}/camera_info")
 
 
 def test_an_output_that_exists_is_left_alone(tmp_path):
