@@ -121,11 +121,14 @@ def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) ->
             origin,
         )
     counts = f"{outcome.sets} sets of images, {outcome.with_people} with people, {outcome.rejected} messages rejected"
+    counts += f" ({outcome.why})" if outcome.why else ""
     if outcome.left_out:
         counts += f", {outcome.left_out} of {outcome.images} images in no set"
         _say(why_left_out(outcome))
-    print(f"{counts} -> {args.output}" if outcome.sets else f"{counts}; nothing was written")
-    return EXIT_OK if outcome.sets and not outcome.lost else EXIT_NOT_WELL
+    counts += f", {outcome.lost} messages lost" if outcome.lost else ""
+    doubt = f"; {outcome.doubt}" if outcome.doubt else ""
+    print(f"{counts} -> {args.output}{doubt}" if outcome.usable else f"{counts}; nothing was written")
+    return EXIT_OK if outcome.usable and not outcome.lost else EXIT_NOT_WELL
 
 
 def why_left_out(outcome: Outcome) -> str:

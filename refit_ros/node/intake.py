@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # image_proc's names (image_rect, image_rect_color, image_rect_raw), and those of ZED, OAK and others: rect/image, rectified
 RECTIFIED_TOPIC = re.compile(r"(?<![a-z])(rect|rectified|undistorted|undistort)(?![a-z])", re.IGNORECASE)
 
+NO_CAMERA_INFO, NO_CALIBRATION = "no CameraInfo", "images come, but no usable CameraInfo"
+
 
 def never_raises(take: Callable) -> Callable:
     """For methods `(self, camera, message, now_s) -> sets`: what is rejected is counted, a mistake of this program too."""
@@ -95,13 +97,19 @@ class Intake:
         # The very first image may arrive before the calibration that was sent with it: the last one is kept.
         previous, self._uncalibrated[camera] = self._uncalibrated.get(camera), message
         if previous is not None:
-            raise Rejected("no CameraInfo", "images come, but no usable CameraInfo")
+            raise Rejected(NO_CAMERA_INFO, NO_CALIBRATION)
         return []
 
     @never_raises
     def boxes(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
         found = conversions.boxes(message, self._class)
         return self._hand_on(self._joins[camera].add_boxes(conversions.stamp_ns(message.header.stamp), found, now_s), now_s)
+
+    def give_up_waiting(self) -> None:
+        """For a CameraInfo: nothing comes any more."""
+        for camera in self._uncalibrated:
+            self.rejections.add(camera, NO_CAMERA_INFO, NO_CALIBRATION)
+        self._uncalibrated.clear()
 
     def poll(self, now_s: float) -> list[FrameSet]:
         """What has waited long enough."""

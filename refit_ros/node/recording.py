@@ -45,6 +45,9 @@ class Outcome:
     sets: int
     with_people: int
     rejected: int
+    usable: int = 0  # sets of which an image could be used; without any there is no new bag
+    why: str = ""  # what was rejected, as "no CameraInfo: 11, no stamp: 1"
+    doubt: str = ""  # the last sentence why the cameras cannot stand or see as they say
     lost: int = 0  # messages that the bag says it holds, and that are not there
     images: int = 0  # usable ones that came ...
     left_out: int = 0  # ... and those of them that are in no set: late, unmatched or otherwise
@@ -179,8 +182,7 @@ def fit_bag(
             outputs = BagOutputs(writer, make_store(), parameters.publish_mesh, model.body.faces)
             # Every run must write the same: the latency is told as 0, whatever this machine took.
             pipeline = Pipeline(model, outputs, extrinsics, parameters.fixed_frame, tally, rejections, clock_ns=lambda: 0)
-            with_people = 0
-            lost = 0
+            with_people, usable, lost, doubt = 0, 0, 0, ""
 
             def note_lost(count: int, announced: int) -> None:
                 nonlocal lost
@@ -192,14 +194,19 @@ def fit_bag(
                 outputs.time_ns = time_ns
                 pipeline.process(found)
                 with_people += tally.people > 0
+                usable += any(frame.camera not in tally.left_out for frame in found.frames)
+                if tally.doubt:
+                    doubt = tally.doubt
+                    rejections.say_once("", doubt, doubt)
                 progress(tally.sets, (time_ns - reader.start_time) * 1e-9)
-        if tally.sets:  # a bag without anything in it is no outcome
+        if usable:  # a bag of which nothing was seen is no outcome
             os.rename(part, output)  # all at once; not into what came there meanwhile
     images = sum(intake.images.values())
     left_out = images - sum(intake.used[name, IMAGES] for name in intake.cameras)
     counts = [intake.builder.counts(name) for name in intake.cameras]
     late, unmatched = (sum(each[what] for each in counts) for what in ("late", "unmatched"))
-    return Outcome(tally.sets, with_people, rejections.total, lost, images, left_out, late, unmatched)
+    counted = tally.sets, with_people, rejections.total, usable, rejections.told, doubt
+    return Outcome(*counted, lost, images, left_out, late, unmatched)
 
 
 def sets_in(
@@ -224,6 +231,7 @@ def sets_in(
         for found in method(camera, message, time_ns * 1e-9):
             yield time_ns, found
     yield from _overdue(intake, float("inf"))
+    intake.give_up_waiting()
     announced = sum(connection.msgcount for connection in wanted)
     if announced > came:
         lost(announced - came, announced)

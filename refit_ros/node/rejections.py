@@ -72,6 +72,15 @@ class Rejections:
         with self._lock:
             return sum(self._counts.values())
 
+    @property
+    def told(self) -> str:
+        """Of all sources, the commonest reason first: "no CameraInfo: 11, no stamp: 1"."""
+        with self._lock:
+            reasons: Counter[str] = Counter()
+            for (_, reason), count in self._counts.items():
+                reasons[reason] += count
+        return ", ".join(f"{reason}: {count}" for reason, count in reasons.most_common())
+
     def _may_warn(self, key: tuple[str, str], now_s: float) -> bool:
         interval_s = WARN_INTERVAL_S if self._warned[key] < OFTEN else SELDOM_S
         if now_s - self._warned_s.get(key, -float("inf")) < interval_s:

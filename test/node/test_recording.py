@@ -15,6 +15,8 @@ rosbags = pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installe
 
 from node_fakes import fake_model  # noqa: E402
 
+from refit_ros.__main__ import main  # noqa: E402
+from refit_ros.commands import bag  # noqa: E402
 from refit_ros.commands.bag import why_left_out  # noqa: E402
 from refit_ros.node import recording  # noqa: E402
 from refit_ros.node.bag_cameras import cameras_in  # noqa: E402
@@ -37,6 +39,7 @@ def write_bag(
     w: float = 1.0,
     step_ns: int = STEP_NS,
     whole_seconds: bool = False,
+    focal_px: float = 60.0,
 ) -> Path:
     """Grey images of 64 x 48 px, recorded 10 ms after they were taken; cameras in a row, 1 m apart."""
     store = make_store()
@@ -66,7 +69,7 @@ def write_bag(
             taken_ns = START_NS + tick * step_ns
             stamp_ns = taken_ns // 10**9 * 10**9 if whole_seconds else taken_ns
             for camera, (images, infos) in streams.items():
-                infos(info(types, stamp_ns, f"{camera}_optical"), taken_ns + 9_000_000)
+                infos(info(types, stamp_ns, f"{camera}_optical", focal_px), taken_ns + 9_000_000)
                 images(image(types, stamp_ns, f"{camera}_optical"), taken_ns + 10_000_000)
         if static:
             tf(message, START_NS + 20_000_000)  # recorded after the first images
@@ -81,11 +84,11 @@ def image(types, stamp_ns: int, frame_id: str):
     return message
 
 
-def info(types, stamp_ns: int, frame_id: str):
+def info(types, stamp_ns: int, frame_id: str, focal_px: float = 60.0):
     message = types.new("sensor_msgs/msg/CameraInfo")
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
     message.header.frame_id, message.width, message.height, message.distortion_model = frame_id, 64, 48, "plumb_bob"
-    message.k = np.array([60.0, 0, 32, 0, 60, 24, 0, 0, 1])
+    message.k = np.array([focal_px, 0, 32, 0, focal_px, 24, 0, 0, 1])
     message.d = np.zeros(5)
     return message
 
@@ -150,6 +153,35 @@ def test_without_extrinsics_nothing_is_guessed(tmp_path):
     source = write_bag(tmp_path / "in", ["left", "right"], static=False)
     outcome, _, said = fit(source, tmp_path / "out", ["left", "right"], "map")
     assert outcome.with_people == 0 and any("no transform" in sentence for sentence in said)
+
+
+def test_a_bag_of_which_no_image_could_be_used_is_not_well_and_why_is_in_the_last_line(tmp_path, monkeypatch, capsys):
+    """With many bags the last line is all that is told of one."""
+    source, output = write_bag(tmp_path / "in", ["left", "right"]), tmp_path / "out"
+    monkeypatch.setattr(bag, "_model", lambda *_: fake_model())
+    assert main(["bag", str(source), "--output", str(output), "--fixed-frame", "nowhere"]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "6 sets of images, 0 with people, 12 messages rejected (no extrinsics: 12); nothing was written"
+    assert not output.exists()
+
+
+def test_the_last_image_too_that_waits_for_a_calibration_is_told(tmp_path):
+    """Of a bag of one image nothing was told at all."""
+    without_lens = write_bag(tmp_path / "in", ["camera"], sets=1, focal_px=0.0)
+    outcome, _, said = fit(without_lens, tmp_path / "out", ["camera"])
+    assert (outcome.sets, outcome.rejected) == (0, 2) and "no CameraInfo: 1" in outcome.why
+    assert any("images come, but no usable CameraInfo" in sentence for sentence in said)
+
+
+def test_a_doubted_rig_is_told_once_and_in_the_last_line(tmp_path, monkeypatch, capsys):
+    source, output, doubt = write_bag(tmp_path / "in", ["left", "right"]), tmp_path / "out", "the rays do not meet"
+    model = fake_model()
+    estimate, doubts = model.estimator.estimate, iter(["", doubt, doubt, "", "", ""])
+    monkeypatch.setattr(model.estimator, "estimate", lambda views: replace(estimate(views), doubt=next(doubts)))
+    monkeypatch.setattr(bag, "_model", lambda *_: model)
+    assert main(["bag", str(source), "--output", str(output), "--fixed-frame", "map"]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1].endswith(f"-> {output}; {doubt}") and told.err.count(doubt) == 1
 
 
 def test_transforms_that_are_none_are_told_not_dropped_in_silence(tmp_path):
