@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import sys
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refit_ros.commands.bag_runs import Outcome, Run, outcomes_here
+from refit_ros.core.only_run import only_run_in
 from refit_ros.core.plain_files import is_regular, natural_order, open_regular, shown
 from refit_ros.node.bag_files import STORAGE
 
@@ -127,21 +127,8 @@ def _whole(value: object) -> str:
 
 @contextlib.contextmanager
 def _only_run_in(output: Path) -> Iterator[None]:
-    """Two runs at once would do everything twice. What one that was killed has left half made goes."""
-    output.mkdir(parents=True, exist_ok=True)
-    handle = os.open(output, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"another run is writing into '{shown(output)}': wait for it, or give another --output"
-            ) from error
-        except OSError:  # a file system without locks
-            pass
-        else:
-            for leftover in output.rglob(_LEFTOVERS):
-                shutil.rmtree(leftover, ignore_errors=True)
+    """What a run that was killed has left half made goes."""
+    with only_run_in(output) as held:
+        for leftover in output.rglob(_LEFTOVERS) if held else ():
+            shutil.rmtree(leftover, ignore_errors=True)
         yield
-    finally:
-        os.close(handle)

@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +14,7 @@ from typing import NoReturn
 import torch
 
 from refit_ros.core.checkpoint import save_network
+from refit_ros.core.only_run import only_run_in
 from refit_ros.training.checkpoints import load_state, save_state
 from refit_ros.training.data import Batch, Source
 from refit_ros.training.learner import Learner, Outcome
@@ -78,7 +80,12 @@ class Loop:
         return min(done, 1.0)
 
     def run(self) -> int:
-        """Train to the end. Returns the number of the last step. Raises NotFinite, OSError from the first checkpoint."""
+        """Train to the end. Returns the number of the last step. Raises NotFinite, OSError from the first checkpoint, and
+        ValueError where another training is writing into the same folder."""
+        with only_run_in(self._plan.output) if self._plan.writes else nullcontext():
+            return self._run()
+
+    def _run(self) -> int:
         self._resume()
         curves = Curves(self._plan.output, self.step) if self._plan.writes else None
         line = Progress() if self._plan.writes else None

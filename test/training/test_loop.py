@@ -6,6 +6,7 @@ import torch
 from dot_people import DotSource
 
 from refit_ros.core.checkpoint import load_network, read_metadata
+from refit_ros.core.only_run import only_run_in
 from refit_ros.training import checkpoints
 from refit_ros.training.data import batch_of_samples
 from refit_ros.training.loop import NotFinite, Plan
@@ -122,6 +123,14 @@ def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(
     monkeypatch.setattr("refit_ros.training.loop.save_state", save)
     assert loop.run() == 3
     assert "no checkpoint at step 1" in capsys.readouterr().err
+
+
+def test_two_trainings_at_once_do_not_write_into_one_folder(tmp_path, preset, body_path, dots):
+    """They wrote over one another's state by turns, and the curve held the lines of both."""
+    with only_run_in(tmp_path), pytest.raises(ValueError, match="another run is writing into .*give another --output"):
+        run(tmp_path, preset, body_path, steps=1)
+    assert not any(tmp_path.iterdir())
+    run(tmp_path, preset, body_path, steps=1)
 
 
 def test_another_trainings_folder_is_refused(tmp_path, preset, body_path, dots):
