@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
 from refit_ros.commands.common import a_path, path_text, positive_float, rate_hz
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from refit_ros.core.plain_files import shown
     from refit_ros.motion.assemble import LONGEST_GAP_S, motions_of
-    from refit_ros.motion.files import body_of, write_motion
+    from refit_ros.motion.files import body_of, left_behind, write_motion
 
     longest_gap_s = args.longest_gap or LONGEST_GAP_S
     motions = motions_of(_sightings(args), args.fps, longest_gap_s)
@@ -58,10 +59,15 @@ def run(args: argparse.Namespace) -> int:
     for motion in wanted if "glb" in args.formats else ():
         body_of(motion, args.body)  # before anything is written: what cannot be made leaves no half of the files
     args.output.mkdir(parents=True, exist_ok=True)
+    written = []
     for motion in wanted:
-        write_motion(motion, args.output, args.formats, args.body)
+        written += write_motion(motion, args.output, args.formats, args.body)
         frames = f"{len(motion.poses)} frames at {motion.rate_hz:.4g} Hz"
         print(f"{motion.name}: {frames} from {motion.start_s:.3f} s -> {', '.join(args.formats)}", flush=True)
+    left = left_behind(args.output, written)
+    if left:
+        more = f", as are {len(left) - 1} more" if len(left) > 1 else ""
+        print(f"refit_ros: {shown(left[0])} is of an earlier run{more}: remove what is not wanted", file=sys.stderr)
     return EXIT_OK
 
 

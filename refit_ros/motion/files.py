@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,8 @@ from refit_ros.motion.bvh import write_bvh
 from refit_ros.motion.glb import check_body, write_glb
 from refit_ros.motion.trc import write_trc
 from refit_ros.motion.types import Motion
+
+_OURS = re.compile(r"(sequence_[0-9]+_)?person_[0-9]+(_part_[0-9]+)?[.](npz|bvh|glb|trc)")
 
 
 def write_motion(motion: Motion, folder: Path, formats: Iterable[str], body_path: str | None = None) -> list[Path]:
@@ -29,6 +32,12 @@ def write_motion(motion: Motion, folder: Path, formats: Iterable[str], body_path
             {"npz": write_amass, "bvh": write_bvh, "trc": write_trc}[ending](motion, path)
         written.append(path)
     return written
+
+
+def left_behind(folder: Path, written: Iterable[Path]) -> list[Path]:
+    """Motions in a folder that were not written just now, but by an earlier run: who reads the folder takes them for one."""
+    written = {path.name for path in written}
+    return [each for each in sorted(folder.iterdir()) if _OURS.fullmatch(each.name) and each.name not in written]
 
 
 def body_of(motion: Motion, body_path: str | None) -> BodyArrays:

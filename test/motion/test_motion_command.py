@@ -31,6 +31,20 @@ def test_a_bag(tmp_path, capsys):
         assert str(read["frame_id"]) == "map" and read["start_s"] == pytest.approx(1.7e9)
 
 
+def test_what_an_earlier_run_has_left_in_the_folder_is_told(tmp_path, capsys):
+    """A motion that was cut into parts then, or a person who is nobody now, is taken for part of this one."""
+    bag, out = people_bag(tmp_path / "bag"), tmp_path / "out"
+    out.mkdir()
+    for name in ("person_4_part_2.bvh", "sequence_1_person_4.npz", "person_4.txt", "my_person_4.bvh"):
+        (out / name).touch()
+    assert main(["motion", str(bag), "--output", str(out), "--formats", "bvh"]) == 0
+    assert f"{out / 'person_4_part_2.bvh'} is of an earlier run, as are 1 more: remove" in capsys.readouterr().err
+    for name in ("person_4_part_2.bvh", "sequence_1_person_4.npz"):
+        (out / name).unlink()
+    assert main(["motion", str(bag), "--output", str(out), "--formats", "bvh"]) == 0
+    assert not capsys.readouterr().err, "what this run has written over is its own"
+
+
 def test_a_bag_in_a_cameras_frame_is_turned_upright(tmp_path):
     """Where the frame is that of a view, it is an optical one."""
     bag = people_bag(tmp_path / "bag", "left_optical")
