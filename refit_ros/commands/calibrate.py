@@ -53,15 +53,14 @@ def run(args: argparse.Namespace) -> int:
     if not args.output and not args.publish:
         raise ValueError("say where the outcome goes: --output FILE, --publish, or both")
     if args.output:
-        from refit_ros.core.plain_files import check_replaceable
+        from refit_ros.core.plain_files import check_writable
 
-        check_replaceable(args.output)  # before all the computing
+        check_writable(args.output)  # before all the computing
     quieten_decoders()
     rig = _known(args) or _found(args)
     if args.output:
         from refit_ros.camera.rig import write_rig
 
-        args.output.parent.mkdir(parents=True, exist_ok=True)
         write_rig(args.output, rig)
         print(f"-> {args.output}")
     if args.publish:

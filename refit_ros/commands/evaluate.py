@@ -66,8 +66,8 @@ def number_or_names(text: str) -> int | str:
 
 def run(args: argparse.Namespace) -> int:
     from refit_ros.commands.evaluate_suites import run_suite
-    from refit_ros.core.plain_files import check_replaceable
+    from refit_ros.core.plain_files import check_writable
 
     for path in filter(None, (args.output, args.film)):
-        check_replaceable(path)  # before all the computing
+        check_writable(path)  # before all the computing
     return run_suite(args)

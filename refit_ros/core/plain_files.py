@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +90,18 @@ def check_replaceable(path: str | Path) -> None:
         raise InputError(f"{shown(path)} cannot be written ({_reason(error)}).") from error
     if name := _not_a_file(found.st_mode):
         raise InputError(f"{shown(path)} is {name}, not a file, and is left as it is; give the name of a file to write.")
+
+
+def check_writable(path: str | Path) -> None:
+    """As `check_replaceable`, and where nothing can be written beside it. Its folder is made."""
+    check_replaceable(path)
+    folder = Path(path).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"{shown(path)} cannot be written ({_reason(error)}).") from error
 
 
 def read_text(path: str | Path, limit: str = "text_file_megabytes", unit: int = 2**20, errors: str = "strict") -> str:

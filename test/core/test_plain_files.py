@@ -48,6 +48,14 @@ def test_commands_refuse_it_before_they_compute(pipe, command, capsys):
     assert said.count("\n") == 1 and "is a named pipe, not a file" in said and is_pipe_alone(pipe)
 
 
+@pytest.mark.parametrize("command", ["calibrate nowhere", "evaluate --suite recording --folder nowhere"])
+def test_a_folder_that_nothing_can_be_written_into_is_told_before_they_compute(command, capsys):
+    """All was computed, and lost."""
+    assert main([*command.split(), "--output", "/proc/out.file"]) == EXIT_BAD_INPUT
+    told = capsys.readouterr().err
+    assert "/proc/out.file cannot be written" in told and "nowhere" not in told
+
+
 def test_a_file_and_a_link_to_one_are_replaced(tmp_path):
     (tmp_path / "file").write_bytes(b"old")
     (tmp_path / "link").symlink_to("file")
