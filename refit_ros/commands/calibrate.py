@@ -92,6 +92,8 @@ def _found(args: argparse.Namespace) -> Rig:
     distance = None
     if args.distance:
         a, b = (names.index(_one_of(name, names)) for name in args.distance[:2])
+        if a == b:
+            raise ValueError(f"--distance names camera {names[a]} twice: give two cameras and how many m apart they are")
         distance = a, b, _metres(args.distance[2])
     lookers = _lookers(args, source)
     _look(source, lookers)

@@ -56,3 +56,9 @@ def test_a_bag_with_one_camera_or_without_anybody_is_told(tmp_path, capsys, monk
     assert main(["calibrate", str(two), *rest]) == 2
     assert "saw nobody: somebody must walk where it looks" in capsys.readouterr().err
     assert not (tmp_path / "rig.toml").exists()
+
+
+def test_a_distance_from_a_camera_to_itself_is_told_before_anybody_is_looked_at(tmp_path, capsys):
+    two, rest = write_bag(tmp_path / "two", ["left", "right"]), ["--output", str(tmp_path / "rig.toml")]
+    assert main(["calibrate", str(two), *rest, "--distance", "left", "left", "3"]) == 2
+    assert "--distance names camera left twice" in capsys.readouterr().err
