@@ -18,6 +18,7 @@ from refit_ros.evaluation.recording_files import USUAL_RATE_HZ, CameraFile, comm
 from refit_ros.evaluation.recording_suite import as_filmed
 
 DRAWN = "drawn"  # in place of a file's name
+LENS_SAME_WITHIN = 0.01  # of the focal length: what focusing changes, image by image, is less
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def bag(path: Path, rate_hz: float, image_topic: str | None, camera_info_topic: 
     with open_bag(path) as reader:
         names, transport = cameras_in(reader, templates.image_topic, templates.camera_info_topic, say)
     parameters = replace(templates, cameras=tuple(names), image_transport=transport, fixed_frame="unknown")
-    return Source(_first_calibrations(path, parameters, say), lambda: _of_bag(path, parameters, rate_hz, say))
+    lenses = _first_calibrations(path, parameters, say)
+    return Source(lenses, lambda: _of_bag(path, parameters, lenses, rate_hz, say))
 
 
 def _first_calibrations(path: Path, parameters, say: Callable) -> tuple[Calibration, ...]:
@@ -106,7 +108,19 @@ def _first_calibrations(path: Path, parameters, say: Callable) -> tuple[Calibrat
     raise InputError(f"{path}: camera {lost[0]} has no image with a calibration that can be used")
 
 
-def _of_bag(path: Path, parameters, rate_hz: float, say: Callable) -> Iterator[tuple[int, int, float, np.ndarray]]:
+def _check_same(lens: Calibration, first: Calibration, at_s: float) -> None:
+    """Raises InputError where a camera has another lens than in the beginning, by which all its images are looked at."""
+    off_px = np.abs(lens.K - first.K).max()
+    if (lens.width_px, lens.height_px) != (first.width_px, first.height_px) or off_px > LENS_SAME_WITHIN * first.focal_px:
+        raise InputError(
+            f"camera {first.name} has another CameraInfo at {at_s:.3f} s than in the beginning (zoom, or another size of "
+            "its images): record with one that stays, or cut the recording there"
+        )
+
+
+def _of_bag(
+    path: Path, parameters, lenses: tuple[Calibration, ...], rate_hz: float, say: Callable
+) -> Iterator[tuple[int, int, float, np.ndarray]]:
     from refit_ros.node.images import rgb_image
     from refit_ros.node.rejections import Rejected
 
@@ -118,6 +132,7 @@ def _of_bag(path: Path, parameters, rate_hz: float, say: Callable) -> Iterator[t
             continue
         last_s, moment = stamp_s, moment + 1
         for frame in frames:
+            _check_same(frame.calibration, lenses[index[frame.camera]], frame.stamp_ns * 1e-9)
             try:
                 yield moment, index[frame.camera], frame.stamp_ns * 1e-9, rgb_image(frame.message, frame.calibration)
             except Rejected as rejected:

@@ -15,6 +15,7 @@ from test_recording import START_NS, STEP_NS, write_bag  # noqa: E402
 
 from refit_ros.__main__ import main  # noqa: E402
 from refit_ros.calibration import sources  # noqa: E402
+from refit_ros.core.errors import InputError  # noqa: E402
 
 
 def test_sets_of_a_bag_are_thinned_and_have_their_lenses(tmp_path):
@@ -56,6 +57,19 @@ def test_a_bag_with_one_camera_or_without_anybody_is_told(tmp_path, capsys, monk
     assert main(["calibrate", str(two), *rest]) == 2
     assert "saw nobody: somebody must walk where it looks" in capsys.readouterr().err
     assert not (tmp_path / "rig.toml").exists()
+
+
+@pytest.mark.parametrize("later_px, is_told", [(60.3, False), (75.0, True)])
+def test_a_lens_that_changes_on_the_way_is_told(tmp_path, later_px, is_told):
+    """All images were looked at by the first one."""
+    path = write_bag(tmp_path / "in", ["left", "right"], focal_px=lambda tick: 60.0 if tick < 3 else later_px)
+    source = sources.bag(path, 1000.0, None, None, print)
+    assert source.calibrations[0].focal_px == 60
+    if not is_told:
+        assert len(list(source.images())) == 12
+        return
+    with pytest.raises(InputError, match="camera left has another CameraInfo at 1700000000.099 s.*cut the recording"):
+        list(source.images())
 
 
 def test_a_distance_from_a_camera_to_itself_is_told_before_anybody_is_looked_at(tmp_path, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def write_bag(
     w: float = 1.0,
     step_ns: int = STEP_NS,
     whole_seconds: bool = False,
-    focal_px: float = 60.0,
+    focal_px: Callable[[int], float] = lambda tick: 60.0,
 ) -> Path:
     """Grey images of 64 x 48 px, recorded 10 ms after they were taken; cameras in a row, 1 m apart."""
     store = make_store()
@@ -69,7 +70,7 @@ def write_bag(
             taken_ns = START_NS + tick * step_ns
             stamp_ns = taken_ns // 10**9 * 10**9 if whole_seconds else taken_ns
             for camera, (images, infos) in streams.items():
-                infos(info(types, stamp_ns, f"{camera}_optical", focal_px), taken_ns + 9_000_000)
+                infos(info(types, stamp_ns, f"{camera}_optical", focal_px(tick)), taken_ns + 9_000_000)
                 images(image(types, stamp_ns, f"{camera}_optical"), taken_ns + 10_000_000)
         if static:
             tf(message, START_NS + 20_000_000)  # recorded after the first images
@@ -167,7 +168,7 @@ def test_a_bag_of_which_no_image_could_be_used_is_not_well_and_why_is_in_the_las
 
 def test_the_last_image_too_that_waits_for_a_calibration_is_told(tmp_path):
     """Of a bag of one image nothing was told at all."""
-    without_lens = write_bag(tmp_path / "in", ["camera"], sets=1, focal_px=0.0)
+    without_lens = write_bag(tmp_path / "in", ["camera"], sets=1, focal_px=lambda tick: 0.0)
     outcome, _, said = fit(without_lens, tmp_path / "out", ["camera"])
     assert (outcome.sets, outcome.rejected) == (0, 2) and "no CameraInfo: 1" in outcome.why
     assert any("images come, but no usable CameraInfo" in sentence for sentence in said)
