@@ -42,7 +42,7 @@ PASSED_ON = {
     "device": (str, "auto, cpu, cuda or cuda:N"),
     "detector": (str, "builtin, photographs, topic, onnx or full_image"),
     "evidence": (str, "auto, keypoints, features or both"),
-    "keypoint_source": (str, "models or onnx"),
+    "keypoint_source": (str, "models, onnx or topic"),
     "keypoint_model": (str, "ONNX file of keypoint_source onnx"),
     "publish_mesh": (bool, "Put the mesh into /human/markers"),
     "hri": (bool, "Publish people by REP 155 too"),

@@ -145,5 +145,5 @@ def _sets(path: Path, parameters, say: Callable) -> Iterator[tuple]:
     from refit_ros.node.rejections import Rejections
 
     with open_bag(path) as reader:
-        for _, found in sets_in(reader, parameters, Intake(parameters, False, Rejections(say))):
+        for _, found in sets_in(reader, parameters, Intake(parameters, "", Rejections(say))):
             yield found.frames

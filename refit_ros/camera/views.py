@@ -9,6 +9,7 @@ import numpy as np
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
+from refit_ros.camera.keypoints import GivenKeypoints
 
 FARTHEST_M = 1e7  # nothing on earth is farther from anything on it
 
@@ -22,6 +23,7 @@ class View:
     stamp_s: float  # capture time
     fixed_from_camera: np.ndarray | None = None  # (4, 4) m; None: no extrinsics are known
     boxes: Boxes | None = None  # from outside (detector "topic"); None: find them here
+    keypoints: GivenKeypoints | None = None  # from outside (keypoint_source "topic")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Camera:
     stamp_s: float
     fixed_from_camera: np.ndarray  # (4, 4) m
     boxes: Boxes | None
+    keypoints: GivenKeypoints | None = None
 
     @property
     def name(self) -> str:
@@ -77,7 +80,9 @@ def usable(views: Sequence[View], several: bool) -> tuple[list[Camera], dict[str
             continue
         used.append(view)
     poses = _orthonormal(np.array([np.eye(4) if one.fixed_from_camera is None else one.fixed_from_camera for one in used]))
-    cameras = [Camera(one.image, one.calibration, one.stamp_s, pose, one.boxes) for one, pose in zip(used, poses)]
+    cameras = [
+        Camera(one.image, one.calibration, one.stamp_s, pose, one.boxes, one.keypoints) for one, pose in zip(used, poses)
+    ]
     return cameras, left_out
 
 

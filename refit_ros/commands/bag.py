@@ -81,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
 def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) -> int:
     from refit_ros.commands.common import settings_from, source_of
     from refit_ros.node.bag_origin import lost_of, made_from, made_from_of
+    from refit_ros.node.inputs import others_find
     from refit_ros.node.recording import fit_bag, open_bag
 
     files = [options.get(name) for name in FILES]
@@ -114,7 +115,7 @@ def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) ->
             args.output,
             model,
             parameters,
-            settings.detector == "topic",
+            others_find(settings),
             args.storage == "mcap" if args.storage else _is_mcap(bag),
             _say,
             _Progress(reader.duration * 1e-9),

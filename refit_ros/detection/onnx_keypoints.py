@@ -16,8 +16,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from refit_ros.core.landmarks import BLAZEPOSE_33, LAYOUTS
-from refit_ros.detection.landmarks import COUNT, MOST_AT_ONCE, Landmarks, as_clear_as
+from refit_ros.camera.keypoints import GivenKeypoints
+from refit_ros.core.landmarks import LAYOUTS
+from refit_ros.detection.keypoint_layouts import as_landmarks
+from refit_ros.detection.landmarks import MOST_AT_ONCE, Landmarks
 from refit_ros.detection.onnx_image import OnnxImage
 from refit_ros.detection.regions import WIDER, crops, from_boxes, to_image
 
@@ -25,7 +27,6 @@ USUAL_SIDE_PX = 256  # where the model leaves its input's size open
 MEAN, DEVIATION = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])  # ImageNet's, RGB
 HEATMAPS, SIMCC, YOLO = "heatmaps", "simcc", "yolo"
 _LAYOUTS = {len(LAYOUTS[name]): name for name in ("coco", "halpe")}
-_HIGHEST = 9  # scores that say whether there is somebody
 _OFF_MIDDLE = 2.0  # confidence that YOLO's person in the middle has before one who is a crop's side away
 
 
@@ -49,11 +50,12 @@ class OnnxKeypoints:
         """As `LandmarkNetwork.in_turned_boxes`."""
         regions = [self._regions(boxes, turns) for boxes, turns in zip(xyxy_px, turned_rad)]
         where = np.concatenate([np.zeros((0, 4)), *regions])
-        share, score = np.zeros((0, COUNT, 2)), np.zeros((0, COUNT))
+        count = len(LAYOUTS[self.layout])
+        share, score = np.zeros((0, count, 2)), np.zeros((0, count))
         if len(where):
             cut = [crops(image, each, self._side, cv2.BORDER_CONSTANT) for image, each in zip(images, regions) if len(each)]
             share, score = self._look(np.concatenate(cut))
-        found = landmarks_of(to_image(share, where), score, where)
+        found = as_landmarks(GivenKeypoints(to_image(share, where), score, self.layout), where)
         counts = np.cumsum([len(each) for each in regions])[:-1]
         return [found[some] for some in np.split(np.arange(len(where)), counts)]
 
@@ -73,7 +75,7 @@ class OnnxKeypoints:
         return regions
 
     def _look(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Places (N, 33, 2) in shares of the squares (N, S, S, 3), and scores (N, 33)."""
+        """Places (N, K, 2) in shares of the squares (N, S, S, 3), and scores (N, K)."""
         left, top = (self._side - self._width) // 2, (self._side - self._height) // 2
         pixels = squares[:, top : top + self._height, left : left + self._width].astype(np.float64)
         pixels = pixels / 255 if self.kind == YOLO else (pixels - MEAN) / DEVIATION
@@ -87,8 +89,7 @@ class OnnxKeypoints:
             place_px, score = read(outputs, self.kind, self._height, self._width)
             parts.append((place_px[: len(part)], score[: len(part)]))
         place_px, score = (np.concatenate(each) for each in zip(*parts))
-        share = (place_px + [left, top]) / self._side
-        return _as_blazepose(share, self.layout), _as_blazepose(score, self.layout) * _THERE[self.layout]
+        return (place_px + [left, top]) / self._side, score
 
     def _run(self, values: np.ndarray) -> list[np.ndarray]:
         return [np.asarray(each, np.float32) for each in self._image.run(values, (self._width, self._height))]
@@ -160,41 +161,3 @@ def _in_the_middle(rows: np.ndarray, height: int, width: int) -> tuple[np.ndarra
     image = np.arange(len(rows))
     own = points[image, best].reshape(len(rows), -1, 3)
     return own[..., :2], own[..., 2] * sure[image, best, None]
-
-
-def landmarks_of(place_px: np.ndarray, score: np.ndarray, region: np.ndarray) -> Landmarks:
-    """From places (N, 33, 2) px and scores (N, 33) 0 .. 1, which are taken for how far each point is to be trusted."""
-    visibility, heat = as_clear_as(score)
-    return Landmarks(
-        place_px=place_px,
-        visibility=visibility,
-        presence=visibility,
-        place_m=np.zeros((len(score), COUNT, 3)),  # nothing is known
-        flag=np.sort(score, axis=1)[:, -_HIGHEST:].mean(1),
-        heat=heat,
-        region=region,
-        next_region=region,
-    )
-
-
-def _as_blazepose(values: np.ndarray, layout: str) -> np.ndarray:
-    """(N, K, ...) -> (N, 33, ...): each landmark's own, or that of the point nearest to it."""
-    return values[:, _NEAREST[layout]]
-
-
-def _nearest(layout: str) -> np.ndarray:
-    names = LAYOUTS[layout]
-    found = []
-    for name in BLAZEPOSE_33:
-        side, _, part = name.partition("_")
-        part = part.removesuffix("_inner").removesuffix("_outer")
-        beside = {"pinky": "wrist", "index": "wrist", "thumb": "wrist", "heel": "ankle", "big_toe": "ankle", "mouth": "eye"}
-        near = (
-            name if name in names else f"{side}_{part}" if f"{side}_{part}" in names else f"{side}_{beside.get(part, part)}"
-        )
-        found.append(names.index(near))
-    return np.array(found)
-
-
-_NEAREST = {layout: _nearest(layout) for layout in _LAYOUTS.values()}
-_THERE = {layout: np.isin(BLAZEPOSE_33, LAYOUTS[layout]).astype(float) for layout in _LAYOUTS.values()}

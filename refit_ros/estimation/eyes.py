@@ -14,6 +14,7 @@ from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.views import Camera, image_of
 from refit_ros.core.inference import Prepared
 from refit_ros.core.refit import Features, Refit
+from refit_ros.detection.keypoint_layouts import as_landmarks
 from refit_ros.detection.landmarks import Landmarks, with_trust
 from refit_ros.detection.protocol import Detector, found_beside
 from refit_ros.detection.rows import joined
@@ -149,6 +150,19 @@ class LandmarkEyes(LocalEyes):
         if in_turned_boxes is None:
             return [self._landmarks.in_boxes(*each) for each in zip(images, regions_px)]
         return in_turned_boxes(images, regions_px, turned_rad)
+
+
+class GivenEyes(LocalEyes):
+    """Landmarks are those of keypoints that come with the images; nobody looks here."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def look(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation]) -> dict[int, ViewEvidence]:
+        """Everybody who was given, whatever regions are asked about; of images without keypoints nothing."""
+        given = {index: cameras[index].keypoints for index in wanted}
+        found = {index: with_trust(as_landmarks(one)) for index, one in given.items() if one is not None}
+        return {index: ViewEvidence(None, landmarks=as_sent(one[different_people(one)])) for index, one in found.items()}
 
 
 @dataclass(frozen=True)

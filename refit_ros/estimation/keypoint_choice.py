@@ -16,6 +16,7 @@ from refit_ros.detection.landmark_sources import landmark_source
 from refit_ros.detection.photographs import without_photographs_note
 from refit_ros.detection.registry import is_thorough
 from refit_ros.estimation.closer_look import CloserLook
+from refit_ros.estimation.eyes import GivenEyes
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.settings import Settings
 
@@ -96,6 +97,9 @@ def keypoint_estimators(
         weights, body = None, features.body
         closer = CloserLook(features, max(each.iterations for each in settings))
     network = keypoint_network(weights, body, device)
+    if any(each.keypoint_source == "topic" for each in settings):
+        estimators = [KeypointEstimator(network, None, each, eyes=GivenEyes(), closer=closer) for each in settings]
+        return network, estimators
     usual = landmark_source(settings[0], landmarks)
     with_care = usual.with_care() if isinstance(usual, CheckedLandmarks) and any(map(is_thorough, settings)) else usual
     sources = [with_care if is_thorough(each) else usual for each in settings]

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.camera_rows import CameraRows
 from refit_ros.camera.geometry import overlap
 from refit_ros.camera.history import CLOCK_SET_BACK_S
@@ -144,7 +145,7 @@ class KeypointEstimator:
         wanted = {
             index: regions(known)
             for index, (camera, known) in enumerate(zip(self._cameras, own))
-            if known and camera.boxes is None
+            if known and _boxes_given(camera) is None
         }
         if wanted:
             self._eyes.expect(self._cameras, wanted, stamp_s - self._stamp_s)
@@ -157,7 +158,7 @@ class KeypointEstimator:
     ) -> tuple[dict[int, Expectation], int, int]:
         """Of each camera where to look for landmarks; calls of the detector, boxes dropped."""
         own = [[one for one in where if one is not None] for where in expected]
-        given = {index: camera.boxes for index, camera in enumerate(cameras) if camera.boxes is not None}
+        given = {index: boxes for index, camera in enumerate(cameras) if (boxes := _boxes_given(camera)) is not None}
         interval = self.settings.detector_interval
         # Cameras take turns: a set in which all search at once is late.
         turns = [(self._sets + index * interval // len(cameras)) % interval == 0 for index in range(len(cameras))]
@@ -311,3 +312,8 @@ class KeypointEstimator:
             return max(1, self.settings.birth_hits - seen_plainly(own[0].found))
         looking = cameras.sees(cameras.to_camera(body.joints[:1])).sum()
         return self.settings.birth_hits * (CAUTION if len(own) == 1 and looking > 1 else 1)
+
+
+def _boxes_given(camera: Camera) -> Boxes | None:
+    """From outside, by themselves or around keypoints."""
+    return camera.boxes if camera.keypoints is None else camera.keypoints.boxes

@@ -6,7 +6,7 @@ from dataclasses import Field, dataclass, field, fields
 from numbers import Integral, Real
 
 DETECTORS = ("builtin", "photographs", "topic", "onnx", "full_image")
-KEYPOINT_SOURCES = ("models", "onnx")
+KEYPOINT_SOURCES = ("models", "onnx", "topic")
 EFFORTS = ("auto", "quick", "thorough")
 
 
@@ -42,7 +42,7 @@ class Settings:
     keypoint_source: str = _setting(
         "models",
         "Who finds people's landmarks where these are the evidence: models: BlazePose and MoveNet (`refit_ros models get`); "
-        "onnx: keypoint_model",
+        "onnx: keypoint_model; topic: they come on keypoint_topic, and nobody looks for boxes",
         choices=KEYPOINT_SOURCES,
     )
     keypoint_model: str = _setting(

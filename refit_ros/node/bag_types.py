@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-NAMES = ("SmplView", "Smpl", "SmplArray")
+NAMES = ("SmplView", "Smpl", "SmplArray", "Keypoints")
 
 
 def definitions_folder() -> Path:

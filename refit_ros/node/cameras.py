@@ -12,7 +12,7 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
 
 from refit_ros.node.compat import message_filters
-from refit_ros.node.inputs import BOXES, CALIBRATIONS, IMAGES, Inputs, Topic
+from refit_ros.node.inputs import BOXES, CALIBRATIONS, IMAGES, KEYPOINTS, Inputs, Topic
 from refit_ros.node.intake import Intake
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Cameras:
         node: Node,
         parameters: NodeParameters,
         intake: Intake,
-        detections: bool,
+        found: str,
         deliver: Callable[[FrameSet], None],
         inputs: Inputs,
     ) -> None:
@@ -46,7 +46,7 @@ class Cameras:
         self._timer = node.create_timer(1.0, self._on_deadline, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._timer.cancel()
         for name in parameters.cameras:
-            self._subscribe(name, parameters, detections)
+            self._subscribe(name, parameters, found)
 
     def close(self) -> None:
         for subscription in self._subscriptions:
@@ -54,7 +54,7 @@ class Cameras:
         self._subscriptions.clear()
         self._node.destroy_timer(self._timer)
 
-    def _subscribe(self, name: str, parameters: NodeParameters, detections: bool) -> None:
+    def _subscribe(self, name: str, parameters: NodeParameters, found: str) -> None:
         from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
         compressed = parameters.image_transport == "compressed"
@@ -67,8 +67,12 @@ class Cameras:
                 self._intake.image,
             ),
         ]
-        if detections:
+        if found == BOXES:
             wanted.append((BOXES, detection_type(), parameters.detection_topic, self._intake.boxes))
+        elif found == KEYPOINTS:
+            from refit_ros.msg import Keypoints
+
+            wanted.append((KEYPOINTS, Keypoints, parameters.keypoint_topic, self._intake.keypoints))
         for what, kind, template, take in wanted:
             subscriber = message_filters.Subscriber(
                 self._node, kind, template.format(camera=name), qos_profile=qos_profile_sensor_data

@@ -13,7 +13,9 @@ from scipy.spatial.transform import Rotation
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
+from refit_ros.camera.keypoints import GivenKeypoints
 from refit_ros.core.joints import JOINT_INDEX
+from refit_ros.core.landmarks import layout_indices
 from refit_ros.estimation.types import People, Person, PersonView
 from refit_ros.node.rejections import Rejected
 
@@ -100,6 +102,23 @@ def boxes(message: Any, wanted_class: str = "") -> Boxes:
     rows = [row for row in (_detection(each, wanted_class) for each in message.detections) if row is not None]
     table = np.array(rows, float).reshape(-1, 5)
     return Boxes(table[:, :4], table[:, 4])
+
+
+def keypoints(message: Any) -> GivenKeypoints:
+    """refit_ros/Keypoints. Raises Rejected for an unknown layout, or where not each person has all of its points."""
+    try:
+        count = len(layout_indices(message.layout))
+    except ValueError as error:
+        raise Rejected("bad keypoints", str(error)) from None
+    numbers = np.asarray(message.points, float)
+    if len(numbers) % (3 * count):
+        raise Rejected(
+            "bad keypoints",
+            f"{len(numbers)} numbers came, {3 * count} for each person were expected ({count} points of layout "
+            f"'{message.layout}', x, y and score of each)",
+        )
+    rows = numbers.reshape(-1, count, 3)
+    return GivenKeypoints(rows[..., :2], rows[..., 2], message.layout)
 
 
 def _detection(message: Any, wanted_class: str) -> tuple[float, ...] | None:

@@ -19,7 +19,7 @@ from refit_ros.node.edge_work import EdgeWork
 from refit_ros.node.evidence_kind import load_edge, settings_of
 from refit_ros.node.evidence_messages import Answer, answer_message, question_in
 from refit_ros.node.evidence_topics import BEST_EFFORT, LATCHED, calibration_topic, evidence_topic, expectation_topic
-from refit_ros.node.inputs import Inputs
+from refit_ros.node.inputs import Inputs, others_find
 from refit_ros.node.intake import Intake
 from refit_ros.node.message_types import RosTypes
 from refit_ros.node.refit_node import RefitNode
@@ -44,7 +44,7 @@ class EdgeNode(RefitNode):
         self._options, settings = parameters.read(self, fixed_frame="edges_need_none")
         settings = settings_of(self._options, settings)
         self._eyes, self._kind, device = self._load(self._options, settings)
-        self._detections = settings.detector == "topic"
+        self._found = others_find(settings)
         self.get_logger().info(f"configured: looks for {self._kind.network} on {device}")
         return SUCCESS
 
@@ -60,7 +60,7 @@ class EdgeNode(RefitNode):
         self._types, self._tally, self._rejections = RosTypes(), Tally(), Rejections(self.get_logger().warning)
         names = list(self._options.cameras)
         builder = EachAlone(names, self._options.camera_timeout_s)
-        self._intake = Intake(self._options, self._detections, self._rejections, builder)
+        self._intake = Intake(self._options, self._found, self._rejections, builder)
         self._evidence, self._calibrations, self._sent = {}, {}, {}
         for name in names:
             self._evidence[name] = self.create_publisher(ViewEvidence, evidence_topic(name), BEST_EFFORT)
@@ -75,7 +75,7 @@ class EdgeNode(RefitNode):
             )
             opened.callback(self.destroy_subscription, asked)
         self._inputs = Inputs.of(self, self._intake, self._tally)
-        self._cameras = Cameras(self, self._options, self._intake, self._detections, self._deliver, self._inputs)
+        self._cameras = Cameras(self, self._options, self._intake, self._found, self._deliver, self._inputs)
         opened.callback(self._cameras.close)
         self._diagnostics = EdgeDiagnostics(self.get_fully_qualified_name(), self._intake, self._inputs, self._work)
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)

@@ -46,7 +46,7 @@ class EvidenceIntake(Intake):
 
         now_ns: of the stamps' clock; host_now_ns: of this host's, which the edges' hosts are compared with.
         """
-        super().__init__(parameters, False, rejections)
+        super().__init__(parameters, "", rejections)
         self.rectified = set()  # edges tell of the camera as they have understood it
         self.clocks = HostClocks()
         self.newest_ns: dict[str, int] = {}  # stamp of the last image of each camera

@@ -63,6 +63,8 @@ def load_edge(parameters: NodeParameters, settings: Settings) -> tuple[Eyes, Kin
 
     interrupt.check()
     if settings.evidence == "keypoints":
+        if settings.keypoint_source == "topic":
+            raise ValueError("keypoint_source 'topic' is taken by refit.launch.py alone: an edge looks at its images itself")
         all_for_the_engine()
         landmark_eyes = LandmarkEyes(landmark_source(settings, LANDMARKS, is_thorough(settings)), detectors(settings))
         one_for_the_rest("openvino")

@@ -33,7 +33,7 @@ def calibration_topic(camera: str) -> str:
 class EvidenceTopics(Cameras):
     """Subscribes to the edges of all cameras; what comes goes the way of images."""
 
-    def _subscribe(self, name: str, parameters: NodeParameters, detections: bool) -> None:
+    def _subscribe(self, name: str, parameters: NodeParameters, found: str) -> None:
         from sensor_msgs.msg import CameraInfo
 
         from refit_ros.msg import ViewEvidence

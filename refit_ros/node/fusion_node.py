@@ -18,6 +18,7 @@ from refit_ros.node.evidence_kind import load_fusion, settings_of
 from refit_ros.node.evidence_messages import Question, calibration_hash, question_message
 from refit_ros.node.evidence_topics import BEST_EFFORT, EvidenceTopics, expectation_topic
 from refit_ros.node.inherited_ids import InheritedIds
+from refit_ros.node.inputs import BOXES
 from refit_ros.node.message_types import RosTypes
 from refit_ros.node.model import Model
 from refit_ros.node.parameters import NodeParameters
@@ -75,14 +76,14 @@ class FusionNode(RefitNode):
             self._rejections,
             self._kind,
             self._eyes,
-            self._detections,
+            self._found == BOXES,
             0.0 if simulated else self._options.clock_offset_s,
             lambda: self.get_clock().now().nanoseconds,
             time.time_ns,
         )
 
     def _make_cameras(self) -> EvidenceTopics:
-        return EvidenceTopics(self, self._options, self._intake, self._detections, self._deliver, self._inputs)
+        return EvidenceTopics(self, self._options, self._intake, self._found, self._deliver, self._inputs)
 
     def _process(self, taken: FrameSet) -> None:
         calibrations = {frame.camera: calibration_hash(frame.calibration) for frame in taken.frames}

@@ -16,10 +16,11 @@ from refit_ros.node.tally import Rate
 if TYPE_CHECKING:
     from rclpy.node import Node
 
+    from refit_ros.estimation.settings import Settings
     from refit_ros.node.intake import Intake
     from refit_ros.node.tally import Tally
 
-IMAGES, CALIBRATIONS, BOXES = "images", "calibrations", "boxes"
+IMAGES, CALIBRATIONS, BOXES, KEYPOINTS = "images", "calibrations", "boxes", "keypoints"
 PATIENCE_S = 5.0  # before a topic on which nothing came is told; discovery takes its time
 NEVER = (0, 0, False, -float("inf"))  # a camera of which nothing was noted
 STILL_S = 3.0  # so long after one was turned away a camera's messages are taken as still coming
@@ -31,6 +32,13 @@ OWN_OUTPUT = re.compile(r"(^|/)human/.+/(overlay|camera_info|evidence|expectatio
 NEAR, MOST_NAMED = 0.6, 4  # how alike a name must be to be meant, and how many are listed
 SLOW_EVERY_S = 30.0  # how often at most it is said that sets are replaced ...
 SLOW_SHARE, SLOW_LEAST = 0.5, 10  # ... if more than this share was, of at least so many
+
+
+def others_find(settings: Settings) -> str:
+    """What comes of the images besides them: KEYPOINTS, BOXES or nothing."""
+    if settings.keypoint_source == "topic":
+        return KEYPOINTS
+    return BOXES if settings.detector == "topic" else ""
 
 
 @dataclass(frozen=True)
@@ -183,10 +191,16 @@ class Inputs:
     def _nothing_used(self, topic: Topic, window: _Window, now_s: float) -> str:
         count, seconds = self._came[topic.camera, topic.what] - window.came, now_s - window.began_s
         reasons = [f"{reason} ({times})" for reason, times in (self._reasons(topic) - window.reasons).most_common(3)]
-        if topic.what == BOXES and not reasons:
-            reasons = ["no image has their stamps, or they come after detection_wait_s: a detector copies its image's stamp"]
+        if topic.what in (BOXES, KEYPOINTS) and not reasons:
+            ahead = self._ahead(topic.camera)
+            reasons = [f"no image has their stamps{ahead}, or they come after detection_wait_s: copy the image's"]
         why = f": {', '.join(reasons)}" if reasons else ""
         return f"of {count} messages on {topic.name} in {seconds:.0f} s none was used{why}"
+
+    def _ahead(self, camera: str) -> str:
+        ahead_s = self._intake.ahead_s(camera)
+        side = "after" if (ahead_s or 0.0) > 0 else "before"
+        return "" if not ahead_s else f" (the last lies {abs(ahead_s):.3f} s {side} the last image's)"
 
     def _nothing_came(self, topic: Topic) -> str:
         count = self._publishers(topic.name)

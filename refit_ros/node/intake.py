@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from refit_ros.node import conversions, images
-from refit_ros.node.boxes import BoxJoin
-from refit_ros.node.inputs import BOXES, CALIBRATIONS, IMAGES
+from refit_ros.node.boxes import Found, FoundJoin
+from refit_ros.node.inputs import BOXES, CALIBRATIONS, IMAGES, KEYPOINTS
 from refit_ros.node.rejections import Rejected, Rejections
 from refit_ros.node.sets import Frame, FrameSet, SetBuilder
 
@@ -48,9 +48,10 @@ class Intake:
     """Every method gives the sets that are ready now; `now_s` is a steady clock's."""
 
     def __init__(
-        self, parameters: NodeParameters, detections: bool, rejections: Rejections, builder: SetBuilder | None = None
+        self, parameters: NodeParameters, found: str, rejections: Rejections, builder: SetBuilder | None = None
     ) -> None:
-        """builder: in place of one that joins the images of all cameras."""
+        """found: what others find in the images, BOXES, KEYPOINTS or nothing. builder: in place of one that joins the images
+        of all cameras."""
         self.cameras = list(parameters.cameras)
         self.rejections = rejections
         self.images = {name: 0 for name in self.cameras}  # usable ones that came
@@ -63,7 +64,7 @@ class Intake:
         for name in self.cameras:
             self.note_topic(name, parameters.image_topic.format(camera=name))
         self._class = parameters.detection_class
-        self._joins = {name: BoxJoin(parameters.detection_wait_s) for name in self.cameras} if detections else {}
+        self._joins = {name: FoundJoin(parameters.detection_wait_s) for name in self.cameras} if found else {}
         self._calibrations: dict[str, tuple[tuple, Calibration]] = {}
         self._uncalibrated: dict[str, Any] = {}
 
@@ -102,8 +103,18 @@ class Intake:
 
     @never_raises
     def boxes(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
-        found = conversions.boxes(message, self._class)
-        return self._hand_on(self._joins[camera].add_boxes(conversions.stamp_ns(message.header.stamp), found, now_s), now_s)
+        return self._found(camera, message, conversions.boxes(message, self._class), now_s)
+
+    @never_raises
+    def keypoints(self, camera: str, message: Any, now_s: float) -> list[FrameSet]:
+        return self._found(camera, message, conversions.keypoints(message), now_s)
+
+    def _found(self, camera: str, message: Any, found: Found, now_s: float) -> list[FrameSet]:
+        return self._hand_on(self._joins[camera].add_found(conversions.stamp_ns(message.header.stamp), found, now_s), now_s)
+
+    def ahead_s(self, camera: str) -> float | None:
+        """See `FoundJoin.ahead_s`."""
+        return self._joins[camera].ahead_s if camera in self._joins else None
 
     def give_up_waiting(self) -> None:
         """For a CameraInfo: nothing comes any more."""
@@ -146,6 +157,8 @@ class Intake:
         for frame in (frame for found in sets for frame in found.frames):
             self.used[frame.camera, IMAGES] += 1
             self.used[frame.camera, BOXES] += frame.boxes is not None
+            if frame.keypoints is not None:
+                self.used[frame.camera, KEYPOINTS] += 1
         return sets
 
 

@@ -51,7 +51,12 @@ class NodeParameters:
     )
     detection_topic: str = _parameter("{camera}/detections", "Where boxes of people come from, with detector 'topic'")
     detection_class: str = _parameter("person", "With detector 'topic': only detections of this class id count; empty: all")
-    detection_wait_s: float = _parameter(0.1, "With detector 'topic': how long an image waits for its boxes", 0.0, 5.0)
+    detection_wait_s: float = _parameter(
+        0.1, "With detector or keypoint_source 'topic': how long an image waits for what is found in it", 0.0, 5.0
+    )
+    keypoint_topic: str = _parameter(
+        "{camera}/keypoints", "Where people's keypoints come from (refit_ros/Keypoints), with keypoint_source 'topic'"
+    )
     sync_slop_s: float = _parameter(0.02, "Images of one set were taken within this time", 0.0, 1.0)
     sync_deadline_s: float = _parameter(0.05, "How long an incomplete set waits for the other cameras", 0.0, 5.0)
     camera_timeout_s: float = _parameter(
@@ -108,7 +113,7 @@ class NodeParameters:
     def __post_init__(self) -> None:
         object.__setattr__(self, "fixed_frame", self.fixed_frame.removeprefix("/"))  # ROS 1's way to write it
         _check_cameras(self.cameras)
-        for name in ("image_topic", "camera_info_topic", "detection_topic"):
+        for name in ("image_topic", "camera_info_topic", "detection_topic", "keypoint_topic"):
             _check_topic(name, getattr(self, name), self.cameras)
         if self.tf_prefix.strip("/") and not _NAME.fullmatch(self.tf_prefix.strip("/")):
             raise ValueError(f"tf_prefix '{self.tf_prefix[:60]}' is no name for frames: use letters, digits, _ and /")

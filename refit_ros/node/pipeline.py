@@ -130,7 +130,8 @@ class Pipeline:
             calibration = frame.calibration
             if calibration.frame_id != frame.frame_id:
                 calibration = replace(calibration, frame_id=frame.frame_id)
-            views.append(View(image, calibration, frame.stamp_ns * 1e-9, where.get(frame.camera), frame.boxes))
+            pose = where.get(frame.camera)
+            views.append(View(image, calibration, frame.stamp_ns * 1e-9, pose, frame.boxes, frame.keypoints))
         return views, left_out
 
     def _finite(self, people: People) -> People:

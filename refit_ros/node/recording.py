@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from refit_ros.node.parameters import NodeParameters
 
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+KEYPOINT_TYPE = "refit_ros/msg/Keypoints"
 DETECTIONS = ("vision_msgs/msg/Detection2DArray", "geometry_msgs/msg/PolygonStamped")
 FILE_NAME = "refit"  # of the file in the new bag, whatever the folder is called
 FOREVER_NS = 2**62
@@ -154,7 +155,7 @@ def fit_bag(
     output: Path,
     model: Model,
     parameters: NodeParameters,
-    detections: bool,
+    found_by_others: str,
     mcap: bool,
     warn: Callable[[str], None],
     progress: Callable[[int, float], None],
@@ -189,7 +190,7 @@ def fit_bag(
                 lost = count
                 writer.set_custom_data(LOST_KEY, f"{count} of {announced}")  # so that the next run says so too
 
-            intake = Intake(parameters, detections, rejections)
+            intake = Intake(parameters, found_by_others, rejections)
             for time_ns, found in sets_in(reader, parameters, intake, note_lost):
                 outputs.time_ns = time_ns
                 pipeline.process(found)
@@ -257,6 +258,7 @@ def _takers(parameters: NodeParameters, intake: Intake) -> dict[tuple[str, str],
         ),
         (parameters.camera_info_topic, [CAMERA_INFO], intake.camera_info),
         (parameters.detection_topic, DETECTIONS, intake.boxes),
+        (parameters.keypoint_topic, [KEYPOINT_TYPE], intake.keypoints),
     ]
     return {
         ("/" + template.format(camera=name).lstrip("/"), kind): (name, method)

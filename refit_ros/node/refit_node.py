@@ -18,7 +18,7 @@ from refit_ros.node.absence import Absence
 from refit_ros.node.cameras import Cameras
 from refit_ros.node.diagnostics import Diagnostics
 from refit_ros.node.ids import Ids
-from refit_ros.node.inputs import Inputs
+from refit_ros.node.inputs import Inputs, others_find
 from refit_ros.node.intake import Intake
 from refit_ros.node.model import Model, load_model
 from refit_ros.node.outputs import Outputs
@@ -62,7 +62,7 @@ class RefitNode(LifecycleNode):
         self._release()  # of an attempt that failed
         self._options, settings = parameters.read(self)
         self._model = self._load(self._options, settings)
-        self._detections = settings.detector == "topic"
+        self._found = others_find(settings)
         faces = np.asarray(self._model.body.faces)
         self._tf_prefix = frames.prefix_of(self._options.tf_prefix, self.get_namespace())
         arrays, options = self._model.body.arrays, self._options
@@ -171,10 +171,10 @@ class RefitNode(LifecycleNode):
         self._offer_services(opened)
 
     def _make_intake(self) -> Intake:
-        return Intake(self._options, self._detections, self._rejections)
+        return Intake(self._options, self._found, self._rejections)
 
     def _make_cameras(self) -> Cameras:
-        return Cameras(self, self._options, self._intake, self._detections, self._deliver, self._inputs)
+        return Cameras(self, self._options, self._intake, self._found, self._deliver, self._inputs)
 
     def _process_or_tell(self, taken: FrameSet) -> None:
         if taken is NOBODY:

@@ -15,6 +15,7 @@ from typing import Any
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
+from refit_ros.camera.keypoints import GivenKeypoints
 from refit_ros.node.stamp_watch import JUMP_NS, StampWatch
 
 MISSES = 10  # a camera whose images fitted in none of so many sets is not waited for any more ...
@@ -35,6 +36,7 @@ class Frame:
     message: Any  # sensor_msgs Image or CompressedImage
     calibration: Calibration
     boxes: Boxes | None = None
+    keypoints: GivenKeypoints | None = None
 
 
 @dataclass(frozen=True)

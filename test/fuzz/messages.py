@@ -172,9 +172,7 @@ def in_process(count: int, seed: int, most_mib: float = MOST_GROWN_MIB) -> int:
     lines: list[str] = []
     rejections = Rejections(lines.append)
     intakes = {
-        kind: Intake(
-            NodeParameters(cameras=("camera",), image_transport=transport, camera_timeout_s=60.0), False, rejections
-        )
+        kind: Intake(NodeParameters(cameras=("camera",), image_transport=transport, camera_timeout_s=60.0), "", rejections)
         for kind, transport in (("image", "raw"), ("compressed", "compressed"))
     }
     transforms = TransformIntake(

@@ -63,6 +63,7 @@ class Room:
 
         from refit_ros.estimation.estimator import Estimator
         from refit_ros.estimation.settings import Settings
+        from refit_ros.node.inputs import BOXES
         from refit_ros.node.intake import Intake
         from refit_ros.node.parameters import NodeParameters
         from refit_ros.node.pipeline import Pipeline
@@ -75,7 +76,7 @@ class Room:
         self.stage = remembering_stage(actors, rings, small_body())
         parameters = NodeParameters(cameras=NAMES, fixed_frame="world", camera_timeout_s=2.0, detection_wait_s=1.0)
         self.rejections, self.tally = Rejections(self.lines.append), Tally()
-        self.intake = Intake(parameters, True, self.rejections)
+        self.intake = Intake(parameters, BOXES, self.rejections)
         self.oracle = Oracle(self.stage)
         model = SimpleNamespace(
             estimator=Estimator(self.oracle, Settings(detector="topic")), body=self.stage.body, predict_to_now=False

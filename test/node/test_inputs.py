@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from refit_ros.camera.calibration import Calibration
-from refit_ros.node.inputs import BOXES, CALIBRATIONS, IMAGES, UNUSED_S, Inputs, Topic
+from refit_ros.node.inputs import BOXES, CALIBRATIONS, IMAGES, KEYPOINTS, UNUSED_S, Inputs, Topic
 from refit_ros.node.rejections import Rejections
 from refit_ros.node.sets import Frame, SetBuilder
 from refit_ros.node.tally import Tally
@@ -23,7 +23,12 @@ class Rig:
         self.builder = SetBuilder(["front"], 10**7, 0.05, 0.5)
         self.rejections, self.used = Rejections(lambda sentence: None), Counter()
         intake = SimpleNamespace(
-            cameras=["front"], builder=self.builder, used=self.used, rejections=self.rejections, images={"front": 0}
+            cameras=["front"],
+            builder=self.builder,
+            used=self.used,
+            rejections=self.rejections,
+            images={"front": 0},
+            ahead_s=lambda _: -0.0333,
         )
         self.inputs = Inputs(
             intake,
@@ -116,7 +121,12 @@ def test_images_that_come_and_are_all_turned_away_are_told_once_and_as_long_as_i
     "what, reason, says",
     [
         (CALIBRATIONS, "bad CameraInfo", "on /front/calibrations in 10 s none was used: bad CameraInfo (100)"),
-        (BOXES, "", "a detector copies its image's stamp"),
+        (BOXES, "", "or they come after detection_wait_s: copy the image's"),
+        (
+            KEYPOINTS,
+            "",
+            "no image has their stamps (the last lies 0.033 s before the last image's), or they come after",
+        ),
     ],
 )
 def test_calibrations_and_boxes_that_come_and_are_never_used_are_told_once(what, reason, says):

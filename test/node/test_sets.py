@@ -7,7 +7,7 @@ import pytest
 
 from refit_ros.camera.boxes import Boxes
 from refit_ros.camera.calibration import Calibration
-from refit_ros.node.boxes import BoxJoin
+from refit_ros.node.boxes import FoundJoin
 from refit_ros.node.sets import JUMP_NS, Frame, SetBuilder
 
 MS = 1_000_000
@@ -312,24 +312,24 @@ BOXES = Boxes(np.array([[1.0, 2, 3, 4]]), np.ones(1))
 
 
 def test_boxes_find_their_image_whichever_comes_first():
-    join = BoxJoin(wait_s=0.1)
+    join = FoundJoin(wait_s=0.1)
     assert join.add_frame(frame("a", 0), 0.0) == []
-    assert [f.boxes for f in join.add_boxes(START_NS, BOXES, 0.05)] == [BOXES]
-    assert join.add_boxes(START_NS + 33 * MS, BOXES, 0.06) == []
+    assert [f.boxes for f in join.add_found(START_NS, BOXES, 0.05)] == [BOXES]
+    assert join.add_found(START_NS + 33 * MS, BOXES, 0.06) == []
     assert [f.boxes for f in join.add_frame(frame("a", 33), 0.07)] == [BOXES]
     assert join.next_deadline_s() is None
 
 
 def test_a_image_without_boxes_goes_on_after_the_wait():
-    join = BoxJoin(wait_s=0.1)
+    join = FoundJoin(wait_s=0.1)
     join.add_frame(frame("a", 0), 0.0)
     assert join.next_deadline_s() == pytest.approx(0.1) and join.poll(0.09) == []
     assert [f.boxes for f in join.poll(0.1)] == [None]
 
 
 def test_boxes_of_a_newer_image_pass_the_older_ones_by():
-    join = BoxJoin(wait_s=1.0)
+    join = FoundJoin(wait_s=1.0)
     for milliseconds in (0, 33, 66):
         join.add_frame(frame("a", milliseconds), milliseconds / 1e3)
-    assert [f.stamp_ns for f in join.add_boxes(START_NS + 33 * MS, BOXES, 0.07)] == [START_NS + 33 * MS]
+    assert [f.stamp_ns for f in join.add_found(START_NS + 33 * MS, BOXES, 0.07)] == [START_NS + 33 * MS]
     assert [f.stamp_ns for f in join.poll(2.0)] == [START_NS + 66 * MS]

@@ -158,7 +158,7 @@ RAW = (
 @pytest.mark.parametrize("topic", RECTIFIED + RAW)
 def test_topics_of_rectified_images_are_known_by_what_tools_call_them(topic):
     said: list[str] = []
-    intake = Intake(NodeParameters(cameras=("a",), image_topic=topic), False, Rejections(said.append))
+    intake = Intake(NodeParameters(cameras=("a",), image_topic=topic), "", Rejections(said.append))
     assert (intake.rectified == {"a"}) == (topic in RECTIFIED) == any(topic in sentence for sentence in said)
 
 
