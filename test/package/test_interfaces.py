@@ -82,6 +82,7 @@ CONTRACT = {
         "builtin_interfaces/Time received",
         "builtin_interfaces/Time sent",
     ],
+    "msg/Keypoints.msg": ["std_msgs/Header header", "string layout", "float32[] points"],
     "srv/SetShape.srv": ["int32 id", "float32[10] betas", "bool release", "---", "bool success", "string message"],
 }
 
@@ -104,7 +105,7 @@ def test_there_are_no_others():
 def test_built_messages_are_those_of_this_source():
     messages = pytest.importorskip("refit_ros.msg", reason="the messages of refit_ros are not built")
     services = pytest.importorskip("refit_ros.srv", reason="the messages of refit_ros are not built")
-    built = {f"msg/{name}.msg": getattr(messages, name) for name in ("Smpl", "SmplArray", "SmplView")}
+    built = {f"msg/{name}.msg": getattr(messages, name) for name in ("Keypoints", "Smpl", "SmplArray", "SmplView")}
     for path, message in built.items():
         assert list(message.get_fields_and_field_types()) == [line.split()[1] for line in CONTRACT[path]]
     request, response = services.SetShape.Request(), services.SetShape.Response()
