@@ -61,6 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector-model", type=path_text, metavar="FILE", help="the ONNX file of --detector onnx")
     add_keypoint_model_argument(parser)
     parser.add_argument("--detection-topic", metavar="TOPIC", help="where the boxes of --detector topic are, with {camera}")
+    parser.add_argument(
+        "--keypoint-topic",
+        metavar="TOPIC",
+        help="people's keypoints (refit_ros/Keypoints) are there, with {camera}: nobody looks at the images",
+    )
     parser.add_argument("--max-people", type=int, metavar="N")
     parser.add_argument("--smoothing", type=float, metavar="S", help="0 (raw) to 1 (the steadiest)")
     parser.add_argument("--mesh", action="store_true", help="put the meshes into /human/markers")
@@ -172,6 +177,7 @@ def _parameters(args: argparse.Namespace, reader):
         "fixed_frame": args.fixed_frame,
         "sync_slop_s": args.sync_slop,
         "detection_topic": args.detection_topic,
+        "keypoint_topic": args.keypoint_topic,
         "weights": args.weights,
         "body_model": args.body,
         "device": args.device,

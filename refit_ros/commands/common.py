@@ -92,6 +92,8 @@ def add_keypoint_model_argument(parser) -> None:
 
 def source_of(args: argparse.Namespace) -> str:
     """The setting keypoint_source that the options mean."""
+    if getattr(args, "keypoint_topic", None):  # of recordings
+        return "topic"
     return "onnx" if args.keypoint_model else "models"
 
 

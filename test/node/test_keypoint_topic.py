@@ -127,3 +127,37 @@ def test_keypoints_of_an_unknown_layout_are_told_by_the_node(bench, monkeypatch)
     assert "bad keypoints" in status.message
     values = {value.key: value.value for value in status.values}
     assert values["keypoints: used"] == "0" and int(values["keypoints: came"]) >= 2
+
+
+def test_keypoints_come_out_of_a_bag(tmp_path, monkeypatch):
+    rosbags = pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installed")
+    from test_recording import image, info
+
+    from refit_ros.__main__ import main
+    from refit_ros.commands import bag
+    from refit_ros.node.bag_types import make_store
+    from refit_ros.node.message_types import BagTypes
+
+    store = make_store()
+    types = BagTypes(store)
+    with rosbags.Writer(tmp_path / "in", version=9, storage_plugin=rosbags.StoragePlugin.MCAP) as writer:
+        kinds = {
+            "image_raw": "sensor_msgs/msg/Image",
+            "camera_info": "sensor_msgs/msg/CameraInfo",
+            "points": "refit_ros/msg/Keypoints",
+        }
+        topics = {name: writer.add_connection(f"/left/{name}", kind, typestore=store) for name, kind in kinds.items()}
+        for tick in range(3):
+            stamp_ns = STAMP_NS + tick * 100_000_000
+            found = types.new("refit_ros/msg/Keypoints")
+            found.header.stamp.sec, found.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+            found.layout, found.points = "coco", np.tile(np.float32([10, 20, 0.5]), 17)
+            messages = info(types, stamp_ns, "left"), image(types, stamp_ns, "left"), found
+            for name, message in zip(("camera_info", "image_raw", "points"), messages):
+                writer.write(topics[name], stamp_ns, store.serialize_cdr(message, kinds[name]))
+    model, asked = fake_model(), []
+    monkeypatch.setattr(bag, "_model", lambda parameters, settings, files: asked.append(settings) or model)
+    said = ["bag", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--keypoint-topic", "{camera}/points"]
+    assert main(said) == 0
+    assert asked[0].keypoint_source == "topic"
+    assert [len(views[0].keypoints.score) for views in model.estimator.seen] == [1, 1, 1]

@@ -98,7 +98,7 @@ def fit(source: Path, output: Path, cameras: list[str], fixed_frame: str = "", m
     model, said = fake_model(people=2, **options), []
     parameters = NodeParameters(cameras=tuple(cameras), fixed_frame=fixed_frame, publish_mesh=True)
     with recording.open_bag(source) as reader:
-        outcome = recording.fit_bag(reader, output, model, parameters, False, mcap, said.append, lambda *_: None)
+        outcome = recording.fit_bag(reader, output, model, parameters, "", mcap, said.append, lambda *_: None)
     return outcome, model, said
 
 
@@ -236,7 +236,7 @@ def test_a_run_that_is_cut_off_leaves_nothing_behind(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), recording.open_bag(source) as reader:
-        recording.fit_bag(reader, tmp_path / "out", fake_model(), NodeParameters(), False, True, print, stop)
+        recording.fit_bag(reader, tmp_path / "out", fake_model(), NodeParameters(), "", True, print, stop)
     assert [each.name for each in tmp_path.iterdir()] == ["in"]
 
 
