@@ -1,5 +1,6 @@
 """Synthetic cameras that watch people walk, the node, and RViz: ros2 launch refit_ros demo.launch.py cameras:=4"""
 
+import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -70,7 +71,7 @@ def start(context) -> list:
             output="screen",
             emulate_tty=True,
             parameters=[options] if options else [],
-            additional_env={"REFIT_ENDS_WITH_PARENT": "1"},
+            additional_env={"REFIT_ENDS_WITH_PARENT": str(os.getpid())},
             on_exit=Shutdown(reason="the synthetic cameras ended"),
         ),
         *map(UnsetLaunchConfiguration, CAMERAS),  # the node's launch file would tell that it has no such arguments

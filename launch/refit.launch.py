@@ -27,6 +27,7 @@ PARAMS_FILE = str(SHARE / "config" / "refit.yaml")
 LEVEL_FRAME = "refit_level"  # the node publishes it where it has one camera and no fixed_frame (refit_ros.node.level)
 USUAL_SIZE_PX = 640, 480  # of an image: room for larger ones needs a profile of one's own
 
+ENDS_WITH_LAUNCH = {"REFIT_ENDS_WITH_PARENT": str(os.getpid())}  # of what is started
 # Launch arguments that are parameters of the node by the same name, and what they are given as.
 PASSED_ON = {
     "cameras": (str, "Names of the cameras, separated by commas"),
@@ -199,7 +200,7 @@ def viewer(known: dict, arguments: dict, namespace: str) -> ExecuteProcess:
     }
     command += [f"{option}={value}" for option, value in options.items() if value]
     remapped = ["--ros-args", "-r", f"__ns:=/{namespace.strip('/')}"] if namespace else []
-    return ExecuteProcess(cmd=[*command, *remapped], output="screen", additional_env={"REFIT_ENDS_WITH_PARENT": "1"})
+    return ExecuteProcess(cmd=[*command, *remapped], output="screen", additional_env=ENDS_WITH_LAUNCH)
 
 
 def start(context) -> list:
@@ -218,7 +219,10 @@ def start(context) -> list:
             output="screen",
             emulate_tty=True,
             parameters=parameters,
-            additional_env={"REFIT_ENDS_WITH_PARENT": "1", **room_for_images(len(known.get("cameras") or ["camera"]))},
+            additional_env={
+                **ENDS_WITH_LAUNCH,
+                **room_for_images(len(known.get("cameras") or ["camera"])),
+            },
         )
     ]
     if truth("viewer", arguments["viewer"]):
@@ -272,7 +276,7 @@ def part_description(executable: str, names, name_of, name_told: str) -> LaunchD
                 output="screen",
                 emulate_tty=True,
                 parameters=[path, *([given] if given else [])],
-                additional_env={"REFIT_ENDS_WITH_PARENT": "1"},
+                additional_env=ENDS_WITH_LAUNCH,
             ),
             *misnamed(arguments, {*names, *PART_ARGUMENTS}, executable),
         ]

@@ -22,7 +22,7 @@ PATIENCE_S = 2.5  # ... and no longer than this in all: whoever pressed Ctrl-C w
 ONCE_S = 1.0  # a second signal so soon after one that was raised is impatience: what tidies up is not interrupted by it
 LAST_RESORT_S = 3.0  # a program that only notes is ended so long after the signal, whatever it is at
 LOOK_S = 0.1  # how often the thread that ends it looks whether it is time
-ENDS_WITH_PARENT = "REFIT_ENDS_WITH_PARENT"  # set by the launch files
+ENDS_WITH_PARENT = "REFIT_ENDS_WITH_PARENT"  # set by the launch files: the number of their process
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 _TO_STOP = (bytes([signal.SIGINT]), bytes([signal.SIGTERM]))  # as they are written into the pipe
@@ -86,12 +86,16 @@ def leave(code: int) -> NoReturn:
 
 
 def end_with_parent() -> None:
-    """Where the launch file says so, SIGTERM comes when the launching program ends without ending this one.
+    """Where the launch file says so, SIGTERM comes when the launching program ends without ending this one, or has ended.
 
     `ros2 launch` passes SIGINT on to what it has started; told to stop by SIGTERM it goes away and leaves all behind.
     """
-    if os.environ.get(ENDS_WITH_PARENT) and sys.platform == "linux":
+    parent = os.environ.get(ENDS_WITH_PARENT, "")
+    if parent and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        known = parent.isdecimal() and os.path.exists("/proc/self")
+        if known and not os.path.exists(f"/proc/{parent}"):  # it ended before this one had asked for that
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def ignore() -> None:

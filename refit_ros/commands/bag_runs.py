@@ -90,7 +90,7 @@ class _Program:
     def __init__(self, command: tuple[str, ...], threads: int) -> None:
         self.command, self.threads = command, threads
         self._said: tuple[IO[bytes], IO[bytes]] = (tempfile.TemporaryFile(), tempfile.TemporaryFile())
-        environment = {**os.environ, ENDS_WITH_PARENT: "1"}
+        environment = {**os.environ, ENDS_WITH_PARENT: str(os.getpid())}
         environment.setdefault("OMP_NUM_THREADS", str(threads))
         answers, answer = os.pipe()
         try:

@@ -221,3 +221,27 @@ def test_a_launched_program_ends_well_when_what_launched_it_is_gone(tmp_path, to
         except ProcessLookupError:
             pass
         parent.stdout.close()
+
+
+ORPHAN = """
+import sys, time
+from refit_ros import interrupt
+
+interrupt.listen()
+try:
+    interrupt.end_with_parent()
+    for _ in range(200):
+        interrupt.check()
+        time.sleep(0.05)
+except KeyboardInterrupt:
+    print("ended well")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent has ended")
+def test_a_launched_program_ends_well_when_what_launched_it_was_gone_before_it_began():
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    environment = {**os.environ, "REFIT_ENDS_WITH_PARENT": str(gone.pid)}
+    said = subprocess.run([sys.executable, "-c", ORPHAN], env=environment, capture_output=True, text=True, timeout=280)
+    assert said.stdout == "ended well\n", said.stderr

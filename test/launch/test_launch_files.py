@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -227,11 +228,11 @@ def test_the_node_has_room_for_its_images_unless_the_user_has_a_profile(refit_la
     for name in PROFILE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     given = started(refit_launch, cameras="a,b,c,d", fixed_frame="map")[0].named["additional_env"]
-    assert given["REFIT_ENDS_WITH_PARENT"] == "1"
+    assert given["REFIT_ENDS_WITH_PARENT"] == str(os.getpid())
     (path,) = {Path(given[name]) for name in PROFILE_VARIABLES}
     assert f"<segment_size>{segment_bytes(4, 640, 480)}</segment_size>" in path.read_text()
     monkeypatch.setenv(PROFILE_VARIABLES[1], "/my/own.xml")
-    assert started(refit_launch)[0].named["additional_env"] == {"REFIT_ENDS_WITH_PARENT": "1"}
+    assert started(refit_launch)[0].named["additional_env"] == {"REFIT_ENDS_WITH_PARENT": str(os.getpid())}
 
 
 def test_rvizs_view_shows_who_stands_before_the_only_camera(refit_launch):
