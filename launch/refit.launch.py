@@ -219,19 +219,15 @@ def start(context) -> list:
             output="screen",
             emulate_tty=True,
             parameters=parameters,
-            additional_env={
-                **ENDS_WITH_LAUNCH,
-                **room_for_images(len(known.get("cameras") or ["camera"])),
-            },
+            additional_env=ENDS_WITH_LAUNCH | room_for_images(len(known.get("cameras") or ["camera"])),
         )
     ]
     if truth("viewer", arguments["viewer"]):
         actions.append(viewer(known, arguments, namespace))
-    if truth("rviz", arguments["rviz"]) and not installed(
-        "rviz2"
-    ):  # launch itself would raise, and leave what it has started
+    rviz = truth("rviz", arguments["rviz"])
+    if rviz and not installed("rviz2"):  # launch itself would raise, and leave what it has started
         actions.append(LogInfo(msg="RViz is not installed (package rviz2): going on without it"))
-    elif truth("rviz", arguments["rviz"]):
+    elif rviz:
         cameras = known.get("cameras") or ["camera"]
         frame = arguments["rviz_frame"] or rviz_frame(known, namespace)
         actions.append(

@@ -17,8 +17,7 @@ def make_keypoint_estimator(args: argparse.Namespace) -> tuple[KeypointRefit, Ke
     """
     from refit_ros.commands.common import device_named, settings_from, source_of
     from refit_ros.core.body import load_body
-    from refit_ros.detection.photographs import without_photographs_note
-    from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
+    from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints, with_usual_detector
 
     source = source_of(args)
     if not takes_keypoints(args.evidence, args.weights, source=source):
@@ -28,11 +27,13 @@ def make_keypoint_estimator(args: argparse.Namespace) -> tuple[KeypointRefit, Ke
         evidence=args.evidence,
         keypoint_source=source,
         keypoint_model=args.keypoint_model,
-        detector="topic" if args.box else args.detector or ("builtin" if without_photographs_note() else "photographs"),
+        detector="topic" if args.box else args.detector,
         detector_model=args.detector_model,
         max_people=args.max_people,
         birth_hits=1,
     )
+    if not args.detector:
+        settings = with_usual_detector(settings)
     body = load_body(args.body) if args.body else None
     said = {name: value for name in ("precision", "engine") if (value := getattr(args, name)) is not None}
     network, estimators = keypoint_estimators([settings], args.weights, body, device_named(args.device), **said)

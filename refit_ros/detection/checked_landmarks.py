@@ -15,8 +15,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from refit_ros.core.landmarks import BLAZEPOSE_33, COCO_17, LANDMARK_INDEX
+from refit_ros.core.landmarks import COCO_17, LANDMARK_INDEX
 from refit_ros.detection.careful_pose import CarefulPose
+from refit_ros.detection.keypoint_layouts import NEAREST
 from refit_ros.detection.landmarks import PERSON, LandmarkNetwork, Landmarks, as_clear_as
 from refit_ros.detection.movenet import AROUND, LIGHTNING, MULTIPOSE, THUNDER, MultiPose, Points, SinglePose
 from refit_ros.detection.regions import from_boxes
@@ -31,7 +32,7 @@ LEAST_AGREEMENT = 0.5  # weighted mean over the points: below, BlazePose has loo
 PLAIN = 0.6
 
 _OWN = np.array([LANDMARK_INDEX[name] for name in COCO_17])
-_BESIDE = {"pinky": "wrist", "index": "wrist", "thumb": "wrist", "heel": "ankle", "big_toe": "ankle"}
+_NEAREST = NEAREST["coco"]
 
 
 class CheckedLandmarks:
@@ -110,20 +111,6 @@ def checked(found: Landmarks, points: Points) -> Landmarks:
         place_m=np.zeros_like(found.place_m),  # nothing is known
         flag=np.where(agreed & (found.flag > PERSON), np.maximum(found.flag, points.person), points.person),
     )
-
-
-def _nearest() -> np.ndarray:
-    """(33,) of each of BlazePose's landmarks, which of the 17 points is it or says most of it."""
-    found = []
-    for name in BLAZEPOSE_33:
-        side, _, part = name.rpartition("_") if not name.endswith(("_inner", "_outer", "_toe")) else name.partition("_")
-        part = part.removesuffix("_inner").removesuffix("_outer")
-        other = f"{side}_{_BESIDE.get(part, part)}"
-        found.append(COCO_17.index(name if name in COCO_17 else other if other in COCO_17 else "nose"))
-    return np.array(found)
-
-
-_NEAREST = _nearest()
 
 
 def usual_landmarks(kind: str = "full", thorough: bool = False) -> LandmarkNetwork | CheckedLandmarks:

@@ -55,11 +55,15 @@ def main(path: str, setting: str) -> int:
     processor_s = limits.limit("detector_seconds") * (os.cpu_count() or 1)  # an end even where nobody waits any more
     for what, bound in ((resource.RLIMIT_AS, most), (resource.RLIMIT_CPU, processor_s), (resource.RLIMIT_CORE, 0)):
         resource.setrlimit(what, (bound, bound))
-    from refit_ros.detection.onnx_keypoints import OnnxKeypoints
-    from refit_ros.detection.onnx_models import OnnxDetector
-
     try:
-        (OnnxKeypoints if setting == "keypoint_model" else OnnxDetector)(path, tried=True)
+        if setting == "keypoint_model":
+            from refit_ros.detection.onnx_keypoints import OnnxKeypoints
+
+            OnnxKeypoints(path, tried=True)
+        else:
+            from refit_ros.detection.onnx_models import OnnxDetector
+
+            OnnxDetector(path, tried=True)
     except (ValueError, ImportError, OSError, MemoryError) as error:
         print(_SAID + (str(error) or "there is not enough memory for it").replace("\n", " "), file=sys.stderr)
         return 1

@@ -145,7 +145,7 @@ class KeypointEstimator:
         wanted = {
             index: regions(known)
             for index, (camera, known) in enumerate(zip(self._cameras, own))
-            if known and _boxes_given(camera) is None
+            if known and camera.boxes is None and camera.keypoints is None
         }
         if wanted:
             self._eyes.expect(self._cameras, wanted, stamp_s - self._stamp_s)
