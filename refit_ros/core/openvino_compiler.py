@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+
+def openvino_module() -> ModuleType:
+    """OpenVINO, imported so that it tells nobody: by itself it sends its makers a message for each import and conversion.
+
+    Raises ImportError where it is not installed.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # to Python: cannot be imported
+    import openvino
+
+    return openvino
 
 
 class Kept(Protocol):
@@ -46,8 +59,7 @@ class Compiler:
 
     @cached_property
     def _model(self):
-        import openvino
-
+        openvino = openvino_module()
         model = self._source.read()
         model.reshape(openvino.PartialShape(self._shape))
         if self._input_type is None:
@@ -58,8 +70,7 @@ class Compiler:
 
     def __call__(self, streams: int, threads: int, precision: str = "float32"):
         """An openvino.CompiledModel. Raises RuntimeError where this processor cannot compute it."""
-        import openvino
-
+        openvino = openvino_module()
         settings = {
             "INFERENCE_PRECISION_HINT": HINTS[precision],
             "NUM_STREAMS": streams,

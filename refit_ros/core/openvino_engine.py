@@ -10,36 +10,23 @@ own, which have to be woken and wait for a core wherever other programs keep the
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from refit_ros.core.errors import InputError
-from refit_ros.core.openvino_compiler import HINTS, Compiler, Source
+from refit_ros.core.openvino_compiler import HINTS, Compiler, Source, openvino_module
 from refit_ros.core.traces import unit_of_its_own
 
 Arrays = tuple[np.ndarray, ...]
 Compiled = Callable[[np.ndarray], Arrays]  # (N, ...) -> outputs (N, ...)
 
 _TURNS = 4  # of each way; the quickest turn counts, since others use the machine too
-
-
-def openvino_module() -> ModuleType:
-    """OpenVINO, imported so that it tells nobody: by itself it sends its makers a message for each import and conversion.
-
-    Raises ImportError where it is not installed.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # to Python: cannot be imported
-    import openvino
-
-    return openvino
 
 
 def openvino_encoder(encoder: torch.nn.Module, example: Tensor, precision: str) -> Callable[[Tensor], tuple[Tensor, ...]]:
@@ -72,7 +59,6 @@ def compiled_by_openvino(source: Source, example: np.ndarray, precision: str = "
 
     Raises RuntimeError where this processor cannot compute it: some of that shows only when it does.
     """
-    openvino_module()
     compiler = Compiler(source, [-1, *example.shape[1:]])  # one kernel set for any number of rows, of one size
     threads = torch.get_num_threads()
     alone = _Streams(compiler(1, 1, precision), 1)
@@ -87,7 +73,6 @@ def one_by_one_by_openvino(source: Source, example: np.ndarray, alone: bool = Fa
     on a core. alone: nothing else computes meanwhile, and rows mostly come by themselves: all cores share each. (On two
     cores MoveNet's MultiPose takes a tenth longer so for two rows, and half as long for one.)
     """
-    openvino_module()
     compiler, threads = Compiler(source, example.shape, example.dtype), torch.get_num_threads()
     streams = 1 if alone else threads
     one = _OneByOne(_Streams(compiler(1, threads if alone else 1), 1))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from refit_ros.core.openvino_compiler import Source
-from refit_ros.core.openvino_engine import Compiled, one_by_one_by_openvino, openvino_module
+from refit_ros.core.openvino_compiler import Source, openvino_module
+from refit_ros.core.openvino_engine import Compiled, one_by_one_by_openvino
 from refit_ros.detection import tfjs
 from refit_ros.detection.in_use import InUse
 from refit_ros.detection.kept_networks import KeptNetworks, name_of

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from refit_ros.core.openvino_compiler import Source
-from refit_ros.core.openvino_engine import compiled_by_openvino, one_by_one_by_openvino, openvino_module
+from refit_ros.core.openvino_compiler import Source, openvino_module
+from refit_ros.core.openvino_engine import compiled_by_openvino, one_by_one_by_openvino
 from refit_ros.detection.in_use import InUse
 from refit_ros.detection.kept_networks import KeptNetworks, name_of
 from refit_ros.models.files import path_of

@@ -114,7 +114,7 @@ def test_the_quicker_way_is_taken_for_each_number_of_rows(monkeypatch):
 
 TELLS_NOBODY = """
 import sys
-from refit_ros.core.openvino_engine import openvino_module
+from refit_ros.core.openvino_compiler import openvino_module
 openvino_module()
 from openvino.tools.ovc import telemetry_utils
 print(telemetry_utils.tm.__name__)
