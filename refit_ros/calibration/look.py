@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from refit_ros.calibration.heads import hidden
 from refit_ros.calibration.types import Track
 from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.geometry import mean_distance
@@ -75,7 +76,8 @@ class Looker:
             found = self._noted.of(person, self._calibration)
             square_px = self._calibration.square_from_raw_px(found.place_px[0])
             rays = (square_px - self._calibration.principal_px) / self._calibration.focal_px
-            weight, points = np.clip(found.visibility[0], 0, 1), self._noted.landmarks_m(person)
+            points = self._noted.landmarks_m(person)
+            weight = np.where(hidden(points, self.names), 0.0, np.clip(found.visibility[0], 0, 1))
         return rays, weight, tolerance, points * self._growth(person.betas)
 
     def tracks(self) -> list[Track]:

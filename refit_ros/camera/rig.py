@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from refit_ros.camera.calibration import Calibration
 from refit_ros.core.errors import InputError
@@ -36,8 +37,27 @@ class Rig:
 
 
 def differences(rig: Rig, other: Rig, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """(C,) degrees and (C,) m between two rigs of the same cameras, both seen from camera `first`."""
-    one, two = rig.relative(first), other.relative(first)
+    """(C,) degrees and (C,) m between two rigs of the same cameras, both seen from camera `first`.
+
+    What is wrong with that camera is in all the others' numbers; `differences_laid` takes none of them for right.
+    """
+    return _apart(rig.relative(first), other.relative(first))
+
+
+def differences_laid(rig: Rig, other: Rig) -> tuple[np.ndarray, np.ndarray]:
+    """(C,) degrees and (C,) m between two rigs of the same cameras, one laid onto the other as well as it goes.
+
+    It is turned by the chordal mean of what all cameras ask for (Hartley et al., "Rotation averaging", IJCV 2013, 5.3), then
+    moved so that the middles of all cameras meet. Sizes stay as they are.
+    """
+    one, two = rig.fixed_from_camera, other.fixed_from_camera
+    onto = np.eye(4)
+    onto[:3, :3] = Rotation.from_matrix(two[:, :3, :3] @ one[:, :3, :3].transpose(0, 2, 1)).mean().as_matrix()
+    onto[:3, 3] = (two[:, :3, 3] - one[:, :3, 3] @ onto[:3, :3].T).mean(0)
+    return _apart(onto @ one, two)
+
+
+def _apart(one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     cosine = (np.einsum("cij,cij->c", one[:, :3, :3], two[:, :3, :3]) - 1) / 2
     return np.degrees(np.arccos(np.clip(cosine, -1, 1))), np.linalg.norm(one[:, :3, 3] - two[:, :3, 3], axis=1)
 

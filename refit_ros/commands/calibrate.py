@@ -169,15 +169,20 @@ def _told(rig: Rig, first: int) -> str:
 
 
 def _compared(rig: Rig, said: Rig, first: int) -> str:
-    """Against what somebody else says."""
-    from refit_ros.camera.rig import differences
+    """Against what somebody else says: as the first camera sees the others, and with no camera taken for right."""
+    from refit_ros.camera.rig import differences, differences_laid
 
-    degrees, metres = differences(rig, said, first)
-    return "\n".join(
-        f"{calibration.name}: {degree:.2f} degrees and {1000 * metre:.0f} mm from where it is said to stand"
-        for index, (calibration, degree, metre) in enumerate(zip(rig.calibrations, degrees, metres))
-        if index != first
-    )
+    lines = [
+        f"from where they are said to stand, beside {rig.calibrations[first].name} and all laid onto it as well as it goes:",
+        "| camera | beside (degrees, mm) | laid (degrees, mm) |",
+        "|---|---|---|",
+    ]
+    for calibration, *values in zip(rig.calibrations, *differences(rig, said, first), *differences_laid(rig, said)):
+        beside_deg, beside_m, laid_deg, laid_m = values
+        lines.append(
+            f"| {calibration.name} | {beside_deg:.2f}, {1000 * beside_m:.0f} | {laid_deg:.2f}, {1000 * laid_m:.0f} |"
+        )
+    return "\n".join(lines)
 
 
 def _say(sentence: str) -> None:

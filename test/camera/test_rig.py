@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from refit_ros.camera.calibration import Calibration
-from refit_ros.camera.rig import Rig, camera_of, differences, read_rig, tables_of, write_rig
+from refit_ros.camera.rig import Rig, camera_of, differences, differences_laid, read_rig, tables_of, write_rig
 from refit_ros.core.errors import InputError
 
 
@@ -94,3 +94,21 @@ def test_a_file_that_cannot_be_used_is_told(tmp_path, before, after, said):
     path.write_text(text.replace(before, after))
     with pytest.raises(InputError, match=said):
         read_rig(path)
+
+
+def test_laid_onto_each_other_no_camera_is_taken_for_right():
+    """Of four cameras one is off: seen from it all others are, and laid onto each other each has its share."""
+    K = np.array([[600.0, 0, 320], [0, 610, 240], [0, 0, 1]])
+    lenses = tuple(Calibration(f"cam{i}", f"cam{i}_optical", 640, 480, K) for i in range(4))
+    poses, off = np.tile(np.eye(4), (4, 1, 1)), np.eye(4)
+    poses[:, :3, :3] = Rotation.from_rotvec([[0.1, 0.5 * i, -0.2] for i in range(4)]).as_matrix()
+    poses[:, :3, 3] = [[3, 0, 1], [0, 3, 1], [-3, 0, 2], [0, -3, 2]]
+    wrong = poses.copy()
+    wrong[0, :3, :3] = Rotation.from_rotvec([0, 0, np.radians(2.0)]).as_matrix() @ poses[0, :3, :3]
+    off[:3, :3], off[:3, 3] = Rotation.from_rotvec([0.4, -1.0, 0.3]).as_matrix(), (5, 6, 7)
+    one, other = Rig(lenses, "here", off @ wrong), Rig(lenses, "there", poses)
+    np.testing.assert_allclose(differences(one, other, 0)[0], [0, 2, 2, 2], atol=1e-3)
+    degrees, metres = differences_laid(one, other)
+    np.testing.assert_allclose(degrees, [1.5, 0.5, 0.5, 0.5], atol=1e-3)
+    assert metres.max() < 3 * np.radians(0.5) + 1e-3
+    np.testing.assert_allclose(differences_laid(Rig(lenses, "here", off @ poses), other), 0, atol=1e-5)
