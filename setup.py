@@ -30,7 +30,7 @@ setup(
     package_data={"": ["*"]},  # body, weights, tables: whatever lies in the package
     install_requires=requirements("core"),
     extras_require={
-        name: requirements(name) for name in ("train", "onnx", "bag", "ray", "viewer", "profile", "test", "docs")
+        name: requirements(name) for name in ("train", "onnx", "bag", "ray", "viewer", "c3d", "profile", "test", "docs")
     },
     entry_points={"console_scripts": ["refit_ros = refit_ros.__main__:main"]},
     zip_safe=False,

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMPS = VENV / "set_up"
 PYTHON = VENV / "bin" / "python"
-REQUIREMENTS = ("core", "train", "onnx", "bag", "viewer", "profile", "test")
+REQUIREMENTS = ("core", "train", "onnx", "bag", "viewer", "c3d", "profile", "test")
 
 
 def sourced_ros() -> str | None:

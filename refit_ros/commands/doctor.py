@@ -32,6 +32,7 @@ OPTIONAL = {
     "openvino": "a faster network on CPUs",
     "rosbags": "command `bag`",
     "viser": "command `view`",
+    "c3d": "joints as C3D (`evaluate --suite recording`)",
     "numba": "training",
     "tensorboard": "training curves",
 }

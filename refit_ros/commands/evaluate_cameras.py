@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder",
         type=path_text,
         metavar="DIR",
-        help="videos, a .toml calibration (Pose2Sim, anipose) and a .trc of joints; or images with a .json of COCO's layout",
+        help="videos, a .toml calibration (Pose2Sim, anipose) and a .trc or .c3d of joints; or images with a "
+        ".json of COCO's layout",
     )
     group.add_argument(
         "--every", type=positive_int, default=3, metavar="N", help="of the videos, one frame in N (recording)"

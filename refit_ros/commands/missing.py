@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-_EXTRAS = {"onnxruntime": "onnx", "rosbags": "bag", "tqdm": "bag", "ray": "ray", "tensorboard": "train", "viser": "viewer"}
+_EXTRAS = {
+    "onnxruntime": "onnx",
+    "rosbags": "bag",
+    "tqdm": "bag",
+    "ray": "ray",
+    "tensorboard": "train",
+    "viser": "viewer",
+    "c3d": "c3d",
+}
 _DISTRIBUTIONS = {"cv2": "opencv-python-headless", "skimage": "scikit-image", "yaml": "pyyaml", "PIL": "pillow"}
 _ROS = (
     "rclpy",

@@ -39,6 +39,7 @@ LIMITS: dict[str, Limit] = {
     "cameras_file_kilobytes": Limit(1024, "a file of cameras (`calibrate`, Pose2Sim)"),
     "parameters_file_kilobytes": Limit(1024, "a file of the node's parameters"),
     "text_file_megabytes": Limit(256, "annotations (COCO's .json) and markers (.trc)"),
+    "c3d_file_megabytes": Limit(1024, "markers in C3D, with whatever analog channels were recorded beside them"),
     "safetensors_header_kilobytes": Limit(4096, "the header of a .safetensors file"),
 }
 

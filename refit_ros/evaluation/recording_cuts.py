@@ -19,8 +19,9 @@ from refit_ros.core.errors import InputError
 from refit_ros.estimation.overlay import draw_overlay
 from refit_ros.estimation.types import Person
 from refit_ros.evaluation.metrics import similarity_aligned
-from refit_ros.evaluation.recording_files import CameraFile, Truth
+from refit_ros.evaluation.recording_files import CameraFile
 from refit_ros.evaluation.recording_suite import OVERLAYS, OWN_M, read_recording
+from refit_ros.evaluation.truth import Truth
 
 CUTS = ("none", "knees", "waist", "side")
 LEAST_PX = 16  # side of what is left of an image

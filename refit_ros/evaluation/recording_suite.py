@@ -16,7 +16,8 @@ from refit_ros.core.body import Body
 from refit_ros.core.errors import InputError
 from refit_ros.estimation.overlay import draw_overlay
 from refit_ros.evaluation.metrics import similarity_aligned
-from refit_ros.evaluation.recording_files import CameraFile, Truth, common_rate_hz, read_cameras, read_frames, read_truth
+from refit_ros.evaluation.recording_files import CameraFile, common_rate_hz, read_cameras, read_frames, read_truth
+from refit_ros.evaluation.truth import Truth
 
 OWN_M = 1.0  # an estimate whose limbs are on average nearer to the truth is of that person; any other is of nobody
 OVERLAYS = 4  # images drawn of each way to run
@@ -100,6 +101,8 @@ def read_recording(folder: Path, every: int, say: Callable[[str], None] = lambda
         raise InputError(f"{folder}: camera '{lost[0]}' has no rotation and translation; `calibrate` finds them")
     rate_hz = common_rate_hz(folder, cameras)
     truth.check_rate(rate_hz)
+    if truth.doubt:
+        say(truth.doubt)
     numbers = list(range(0, len(truth.points), every))
     images = {camera.calibration.name: read_frames(camera.video, set(numbers)) for camera in cameras}
     numbers = [number for number in numbers if all(number in each for each in images.values())]

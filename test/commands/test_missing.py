@@ -14,7 +14,7 @@ from refit_ros.commands import bag, missing
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("module", ["onnxruntime", "rosbags", "tensorboard"])
+@pytest.mark.parametrize("module", ["onnxruntime", "rosbags", "tensorboard", "c3d"])
 def test_extras_that_are_named_bring_the_module(module):
     extra = re.search(r"pip install '\.\[(\w+)\]'", missing.how_to_get(module))[1]
     assert f'"{extra}"' in (ROOT / "setup.py").read_text()

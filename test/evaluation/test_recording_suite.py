@@ -12,9 +12,10 @@ from refit_ros.core.joints import JOINT_INDEX
 from refit_ros.estimation.types import People, Person, PersonView
 from refit_ros.evaluation.recording_cuts import evaluate_cuts
 from refit_ros.evaluation.recording_cuts import table as cuts_table
-from refit_ros.evaluation.recording_files import LIMBS, read_cameras, read_truth
+from refit_ros.evaluation.recording_files import read_cameras, read_truth
 from refit_ros.evaluation.recording_film import HEIGHT_PX, film_recording
 from refit_ros.evaluation.recording_suite import evaluate_recording, table
+from refit_ros.evaluation.truth import LIMBS
 
 cv2 = pytest.importorskip("cv2")
 
@@ -34,8 +35,9 @@ FRAMES, RATE_HZ = 6, 30
 
 
 def places(frame):
-    """(12, 3) m in the world."""
-    return np.random.default_rng(3).normal(0, 0.4, (12, 3)) + [0.02 * frame, 0, 0]
+    """(12, 3) m in the world, shoulders above ankles."""
+    up_m = [{"shoulder": 0.6, "ankle": -0.6}.get(name.split("_")[1], 0.0) for name in LIMBS]
+    return np.random.default_rng(3).normal(0, 0.4, (12, 3)) + np.c_[np.full((12, 2), [0.02 * frame, 0]), up_m]
 
 
 def write(folder, cameras=2, rate_hz=RATE_HZ):
@@ -316,13 +318,6 @@ def test_what_is_wrong_with_the_cameras_is_said(tmp_path):
 
     evaluate_recording(tmp_path, lambda: Doubtful(0.02), load_body(), say=said.append)
     assert [line for line in said if "inverted" in line] == ["cam_1+cam_2: the poses are inverted"]
-
-
-def test_joints_in_c3d_are_refused_with_what_to_do(tmp_path):
-    write(tmp_path, 1)
-    (tmp_path / "joints.trc").rename(tmp_path / "joints.C3D")
-    with pytest.raises(InputError, match=r"C3D is not read: write the joints as TRC"):
-        read_truth(tmp_path)
 
 
 @pytest.mark.parametrize("cut", ["none", "knees", "side"])

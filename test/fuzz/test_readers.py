@@ -160,3 +160,26 @@ def test_bags(recordings, place, model, data, ending):
     finally:
         shutil.rmtree(output, ignore_errors=True)
     assert not list(place.parent.glob(".refit_*"))
+
+
+@pytest.fixture(scope="module")
+def joints(tmp_path_factory):
+    """Small C3D files as bytes: numbers with a point, whole ones, and analog channels beside them."""
+    pytest.importorskip("c3d", reason="c3d is not installed")
+    from c3d_writing import write_c3d
+
+    from refit_ros.evaluation.truth import LIMBS
+
+    path, points = tmp_path_factory.mktemp("joints") / "joints.c3d", np.random.default_rng(0).normal(0, 500, (4, 12, 3))
+    kinds = ({}, {"whole_numbers": True}, {"analog": np.ones((2, 3))})
+    return [write_c3d(path, list(LIMBS), points, **options).read_bytes() for options in kinds]
+
+
+@seed(6)
+@bounded
+@given(data=st.data())
+def test_joints(joints, place, data):
+    from refit_ros.evaluation.truth_c3d import read_c3d
+
+    place.write_bytes(data.draw(changed(joints)))
+    takes_or_tells(lambda: read_c3d(place))

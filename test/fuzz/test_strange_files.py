@@ -63,6 +63,7 @@ READERS = {
     "cameras.toml": rig,
     "people.json": annotations,
     "joints.trc": truth,
+    "joints.c3d": truth,
     "camera.mp4": frames,
     "video.avi": calibrated,
     "regressor.npy": regressor,
@@ -98,7 +99,7 @@ def test_only_regular_files_are_opened(tmp_path, name, make):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["cameras.toml", "people.json", "joints.trc", "photo.jpg"])
+@pytest.mark.parametrize("name", ["cameras.toml", "people.json", "joints.trc", "joints.c3d", "photo.jpg"])
 def test_a_sparse_terabyte_is_not_read(tmp_path, name):
     with open(tmp_path / name, "wb") as file:
         file.truncate(2**40)
