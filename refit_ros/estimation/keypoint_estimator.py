@@ -269,9 +269,9 @@ class KeypointEstimator:
         return [replace(body, own_betas=None) if np.isfinite(betas).all() else body for body, betas in zip(bodies, held)]
 
     def _is_sure(self, someone: Followed, own: list[Seen], cameras: CameraRows) -> bool:
-        """Nobody has a number before they were seen often enough."""
+        """Nobody has a number before they were seen often enough, and no picture has one."""
         room = sum(one.number is not None for one in self._followed) < self.settings.max_people
-        if someone.number is None and room and someone.hits >= self._patience(someone.body, own, cameras):
+        if someone.number is None and room and someone.sights >= self._patience(someone.body, own, cameras):
             back = self._gone.back(someone, DEFAULT)
             if back is None:
                 self._last_number += 1

@@ -73,6 +73,13 @@ class Watched:
         plane = points[..., :2] / depth_m[..., None]
         return plane * self.focal_px[:, None, None] + self.principal_px[:, None] - self.place_px, plane, depth_m
 
+    def across(self, plane: np.ndarray, depth_m: np.ndarray) -> np.ndarray:
+        """(N, K, 2, 3) sigmas by which a landmark's place in the image moves for each m in the fixed frame; of what `off_px`
+        gives."""
+        scale = self.focal_px[:, None] / depth_m / self.sigma_px[:, None]
+        turned = self.rotation[:, None, :2] - plane[..., None] * self.rotation[:, None, 2:]
+        return turned * scale[..., None, None]
+
     def residual_px(self, landmarks_m: np.ndarray) -> np.ndarray:
         """(N,) root mean square over what is seen."""
         off2 = (self.off_px(landmarks_m)[0] ** 2).sum(-1)
@@ -124,9 +131,7 @@ class Refiner:
         moves = self._moves(now, free).reshape(count, -1, _UNKNOWNS)  # (P, 3 K, 85)
         off_px, plane, depth_m = watched.off_px(now.landmarks)
         off = off_px / watched.sigma_px[:, None, None]
-        scale = watched.focal_px[:, None] / depth_m / watched.sigma_px[:, None]  # sigmas per m across
-        across = watched.rotation[:, None, :2] - plane[..., None] * watched.rotation[:, None, 2:]  # (N, K, 2, 3)
-        across = across * scale[..., None, None]
+        across = watched.across(plane, depth_m)
         loose = np.where(watched.views[watched.person] > 1, LOOSE, loose_alone)[:, None]
         weight = watched.weight / (1 + (off**2).sum(-1) / loose**2) ** 2
         sides = np.swapaxes(across * weight[..., None, None], 2, 3)  # (N, K, 3, 2)

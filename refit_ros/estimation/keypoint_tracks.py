@@ -40,6 +40,7 @@ class Followed:
     shape: Shape = field(default_factory=Shape)  # learned of all sets
     misfit_m: np.ndarray = field(default_factory=lambda: np.zeros(COUNT))  # (33,) see `misfit_m`
     root: RootState = field(init=False)
+    solid: float = 0.0  # log odds that this is no picture of somebody
     beside: Counter[int] = field(default_factory=Counter)  # key: in how many sets some camera has shown that one as well
 
     def __post_init__(self) -> None:
@@ -47,16 +48,35 @@ class Followed:
         self.root = root_state.start(
             self.body.joints[0], _place_covariance(self.body, self.cameras, DEFAULT), self.seen_s, DEFAULT
         )
+        self._look_at_relief(1.0)
         self._learn()
 
     def _learn(self) -> None:
         if self.body.own_betas is not None:
             self.shape = self.shape.learned(self.body.own_betas, float(len(self.cameras)))
 
+    def _look_at_relief(self, share: float) -> None:
+        """share: of what the body at the last sight says, as it repeats the one before."""
+        most = DEFAULT.most_heard
+        self.solid = float(np.clip(self.solid - share * self.body.flatness, -most, most))
+        if self.is_picture:
+            self.number = None
+
+    @property
+    def is_picture(self) -> bool:
+        return self.solid < DEFAULT.delete_log_odds
+
+    @property
+    def sights(self) -> int:
+        """Images in which somebody was seen who is no picture."""
+        return 0 if self.is_picture else self.hits
+
     def seen(self, body: KeypointBody, own: Sequence[Seen], root: RootState) -> None:
         """root: as it was predicted for the time at which they were seen."""
         cameras, self.misfit_m = [one.camera for one in own], misfit_m(body, own)
+        share = min(1.0, abs(root.stamp_s - self.seen_s) / DEFAULT.evidence_memory_s)
         self.body, self.cameras, self.seen_s, self.hits = body, cameras, root.stamp_s, self.hits + len(cameras)
+        self._look_at_relief(share)
         self._learn()
         self.root = root_state.update(root, body.joints[0], jitter_information(body.joints[0], cameras, DEFAULT))
 

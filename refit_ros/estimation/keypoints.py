@@ -15,6 +15,7 @@ from refit_ros.core.keypoints import KeypointEvidence, KeypointRefit, crops_with
 from refit_ros.core.traces import recorded_on_processor
 from refit_ros.core.types import Views
 from refit_ros.estimation.closer_look import CloserLook
+from refit_ros.estimation.flatness import flatness
 from refit_ros.estimation.fuse import fuse
 from refit_ros.estimation.height import with_height
 from refit_ros.estimation.keypoint_refine import LOOSE, LOOSE_ALONE, Bodies, Refiner, Watched
@@ -40,6 +41,7 @@ class KeypointBody:
     residual_px: np.ndarray  # (V,) root mean square over what is seen, in the square-pixel image
     box_px: np.ndarray  # (V, 4) of each view's crop, in the square-pixel image
     own_betas: np.ndarray | None = None  # (10,) by these sightings alone; None: the shape was given
+    flatness: float = 0.0  # log likelihood ratio of a picture of somebody against somebody, see `flatness`
 
 
 class KeypointSolver:
@@ -102,6 +104,7 @@ class KeypointSolver:
             bodies, own_betas = conclude(np.where(several, own_betas, looked_betas), rotmats, there_px)
         residual_px = np.split(watched.residual_px(bodies.landmarks), watched.first[1:])
         weak_perspective, box_px = seen.weak_perspective(bodies.transl, bodies.joints), seen.box_px
+        flat = flatness(watched, bodies.landmarks)
         return [
             KeypointBody(
                 betas=bodies.betas[number],
@@ -113,6 +116,7 @@ class KeypointSolver:
                 residual_px=residual_px[number],
                 box_px=box_px[number],
                 own_betas=own_betas[number],
+                flatness=float(flat[number]),
             )
             for number in range(len(people))
         ]

@@ -65,6 +65,7 @@ class Watching:
         self.cameras = {}
         self.turned_rad = []
         self.clear = 0.95  # the visibility of all landmarks
+        self.flatness = 0.0  # of fits to what both cameras see
 
     def views(self, stamp_s, shown=None):
         """Two cameras, 4 m apart, that look at the people from z = 0; boxes where `shown` says (camera by camera)."""
@@ -128,6 +129,7 @@ class Watching:
                     np.ones((count, 3)),
                     np.ones(count),
                     np.zeros((count, 4)),
+                    flatness=self.flatness * (count > 1),
                 )  # fmt: skip
             )
         return bodies
