@@ -16,6 +16,11 @@ class CameraHistory:
         self._stamps_s: dict[str, float] = {}
         self._others: dict[str, tuple[tuple[int, int], int]] = {}  # the last size that was refused, how often in a row
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The cameras of which images have been kept."""
+        return tuple(self._stamps_s)
+
     def fault(self, name: str, image: np.ndarray, stamp_s: float) -> str | None:
         """Why camera `name`'s image (H, W, ...) of `stamp_s` does not continue its stream; None, and kept, if it does."""
         height, width = image.shape[:2]

@@ -28,6 +28,12 @@ ENGINES = ("auto", "torch", "openvino", "onnxruntime")
 MAX_BATCH = 32  # crops that go through the convolutions at once
 
 
+def check_precision(precision: str) -> None:
+    """Raises InputError, with a sentence, on one that there is not."""
+    if precision not in PRECISIONS:
+        raise InputError(f"precision '{precision}' is unknown; there are {', '.join(PRECISIONS)}")
+
+
 class Prepared:
     """Called like `Refit`. Weights are copied: training the network further does not change it."""
 
@@ -203,8 +209,7 @@ def prepare_behind(
     With one that passes on what it gets, all that lies outside the backbone can be run alone.
     """
     device = example.device
-    if precision not in PRECISIONS:
-        raise InputError(f"precision '{precision}' is unknown; there are {', '.join(PRECISIONS)}")
+    check_precision(precision)
     if engine not in ENGINES:
         raise InputError(f"engine '{engine}' is unknown; there are {', '.join(ENGINES)}")
     if max_batch < 1:

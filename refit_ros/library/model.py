@@ -17,7 +17,7 @@ from refit_ros.camera.views import View, fits, image_of
 from refit_ros.core.body import Body, load_body
 from refit_ros.core.checkpoint import load_network
 from refit_ros.core.device import device_named
-from refit_ros.core.inference import Prepared, prepare
+from refit_ros.core.inference import Prepared, check_precision, prepare
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.detection.results import boxes_from
 from refit_ros.estimation.estimator import Estimator
@@ -27,9 +27,10 @@ from refit_ros.estimation.settings import DETECTORS, Settings
 from refit_ros.library.cameras import Camera, camera_from
 from refit_ros.library.images import rgb_image
 from refit_ros.library.people import People
+from refit_ros.library.stamps import TrackStamps
 
 ALONE = "camera"  # what the only camera is called
-INTERVAL_S = 1 / 30  # between images of `Model.track` that come without stamps
+NOT_GIVEN = "no image of it was given, though it is described or was there before; `reset` forgets it"
 UNTRAINED = "these weights are untrained, the poses mean nothing"
 EMBEDDED = (
     "these are the small embedded weights, trained on synthetic people only; on photographs expect rough poses, and bring "
@@ -68,6 +69,7 @@ def load(
         known = name in DETECTORS
         chosen = replace(chosen, detector=name) if known else replace(chosen, detector="onnx", detector_model=name)
         detector = None
+    check_precision(precision)  # landmarks alone have no use for it, and it may be misspelt all the same
     if evidence is not None:
         chosen = replace(chosen, evidence=evidence)
     found = body if body is None or isinstance(body, Body) else load_body(os.fspath(body))
@@ -106,7 +108,7 @@ class Model:
         self._single, self._tracking = single, tracking
         self._said: set[str] = set()
         self._history = CameraHistory()
-        self._stamp_s = -INTERVAL_S
+        self._stamps = TrackStamps(settings.death_s)
         self._turn = threading.RLock()  # estimators are for one thread at a time; a detector may call the model that asks it
 
     @property
@@ -131,22 +133,22 @@ class Model:
     def track(self, image: Any, camera: Any = None, stamp_s: float | None = None, boxes: Any = None) -> People:
         """The same for images that follow one another: people keep their ids, and a known person costs less time.
 
-        stamp_s: when the image was taken; without it, 1/30 s after the one before. The other arguments are those of a call.
-        An image whose camera, size, stamp or place cannot be right is named in `left_out`; the others are used. Stamps
-        more than a second back start everything anew.
+        stamp_s: when the image was taken, in seconds; without it, 1/30 s after the one before. The other arguments are
+        those of a call. An image whose camera, size, stamp or place cannot be right is named in `left_out`, as is a camera
+        of which no image came any more; the others are used. Stamps more than a second back start everything anew.
+
+        Raises ValueError as a call does, and for a stamp that must be in milliseconds or nanoseconds.
         """
         with self._turn:
-            stamp_s = self._stamp_s + INTERVAL_S if stamp_s is None else float(stamp_s)
-            if np.isfinite(stamp_s):
-                self._stamp_s = stamp_s
-            return self._run(self._tracking, self._history, image, camera, boxes, stamp_s)
+            taken_s = self._stamps.taken(stamp_s)
+            return self._run(self._tracking, self._history, image, camera, boxes, taken_s, self._stamps.note)
 
     def reset(self) -> None:
         """Forget everybody, and every camera, that `track` has seen."""
         with self._turn:
             self._tracking.begin_anew()
             self._history = CameraHistory()
-            self._stamp_s = -INTERVAL_S
+            self._stamps = TrackStamps(self.settings.death_s)
 
     def _run(
         self,
@@ -156,7 +158,8 @@ class Model:
         cameras: Any,
         boxes: Any,
         stamp_s: float,
-    ):
+        note_on_stamps: str = "",
+    ) -> People:
         several = isinstance(images, Mapping)
         given = dict(images) if several else {ALONE: images}
         if several and not isinstance(cameras, Mapping):
@@ -166,8 +169,8 @@ class Model:
             raise ValueError("several images need their boxes by their names: {name: boxes}")
         found = {} if boxes is None else dict(boxes) if several else {ALONE: boxes}
         views: list[View] = []
-        left_out: dict[str, str] = {}
-        notes = self._notes()
+        left_out = {name: NOT_GIVEN for name in (*described, *history.names) if name not in given} if several else {}
+        notes = [*self._notes(), *([note_on_stamps] if note_on_stamps else [])]
         for name, image in given.items():
             try:
                 if several and name not in described:

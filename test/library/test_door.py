@@ -288,6 +288,7 @@ def test_stamps_are_counted_where_none_are_given(model, sets):
         (lambda model, image: refit_ros.load(settings={"max_people": True}), "max_people is True"),
         (lambda model, image: model({"a": image}, {"a": np.eye(3)}, boxes=[[0, 0, 9, 9]]), "boxes by their names"),
         (lambda model, image: refit_ros.load(device="toaster"), "no device 'toaster'"),
+        (lambda model, image: refit_ros.load(precision="foo"), "precision 'foo' is unknown; there are auto, float32"),
         (lambda model, image: refit_ros.load(device="cpu", detector=3), "int is no detector"),
         (lambda model, image: refit_ros.Camera(np.eye(3), fixed_from_camera=np.eye(3)), r"fixed_from_camera has shape"),
     ],
