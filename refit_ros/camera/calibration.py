@@ -10,7 +10,8 @@ import numpy as np
 from refit_ros.camera import distortion
 from refit_ros.camera.lens_names import COEFFICIENTS, understood
 
-FIELD_OF_VIEW_DEG = 0.1, 179.0  # of width and height as a pinhole has them, fisheyes included
+# Of width and height as a pinhole has them: a fisheye that sees all around itself still has 145 degrees of these.
+FIELD_OF_VIEW_DEG = 0.1, 160.0
 ADVICE = "calibrate the camera, or publish the result of its calibration"
 MOST_STRETCHED = 10.0  # of one focal length to the other; anamorphic lenses and halved rows have 2
 GRID, MOST_WITHOUT_RAY = 9, 0.5  # points along each side of the image; a sound lens may be unsure of its corners
@@ -136,7 +137,7 @@ class Calibration:
             raise ValueError(
                 f"camera {self.name}: a focal length of {focal[0]:g} x {focal[1]:g} px for {self.width_px} x "
                 f"{self.height_px} px sees {views_deg[0]:.3g} x {views_deg[1]:.3g} degrees, and cameras see {low:g} to "
-                f"{high:g}; {ADVICE}"
+                f"{high:g}{'' if views_deg.max() <= high else '; K is in px: are these millimetres?'}; {ADVICE}"
             )
         if (np.abs(centre - size / 2) > (FARTHEST_CENTRE + 0.5) * size).any() or abs(self.K[0, 1]) > focal[0]:
             raise ValueError(

@@ -56,6 +56,16 @@ def run(args: argparse.Namespace) -> int:
             "(--longest-gap; for a folder of images `fit --sequence`)"
         )
         return EXIT_NOT_WELL
+    short, wanted = [each for each in wanted if len(each.poses) < 2], [each for each in wanted if len(each.poses) > 1]
+    if short:
+        more = f", as are {len(short) - 1} more" if len(short) > 1 else ""
+        print(
+            f"refit_ros: {short[0].name} is shorter than the {1 / args.fps:g} s between two frames at --fps {args.fps:g}{more}: "
+            "not written, for one frame is no motion",
+            file=sys.stderr,
+        )
+    if not wanted:
+        return EXIT_NOT_WELL
     for motion in wanted if "glb" in args.formats else ():
         body_of(motion, args.body)  # before anything is written: what cannot be made leaves no half of the files
     args.output.mkdir(parents=True, exist_ok=True)

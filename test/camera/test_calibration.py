@@ -210,7 +210,14 @@ def test_wide_lenses_whose_corners_are_unsure_are_taken(model, d, focal_px):
     assert Calibration.from_camera_info_fields("c", "f", 640, 480, k, d, model).distorted
 
 
-@pytest.mark.parametrize("focal_px, width_px", [(3.0, 640), (360000.0, 640), (60.0, 64)])
+@pytest.mark.parametrize("focal_mm, sensor_mm, width_px", [(3.6, 6.4, 640), (16, 13.2, 1920), (50, 36, 640)])
+def test_intrinsics_in_millimetres_are_refused_as_such(focal_mm, sensor_mm, width_px):
+    k = [focal_mm, 0, sensor_mm / 2, 0, focal_mm, sensor_mm * 3 / 8, 0, 0, 1]
+    with pytest.raises(ValueError, match="K is in px: are these millimetres"):
+        Calibration.from_camera_info_fields("front", "f", width_px, width_px * 3 // 4, k)
+
+
+@pytest.mark.parametrize("focal_px, width_px", [(60.0, 640), (360000.0, 640), (60.0, 64)])
 def test_very_wide_and_very_long_lenses_are_taken(focal_px, width_px):
     k = [focal_px, 0, width_px / 2, 0, focal_px, width_px / 2, 0, 0, 1]
     assert Calibration.from_camera_info_fields("c", "f", width_px, width_px, k).focal_px == pytest.approx(focal_px)

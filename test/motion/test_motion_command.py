@@ -45,6 +45,16 @@ def test_what_an_earlier_run_has_left_in_the_folder_is_told(tmp_path, capsys):
     assert not capsys.readouterr().err, "what this run has written over is its own"
 
 
+def test_a_rate_of_which_only_one_frame_is_left_writes_none(tmp_path, capsys):
+    bag, out = people_bag(tmp_path / "bag"), tmp_path / "out"  # 12 frames at 30 Hz
+    assert main(["motion", str(bag), "--output", str(out), "--fps", "0.1"]) == 1
+    said = capsys.readouterr()
+    assert "person_4 is shorter than the 10 s between two frames at --fps 0.1, as are 1 more: not written" in said.err
+    assert not said.out and not out.exists()
+    assert main(["motion", str(bag), "--output", str(out), "--fps", "3", "--formats", "npz"]) == 0
+    assert "person_4: 2 frames at 3 Hz" in capsys.readouterr().out
+
+
 def test_a_bag_in_a_cameras_frame_is_turned_upright(tmp_path):
     """Where the frame is that of a view, it is an optical one."""
     bag = people_bag(tmp_path / "bag", "left_optical")
