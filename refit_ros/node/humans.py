@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from refit_ros.core.joints import JOINT_INDEX
 from refit_ros.estimation.humanoid import Humanoid, Lengths, humanoid, lengths_of
 from refit_ros.node.conversions import image_message, set_stamp, set_xyz
-from refit_ros.node.obstacles import installed
+from refit_ros.node.hri_types import IDS, TOPICS, hri_types
 from refit_ros.node.urdf import urdf
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ BODIES = "/humans/bodies"  # global, whatever the node's namespace is: so the st
 BODY_TOPICS = ("joint_states", "cropped", "roi", "skeleton2d", "urdf")  # below a body's name
 DEPTH = 5
 OTHER_SHAPE_M = 0.01  # a bone that has become so much longer or shorter makes a new URDF
-NOT_INSTALLED = "hri is true, and hri_msgs is not installed: joint states, URDF and frames of people are published alone"
+OTHERS = (
+    f"{BODIES}/tracked has another publisher too: bodies' names and frames of two nodes mix in one ROS domain; let one of "
+    "them have hri, or give each robot its own ROS_DOMAIN_ID"
+)
 # The standard's 18 points, in its order, as far as SMPL has them; eyes and ears it has not.
 POINTS = (
     *("head", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist"),
@@ -46,10 +49,11 @@ class Humans:
 
     def __init__(self, node: LifecycleNode, body: BodyArrays, types: Any) -> None:
         self._node, self._types, self._body = node, types, body
-        ids = installed("hri_msgs", "IdsList")
-        self._tracked = None if ids is None else self._publisher(ids, f"{BODIES}/tracked")
-        if ids is None:
-            node.get_logger().warning(NOT_INSTALLED)
+        self._kinds, lacking = hri_types()
+        self._tracked = self._publisher(self._kinds[IDS], f"{BODIES}/tracked") if IDS in self._kinds else None
+        if lacking:
+            node.get_logger().warning(lacking)
+        self._others_told = False
         self._known: dict[int, _Body] = {}
         self._shapes: dict[bytes, Lengths] = {}
 
@@ -69,7 +73,8 @@ class Humans:
         for person in people:
             lengths = self._lengths(person)
             if person.id not in self._known:
-                self._known[person.id] = _Body(self._publisher, body_id(person.id))
+                self._tell_of_others()
+                self._known[person.id] = _Body(self._publisher, body_id(person.id), self._kinds)
             self._known[person.id].publish(person, lengths, views, stamp_ns, taken_ns, self._types)
         if self._tracked is not None and self._tracked.get_subscription_count() > 0:
             message = self._types.new("hri_msgs/msg/IdsList")
@@ -108,6 +113,12 @@ class Humans:
             self._shapes[key] = lengths_of(np.asarray(self._body.J_regressor @ rest), float(np.ptp(rest[:, 1])))
         return self._shapes[key]
 
+    def _tell_of_others(self) -> None:
+        """Once, and looked for when somebody comes: the graph is asked, which takes its time."""
+        if not self._others_told and self._tracked is not None and self._node.count_publishers(f"{BODIES}/tracked") > 1:
+            self._others_told = True
+            self._node.get_logger().warning(OTHERS)
+
     def _leave(self, staying: set[int]) -> None:
         for gone in set(self._known) - staying:
             for publisher in self._known.pop(gone).publishers.values():
@@ -132,15 +143,14 @@ class Humans:
 class _Body:
     """One person's topics."""
 
-    def __init__(self, make: Any, name: str) -> None:
+    def __init__(self, make: Any, name: str, standard: Mapping[str, type]) -> None:
+        """standard: of `hri_types`."""
         from sensor_msgs.msg import Image, JointState
         from std_msgs.msg import String
 
         self._name, self._lengths = name, None
         kinds = {"joint_states": JointState, "cropped": Image}
-        for topic, kind in (("roi", "NormalizedRegionOfInterest2D"), ("skeleton2d", "Skeleton2D")):
-            if (found := installed("hri_msgs", kind)) is not None:
-                kinds[topic] = found
+        kinds |= {TOPICS[message]: kind for message, kind in standard.items() if message != IDS}
         self.publishers = {topic: make(kind, f"{BODIES}/{name}/{topic}") for topic, kind in kinds.items()}
         self.publishers["urdf"] = make(String, f"{BODIES}/{name}/urdf", latched=True)
 

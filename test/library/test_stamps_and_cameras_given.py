@@ -34,7 +34,8 @@ def model():
 
 
 @pytest.mark.parametrize(
-    "stamp, unit", [(1.7e18, "nanoseconds; divide by 1e9"), (1.7e15, "microseconds; .* 1e6"), (1.7e12, "milliseconds; .* 1e3")]
+    "stamp, unit",
+    [(1.7e18, "nanoseconds; divide by 1e9"), (1.7e15, "microseconds; .* 1e6"), (1.7e12, "milliseconds; .* 1e3")],
 )
 def test_a_stamp_of_another_unit_is_refused_by_name(model, stamp, unit):
     with pytest.raises(ValueError, match=f"in seconds, and these must be {unit}"):

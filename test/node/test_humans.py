@@ -110,6 +110,7 @@ class FakeNode:
 
     def __init__(self, *listened: str) -> None:
         self.listened, self.sent, self.open, self.warned, self.qos = listened, [], set(), [], {}
+        self.count_publishers = lambda topic: 1  # on the whole graph
 
     def create_lifecycle_publisher(self, kind, topic, qos, event_callbacks):
         self.open.add(topic)
