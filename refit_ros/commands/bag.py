@@ -85,7 +85,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) -> int:
     from refit_ros.commands.common import settings_from, source_of
-    from refit_ros.node.bag_origin import lost_of, made_from, made_from_of
+    from refit_ros.core.plain_files import shown
+    from refit_ros.node.bag_origin import doubt_of, lost_of, made_from, made_from_of
     from refit_ros.node.inputs import others_find
     from refit_ros.node.recording import fit_bag, open_bag
 
@@ -94,9 +95,10 @@ def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) ->
     origin = made_from(bag, by_content, files)
     if args.output.exists():
         if args.resume and made_from_of(args.output) == origin:
-            lost = lost_of(args.output)
+            lost, doubt = lost_of(args.output), doubt_of(args.output)
             but = f"; {lost} messages of the recording were lost: copy it again, or mend it, and remove this one"
-            print(f"{args.output} is there already, made from this recording with these options{but if lost else ''}")
+            but = (but if lost else "") + (f"; {shown(doubt)}" if doubt else "")
+            print(f"{args.output} is there already, made from this recording with these options{but}")
             return EXIT_NOT_WELL if lost else EXIT_OK
         other = " and was made from another recording or with other options" if args.resume else ""
         raise FileExistsError(f"'{args.output}' exists already{other}: remove it, or give another --output")

@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
     if short:
         more = f", as are {len(short) - 1} more" if len(short) > 1 else ""
         print(
-            f"refit_ros: {short[0].name} is shorter than the {1 / args.fps:g} s between two frames at --fps {args.fps:g}{more}: "
-            "not written, for one frame is no motion",
+            f"refit_ros: {short[0].name} is shorter than the {1 / args.fps:g} s between two frames at --fps {args.fps:g}"
+            f"{more}: not written, for one frame is no motion",
             file=sys.stderr,
         )
     if not wanted:

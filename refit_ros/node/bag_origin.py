@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import quote_plus, unquote_plus
 
 from refit_ros import __version__
 from refit_ros.core.plain_files import check_regular, is_regular, open_regular
@@ -16,6 +17,7 @@ from refit_ros.node.bag_files import STORAGE, find_bag
 
 KEY = "refit_ros_made_from"  # in the custom data of a bag's metadata
 LOST_KEY = "refit_ros_lost"  # beside it, where messages of the recording were missing: "7 of 30"
+DOUBT_KEY = "refit_ros_doubt"  # likewise, where cameras cannot stand or see as they say: a sentence as one word
 _EMBEDDED = Path(__file__).resolve().parents[1] / "data"
 _CHUNK_BYTES = 2**22
 _LARGEST_METADATA_BYTES = 16 * 2**20
@@ -45,6 +47,17 @@ def made_from_of(output: Path) -> str | None:
 def lost_of(output: Path) -> str | None:
     """How many messages were missing when a bag was made, as "7 of 30"; "" where none were, None where there is no bag."""
     return _said_by(output, LOST_KEY, rb"[0-9]+ of [0-9]+")
+
+
+def doubt_of(output: Path) -> str | None:
+    """What was doubted of the cameras when a bag was made; "" where nothing was, None where there is no bag."""
+    said = _said_by(output, DOUBT_KEY, rb"[0-9A-Za-z_.~+%-]+")
+    return said if said is None else unquote_plus(said)
+
+
+def as_a_word(sentence: str) -> str:
+    """As it stands in a bag's metadata, where YAML would break a long one into lines."""
+    return quote_plus(sentence)
 
 
 def _said_by(output: Path, key: str, value: bytes) -> str | None:

@@ -35,8 +35,8 @@ def hri_types() -> tuple[dict[str, type], str]:
         return {}, NOT_INSTALLED
     topics = ", ".join(TOPICS[name] for name in lacking)
     return usable, (
-        f"hri is true, and the hri_msgs that is installed has no {', '.join(lacking)} with the fields of version 2: {topics} "
-        "of people are not published; install a newer one (apt install ros-jazzy-hri-msgs)"
+        f"hri is true, and the hri_msgs that is installed has no {', '.join(lacking)} with the fields of version 2: "
+        f"{topics} of people are not published; install a newer one (apt install ros-jazzy-hri-msgs)"
     )
 
 

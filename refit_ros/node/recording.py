@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from refit_ros.core.plain_files import shown
 from refit_ros.node.bag_cameras import IMAGE_TYPES
+from refit_ros.node.bag_doubts import Doubts
 from refit_ros.node.bag_files import find_bag, is_mcap
-from refit_ros.node.bag_origin import KEY, LOST_KEY
+from refit_ros.node.bag_origin import DOUBT_KEY, KEY, LOST_KEY, as_a_word
 from refit_ros.node.bag_outputs import TF, BagOutputs
 from refit_ros.node.bag_types import make_store
 from refit_ros.node.compat.transform_tree import Pose, TransformException, TransformTree
@@ -48,7 +49,7 @@ class Outcome:
     rejected: int
     usable: int = 0  # sets of which an image could be used; without any there is no new bag
     why: str = ""  # what was rejected, as "no CameraInfo: 11, no stamp: 1"
-    doubt: str = ""  # the last sentence why the cameras cannot stand or see as they say
+    doubt: str = ""  # why the cameras cannot stand or see as they say, and which of them were moved
     lost: int = 0  # messages that the bag says it holds, and that are not there
     images: int = 0  # usable ones that came ...
     left_out: int = 0  # ... and those of them that are in no set: late, unmatched or otherwise
@@ -183,7 +184,8 @@ def fit_bag(
             outputs = BagOutputs(writer, make_store(), parameters.publish_mesh, model.body.faces)
             # Every run must write the same: the latency is told as 0, whatever this machine took.
             pipeline = Pipeline(model, outputs, extrinsics, parameters.fixed_frame, tally, rejections, clock_ns=lambda: 0)
-            with_people, usable, lost, doubt = 0, 0, 0, ""
+            with_people, usable, lost = 0, 0, 0
+            doubts = Doubts(lambda sentence: rejections.say_once("", sentence, sentence))
 
             def note_lost(count: int, announced: int) -> None:
                 nonlocal lost
@@ -196,17 +198,18 @@ def fit_bag(
                 pipeline.process(found)
                 with_people += tally.people > 0
                 usable += any(frame.camera not in tally.left_out for frame in found.frames)
-                if tally.doubt:
-                    doubt = tally.doubt
-                    rejections.say_once("", doubt, doubt)
-                progress(tally.sets, (time_ns - reader.start_time) * 1e-9)
+                at_s = (time_ns - reader.start_time) * 1e-9
+                doubts.add(tally, at_s)
+                progress(tally.sets, at_s)
+            if doubts.sentence:
+                writer.set_custom_data(DOUBT_KEY, as_a_word(doubts.sentence))
         if usable:  # a bag of which nothing was seen is no outcome
             os.rename(part, output)  # all at once; not into what came there meanwhile
     images = sum(intake.images.values())
     left_out = images - sum(intake.used[name, IMAGES] for name in intake.cameras)
     counts = [intake.builder.counts(name) for name in intake.cameras]
     late, unmatched = (sum(each[what] for each in counts) for what in ("late", "unmatched"))
-    counted = tally.sets, with_people, rejections.total, usable, rejections.told, doubt
+    counted = tally.sets, with_people, rejections.total, usable, rejections.told, doubts.sentence
     return Outcome(*counted, lost, images, left_out, late, unmatched)
 
 

@@ -13,8 +13,8 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 from node_fakes import fake_model, small_body  # noqa: E402
 from test_humans import STAMP_NS, FakeNode  # noqa: E402
 
-from refit_ros.node.humans import Humans  # noqa: E402
 from refit_ros.node.hri_types import FIELDS, IDS, POINT, ROI, SKELETON, hri_types  # noqa: E402
+from refit_ros.node.humans import Humans  # noqa: E402
 from refit_ros.node.message_types import RosTypes  # noqa: E402
 
 

@@ -174,17 +174,6 @@ def test_the_last_image_too_that_waits_for_a_calibration_is_told(tmp_path):
     assert any("images come, but no usable CameraInfo" in sentence for sentence in said)
 
 
-def test_a_doubted_rig_is_told_once_and_in_the_last_line(tmp_path, monkeypatch, capsys):
-    source, output, doubt = write_bag(tmp_path / "in", ["left", "right"]), tmp_path / "out", "the rays do not meet"
-    model = fake_model()
-    estimate, doubts = model.estimator.estimate, iter(["", doubt, doubt, "", "", ""])
-    monkeypatch.setattr(model.estimator, "estimate", lambda views: replace(estimate(views), doubt=next(doubts)))
-    monkeypatch.setattr(bag, "_model", lambda *_: model)
-    assert main(["bag", str(source), "--output", str(output), "--fixed-frame", "map"]) == 0
-    told = capsys.readouterr()
-    assert told.out.splitlines()[-1].endswith(f"-> {output}; {doubt}") and told.err.count(doubt) == 1
-
-
 def test_transforms_that_are_none_are_told_not_dropped_in_silence(tmp_path):
     source = write_bag(tmp_path / "in", ["left", "right"], w=0.3)
     outcome, _, said = fit(source, tmp_path / "out", ["left", "right"], "map")
