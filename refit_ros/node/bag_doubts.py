@@ -22,8 +22,8 @@ class Doubts:
         for camera in tally.moved_cameras:
             if camera not in self._moved:
                 self._moved[camera] = (
-                    f"camera {camera}: its view disagrees with the others' from {at_s:.1f} s on: has it been moved since its "
-                    "calibration?"
+                    f"camera {camera}: its view disagrees with the others' from {at_s:.1f} s on: has it been moved since "
+                    "its calibration?"
                 )
                 self._say_once(self._moved[camera])
 

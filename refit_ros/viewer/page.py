@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 BONE_WIDTH_M, MESH_OPACITY, ELLIPSOID_OPACITY = 0.03, 0.55, 0.25
 CAMERA_COLORS = ((90, 160, 90), (220, 160, 40), (210, 60, 60))  # by the diagnostics' level: well, warning, error
 FRUSTUM_M, PLAIN_ANGLE_RAD = 0.35, 0.8
-LAYERS = ("meshes", "skeletons", "labels", "uncertainty", "cameras")
+AXES_M, AXES_RADIUS_M = 0.08, 0.004  # of TF's frames: as long as in RViz, thin enough to tell those of a hand apart
+LAYERS = ("meshes", "skeletons", "labels", "uncertainty", "cameras", "frames")
+HIDDEN_AT_FIRST = ("frames",)  # 24 of each person
+PARTS = {"bones": "skeletons", "label": "labels", "ellipsoid": "uncertainty", "mesh": "meshes", "frames": "frames"}
 _BONES = np.array([(joint, parent) for joint, parent in enumerate(PARENTS) if parent >= 0])
 
 
@@ -27,7 +30,7 @@ class Page:
 
     def __init__(self, server: ViserServer, select: Callable[[int], None]) -> None:
         self._server, self._select = server, select
-        self.shown = dict.fromkeys(LAYERS, True)
+        self.shown = {layer: layer not in HIDDEN_AT_FIRST for layer in LAYERS}
         self.selected: int | None = None
         self._people: dict[int, dict[str, Any]] = {}
         self._cameras: dict[str, dict[str, Any]] = {}
@@ -74,8 +77,21 @@ class Page:
         parts["ellipsoid"].position, parts["ellipsoid"].wxyz = person.joints[0], turn
         parts["ellipsoid"].scale = tuple(person.radii_m.tolist())
         self._draw_mesh(person, parts, f"{root}/mesh")
-        for part, layer in {"bones": "skeletons", "label": "labels", "ellipsoid": "uncertainty", "mesh": "meshes"}.items():
+        self._draw_frames(person, parts, f"{root}/frames")
+        for part, layer in PARTS.items():
             self._set_visible(parts.get(part), layer)
+
+    def _draw_frames(self, person: PersonSeen, parts: dict[str, Any], name: str) -> None:
+        """Those that the node publishes on /tf. While nobody looks at them, nothing is sent."""
+        if not self.shown["frames"]:
+            return
+        turns, places = _wxyz(person.joint_axes).astype(np.float32), person.joints.astype(np.float32)
+        if "frames" in parts:
+            parts["frames"].batched_wxyzs, parts["frames"].batched_positions = turns, places
+        else:
+            parts["frames"] = self._server.scene.add_batched_axes(
+                name, turns, places, axes_length=AXES_M, axes_radius=AXES_RADIUS_M
+            )
 
     def _draw_mesh(self, person: PersonSeen, parts: dict[str, Any], name: str) -> None:
         other = "mesh" in parts and (person.vertices is None or len(parts["mesh"].vertices) != len(person.vertices))
@@ -120,6 +136,7 @@ class Page:
                 color=color,
             )
             parts["name"] = self._server.scene.add_label(f"{root}/name", text, position=(0, 0, -0.05))
+            parts["axes"] = self._server.scene.add_frame(f"{root}/axes", axes_length=FRUSTUM_M / 2, axes_radius=0.006)
             parts["key"], parts["image"], parts["pose"] = key, -1, b""
         pose = camera.world_from_camera.tobytes()
         if parts["pose"] != pose:
@@ -131,6 +148,7 @@ class Page:
         if parts["image"] != camera.image_number:
             parts["frustum"].image, parts["image"] = camera.image, camera.image_number
         self._set_visible(parts["frustum"], "cameras")
+        self._set_visible(parts["axes"], "frames")
 
     def _set_visible(self, part: Any, layer: str) -> None:
         if part is not None and part.visible != self.shown[layer]:
@@ -143,5 +161,6 @@ class Page:
                 part.remove()
 
 
-def _wxyz(rotmat: np.ndarray) -> np.ndarray:
-    return np.roll(Rotation.from_matrix(rotmat).as_quat(), 1)
+def _wxyz(rotmats: np.ndarray) -> np.ndarray:
+    """(..., 3, 3) -> (..., 4)."""
+    return np.roll(Rotation.from_matrix(rotmats).as_quat(), 1, axis=-1)

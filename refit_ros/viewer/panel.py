@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Panel:
                 gui.add_button(label).on_click(lambda event, ending=ending: self._save_motion(event, ending))
         with gui.add_folder("View"):
             for layer in LAYERS:
-                box = gui.add_checkbox(layer.capitalize(), True)
+                box = gui.add_checkbox(layer.capitalize(), page.shown[layer])
                 box.on_update(lambda event, layer=layer: self._switch(layer, bool(event.target.value)))
             self._images = gui.add_dropdown(
                 "Images",
@@ -55,7 +55,7 @@ class Panel:
             self._images.visible = playback is None or playback.has_images
             gui.add_button("Save what is seen (.png)").on_click(self._save_view)
         with gui.add_folder("How well it goes", visible=playback is None):
-            self._notes = gui.add_markdown("")
+            self._notes, self._figures = gui.add_markdown(""), gui.add_markdown("")
             self._plots = _PlotHandles(gui)
 
     @property
@@ -83,6 +83,7 @@ class Panel:
             self._who.value = chosen
         if plots is not None:
             self._set(self._notes, "\n\n".join(state.notes))
+            self._set(self._figures, state.figures)
             self._plots.show(plots)
         if self._playback is not None:
             self._follow_playback(self._playback)
@@ -162,13 +163,14 @@ def people_table(state: SceneState) -> str:
 
 
 class _PlotHandles:
-    """Latency, and each camera's images; made anew when a camera comes, for their number belongs to the plot."""
+    """Latency, and each camera's images and state; made anew when a camera comes, for their number belongs to the plot."""
 
     COLORS = ("#2b7bba", "#d9822b", "#3d9140", "#b04a4a", "#7a5195", "#8c6d31")
 
     def __init__(self, gui) -> None:
         self._gui, self._folder = gui, gui.add_folder(None)
-        self._latency = self._rates = None
+        self._latency = None
+        self._of_cameras: dict[str, Any] = {}
         self._names: tuple[str, ...] = ()
 
     def show(self, plots: Plots) -> None:
@@ -179,13 +181,15 @@ class _PlotHandles:
         names = tuple(plots.rates)
         if not names:
             return
-        data = together(plots.rates)
-        if names != self._names:
-            if self._rates is not None:
-                self._rates.remove()
-            self._rates, self._names = self._plot("Images a second", names, data), names
-        else:
-            self._rates.data = data
+        tables = {"Images a second": together(plots.rates), "State: 0 well, 1 warning, 2 error": together(plots.levels)}
+        for title, data in tables.items():
+            if names != self._names:
+                if title in self._of_cameras:
+                    self._of_cameras[title].remove()
+                self._of_cameras[title] = self._plot(title, names, data)
+            else:
+                self._of_cameras[title].data = data
+        self._names = names
 
     def _plot(self, title: str, names: tuple[str, ...], data: tuple[np.ndarray, ...]):
         from viser import uplot
@@ -200,11 +204,11 @@ class _PlotHandles:
             return self._gui.add_uplot(data, tuple(series), title=title, scales=scales, height=PLOT_HEIGHT_PX)
 
 
-def together(rates: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
-    """One axis of time for all cameras: a camera's rate at each time is its last one; 0 before the first."""
-    times = np.unique(np.concatenate([table[:, 0] for table in rates.values()]))
+def together(values: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+    """One axis of time for all cameras: a camera's value at each time is its last one; 0 before the first."""
+    times = np.unique(np.concatenate([table[:, 0] for table in values.values()]))
     result = [times]
-    for table in rates.values():
+    for table in values.values():
         index = np.searchsorted(table[:, 0], times, side="right") - 1
         result.append(np.where(index >= 0, table[np.maximum(index, 0), 1] if len(table) else 0.0, 0.0))
     return tuple(result)

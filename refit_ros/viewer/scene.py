@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +13,13 @@ from refit_ros.core.body_files import EMBEDDED_BODIES, read_body
 from refit_ros.core.joints import JOINT_INDEX
 from refit_ros.estimation.palette import rgb8_of
 from refit_ros.motion.from_messages import sightings_of
-from refit_ros.motion.skeleton import Z_UP_FROM_OPTICAL
+from refit_ros.motion.skeleton import Z_UP_FROM_OPTICAL, world_rotmats
 from refit_ros.motion.types import Sighting
 from refit_ros.node.conversions import stamp_ns
+from refit_ros.viewer.health import Health
 from refit_ros.viewer.skin import Skin
 from refit_ros.viewer.state import CameraSeen, PersonSeen, Plots, SceneState
 
-PLOTTED_S = 60.0
-MOST_PLOTTED = 3600
 LABEL_ABOVE_HEAD_M = 0.25
 SIGMAS = 2.0  # of the ellipsoid
 LEAST_RADIUS_M = 0.005
@@ -53,8 +51,7 @@ class Scene:
         self._people: tuple[PersonSeen, ...] = ()
         self._frame_id, self._optical, self._stamp_s, self._came_s = "", False, 0.0, 0.0
         self._optical_frames: set[str] = set()
-        self._latency: deque[tuple[float, float]] = deque(maxlen=MOST_PLOTTED)
-        self._rates: dict[str, deque[tuple[float, float]]] = {}
+        self._health = Health()
         self._other_body = ""
         self._number = 0
 
@@ -72,7 +69,7 @@ class Scene:
             self._people = tuple(
                 self._person(each, person) for each in seen for person in message.people if int(person.id) == each.id
             )
-            self._latency.append((now_s, stamp_ns(message.latency) * 1e-6))
+            self._health.take_latency(stamp_ns(message.latency) * 1e-6, now_s)
             for name in message.cameras:
                 self._cameras.setdefault(name, _Camera())
             for person in message.people:
@@ -83,18 +80,11 @@ class Scene:
         return seen
 
     def take_diagnostics(self, message: Any, now_s: float) -> None:
-        """A DiagnosticArray: what it says of `<node>: camera <name>`."""
+        """A DiagnosticArray: what it says of `<node>: camera <name>`, `<node>: pipeline` and `<node>: edge`."""
         with self._lock:
-            for status in message.status:
-                _, _, name = status.name.partition(": camera ")
-                values = {each.key: each.value for each in status.values}
-                if not name or "state" not in values:
-                    continue
-                camera = self._cameras.setdefault(name, _Camera())
-                level = status.level[0] if isinstance(status.level, bytes) else int(status.level)
-                camera.state, camera.level, camera.text = values["state"], level, status.message
-                rates = self._rates.setdefault(name, deque(maxlen=MOST_PLOTTED))
-                rates.append((now_s, _number(values.get("images per second", "0"))))
+            for said in self._health.take(message, now_s):
+                camera = self._cameras.setdefault(said.name, _Camera())
+                camera.state, camera.level, camera.text = said.state, said.level, said.text
             self._number += 1
 
     def take_camera_info(self, name: str, message: Any) -> None:
@@ -118,7 +108,7 @@ class Scene:
         """For a jump in a recording."""
         with self._lock:
             self._people = ()
-            self._latency.clear()
+            self._health.forget_latency()
             self._number += 1
 
     @property
@@ -144,21 +134,19 @@ class Scene:
             if self._people and now_s - self._came_s > GONE_AFTER_S:
                 self._people, self._number = (), self._number + 1
             cameras = tuple(self._camera(name, self._cameras[name]) for name in sorted(self._cameras))
-            return SceneState(
-                self._number, self._stamp_s, self._frame_id, self._people, cameras, self._notes(cameras, now_s)
-            )
+            notes, figures = self._notes(cameras, now_s), self._health.figures(now_s)
+            return SceneState(self._number, self._stamp_s, self._frame_id, self._people, cameras, notes, figures)
 
     def plots(self, now_s: float) -> Plots:
         """The last minute."""
         with self._lock:
-            rates = {name: _lately(each, now_s) for name, each in sorted(self._rates.items())}
-            return Plots(_lately(self._latency, now_s), rates)
+            return self._health.plots(now_s)
 
     def _person(self, each: Sighting, message: Any) -> PersonSeen:
         world = Z_UP_FROM_OPTICAL if self._optical else np.eye(3)
         joints, height_m, vertices, skin = each.joints @ world.T, None, None, self._skin_of(each.body_model)
+        pose = np.concatenate([each.global_orient, each.body_pose]).reshape(-1, 3)
         if skin is not None:
-            pose = np.concatenate([each.global_orient, each.body_pose]).reshape(-1, 3)
             vertices = (skin.vertices(each.betas, pose, each.transl) @ world.T.astype(np.float32)).astype(np.float32)
             height_m = skin.height_m(each.betas)
         elif self._skin is not None:
@@ -176,6 +164,7 @@ class Scene:
             height_m=height_m,
             cameras=tuple(view.camera for view in message.views),
             joints=joints,
+            joint_axes=world @ world_rotmats(pose[None])[0],
             vertices=vertices,
             faces=skin.faces if skin is not None else None,
             label_at=head + trunk / max(float(np.linalg.norm(trunk)), 1e-6) * LABEL_ABOVE_HEAD_M,
@@ -219,7 +208,8 @@ class Scene:
         return found
 
     def _notes(self, cameras: tuple[CameraSeen, ...], now_s: float) -> tuple[str, ...]:
-        notes = [f"{each.name}: {each.text}" for each in cameras if each.level > 0]
+        notes = self._health.complaints(now_s)
+        notes += [f"{each.name}: {each.text}" for each in cameras if each.level > 0]
         if self._other_body:
             notes.append(f"People are bodies of '{self._other_body}': meshes and heights come with its file, by `--body`.")
         if not self._stamp_s:
@@ -237,15 +227,3 @@ def ellipsoid(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if np.linalg.det(axes) < 0:
         axes[:, 0] = -axes[:, 0]
     return np.maximum(SIGMAS * np.sqrt(np.maximum(variances, 0)), LEAST_RADIUS_M), axes
-
-
-def _lately(points: deque[tuple[float, float]], now_s: float) -> np.ndarray:
-    table = np.array(points, float).reshape(-1, 2) - [now_s, 0.0]
-    return table[table[:, 0] >= -PLOTTED_S]
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0

@@ -16,6 +16,7 @@ class PersonSeen:
     height_m: float | None  # None: the body's file is not here
     cameras: tuple[str, ...]  # who sees them
     joints: np.ndarray  # (24, 3) m
+    joint_axes: np.ndarray  # (24, 3, 3) of their frames in TF, as columns
     vertices: np.ndarray | None  # (V, 3) m; None: the body's file is not here
     faces: np.ndarray | None  # (F, 3) of the same body
     label_at: np.ndarray  # (3,) m, above the head
@@ -49,9 +50,11 @@ class SceneState:
     people: tuple[PersonSeen, ...] = ()
     cameras: tuple[CameraSeen, ...] = ()
     notes: tuple[str, ...] = ()  # what a reader should know, in sentences
+    figures: str = ""  # of the node as a whole; "": it has said nothing lately
 
 
 @dataclass(frozen=True)
 class Plots:
     latency: np.ndarray  # (N, 2) s before now (negative), ms from capture to publishing
     rates: dict[str, np.ndarray]  # by camera: (N, 2) s before now, images/s that the node used
+    levels: dict[str, np.ndarray]  # likewise, the diagnostics' level: 0 well, 1 warning, 2 error

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from motion_truth import body, people_bag, people_message, person, sightings
+from scipy.spatial.transform import Rotation
 
 pytest.importorskip("viser", reason="viser is not installed (pip install viser)")
 pytest.importorskip("rosbags", reason="rosbags is not installed")
@@ -106,6 +107,22 @@ def test_layers_are_switched(viewer, types):
     viewer.page.shown["meshes"] = False
     viewer.step(0.1, 0.1)
     assert not handle(viewer, "/people/4/mesh").visible and handle(viewer, "/people/4/bones").visible
+
+
+def test_frames_of_tf_are_drawn_where_they_are_asked_for(viewer, types):
+    show(viewer, people_message(types, [person(0)]))
+    assert handle(viewer, "/people/4/frames") is None, "24 of each person, and at first nobody asks"
+    viewer.page.shown["frames"] = True
+    show(viewer, people_message(types, [person(5)], 5), 0.1)
+    frames, shown = handle(viewer, "/people/4/frames"), viewer.scene.state(0.1).people[0]
+    np.testing.assert_allclose(frames.batched_positions, shown.joints, atol=1e-6)
+    x_of_the_head = Rotation.from_quat(np.roll(frames.batched_wxyzs[15], -1)).apply([1, 0, 0])
+    np.testing.assert_allclose(x_of_the_head, shown.joint_axes[15][:, 0], atol=1e-5)
+    show(viewer, people_message(types, [person(6)], 6), 0.2)
+    np.testing.assert_allclose(frames.batched_positions, viewer.scene.state(0.2).people[0].joints, atol=1e-6)
+    viewer.page.shown["frames"] = False
+    viewer.step(0.3, 0.3)
+    assert not frames.visible
 
 
 def test_a_camera_is_a_frustum_with_its_image(viewer, types):

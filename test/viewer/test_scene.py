@@ -77,6 +77,9 @@ def test_a_person_as_it_is_shown(types, scene):
     betas, poses, transl = moving()
     np.testing.assert_allclose(shown.joints, joints_of(betas, poses, transl)[3], atol=1e-6)
     np.testing.assert_allclose(shown.vertices, vertices_of(betas, poses, transl)[3], atol=1e-5)
+    left_elbow = shown.joint_axes[18].T @ (shown.joints[20] - shown.joints[18])  # its wrist in its own frame: as at rest
+    rest = body().rest_joints(torch.tensor(betas[None], dtype=torch.float32))[0].numpy()
+    np.testing.assert_allclose(left_elbow, rest[20] - rest[18], atol=1e-5)
     assert shown.height_m == pytest.approx(np.ptp(body().v_template.numpy()[:, 1]), abs=0.3)
     again = shown.axes @ np.diag((shown.radii_m / 2) ** 2) @ shown.axes.T
     np.testing.assert_allclose(again, COVARIANCE, atol=1e-6)
@@ -147,6 +150,7 @@ def test_what_the_node_says_of_its_cameras(scene):
     assert (camera.name, camera.state, camera.level) == ("left", "silent", 2)
     assert "left: silent for 3.0 s" in scene.state(2.0).notes
     np.testing.assert_allclose(scene.plots(2.0).rates["left"], [[-1, 29.9], [0, 0]])
+    np.testing.assert_allclose(scene.plots(2.0).levels["left"], [[-1, 0], [0, 2]])
 
 
 def test_latency_of_the_last_minute(types, scene):
