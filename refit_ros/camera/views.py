@@ -23,7 +23,7 @@ class View:
     stamp_s: float  # capture time
     fixed_from_camera: np.ndarray | None = None  # (4, 4) m; None: no extrinsics are known
     boxes: Boxes | None = None  # from outside (detector "topic"); None: find them here
-    keypoints: GivenKeypoints | None = None  # from outside (keypoint_source "topic")
+    keypoints: GivenKeypoints | None = None  # from outside; where landmarks are the evidence, nobody looks then
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -128,11 +128,12 @@ class LandmarkEyes(LocalEyes):
     def _closer(
         self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], boxes: Mapping[int, Boxes]
     ) -> dict[int, ViewEvidence]:
-        asked = [index for index, one in wanted.items() if len(one.regions_px)]
+        asked = [index for index, one in wanted.items() if len(one.regions_px) and cameras[index].keypoints is None]
         found = dict(
             zip(asked, self._look([image_of(cameras[index]) for index in asked], [wanted[index] for index in asked]))
         )
         landmarks = {index: as_sent(with_trust(one[different_people(one)])) for index, one in found.items()}
+        landmarks |= given_landmarks(cameras, wanted)
         return {index: ViewEvidence(boxes.get(index), landmarks=landmarks.get(index)) for index in wanted}
 
     def _look(self, images: Sequence[np.ndarray], wanted: Sequence[Expectation]) -> list[Landmarks]:
@@ -160,9 +161,14 @@ class GivenEyes(LocalEyes):
 
     def look(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation]) -> dict[int, ViewEvidence]:
         """Everybody who was given, whatever regions are asked about; of images without keypoints nothing."""
-        given = {index: cameras[index].keypoints for index in wanted}
-        found = {index: with_trust(as_landmarks(one)) for index, one in given.items() if one is not None}
-        return {index: ViewEvidence(None, landmarks=as_sent(one[different_people(one)])) for index, one in found.items()}
+        return {index: ViewEvidence(None, landmarks=one) for index, one in given_landmarks(cameras, wanted).items()}
+
+
+def given_landmarks(cameras: Sequence[Camera], wanted: Iterable[int]) -> dict[int, Landmarks]:
+    """By index of the camera, of those whose keypoints came with the image: everybody, each once."""
+    given = {index: cameras[index].keypoints for index in wanted}
+    found = {index: with_trust(as_landmarks(one)) for index, one in given.items() if one is not None}
+    return {index: as_sent(one[different_people(one)]) for index, one in found.items()}
 
 
 @dataclass(frozen=True)

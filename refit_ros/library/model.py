@@ -19,6 +19,7 @@ from refit_ros.core.checkpoint import load_network
 from refit_ros.core.device import device_named
 from refit_ros.core.inference import Prepared, check_precision, prepare
 from refit_ros.core.keypoints import KeypointRefit
+from refit_ros.detection.keypoint_results import keypoints_from
 from refit_ros.detection.results import boxes_from
 from refit_ros.estimation.estimator import Estimator
 from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints, with_usual_detector
@@ -31,6 +32,8 @@ from refit_ros.library.stamps import TrackStamps
 
 ALONE = "camera"  # what the only camera is called
 NOT_GIVEN = "no image of it was given, though it is described or was there before; `reset` forgets it"
+NO_LANDMARKS = "keypoints are for a model whose evidence is landmarks: load(evidence='keypoints')"
+NO_KEYPOINTS = "this model finds no keypoints itself (keypoint_source 'topic'): give them with each image, keypoints=..."
 UNTRAINED = "these weights are untrained, the poses mean nothing"
 EMBEDDED = (
     "these are the small embedded weights, trained on synthetic people only; on photographs expect rough poses, and bring "
@@ -116,21 +119,26 @@ class Model:
         """The body that `betas` belong to; `body.faces` are the mesh's triangles."""
         return self.network.body
 
-    def __call__(self, image: Any, camera: Any = None, boxes: Any = None) -> People:
+    def __call__(self, image: Any, camera: Any = None, boxes: Any = None, keypoints: Any = None) -> People:
         """Everybody in one image, whatever was seen before; ids count from 1 in every call.
 
         image: (H, W, 3) uint8 RGB, or a file's path; or {name: image} of several cameras at one moment.
         camera: a (3, 3) matrix, a `Calibration` or a `Camera`; without it, guessed from the image's size, which `notes`
         says. With several images {name: `Camera`}.
         boxes: people's boxes instead of the detector's, in any form that `detection/results.py` knows; likewise {name: ...}.
+        keypoints: people's keypoints instead of those that this model would find, in any form that
+        `detection/keypoint_results.py` knows; the evidence must be landmarks.
 
-        An image that cannot be used is named in `left_out`. Raises ValueError for what is no image, camera or boxes.
+        An image that cannot be used is named in `left_out`. Raises ValueError for what is no image, camera, boxes or
+        keypoints.
         """
         with self._turn:
             self._single.begin_anew()  # also forgets whether there were several cameras
-            return self._run(self._single, CameraHistory(), image, camera, boxes, 0.0)
+            return self._run(self._single, CameraHistory(), image, camera, boxes, keypoints, 0.0)
 
-    def track(self, image: Any, camera: Any = None, stamp_s: float | None = None, boxes: Any = None) -> People:
+    def track(
+        self, image: Any, camera: Any = None, stamp_s: float | None = None, boxes: Any = None, keypoints: Any = None
+    ) -> People:
         """The same for images that follow one another: people keep their ids, and a known person costs less time.
 
         stamp_s: when the image was taken, in seconds; without it, 1/30 s after the one before. The other arguments are
@@ -141,7 +149,7 @@ class Model:
         """
         with self._turn:
             taken_s = self._stamps.taken(stamp_s)
-            return self._run(self._tracking, self._history, image, camera, boxes, taken_s, self._stamps.note)
+            return self._run(self._tracking, self._history, image, camera, boxes, keypoints, taken_s, self._stamps.note)
 
     def reset(self) -> None:
         """Forget everybody, and every camera, that `track` has seen."""
@@ -157,6 +165,7 @@ class Model:
         images: Any,
         cameras: Any,
         boxes: Any,
+        keypoints: Any,
         stamp_s: float,
         note_on_stamps: str = "",
     ) -> People:
@@ -165,9 +174,10 @@ class Model:
         if several and not isinstance(cameras, Mapping):
             raise ValueError("several images need their cameras: {name: Camera(K, fixed_from_camera=...)}")
         described = dict(cameras) if several else {} if cameras is None else {ALONE: cameras}
-        if several and not (boxes is None or isinstance(boxes, Mapping)):
-            raise ValueError("several images need their boxes by their names: {name: boxes}")
-        found = {} if boxes is None else dict(boxes) if several else {ALONE: boxes}
+        found = _by_name(boxes, several, "boxes")
+        points = _by_name(keypoints, several, "keypoints")
+        if points and not isinstance(self.network, KeypointRefit):
+            raise ValueError(NO_LANDMARKS)
         views: list[View] = []
         left_out = {name: NOT_GIVEN for name in (*described, *history.names) if name not in given} if several else {}
         notes = [*self._notes(), *([note_on_stamps] if note_on_stamps else [])]
@@ -177,7 +187,9 @@ class Model:
                     raise ValueError(
                         f"no camera '{name}' is described; there are: {', '.join(map(str, described)) or 'none'}"
                     )
-                view, note = _view(image, described.get(name), found.get(name), name, stamp_s)
+                if self.settings.keypoint_source == "topic" and name not in points:
+                    raise ValueError(NO_KEYPOINTS)
+                view, note = _view(image, described.get(name), found.get(name), points.get(name), name, stamp_s)
             except (ValueError, OSError) as error:
                 if not several:
                     raise
@@ -213,7 +225,16 @@ class Model:
                 log.warning("%s", note)
 
 
-def _view(image: Any, camera: Any, boxes: Any, name: str, stamp_s: float) -> tuple[View, str]:
+def _by_name(given: Any, several: bool, what: str) -> dict[Any, Any]:
+    """What came with the images, by the name of each; of a single image, which has none, under `ALONE`."""
+    if given is None:
+        return {}
+    if several and not isinstance(given, Mapping):
+        raise ValueError(f"several images need their {what} by their names: {{name: {what}}}")
+    return dict(given) if several else {ALONE: given}
+
+
+def _view(image: Any, camera: Any, boxes: Any, keypoints: Any, name: str, stamp_s: float) -> tuple[View, str]:
     """What a program gave of one camera, and what was assumed of it. Raises ValueError or OSError with a sentence."""
     rgb = rgb_image(image)
     height, width = rgb.shape[:2]
@@ -222,7 +243,8 @@ def _view(image: Any, camera: Any, boxes: Any, name: str, stamp_s: float) -> tup
         calibration = replace(camera, name=name)
     else:
         calibration = lens.calibration(name, height, width)
-    view = View(rgb, calibration, stamp_s, lens.fixed_from_camera, None if boxes is None else boxes_from(boxes))
+    found = None if boxes is None else boxes_from(boxes), None if keypoints is None else keypoints_from(keypoints)
+    view = View(rgb, calibration, stamp_s, lens.fixed_from_camera, *found)
     return view, GUESSED.format(np.hypot(height, width)) if camera is None else ""
 
 
