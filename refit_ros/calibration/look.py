@@ -18,7 +18,7 @@ from refit_ros.core.joints import JOINT_NAMES
 from refit_ros.core.keypoints import KeypointRefit
 from refit_ros.core.landmarks import BLAZEPOSE_33, layout_indices
 from refit_ros.core.rotations import rotmat_from_axis_angle
-from refit_ros.detection.checked_landmarks import usual_landmarks
+from refit_ros.detection.landmark_sources import landmark_source
 from refit_ros.detection.landmarks import Landmarks
 from refit_ros.estimation.estimator import Estimator
 from refit_ros.estimation.keypoint_choice import keypoint_network
@@ -138,7 +138,7 @@ def keypoint_lookers(
 ) -> list[Looker]:
     """As `feature_lookers`, by landmarks. Raises what `keypoint_estimators` raises where something cannot be had."""
     network = keypoint_network(weights, body, device)
-    source, growth = usual_landmarks(thorough=True), _growth(network.body, height_m)
+    source, growth = landmark_source(settings, thorough=True), _growth(network.body, height_m)
     lookers = []
     for index, calibration in enumerate(calibrations):
         noted = NotedLandmarks(source, network)

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refit_ros.commands import EXIT_OK
-from refit_ros.commands.common import a_path, add_network_arguments, path_text, positive_float, quieten_decoders, rate_hz
+from refit_ros.commands.common import (
+    a_path,
+    add_keypoint_model_argument,
+    add_network_arguments,
+    path_text,
+    positive_float,
+    quieten_decoders,
+    rate_hz,
+)
 
 if TYPE_CHECKING:
     from refit_ros.calibration.look import Looker
@@ -39,8 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=rate_hz, default=5.0, metavar="HZ", help="sets of images a second to look at")
     parser.add_argument("--publish", action="store_true", help="publish the outcome on /tf_static until stopped")
     parser.add_argument(
-        "--evidence", choices=["auto", "keypoints", "features"], default="auto", help="as of `fit`; without it, auto"
+        "--evidence",
+        choices=["auto", "keypoints", "features"],
+        default="auto",
+        help="as of `fit`; without it, auto (drawn: features)",
     )
+    add_keypoint_model_argument(parser)
     parser.add_argument("--image-topic", metavar="TOPIC", help="of a bag, with {camera}; without it, as in the node")
     parser.add_argument("--camera-info-topic", metavar="TOPIC", help="likewise")
     parser.add_argument("--seconds", type=positive_float, default=60.0, metavar="S", help="of `drawn`")
@@ -132,15 +144,31 @@ def _metres(text: str) -> float:
 def _lookers(args: argparse.Namespace, source: Source) -> list[Looker]:
     """One for each camera, all with the same network."""
     from refit_ros.calibration.look import feature_lookers, keypoint_lookers
-    from refit_ros.commands.common import device_named, load_network_from, say_what_weights_mean, settings_from
+    from refit_ros.commands.common import (
+        device_named,
+        load_network_from,
+        say_what_weights_mean,
+        settings_from,
+        source_of,
+    )
     from refit_ros.commands.fit import usual_detector
     from refit_ros.core.body import load_body
     from refit_ros.estimation.keypoint_choice import takes_keypoints
 
     is_drawn = source.said is not None and args.source == "drawn"
-    detector = "builtin" if is_drawn else usual_detector()
-    settings = settings_from(args, detector=detector, smoothing=0.0)
-    if not is_drawn and takes_keypoints(args.evidence, args.weights):
+    source_name = source_of(args)
+    asked_for = args.evidence == "keypoints" or source_name == "onnx"  # drawn people are better seen by features
+    keypoints = (asked_for or not is_drawn) and takes_keypoints(args.evidence, args.weights, source=source_name)
+    if args.keypoint_model and not keypoints:
+        raise ValueError(f"--keypoint-model finds landmarks: leave it out, or --evidence {args.evidence}")
+    settings = settings_from(
+        args,
+        detector=usual_detector() if keypoints or not is_drawn else "builtin",
+        smoothing=0.0,
+        keypoint_source=source_name,
+        keypoint_model=args.keypoint_model,
+    )
+    if keypoints:
         body = load_body(args.body) if args.body else None
         return keypoint_lookers(source.calibrations, settings, args.weights, body, device_named(args.device), args.height)
     network = load_network_from(args)

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from refit_ros.core.keypoints import KeypointRefit
-from refit_ros.detection.checked_landmarks import usual_landmarks
+from refit_ros.detection.landmark_sources import landmark_source
 from refit_ros.detection.registry import is_thorough, make_detector
 from refit_ros.estimation.closer_look import CloserLook
 from refit_ros.estimation.estimator import Estimator
@@ -86,16 +86,21 @@ def _estimator(network, settings: Settings) -> Estimator | KeypointEstimator:
     if settings.evidence == BOTH:
         landmarks = keypoint_network(None, network.body, str(network.device))
         closer = CloserLook(network, settings.iterations)
-        return KeypointEstimator(landmarks, _landmarks(is_thorough(settings)), settings, _detector(settings), closer=closer)
+        return KeypointEstimator(landmarks, _landmarks(settings), settings, _detector(settings), closer=closer)
     if not isinstance(network, KeypointRefit):
         return Estimator(network, settings)
-    return KeypointEstimator(network, _landmarks(is_thorough(settings)), settings, _detector(settings))
+    return KeypointEstimator(network, _landmarks(settings), settings, _detector(settings))
+
+
+def _landmarks(settings: Settings):
+    """Raises what `landmark_source` raises."""
+    return _landmarks_of(settings.keypoint_source, settings.keypoint_model, is_thorough(settings))
 
 
 @cache
-def _landmarks(thorough: bool):
-    """Once for all scenes: it takes seconds."""
-    return usual_landmarks(thorough=thorough)
+def _landmarks_of(source: str, model: str, thorough: bool):
+    """Once for all scenes and variants: it takes seconds."""
+    return landmark_source(Settings(keypoint_source=source, keypoint_model=model), thorough=thorough)
 
 
 @cache
@@ -125,6 +130,8 @@ def evaluate(
 ) -> list[dict]:
     """One row for each seed, scene, rate and variant: those four, the number of cameras, and the figures."""
     chosen = variants_named(selection.variants, settings)
+    if isinstance(network, KeypointRefit) or settings.evidence == BOTH:
+        _landmarks(settings)  # what cannot be had is told before anything is rendered
     rows = []
     for seed, sequence in sequences(selection):
         for name, changed in chosen.items():
