@@ -101,10 +101,24 @@ def _live(args: argparse.Namespace) -> int:
 
     print(f"listening for {args.seconds:g} s ...", flush=True)
     advice = advise(*look(args.seconds, args.ros_arguments), args.fixed_frame.removeprefix("/"))
-    print("\n".join(advice.lines))
+    print("\n".join((*advice.lines, *_of_this_machine())))
     if advice.launch:
         print(f"\n{advice.launch}")
     return EXIT_OK if not advice.problems else EXIT_NOT_WELL
+
+
+def _of_this_machine() -> Iterator[str]:
+    """What it has to look at people with."""
+    from refit_ros.estimation.keypoint_choice import takes_keypoints
+
+    yield from (f"this machine: {finding.about} {finding.found}" for finding in _device())
+    if takes_keypoints("auto", None):
+        yield "people are looked for by landmarks (MoveNet, BlazePose), which real cameras ask for"
+    else:
+        yield (
+            "people are looked for by features, by a network that has seen drawn people only: "
+            "`python -m refit_ros models get` gets what real cameras ask for"
+        )
 
 
 def _program() -> Iterator[Finding]:

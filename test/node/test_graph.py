@@ -113,9 +113,10 @@ def test_what_is_there_and_what_to_type(cameras, ros_context):
     assert advice.problems == 1 and "WOULD NOT WORK: no CameraInfo came on /bare/camera_info" in advice.lines[0]
 
 
-def test_an_empty_graph_is_a_sentence():
-    """In a domain where nobody is: here, what was killed lately is still announced."""
+def test_an_empty_graph_is_a_sentence(tmp_path):
+    """In a domain where nobody is: here, what was killed lately is still announced. What this machine has is told anyhow."""
     command = [sys.executable, "-m", "refit_ros", "doctor", "--live", "--seconds", "0.5"]
-    env = dict(os.environ, ROS_DOMAIN_ID=str(own_domain()))
+    env = dict(os.environ, ROS_DOMAIN_ID=str(own_domain()), REFIT_MODELS=str(tmp_path))
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=env)
     assert done.returncode == 1 and "no images: nobody publishes" in done.stdout and "Traceback" not in done.stderr
+    assert "this machine: GPU" in done.stdout and "`python -m refit_ros models get` gets what real cameras" in done.stdout
