@@ -3,7 +3,8 @@
     python examples/separation.py --link tool0 --ros-args -p use_sim_time:=false
 
 Listens to /human/capsules (the node with `obstacles:=true`) and TF; publishes `separation/distance` and `separation/margin`
-(std_msgs/Float32, m), the least of everybody's. The distance to keep is ISO/TS 15066's:
+(std_msgs/Float32, m), the least of everybody's, and `separation/latency` (s), the age of the images that they come from.
+The distance to keep is ISO/TS 15066's:
 S = v_h (T_r + T_s) + v_r T_r + S_s, the person at ISO 13855's speed, or faster where they were seen faster; T_r holds the
 age of the images.
 """
@@ -81,7 +82,7 @@ def main() -> None:
     node, robot = Node("separation"), Robot()
     buffer = tf2_ros.Buffer(node=node)
     listener = tf2_ros.TransformListener(buffer, node)  # noqa: F841
-    distance, margin = (node.create_publisher(Float32, f"separation/{name}", 1) for name in ("distance", "margin"))
+    told = {name: node.create_publisher(Float32, f"separation/{name}", 1) for name in ("distance", "margin", "latency")}
 
     def take(message: PointCloud2) -> None:
         try:
@@ -91,8 +92,8 @@ def main() -> None:
             return
         age_s = (node.get_clock().now() - Time.from_msg(message.header.stamp)).nanoseconds * 1e-9
         near_m, margin_m = nearest(columns(message), np.array([found.x, found.y, found.z]), robot, max(age_s, 0.0))
-        distance.publish(Float32(data=near_m))
-        margin.publish(Float32(data=margin_m))
+        for name, value in {"distance": near_m, "margin": margin_m, "latency": age_s}.items():
+            told[name].publish(Float32(data=value))
         if margin_m < 0:
             text = f"nearest {near_m:.2f} m, somebody {-margin_m:.2f} m too near at images {1e3 * age_s:.0f} ms old: stop"
             node.get_logger().warning(text, throttle_duration_sec=1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,51 @@ def test_it_reads_what_the_node_writes(separation):
     message = cloud(np.array([FAR, NEAR]), CAPSULE_FIELDS)
     for name, column in separation.columns(message).items():
         np.testing.assert_allclose(column, table(FAR, NEAR)[name])
+
+
+def test_it_tells_distance_margin_and_how_old_they_are_over_dds(separation, ros_context):
+    pytest.importorskip("refit_ros.msg", reason="the messages are not built")
+    from geometry_msgs.msg import TransformStamped
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.node import Node
+    from rclpy.qos import DurabilityPolicy, QoSProfile
+    from rclpy.time import Duration
+    from sensor_msgs.msg import PointCloud2
+    from std_msgs.msg import Float32
+    from tf2_msgs.msg import TFMessage
+
+    from refit_ros.node.obstacles import CAPSULE_FIELDS, cloud
+
+    node, heard = Node("watch", context=ros_context), {}
+    executor = SingleThreadedExecutor(context=ros_context)
+    executor.add_node(node)
+    for name in ("distance", "margin", "latency"):
+        node.create_subscription(Float32, f"separation/{name}", lambda m, name=name: heard.setdefault(name, m.data), 10)
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    tool = TransformStamped(child_frame_id="tool0")
+    tool.header.frame_id, tool.transform.translation.z, tool.transform.rotation.w = "map", 0.5, 1.0
+    statics, people = (
+        node.create_publisher(TFMessage, "/tf_static", latched),
+        node.create_publisher(PointCloud2, "human/capsules", 1),
+    )
+    statics.publish(TFMessage(transforms=[tool]))
+    message, old_s = cloud(np.array([FAR, NEAR]), CAPSULE_FIELDS), 2.5
+    message.header.frame_id = "map"
+    program = subprocess.Popen([sys.executable, str(PATH)], stderr=subprocess.DEVNULL)
+    try:
+        end_s = time.monotonic() + 120
+        while len(heard) < 3 and time.monotonic() < end_s:
+            message.header.stamp = (node.get_clock().now() - Duration(seconds=old_s)).to_msg()
+            people.publish(message)
+            executor.spin_once(timeout_sec=0.2)
+    finally:
+        program.kill()
+        program.wait()
+        executor.shutdown()
+        node.destroy_node()
+    assert heard["distance"] == pytest.approx(1.8, abs=1e-4) and old_s <= heard["latency"] < old_s + 60
+    kept_m = separation.distance_to_keep_m(separation.Robot(), heard["latency"], 2.0)
+    assert heard["margin"] == pytest.approx(1.8 - kept_m, abs=1e-3)
 
 
 @pytest.mark.parametrize("raised", ["KeyboardInterrupt", "rclpy.executors.ExternalShutdownException"])
