@@ -27,6 +27,13 @@ PARAMS_FILE = str(SHARE / "config" / "refit.yaml")
 LEVEL_FRAME = "refit_level"  # the node publishes it where it has one camera and no fixed_frame (refit_ros.node.level)
 USUAL_SIZE_PX = 640, 480  # of an image: room for larger ones needs a profile of one's own
 
+# Of X11, of Wayland, and what tells Qt to draw without either.
+SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+NO_SCREEN = (
+    "RViz needs a screen, and there is none (DISPLAY is not set; over ssh: ssh -X): going on without it; "
+    "viewer:=true shows people in a browser, on any machine"
+)
+
 ENDS_WITH_LAUNCH = {"REFIT_ENDS_WITH_PARENT": str(os.getpid())}  # of what is started
 # Launch arguments that are parameters of the node by the same name, and what they are given as.
 PASSED_ON = {
@@ -227,6 +234,8 @@ def start(context) -> list:
     rviz = truth("rviz", arguments["rviz"])
     if rviz and not installed("rviz2"):  # launch itself would raise, and leave what it has started
         actions.append(LogInfo(msg="RViz is not installed (package rviz2): going on without it"))
+    elif rviz and not any(os.environ.get(name) for name in SCREENS):
+        actions.append(LogInfo(msg=NO_SCREEN))
     elif rviz:
         cameras = known.get("cameras") or ["camera"]
         frame = arguments["rviz_frame"] or rviz_frame(known, namespace)

@@ -29,7 +29,8 @@ class Value(Action):
 
 @pytest.fixture
 def refit_launch(monkeypatch):
-    """The module launch/refit.launch.py, over stand-ins."""
+    """The module launch/refit.launch.py, over stand-ins, before a screen."""
+    monkeypatch.setenv("DISPLAY", ":0")
     actions = ["DeclareLaunchArgument", "ExecuteProcess", "IncludeLaunchDescription", "LogInfo", "OpaqueFunction"]
     names = {
         "launch": ["LaunchDescription"],
@@ -248,6 +249,16 @@ def test_rvizs_view_shows_who_stands_before_the_only_camera(refit_launch):
         to_person = np.array([distance_m, 0.0, 0.0]) - eye
         ahead = -off @ to_person / np.linalg.norm(to_person)
         assert np.degrees(np.arccos(ahead)) < 20 and np.linalg.norm(to_person) < 15
+
+
+def test_without_a_screen_a_sentence_takes_rvizs_place(refit_launch, monkeypatch):
+    for name in refit_launch.SCREENS:
+        monkeypatch.delenv(name, raising=False)
+    node, said = started(refit_launch, rviz="true")
+    assert node.named["executable"] == "refit_node" and "RViz needs a screen" in said.named["msg"]
+    assert len(started(refit_launch)) == 1
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    assert started(refit_launch, rviz="true")[1].named["executable"] == "rviz2"
 
 
 def test_rvizs_file_lies_in_a_folder_of_its_own(refit_launch):
