@@ -17,7 +17,7 @@ from refit_ros.estimation.estimator import Estimator
 from refit_ros.estimation.keypoint_choice import BOTH, keypoint_network
 from refit_ros.estimation.keypoint_estimator import KeypointEstimator
 from refit_ros.estimation.settings import Settings
-from refit_ros.evaluation.ablations import RULES, WITHOUT, switched_off
+from refit_ros.evaluation.ablations import WITHOUT, rules_of, switched_off
 from refit_ros.evaluation.player import played
 from refit_ros.evaluation.seeds import REPORTING_SEEDS
 from refit_ros.evaluation.sequences import OLD_PLANS, RATE_HZ, Plan, SyntheticSequence, key_of, render_sequence
@@ -56,7 +56,7 @@ def variants_named(names: Sequence[str], settings: Settings) -> dict[str, Settin
     Raises ValueError for another name.
     """
     parts = {**variants(settings), BEST_SINGLE_CAMERA: settings}
-    rules = {WITHOUT + rule: settings for rule in RULES}
+    rules = {WITHOUT + rule: settings for rule in rules_of(settings.evidence)}
     known = parts | rules
     by_key = {key_of(name): (name,) for name in known} | {"rules": ("full", *rules)}
     unknown = [name for name in names if key_of(name) not in by_key]
@@ -69,7 +69,8 @@ def play_variant(network, name: str, settings: Settings, sequence: SyntheticSequ
     """One variant's figures: `settings` are the variant's own."""
     if name == BEST_SINGLE_CAMERA:
         return best_single_camera(network, settings, sequence)
-    with switched_off(name.removeprefix(WITHOUT)) if name.startswith(WITHOUT) else nullcontext():
+    without = name.startswith(WITHOUT)
+    with switched_off(name.removeprefix(WITHOUT), settings.evidence) if without else nullcontext():
         return play(network, settings, sequence)
 
 

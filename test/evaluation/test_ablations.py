@@ -7,9 +7,20 @@ import pytest
 from oracle import Oracle
 from test_evaluation import TWO, staged
 
-from refit_ros.estimation import crop_plan, detections, pose_association, pose_estimation, predicted_views
+from refit_ros.estimation import (
+    crop_plan,
+    detections,
+    keypoint_association,
+    keypoint_estimator,
+    keypoint_expected,
+    keypoint_newcomers,
+    keypoint_tracks,
+    pose_association,
+    pose_estimation,
+    predicted_views,
+)
 from refit_ros.estimation.settings import Settings
-from refit_ros.evaluation.ablations import RULES, switched_off
+from refit_ros.evaluation.ablations import FEATURE_RULES, LANDMARK_RULES, switched_off
 from refit_ros.evaluation.people_suite import Selection, play_variant, variants_named
 from refit_ros.tracking import contact, depth_scale, existence, match
 from refit_ros.tracking.moved_cameras import MovedCameras
@@ -33,13 +44,26 @@ def standing() -> tuple:
         existence.missed,
         depth_scale.DepthScale.learned,
         MovedCameras.judge,
+        keypoint_expected.occlusion_mask,
+        keypoint_tracks.beside_others,
+        keypoint_association.beside_others,
+        keypoint_expected.EXCHANGED,
+        keypoint_association.heard,
+        keypoint_association.clearness,
+        keypoint_association.believed,
+        keypoint_newcomers.EXPLAINED_M,
+        keypoint_estimator.KeypointEstimator._rejoined,
+        keypoint_association.SIDE_BY_SIDE,
     )
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_a_rule_is_off_for_as_long_as_it_is_asked_to_be(rule):
+@pytest.mark.parametrize(
+    "evidence, rule",
+    [*(("features", rule) for rule in FEATURE_RULES), *(("keypoints", rule) for rule in LANDMARK_RULES)],
+)
+def test_a_rule_is_off_for_as_long_as_it_is_asked_to_be(evidence, rule):
     before = standing()
-    with pytest.raises(KeyboardInterrupt), switched_off(rule):
+    with pytest.raises(KeyboardInterrupt), switched_off(rule, evidence):
         assert standing() != before
         raise KeyboardInterrupt
     assert standing() == before
@@ -55,7 +79,18 @@ def test_a_variant_without_a_rule_runs_without_it():
     assert np.isfinite(without["pelvis_m"])
 
 
+def test_each_evidence_has_the_rules_that_it_goes_by():
+    """A rule of the other evidence would do nothing, and its row would read as if the rule were worth nothing."""
+    named = {
+        evidence: list(variants_named(["rules"], Settings(evidence=evidence))) for evidence in ("auto", "keypoints", "both")
+    }
+    assert "without boxes' bearings" in named["auto"] and "without left for right" not in named["auto"]
+    assert "without left for right" in named["keypoints"] and "without boxes' bearings" not in named["keypoints"]
+    assert named["both"] == named["keypoints"]
+    assert {"full", "without moved cameras"} <= set(named["auto"]) & set(named["keypoints"])
+
+
 def test_rules_are_variants_that_must_be_asked_for():
     assert list(variants_named(["without_belief_in_views", "full"], Settings())) == ["without belief in views", "full"]
     assert not [name for name in variants_named(Selection().variants, Settings()) if name.startswith("without")]
-    assert len(variants_named(["rules"], Settings())) == len(RULES) + 1
+    assert len(variants_named(["rules"], Settings())) == len(FEATURE_RULES) + 1
