@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
-from refit_ros.commands.common import a_path, add_keypoint_model_argument, add_network_arguments, path_text, positive_int
+from refit_ros.commands.common import a_path, add_landmark_arguments, add_network_arguments, path_text, positive_int
 
 if TYPE_CHECKING:
     from refit_ros.estimation.settings import Settings
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how people are found; without it, as in the node",
     )
     parser.add_argument("--detector-model", type=path_text, metavar="FILE", help="the ONNX file of --detector onnx")
-    add_keypoint_model_argument(parser)
+    add_landmark_arguments(parser)
     parser.add_argument("--detection-topic", metavar="TOPIC", help="where the boxes of --detector topic are, with {camera}")
     parser.add_argument(
         "--keypoint-topic",
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) -> int:
-    from refit_ros.commands.common import settings_from, source_of
+    from refit_ros.commands.common import of_landmarks, settings_from, source_of
     from refit_ros.core.plain_files import shown
     from refit_ros.node.bag_origin import doubt_of, lost_of, made_from, made_from_of
     from refit_ros.node.inputs import others_find
@@ -109,7 +109,7 @@ def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) ->
             detector=args.detector,
             detector_model=args.detector_model,
             keypoint_source=source_of(args),
-            keypoint_model=args.keypoint_model,
+            **of_landmarks(args),
             max_people=args.max_people,
             smoothing=args.smoothing,
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from refit_ros.commands import EXIT_OK
 from refit_ros.commands.common import (
     a_path,
-    add_keypoint_model_argument,
+    add_landmark_arguments,
     add_network_arguments,
     path_text,
     positive_float,
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="as of `fit`; without it, auto (drawn: features)",
     )
-    add_keypoint_model_argument(parser)
+    add_landmark_arguments(parser)
     parser.add_argument("--image-topic", metavar="TOPIC", help="of a bag, with {camera}; without it, as in the node")
     parser.add_argument("--camera-info-topic", metavar="TOPIC", help="likewise")
     parser.add_argument("--seconds", type=positive_float, default=60.0, metavar="S", help="of `drawn`")
@@ -145,8 +145,10 @@ def _lookers(args: argparse.Namespace, source: Source) -> list[Looker]:
     """One for each camera, all with the same network."""
     from refit_ros.calibration.look import feature_lookers, keypoint_lookers
     from refit_ros.commands.common import (
+        check_landmarks_are_taken,
         device_named,
         load_network_from,
+        of_landmarks,
         say_what_weights_mean,
         settings_from,
         source_of,
@@ -157,16 +159,15 @@ def _lookers(args: argparse.Namespace, source: Source) -> list[Looker]:
 
     is_drawn = source.said is not None and args.source == "drawn"
     source_name = source_of(args)
-    asked_for = args.evidence == "keypoints" or source_name == "onnx"  # drawn people are better seen by features
+    asked_for = args.evidence == "keypoints" or any(of_landmarks(args).values())  # drawn people are better seen by features
     keypoints = (asked_for or not is_drawn) and takes_keypoints(args.evidence, args.weights, source=source_name)
-    if args.keypoint_model and not keypoints:
-        raise ValueError(f"--keypoint-model finds landmarks: leave it out, or --evidence {args.evidence}")
+    check_landmarks_are_taken(args, keypoints)
     settings = settings_from(
         args,
         detector=usual_detector() if keypoints or not is_drawn else "builtin",
         smoothing=0.0,
         keypoint_source=source_name,
-        keypoint_model=args.keypoint_model,
+        **of_landmarks(args),
     )
     if keypoints:
         body = load_body(args.body) if args.body else None

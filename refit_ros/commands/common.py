@@ -80,14 +80,34 @@ def settings_from(args: argparse.Namespace, **overrides) -> Settings:
     return Settings(**{name: value for name, value in said.items() if value is not None})
 
 
-def add_keypoint_model_argument(parser) -> None:
+def add_landmark_arguments(parser) -> None:
     """Of commands that look for landmarks."""
+    parser.add_argument(
+        "--landmarks",
+        choices=["lite", "full", "heavy"],
+        help="which of BlazePose's landmark networks finds those that MoveNet does not; without it, full",
+    )
     parser.add_argument(
         "--keypoint-model",
         type=path_text,
         metavar="FILE",
         help="an own ONNX keypoint model that finds the landmarks: heatmaps, SimCC or YOLO pose (docs/models.md)",
     )
+
+
+def of_landmarks(args: argparse.Namespace) -> dict[str, str | None]:
+    """The settings that say which network finds them; None: not said."""
+    return {"keypoint_model": args.keypoint_model, "landmarks": args.landmarks}
+
+
+def check_landmarks_are_taken(args: argparse.Namespace, keypoints: bool) -> None:
+    """Raises ValueError where an option is about landmarks and people are known by features: it would do nothing."""
+    given = [name for name in ("keypoint_model", "landmarks") if getattr(args, name)]
+    if given and not keypoints:
+        raise ValueError(
+            f"--{given[0].replace('_', '-')} is about landmarks, and people are known by features here: "
+            "add --evidence keypoints, or leave it out"
+        )
 
 
 def source_of(args: argparse.Namespace) -> str:

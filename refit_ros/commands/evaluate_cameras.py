@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from refit_ros.commands.common import add_keypoint_model_argument, path_text, positive_int
+    from refit_ros.commands.common import add_landmark_arguments, path_text, positive_int
 
     group = parser.add_argument_group("suites recording and photographs")
     group.add_argument(
@@ -45,13 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="as of `fit`; without it, auto (people: features)",
     )
-    group.add_argument(
-        "--landmarks",
-        choices=["lite", "full", "heavy"],
-        default="full",
-        help="which of BlazePose's landmark networks gives the keypoints, those that MoveNet does not",
-    )
-    add_keypoint_model_argument(group)
+    add_landmark_arguments(group)
 
 
 def run_recording(args: argparse.Namespace) -> int:
@@ -101,8 +95,10 @@ def _folders(args: argparse.Namespace) -> tuple[Path, Path | None]:
 
 def _estimator(args: argparse.Namespace, birth_hits: int | None) -> tuple[object, Body]:
     from refit_ros.commands.common import (
+        check_landmarks_are_taken,
         device_named,
         load_network_from,
+        of_landmarks,
         say_what_weights_mean,
         settings_from,
         source_of,
@@ -117,17 +113,17 @@ def _estimator(args: argparse.Namespace, birth_hits: int | None) -> tuple[object
         args,
         evidence=args.evidence,
         keypoint_source=source,
-        keypoint_model=args.keypoint_model,
+        **of_landmarks(args),
         detector=usual_detector(),
         birth_hits=birth_hits,
         smoothing=0.0,
         detector_effort="thorough",
     )
-    if takes_keypoints(args.evidence, args.weights, source=source):
+    keypoints = takes_keypoints(args.evidence, args.weights, source=source)
+    check_landmarks_are_taken(args, keypoints)
+    if keypoints:
         body = load_body(args.body) if args.body else None
-        network, estimators = keypoint_estimators(
-            [settings], args.weights, body, device_named(args.device), landmarks=args.landmarks
-        )
+        network, estimators = keypoint_estimators([settings], args.weights, body, device_named(args.device))
         return estimators[0], network.body
     network = load_network_from(args)
     say_what_weights_mean(network, real_images=True)

@@ -27,7 +27,14 @@ def run(args: argparse.Namespace) -> int:
 
     Raises ValueError for a scene, variant, rate or seed that does not exist.
     """
-    from refit_ros.commands.common import device_named, load_network_from, settings_from, source_of
+    from refit_ros.commands.common import (
+        check_landmarks_are_taken,
+        device_named,
+        load_network_from,
+        of_landmarks,
+        settings_from,
+        source_of,
+    )
     from refit_ros.commands.fit import usual_detector
     from refit_ros.core.body import load_body
     from refit_ros.estimation.keypoint_choice import BOTH, keypoint_network, takes_keypoints
@@ -35,16 +42,11 @@ def run(args: argparse.Namespace) -> int:
     from refit_ros.evaluation.seeds import REPORTING_SEEDS, TUNING_SEEDS
     from refit_ros.evaluation.tables import table
 
-    if args.landmarks != "full":
-        raise ValueError(f"--landmarks {args.landmarks} is for the suites recording and photographs: leave it out here")
     # These people are drawn: landmarks are asked for by name.
     source, by_name = source_of(args), args.evidence in ("keypoints", BOTH)
-    if args.keypoint_model and not by_name:
-        raise ValueError("--keypoint-model finds landmarks, and drawn people are seen by features: add --evidence keypoints")
     keypoints = by_name and takes_keypoints(args.evidence, args.weights, source=source)
-    more = dict(
-        detector=usual_detector(), evidence=args.evidence, keypoint_source=source, keypoint_model=args.keypoint_model
-    )
+    check_landmarks_are_taken(args, keypoints)
+    more = dict(detector=usual_detector(), evidence=args.evidence, keypoint_source=source, **of_landmarks(args))
     settings = settings_from(args, **(more if keypoints else {}))
     selection = selection_from(args)
     variants_named(selection.variants, settings)  # a wrong name is told before anything is rendered

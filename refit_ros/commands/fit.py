@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from refit_ros.commands import EXIT_NOT_WELL, EXIT_OK
 from refit_ros.commands.common import (
-    add_keypoint_model_argument,
+    add_landmark_arguments,
     add_network_arguments,
     load_network_from,
     path_text,
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how people are found; without it, photographs where its models are there, else builtin",
     )
     parser.add_argument("--detector-model", type=path_text, metavar="FILE", help="the ONNX file of --detector onnx")
-    add_keypoint_model_argument(parser)
+    add_landmark_arguments(parser)
     parser.add_argument(
         "--box",
         type=float,

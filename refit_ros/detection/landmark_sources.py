@@ -16,12 +16,12 @@ class SourceSettings(Protocol):
     def keypoint_source(self) -> str: ...
     @property
     def keypoint_model(self) -> str: ...
+    @property
+    def landmarks(self) -> str: ...
 
 
-def landmark_source(
-    settings: SourceSettings, kind: str = "full", thorough: bool = False
-) -> LandmarkNetwork | CheckedLandmarks | OnnxKeypoints:
+def landmark_source(settings: SourceSettings, thorough: bool = False) -> LandmarkNetwork | CheckedLandmarks | OnnxKeypoints:
     """The user's own model, or as `usual_landmarks`. Raises FileNotFoundError, ImportError or ValueError with a sentence."""
     if settings.keypoint_source == "onnx":
         return OnnxKeypoints(settings.keypoint_model)
-    return usual_landmarks(kind, thorough)
+    return usual_landmarks(settings.landmarks, thorough)

@@ -82,12 +82,11 @@ def keypoint_estimators(
     body: Body | None,
     device: str,
     detector: object | None = None,
-    landmarks: str = "full",
     **prepared: Any,
 ) -> tuple[KeypointRefit, list[KeypointEstimator]]:
-    """The network, and an estimator for each of some settings; they share the networks. landmarks: one of
-    `detection.landmarks.KINDS`. Where the settings' evidence is "both", `weights` are those of the network that looks at
-    images, `prepared` with these arguments of `inference.prepare`; the landmarks' is then the embedded one for its body.
+    """The network, and an estimator for each of some settings; they share the networks, and the first says which. Where the
+    settings' evidence is "both", `weights` are those of the network that looks at images, `prepared` with these arguments
+    of `inference.prepare`; the landmarks' is then the embedded one for its body.
 
     Raises ValueError, FileNotFoundError or ImportError with a sentence where weights, models or the detector cannot be had.
     """
@@ -100,7 +99,7 @@ def keypoint_estimators(
     if any(each.keypoint_source == "topic" for each in settings):
         estimators = [KeypointEstimator(network, None, each, eyes=GivenEyes(), closer=closer) for each in settings]
         return network, estimators
-    usual = landmark_source(settings[0], landmarks)
+    usual = landmark_source(settings[0])
     with_care = usual.with_care() if isinstance(usual, CheckedLandmarks) and any(map(is_thorough, settings)) else usual
     sources = [with_care if is_thorough(each) else usual for each in settings]
     return network, [

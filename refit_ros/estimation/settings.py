@@ -7,6 +7,7 @@ from numbers import Integral, Real
 
 DETECTORS = ("builtin", "photographs", "topic", "onnx", "full_image")
 KEYPOINT_SOURCES = ("models", "onnx", "topic")
+LANDMARKS = ("lite", "full", "heavy")
 EFFORTS = ("auto", "quick", "thorough")
 
 
@@ -49,6 +50,12 @@ class Settings:
         "",
         "ONNX file of keypoint_source 'onnx': heatmaps (HRNet, ViTPose), SimCC (RTMPose) or YOLO pose, of COCO's 17 or "
         "Halpe's 26 points",
+    )
+    landmarks: str = _setting(
+        "full",
+        "With keypoint_source 'models': which of BlazePose's networks finds the landmarks that MoveNet does not, or where "
+        "MoveNet is not there all of them: lite is quicker, heavy finer (`refit_ros models get pose_landmark_heavy`)",
+        choices=LANDMARKS,
     )
     detector_effort: str = _setting(
         "auto",

@@ -95,13 +95,13 @@ def _estimator(network, settings: Settings) -> Estimator | KeypointEstimator:
 
 def _landmarks(settings: Settings):
     """Raises what `landmark_source` raises."""
-    return _landmarks_of(settings.keypoint_source, settings.keypoint_model, is_thorough(settings))
+    return _landmarks_of(settings.keypoint_source, settings.keypoint_model, settings.landmarks, is_thorough(settings))
 
 
 @cache
-def _landmarks_of(source: str, model: str, thorough: bool):
+def _landmarks_of(source: str, model: str, landmarks: str, thorough: bool):
     """Once for all scenes and variants: it takes seconds."""
-    return landmark_source(Settings(keypoint_source=source, keypoint_model=model), thorough=thorough)
+    return landmark_source(Settings(keypoint_source=source, keypoint_model=model, landmarks=landmarks), thorough)
 
 
 @cache

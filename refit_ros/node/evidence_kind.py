@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from refit_ros.node.model import Model
     from refit_ros.node.parameters import NodeParameters
 
-LANDMARKS = "full"  # which of BlazePose's landmark networks
-_OF_LANDMARKS = Kind("keypoints", f"keypoints/blazepose-{LANDMARKS}")
+_OF_LANDMARKS = Kind("keypoints", "keypoints/blazepose-full")  # whoever finds them: what is sent is these 33
 
 
 def settings_of(parameters: NodeParameters, settings: Settings, fusion: bool = False) -> Settings:
@@ -66,7 +65,7 @@ def load_edge(parameters: NodeParameters, settings: Settings) -> tuple[Eyes, Kin
         if settings.keypoint_source == "topic":
             raise ValueError("keypoint_source 'topic' is taken by refit.launch.py alone: an edge looks at its images itself")
         all_for_the_engine()
-        landmark_eyes = LandmarkEyes(landmark_source(settings, LANDMARKS, is_thorough(settings)), detectors(settings))
+        landmark_eyes = LandmarkEyes(landmark_source(settings, is_thorough(settings)), detectors(settings))
         one_for_the_rest("openvino")
         return landmark_eyes, _OF_LANDMARKS, "cpu, keypoints"
     body, device = _body_given(parameters), device_named(parameters.device)

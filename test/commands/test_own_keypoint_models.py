@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+import numpy as np
 import pytest
 
 from refit_ros.__main__ import main
@@ -41,8 +42,8 @@ def test_evaluate_takes_it_for_drawn_scenes(own_models):
     "more, says",
     [
         (["--evidence", "keypoints", "--keypoint-model", "none.onnx"], "none.onnx"),
-        (["--keypoint-model", "none.onnx"], "add --evidence keypoints"),
-        (["--landmarks", "heavy"], "--landmarks heavy is for the suites recording and photographs"),
+        (["--keypoint-model", "none.onnx"], "--keypoint-model is about landmarks"),
+        (["--landmarks", "heavy"], "--landmarks is about landmarks, and people are known by features here: add --evidence"),
     ],
 )
 def test_what_evaluate_cannot_use_is_told_before_anything_is_drawn(more, says, capsys, monkeypatch):
@@ -66,10 +67,20 @@ def test_calibrate_takes_it_for_drawn_people_too(own_models):
 
 
 def test_calibrate_refuses_it_beside_features(own_models):
-    with pytest.raises(ValueError, match="leave it out, or --evidence features"):
+    with pytest.raises(ValueError, match="--keypoint-model is about landmarks"):
         lookers("--keypoint-model", "mine.onnx", "--evidence", "features")
 
 
 @pytest.mark.needs_models("pose_detection", "pose_landmark_full")
 def test_calibrate_looks_at_drawn_people_by_landmarks_where_that_is_said():
     assert lookers("--evidence", "keypoints")[0].names == BLAZEPOSE_33
+
+
+@pytest.mark.parametrize("option", [["--landmarks", "heavy"], ["--keypoint-model", "mine.onnx"]])
+def test_fit_refuses_it_beside_features(option, own_models, tmp_path, capsys):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "image.png"), np.zeros((48, 64, 3), np.uint8))
+    command = ["fit", str(tmp_path / "image.png"), "--output", str(tmp_path / "out"), "--evidence", "features"]
+    assert main([*command, *option]) == 2
+    assert f"{option[0]} is about landmarks" in capsys.readouterr().err

@@ -96,6 +96,18 @@ def test_an_own_keypoint_model_needs_none_of_the_models(models_missing, monkeypa
     assert settings_of(NodeParameters(cameras=("a",)), own).evidence == "keypoints"
 
 
+@pytest.mark.parametrize("kind", ["lite", "heavy"])
+def test_another_of_blazepose_s_networks_is_taken_where_the_settings_say_so(kind, monkeypatch):
+    """It could be got, and nothing but one suite of `evaluate` used it."""
+    made = []
+    monkeypatch.setattr(landmark_sources, "usual_landmarks", lambda which, thorough: made.append(which) or "looks")
+    monkeypatch.setattr(keypoint_choice, "without_photographs_note", lambda: "")
+    chosen = Settings(evidence="keypoints", landmarks=kind, detector="topic")
+    _, (estimator,) = keypoint_estimators([chosen], None, None, "cpu")
+    assert made == [kind] and estimator._eyes._landmarks == "looks"
+    assert landmark_sources.landmark_source(Settings()) == "looks" and made[-1] == "full"
+
+
 def test_an_own_keypoint_model_is_asked_for_by_its_file():
     with pytest.raises(ValueError, match="keypoint_source 'onnx' needs a model: set keypoint_model"):
         Settings(keypoint_source="onnx")
