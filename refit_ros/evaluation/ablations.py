@@ -46,6 +46,7 @@ LANDMARK_RULES: Rules = {
     "belief in landmarks": {"estimation.keypoint_association.believed": lambda _, place_px: np.ones(place_px.shape[:2])},
     "newcomers taken apart": {"estimation.keypoint_newcomers.EXPLAINED_M": np.inf},
     "back in their place": {"estimation.keypoint_estimator.KeypointEstimator._rejoined": lambda self, groups, new, *_: new},
+    "pictures of people": {"estimation.keypoints.flatness": lambda watched, _: np.zeros(len(watched.first))},
     "two who are one": {"estimation.keypoint_association.SIDE_BY_SIDE": 0},
     **_SHARED,
 }

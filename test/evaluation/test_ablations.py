@@ -15,6 +15,7 @@ from refit_ros.estimation import (
     keypoint_expected,
     keypoint_newcomers,
     keypoint_tracks,
+    keypoints,
     pose_association,
     pose_estimation,
     predicted_views,
@@ -54,6 +55,7 @@ def standing() -> tuple:
         keypoint_newcomers.EXPLAINED_M,
         keypoint_estimator.KeypointEstimator._rejoined,
         keypoint_association.SIDE_BY_SIDE,
+        keypoints.flatness,
     )
 
 
