@@ -138,7 +138,7 @@ def keypoint_lookers(
 ) -> list[Looker]:
     """As `feature_lookers`, by landmarks. Raises what `keypoint_estimators` raises where something cannot be had."""
     network = keypoint_network(weights, body, device)
-    source, growth = landmark_source(settings, thorough=True), _growth(network.body, height_m)
+    source, growth = landmark_source(settings, thorough=True, device=device), _growth(network.body, height_m)
     lookers = []
     for index, calibration in enumerate(calibrations):
         noted = NotedLandmarks(source, network)

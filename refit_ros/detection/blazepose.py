@@ -34,12 +34,14 @@ class Candidates:
 
 
 class BlazePoseDetector:
-    """The network with its decoding, on the CPU."""
+    """The network with its decoding."""
 
-    def __init__(self) -> None:
-        """Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence."""
+    def __init__(self, device: str = "cpu") -> None:
+        """device: of torch's, where the network is computed.
+
+        Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence."""
         # Of several images in one run the rows of each map stand after one another, and how many a run has is the engine's.
-        self._network = tflite_network("pose_detection", one_by_one=True)
+        self._network = tflite_network("pose_detection", one_by_one=True, device=device)
         self._anchors = anchors()
 
     def find(self, squares: np.ndarray, least_confidence: float = 0.5) -> list[Candidates]:

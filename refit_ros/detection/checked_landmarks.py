@@ -88,7 +88,9 @@ class CheckedLandmarks:
         """The same networks, looking twice at those of whom nothing is known. Raises as `usual_landmarks`."""
         if self._careful or missing(MULTIPOSE):
             return self
-        return CheckedLandmarks(self._landmarks, self._thunder, self._lightning, CarefulPose(self._thunder, MultiPose()))
+        return CheckedLandmarks(
+            self._landmarks, self._thunder, self._lightning, CarefulPose(self._thunder, MultiPose(self._thunder.device))
+        )
 
 
 def checked(found: Landmarks, points: Points) -> Landmarks:
@@ -113,14 +115,14 @@ def checked(found: Landmarks, points: Points) -> Landmarks:
     )
 
 
-def usual_landmarks(kind: str = "full", thorough: bool = False) -> LandmarkNetwork | CheckedLandmarks:
+def usual_landmarks(kind: str = "full", thorough: bool = False, device: str = "cpu") -> LandmarkNetwork | CheckedLandmarks:
     """BlazePose's network of this kind (`landmarks.KINDS`), with MoveNet beside it where its models are there.
 
-    thorough: there is time to look twice (`registry.is_thorough`).
+    thorough: there is time to look twice (`registry.is_thorough`). device: of torch's, where the networks are computed.
     Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
     """
-    landmarks = LandmarkNetwork(kind)
+    landmarks = LandmarkNetwork(kind, device)
     if missing(*MODELS):
         return landmarks
-    source = CheckedLandmarks(landmarks, SinglePose(THUNDER), SinglePose(LIGHTNING))
+    source = CheckedLandmarks(landmarks, SinglePose(THUNDER, device), SinglePose(LIGHTNING, device))
     return source.with_care() if thorough else source

@@ -42,12 +42,13 @@ LOOKED_AT = 8  # every so many pixels of an image decide which part is looked at
 class CrowdDetector:
     """Not for several threads at a time."""
 
-    def __init__(self, thorough: bool = True) -> None:
+    def __init__(self, thorough: bool = True, device: str = "cpu") -> None:
         """thorough: look at each image and all its parts larger as well, which takes many times as long; else at one part.
+        device: of torch's, where the networks are computed.
 
         Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
         """
-        self._multipose, self._thunder, self._thorough = MultiPose(), SinglePose(THUNDER), thorough
+        self._multipose, self._thunder, self._thorough = MultiPose(device), SinglePose(THUNDER, device), thorough
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:
         """Boxes in each image (H, W, 3) uint8 RGB."""

@@ -52,9 +52,9 @@ class Skeletons(Rows):
 class MultiPose:
     """Up to AT_ONCE people an image and size."""
 
-    def __init__(self) -> None:
-        """Raises as tfjs_network."""
-        self._network = tfjs_network(MULTIPOSE, alone=True)
+    def __init__(self, device: str = "cpu") -> None:
+        """As tfjs_network, and raises the same."""
+        self._network = tfjs_network(MULTIPOSE, alone=True, device=device)
         self._network.prepare(SIDE_PX)
 
     def find(self, images: Sequence[np.ndarray], sides_px: Sequence[int] = (SIDE_PX,)) -> list[Skeletons]:
@@ -91,9 +91,10 @@ def points_of(place_px: np.ndarray, score: np.ndarray, name: str = THUNDER) -> P
 class SinglePose:
     """One person a region, by Thunder or by Lightning, which is three times as fast."""
 
-    def __init__(self, name: str) -> None:
-        """Raises as tfjs_network."""
-        self._name, self._side_px, self._network = name, _SIDES_PX[name], tfjs_network(name)
+    def __init__(self, name: str, device: str = "cpu") -> None:
+        """As tfjs_network, and raises the same."""
+        self.device = device
+        self._name, self._side_px, self._network = name, _SIDES_PX[name], tfjs_network(name, device=device)
         self._network.prepare(self._side_px)
 
     def in_regions(

@@ -44,13 +44,19 @@ _CROWN = 0.55  # the crown's height above the ears, by the ears' above the shoul
 class PhotographDetector:
     """Finds people with BlazePose's detector and landmark networks."""
 
-    def __init__(self, other: Detector | None = None, thorough: bool = True, crowds: CrowdDetector | None = None) -> None:
+    def __init__(
+        self,
+        other: Detector | None = None,
+        thorough: bool = True,
+        crowds: CrowdDetector | None = None,
+        device: str = "cpu",
+    ) -> None:
         """other: proposes too. thorough: look at parts of the image as well, which takes several times as long.
-        crowds: looks first, at everybody at once.
+        crowds: looks first, at everybody at once. device: of torch's, where the networks are computed.
 
         Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
         """
-        self._detector, self._landmarks = BlazePoseDetector(), LandmarkNetwork("full")
+        self._detector, self._landmarks = BlazePoseDetector(device), LandmarkNetwork("full", device)
         self._other, self._thorough, self._crowds = other, thorough, crowds
 
     def find(self, images: Sequence[np.ndarray]) -> list[Boxes]:

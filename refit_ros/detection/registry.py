@@ -53,9 +53,9 @@ def make_detectors(settings: DetectorSettings, device="cpu") -> tuple[Detector |
         return FullImage(), None
     if settings.detector == "photographs":
         thorough = is_thorough(settings)
-        crowds = CrowdDetector(thorough) if crowds_can_be_seen() else None
+        crowds = CrowdDetector(thorough, str(device)) if crowds_can_be_seen() else None
         if crowds is not None and not thorough:  # it sees whom the others see, drawn people too
             return crowds, None
-        return PhotographDetector(BuiltinDetector(device), thorough, crowds), None
+        return PhotographDetector(BuiltinDetector(device), thorough, crowds, str(device)), None
     builtin = BuiltinDetector(device)
     return builtin, HogDetector() if hog_is_there() else None

@@ -99,7 +99,7 @@ def keypoint_estimators(
     if any(each.keypoint_source == "topic" for each in settings):
         estimators = [KeypointEstimator(network, None, each, eyes=GivenEyes(), closer=closer) for each in settings]
         return network, estimators
-    usual = landmark_source(settings[0])
+    usual = landmark_source(settings[0], device=device)
     with_care = usual.with_care() if isinstance(usual, CheckedLandmarks) and any(map(is_thorough, settings)) else usual
     sources = [with_care if is_thorough(each) else usual for each in settings]
     return network, [

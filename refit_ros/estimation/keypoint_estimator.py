@@ -65,7 +65,7 @@ class KeypointEstimator:
         if eyes is None:
             if landmarks is None:
                 raise ValueError("without eyes, landmarks are needed: give a source of them")
-            eyes = LandmarkEyes(landmarks, detectors(settings, own=detector))
+            eyes = LandmarkEyes(landmarks, detectors(settings, self._solver.device, detector))
         self._eyes = eyes
         self.begin_anew()
 

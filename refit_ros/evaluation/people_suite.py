@@ -87,27 +87,28 @@ def _estimator(network, settings: Settings) -> Estimator | KeypointEstimator:
     if settings.evidence == BOTH:
         landmarks = keypoint_network(None, network.body, str(network.device))
         closer = CloserLook(network, settings.iterations)
-        return KeypointEstimator(landmarks, _landmarks(settings), settings, _detector(settings), closer=closer)
+        return KeypointEstimator(landmarks, *_of_landmarks(settings, landmarks), closer=closer)
     if not isinstance(network, KeypointRefit):
         return Estimator(network, settings)
-    return KeypointEstimator(network, _landmarks(settings), settings, _detector(settings))
+    return KeypointEstimator(network, *_of_landmarks(settings, network))
 
 
-def _landmarks(settings: Settings):
-    """Raises what `landmark_source` raises."""
-    return _landmarks_of(settings.keypoint_source, settings.keypoint_model, settings.landmarks, is_thorough(settings))
+def _of_landmarks(settings: Settings, network: KeypointRefit):
+    """Who finds landmarks, the settings, and who finds people. Raises what `landmark_source` raises."""
+    device, said = str(network.init_pose.device), (settings.keypoint_source, settings.keypoint_model, settings.landmarks)
+    return _landmarks(*said, is_thorough(settings), device), settings, _detector(settings, device)
 
 
 @cache
-def _landmarks_of(source: str, model: str, landmarks: str, thorough: bool):
+def _landmarks(source: str, model: str, landmarks: str, thorough: bool, device: str):
     """Once for all scenes and variants: it takes seconds."""
-    return landmark_source(Settings(keypoint_source=source, keypoint_model=model, landmarks=landmarks), thorough)
+    return landmark_source(Settings(keypoint_source=source, keypoint_model=model, landmarks=landmarks), thorough, device)
 
 
 @cache
-def _detector(settings: Settings):
+def _detector(settings: Settings, device: str):
     """Likewise."""
-    return make_detector(settings)
+    return make_detector(settings, device)
 
 
 def best_single_camera(network, settings: Settings, sequence: SyntheticSequence) -> dict:

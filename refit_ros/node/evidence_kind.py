@@ -54,21 +54,23 @@ def load_edge(parameters: NodeParameters, settings: Settings) -> tuple[Eyes, Kin
     from refit_ros.core.checkpoint import load_network
     from refit_ros.core.device import device_named
     from refit_ros.core.inference import prepare
-    from refit_ros.detection.landmark_sources import landmark_source
+    from refit_ros.detection.landmark_sources import landmark_source, landmarks_said
     from refit_ros.detection.registry import is_thorough
     from refit_ros.estimation.eyes import FeatureEyes, LandmarkEyes
     from refit_ros.estimation.search import detectors
     from refit_ros.node.threads import all_for_the_engine, one_for_the_rest
 
     interrupt.check()
+    device = device_named(parameters.device)
     if settings.evidence == "keypoints":
         if settings.keypoint_source == "topic":
             raise ValueError("keypoint_source 'topic' is taken by refit.launch.py alone: an edge looks at its images itself")
         all_for_the_engine()
-        landmark_eyes = LandmarkEyes(landmark_source(settings, is_thorough(settings)), detectors(settings))
+        source = landmark_source(settings, is_thorough(settings), device)
+        landmark_eyes = LandmarkEyes(source, detectors(settings, device))
         one_for_the_rest("openvino")
-        return landmark_eyes, _OF_LANDMARKS, "cpu, keypoints"
-    body, device = _body_given(parameters), device_named(parameters.device)
+        return landmark_eyes, _OF_LANDMARKS, f"{device}, keypoints{landmarks_said(settings, device)}"
+    body = _body_given(parameters)
     interrupt.check()
     network = load_network(parameters.weights or None, body=body, device=device)
     kind = kind_of(network, network.body.name)

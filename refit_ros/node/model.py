@@ -80,6 +80,7 @@ def load_model(parameters: NodeParameters, settings: Settings) -> Model:
 def _with_keypoints(parameters: NodeParameters, settings: Settings, body: Body | None, device: str) -> Model:
     """Keypoint networks are small: they run in float32 by torch, whatever `precision` and `engine` say; those are of the
     network that looks at images beside them, if one does."""
+    from refit_ros.detection.landmark_sources import landmarks_said
     from refit_ros.estimation.keypoint_choice import keypoint_estimators, with_usual_detector
     from refit_ros.node.threads import all_for_the_engine, one_for_the_rest
 
@@ -89,13 +90,13 @@ def _with_keypoints(parameters: NodeParameters, settings: Settings, body: Body |
     network, estimators = keypoint_estimators([settings], parameters.weights or None, body, device, **said)
     interrupt.check()
     features = estimators[0].features
-    one_for_the_rest("openvino")  # which computes the landmarks
+    one_for_the_rest("openvino")  # which computes the landmarks on a CPU; on a GPU no thread does
     looking = network if features is None else features
     beside = "" if features is None else f" and features, {features.precision} with {features.engine}"
     return Model(
         estimators[0],
         network.body,
-        f"{device}, keypoints{beside}",
+        f"{device}, keypoints{landmarks_said(settings, device)}{beside}",
         looking.weights_name,
         note="" if looking.trained else UNTRAINED,
         predict_to_now=parameters.predict_to_now,
