@@ -26,7 +26,7 @@ def tables_of(result: dict) -> str:
         "",
     ]
     suites = {"model": _model, "scale": _scale, "node": _node, "load": _load, "profile": _profile, "soak": _soak}
-    suites |= {"hosts": _hosts, "fusion": _scale, "split": _node, "bags": _bags}
+    suites |= {"hosts": _hosts, "fusion": _scale, "split": _node, "bags": _bags, "landmarks": _landmarks}
     make = suites[result["suite"]]
     return "\n".join(lines + make(result["results"])) + "\n"
 
@@ -128,6 +128,22 @@ def _load(results: dict) -> list[str]:
         "",
     ]
     return lines + table(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _landmarks(results: dict) -> list[str]:
+    rows = []
+    for name, network in results["networks"].items():
+        counts = list(network["times"])
+        for way in network["times"][counts[0]]:
+            times = [_time(network["times"][count][way]) for count in counts]
+            difference = network["difference"].get(way)
+            rows.append([name, way, *times, None if difference is None else f"{difference:.1e}"])
+    return [
+        *table(["ms, median (quartiles), of so many images", "", *map(str, counts), "largest difference"], rows),
+        f"On a GPU: {results['gpu']}. Differences are of OpenVINO's, by each output's largest number.",
+        *(f"Not measured: {name}, which is not there." for name in results["not_measured"]),
+        "",
+    ]
 
 
 def _bags(results: dict) -> list[str]:

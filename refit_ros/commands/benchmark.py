@@ -14,7 +14,7 @@ from refit_ros.commands.common import a_path, positive_float, positive_int
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--suite",
-        choices=("model", "scale", "node", "profile", "load", "soak", "hosts", "fusion", "split", "bags"),
+        choices=("model", "scale", "node", "profile", "load", "soak", "hosts", "fusion", "split", "bags", "landmarks"),
         default="model",
         help="model: the network alone; scale: growth with people, cameras and image size; "
         "node: the running node, image in, message out; profile: where that node's time goes; "
@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "hosts: edges and fusion over a network of namespaces that loses, delays and limits (Linux, root); "
         "fusion: what edges and the fusion of them cost, by number of cameras and people; "
         "split: what running the node as edge and fusion adds to the latency on one host; "
-        "bags: fifty small bags one by one, several at a time and on a Ray cluster of two local nodes",
+        "bags: fifty small bags one by one, several at a time and on a Ray cluster of two local nodes; "
+        "landmarks: the networks that find people and their landmarks, by OpenVINO on the CPU and by torch on the device",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
@@ -158,6 +159,10 @@ def _measure(args: argparse.Namespace, device, say, keep) -> dict:
         from refit_ros.benchmarking.bags_suite import run_bags_suite
 
         return run_bags_suite(say)
+    if args.suite == "landmarks":
+        from refit_ros.benchmarking.landmark_suite import run_landmark_suite
+
+        return run_landmark_suite(device, args.rounds, args.seconds, say)
     from refit_ros.benchmarking.node_suite import run_node_suite
 
     return run_node_suite(device, args.rounds, args.seconds, say)

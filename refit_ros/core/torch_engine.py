@@ -47,7 +47,10 @@ def compiled_by_torch(
         ways: list[Compiled] = [TorchNetwork(graph, where, layout) for layout in LAYOUTS.values()]
         if where.type != "cuda":
             return ways[0]
-        return measured(ways, example, [_TRIED_WITH])[_TRIED_WITH]
+        chosen = measured(ways, example, [_TRIED_WITH])[_TRIED_WITH]
+        for count in range(1, _TRIED_WITH):  # recorded now, so that the first people do not wait for it
+            chosen(np.repeat(example, count, axis=0))
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,10 @@ class TorchNetwork:
             place: values.contiguous(memory_format=layout) if place in weights and values.dim() == 4 else values
             for place, values in graph.constants.items()
         }
-        together = torch.vmap(self._one)
+        self._each: Callable[[Tensor], Outputs] = torch.vmap(self._one)
         self._recorded: Recorded[str] | None = None
-        self._together: Callable[[Tensor], Outputs] = together
         if _is_recorded(device):
-            self._recorded = Recorded(lambda _, images: together(*images))
+            self._recorded = Recorded(lambda _, images: self._together(*images))
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
         with torch.inference_mode(), _one_at_a_time, _on(self._device):
@@ -94,16 +96,9 @@ class TorchNetwork:
             ]
         return tuple(np.concatenate(each) if len(parts) > 1 else each[0] for each in zip(*parts))
 
-    def forget(self) -> None:
-        """Give the recordings' memory back."""
-        if self._recorded is not None:
-            self._recorded.forget()
-
     def _some(self, images: Tensor) -> list[np.ndarray]:
         # As they are to the device, where their numbers become float: bytes are a quarter of that.
         rows = images.to(self._device, non_blocking=True).to(torch.float32)[:, None]
-        if self._layout == torch.contiguous_format:
-            rows = rows.movedim(-1, 2).contiguous().movedim(2, -1)
         return [output.flatten(0, 1).cpu().numpy() for output in self._computed(rows)]
 
     def _computed(self, rows: Tensor) -> Outputs:
@@ -119,6 +114,12 @@ class TorchNetwork:
                 log.warning("landmarks go on without CUDA graphs: %s", str(error).splitlines()[0])
                 self._recorded = None
                 return self._together(rows)
+
+    def _together(self, images: Tensor) -> Outputs:
+        """Images (N, 1, S, S, 3). Whatever follows has the layout of these and of the convolutions' weights."""
+        if self._layout == torch.contiguous_format:
+            images = images.movedim(-1, 2).contiguous().movedim(2, -1)
+        return self._each(images)
 
     def _one(self, image: Tensor) -> Outputs:
         """Of one image (1, S, S, 3)."""

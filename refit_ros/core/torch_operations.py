@@ -124,7 +124,7 @@ def _convolution(node: Node) -> Step:
     def convolve(x: Tensor, weight: Tensor) -> Outputs:
         groups = weight.shape[0] if grouped else 1
         weight = weight.flatten(0, 1) if grouped else weight
-        return (F.conv2d(F.pad(x, around) if around else x, weight, None, strides, padding, dilations, groups),)
+        return (F.conv2d(_padded(x, around), weight, None, strides, padding, dilations, groups),)
 
     return convolve
 
@@ -133,9 +133,7 @@ def _max_pool(node: Node) -> Step:
     node.only(rounding_type="floor")
     kernel, strides, dilations = (node.attributes[name] for name in ("kernel", "strides", "dilations"))
     padding, around = _padding(node)
-    return lambda x: (
-        F.max_pool2d(F.pad(x, around, value=-torch.inf) if around else x, kernel, strides, padding, dilations),
-    )
+    return lambda x: (F.max_pool2d(_padded(x, around, -torch.inf), kernel, strides, padding, dilations),)
 
 
 def _padding(node: Node) -> tuple[list[int], list[int]]:
@@ -146,10 +144,21 @@ def _padding(node: Node) -> tuple[list[int], list[int]]:
     return (list(begin), []) if list(begin) == list(end) else ([0, 0], [begin[1], end[1], begin[0], end[0]])
 
 
+def _padded(x: Tensor, around: list[int], value: float = 0.0) -> Tensor:
+    """In the layout that x (1, C, H, W) has in memory; of images that are mapped over torch's own padding loses it."""
+    if not around:
+        return x
+    if x.stride(1) == 1:
+        return F.pad(x.movedim(1, -1), [0, 0, *around], value=value).movedim(-1, 1)
+    return F.pad(x, around, value=value)
+
+
 def _pad(node: Node) -> Step:
     node.only(pad_mode="constant")
     around = [each for pair in list(zip(node.numbers[1], node.numbers[2]))[::-1] for each in pair]
     value = node.numbers[3] if 3 in node.numbers else 0.0
+    if len(node.shape) == 4 and not any(around[4:]):
+        return lambda x, *_: (_padded(x, around[:4], value),)
     return lambda x, *_: (F.pad(x, around, value=value),)
 
 

@@ -24,7 +24,7 @@ MOST_AT_ONCE = 8  # crops in one call: more gain nothing and take memory
 _KERNEL = 9  # heatmap pixels around a landmark that refine it
 _LEAST_HEAT = 0.5
 _FEWEST = 6  # landmarks
-_OUTLINE = 256, 256, 1  # of the output that tells body and background apart
+OUTLINE = 256, 256, 1  # of the output that tells body and background apart
 _DISCORD, _LEAN = 2.0, 0.1  # how it counts beside the clearness, and a region's angle: who can be upright is so
 _DIM = 0.5  # mean heat over the landmarks that are visible; of what is no person it is mostly below
 _LOOKED_AT_AGAIN = 3  # of one box's regions
@@ -102,7 +102,7 @@ class LandmarkNetwork:
         if kind not in KINDS:
             raise ValueError(f"there are no '{kind}' landmarks; choose from {', '.join(KINDS)}")
         self.kind = kind
-        self._network = tflite_network(f"pose_landmark_{kind}", device=device, unread=[_OUTLINE])
+        self._network = tflite_network(f"pose_landmark_{kind}", device=device, unread=[OUTLINE])
 
     def in_boxes(self, image: np.ndarray, xyxy_px: np.ndarray, passes: int = 2) -> Landmarks:
         """Landmarks of the people in boxes (N, 4) of an image (H, W, 3) uint8 RGB.

@@ -60,17 +60,18 @@ class TfjsNetwork:
         example = np.zeros((1, side_px, side_px, 3), np.uint8)
 
         def on_cpu() -> Compiled:
-            with self._source() as source:  # another one, since a GPU may fail when the first is long gone
+            with self.source() as source:  # another one, since a GPU may fail when the first is long gone
                 return one_by_one_by_openvino(source, example, self._alone)
 
         try:
-            with self._source() as source:
+            with self.source() as source:
                 return compiled_on(self._device, self._name, source, example, on_cpu)
         except RuntimeError as error:
             raise ValueError(f"OpenVINO cannot use {self._name}: {str(error).strip().splitlines()[-1]}") from error
 
     @contextmanager
-    def _source(self) -> Iterator[Source]:
+    def source(self) -> Iterator[Source]:
+        """What can be read meanwhile."""
         with tempfile.TemporaryDirectory(prefix="refit_ros-") as folder:
             yield Source(lambda: self._read(Path(folder)), name_of(self._name, tfjs), KeptNetworks())
 

@@ -47,7 +47,7 @@ class TfliteNetwork:
             shape = model.inputs[0].get_partial_shape().to_shape()
             self.side_px = int(shape[1])
             compiled = one_by_one_by_openvino if one_by_one else compiled_by_openvino
-            source = Source(lambda: model, name, KeptNetworks())
+            self.source = source = Source(lambda: model, name, KeptNetworks())
             example = np.zeros((1, *tuple(shape)[1:]), np.float32)
             self._compiled = compiled_on(device, path.stem, source, example, lambda: compiled(source, example), unread)
         except RuntimeError as error:

@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from refit_ros.core import torch_engine
 from refit_ros.core.openvino_compiler import Source, openvino_module
@@ -150,6 +151,32 @@ def test_an_operation_gives_what_openvino_gives(name, layout):
 def two_layers(x):
     inner = ops.relu(ops.convolution(channels_first(x), numbers(5, 4, 3, 3), [1, 1], [1, 1], [1, 1], [1, 1]))
     return [ops.reduce_max(inner, [2, 3], False), ops.sigmoid(ops.multiply(inner, np.float32(2)))]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_image_keeps_its_layout_through_convolutions_padded_on_any_side(layout, monkeypatch):
+    """Else each of them turns what it gets, which a GPU takes as long for as for the convolution."""
+    seen, convolve = [], F.conv2d
+    monkeypatch.setattr(F, "conv2d", lambda x, *others: seen.append(x.stride(1) == 1) or convolve(x, *others))
+
+    def make(x):
+        rows = ops.convolution(channels_first(x), numbers(6, 4, 3, 3), [1, 1], [0, 1], [1, 2], [1, 1])
+        rows = ops.pad(ops.clamp(rows, 0, 6), [0, 0, 1, 1], [0, 0, 2, 1], "constant", np.float32(0))
+        rows = ops.group_convolution(rows, numbers(6, 1, 1, 3, 3), [2, 2], [0, 0], [1, 1], [1, 1])
+        return ops.convolution(
+            ops.max_pool(rows, [1, 1], [1, 1], [0, 1], [1, 0], [2, 2]).output(0),
+            numbers(5, 6, 1, 1),
+            [1, 1],
+            [0, 0],
+            [0, 0],
+            [1, 1],
+        )
+
+    source = source_of(make)
+    (mine,) = TorchNetwork(graph_of(source, SHAPE, CPU), CPU, LAYOUTS[layout])(numbers(3, *SHAPE[1:]))
+    assert seen == [layout == "rows of channels"] * 3
+    (theirs,) = by_openvino(source)(numbers(3, *SHAPE[1:]))
+    assert np.abs(mine - theirs).max() <= 1e-5 * np.abs(theirs).max()
 
 
 def test_more_images_than_go_through_at_once_come_back_in_order():
