@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         _detector,
         _models,
         _device,
+        lambda: _landmarks(args.device),
         lambda: _network(args),
     ]
     if not args.without_ros:
@@ -226,6 +227,19 @@ def _device() -> Iterator[Finding]:
     for number in range(torch.cuda.device_count()):
         device = torch.cuda.get_device_properties(number)
         yield Finding("GPU", f"cuda:{number} {device.name}, {device.total_memory / 2**30:.0f} GiB")
+
+
+def _landmarks(device: str | None) -> Iterator[Finding]:
+    """What computes the networks that find landmarks, on the device that is asked for."""
+    try:
+        from refit_ros.core.device import device_named
+        from refit_ros.detection.landmark_engine import OPENVINO, engine_on
+
+        named = device_named(device)
+    except (ImportError, ValueError):
+        return  # told already, or with the network
+    usual = engine_on(named) == OPENVINO
+    yield Finding("landmarks", "OpenVINO on cpu" if usual else f"torch on {named}; where that fails, OpenVINO on cpu")
 
 
 def _network(args: argparse.Namespace) -> Iterator[Finding]:

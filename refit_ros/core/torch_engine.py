@@ -102,8 +102,8 @@ class TorchNetwork:
         return [output.flatten(0, 1).cpu().numpy() for output in self._computed(rows)]
 
     def _computed(self, rows: Tensor) -> Outputs:
-        # Float32 is float32, not TF32; the quickest way of each convolution is tried out once.
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
+        # Float32 is float32, not TF32. Ways of so many small convolutions are not tried out, which would take a start long.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
             if self._recorded is None:
                 return self._together(rows)
             try:

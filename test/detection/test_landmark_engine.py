@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from refit_ros.commands import doctor
 from refit_ros.core import torch_engine
 from refit_ros.core.openvino_compiler import Source
 from refit_ros.core.torch_engine import Graph, TorchNetwork
@@ -221,6 +222,14 @@ def test_a_gpu_that_is_not_there_leaves_everything_to_the_cpu(none_in_use, squar
     assert [each.split(" ")[0] for each in told] == [FULL, THUNDER, LIGHTNING, MULTIPOSE, DETECTION], "each once"
     assert np.array_equal(source.in_boxes(image, box).place_px, usual_landmarks(thorough=True).in_boxes(image, box).place_px)
     assert [len(each.find([image])[0].confidence) for each in (detector, finder)] == [1, 1]
+
+
+def test_doctor_says_what_computes_landmarks(monkeypatch):
+    for device, says in (("cpu", "OpenVINO on cpu"), ("cuda:1", "torch on cuda:1; where that fails, OpenVINO on cpu")):
+        monkeypatch.setattr("refit_ros.core.device.device_named", lambda name: name)
+        assert [(each.about, each.found, each.mend) for each in doctor._landmarks(device)] == [("landmarks", says, None)]
+    monkeypatch.undo()
+    assert list(doctor._landmarks("cuda:77")) == [], "that there is none is told with the network"
 
 
 def test_who_finds_landmarks_is_told_where_it_is_not_the_usual_engine():
