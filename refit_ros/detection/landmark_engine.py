@@ -22,6 +22,12 @@ def engine_on(device: str) -> str:
     return TORCH if torch.device(device).type == "cuda" else OPENVINO
 
 
+def one_name(device: str) -> str:
+    """One and the same for every name of a device, as "cuda" and "cuda:0" are."""
+    named = torch.device(device)
+    return f"{named.type}:{named.index or 0}" if named.type == "cuda" else named.type
+
+
 def compiled_on(
     device: str,
     name: str,

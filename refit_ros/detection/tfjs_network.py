@@ -16,7 +16,7 @@ from refit_ros.core.openvino_engine import Compiled, one_by_one_by_openvino
 from refit_ros.detection import tfjs
 from refit_ros.detection.in_use import InUse
 from refit_ros.detection.kept_networks import KeptNetworks, name_of
-from refit_ros.detection.landmark_engine import compiled_on
+from refit_ros.detection.landmark_engine import compiled_on, one_name
 from refit_ros.models.files import path_of
 
 
@@ -26,6 +26,7 @@ def tfjs_network(name: str, alone: bool = False, device: str = "cpu") -> TfjsNet
     `name`: of the two files, without an ending. alone: nothing else computes meanwhile. device: of torch's.
     Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
     """
+    device = one_name(device)
     files = path_of(f"{name}.json"), path_of(f"{name}.bin")  # of the table's digests, so that a name says what is in them
     return in_use.or_new((name, alone, device), lambda: TfjsNetwork(name, *files, alone, device))
 

@@ -11,7 +11,7 @@ from refit_ros.core.openvino_compiler import Source, openvino_module
 from refit_ros.core.openvino_engine import compiled_by_openvino, one_by_one_by_openvino
 from refit_ros.detection.in_use import InUse
 from refit_ros.detection.kept_networks import KeptNetworks, name_of
-from refit_ros.detection.landmark_engine import compiled_on
+from refit_ros.detection.landmark_engine import compiled_on, one_name
 from refit_ros.models.files import path_of
 
 
@@ -24,6 +24,7 @@ def tflite_network(
     a run. device: of torch's. unread: shapes of outputs (without the first dimension) that need not come; whether they do is
     the engine's. Raises ModelMissing, ModelDamaged, ImportError or ValueError with a sentence.
     """
+    device = one_name(device)
     path = path_of(name)  # of the table's digest, so that a name says what is in it
     return in_use.or_new(
         (name, one_by_one, device, tuple(unread)), lambda: TfliteNetwork(path, name_of(name), one_by_one, device, unread)

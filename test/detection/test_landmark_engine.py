@@ -218,10 +218,24 @@ def test_a_gpu_that_is_not_there_leaves_everything_to_the_cpu(none_in_use, squar
         detector = make_detector(Settings(detector="photographs", birth_hits=2), "cuda")
         finder = PhotographDetector(device="cuda")
     told = [each.getMessage() for each in caplog.records]
-    assert all(" fails on cuda (" in each for each in told)
+    assert all(" fails on cuda:0 (" in each for each in told)
     assert [each.split(" ")[0] for each in told] == [FULL, THUNDER, LIGHTNING, MULTIPOSE, DETECTION], "each once"
     assert np.array_equal(source.in_boxes(image, box).place_px, usual_landmarks(thorough=True).in_boxes(image, box).place_px)
     assert [len(each.find([image])[0].confidence) for each in (detector, finder)] == [1, 1]
+
+
+@pytest.mark.needs_models(FULL, LIGHTNING)
+def test_a_device_under_two_names_has_each_network_once(none_in_use):
+    assert [landmark_engine.one_name(each) for each in ("cuda", "cuda:0", "cuda:1", "cpu")] == [
+        "cuda:0",
+        "cuda:0",
+        "cuda:1",
+        "cpu",
+    ]
+    first, second = LandmarkNetwork("full", "cpu"), LandmarkNetwork("full", "cpu:0")
+    assert first._network is second._network
+    third, fourth = SinglePose(LIGHTNING, "cpu:0"), SinglePose(LIGHTNING)
+    assert third._network is fourth._network
 
 
 def test_doctor_says_what_computes_landmarks(monkeypatch):

@@ -7,10 +7,10 @@ from refit_ros.core.checkpoint import EMBEDDED_KEYPOINT_WEIGHTS, EMBEDDED_WEIGHT
 from refit_ros.core.config import SMALL
 from refit_ros.core.keypoints import LANDMARKS
 from refit_ros.detection import landmark_sources
-from refit_ros.estimation import keypoint_choice
+from refit_ros.estimation import keypoint_choice, keypoint_estimator, search
 from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints, with_usual_detector
 from refit_ros.estimation.settings import Settings
-from refit_ros.node.evidence_kind import settings_of
+from refit_ros.node.evidence_kind import load_edge, settings_of
 from refit_ros.node.parameters import NodeParameters
 
 LACKING = "the landmark networks are not there: get them"
@@ -111,3 +111,29 @@ def test_another_of_blazepose_s_networks_is_taken_where_the_settings_say_so(kind
 def test_an_own_keypoint_model_is_asked_for_by_its_file():
     with pytest.raises(ValueError, match="keypoint_source 'onnx' needs a model: set keypoint_model"):
         Settings(keypoint_source="onnx")
+
+
+def test_landmarks_are_found_on_the_device_that_was_named(models_there, monkeypatch):
+    """It is called "cpu:0" here, as nothing is by itself."""
+    asked = []
+
+    def source(settings, kind, thorough=False, device="cpu"):
+        asked.append(("landmarks", device))
+        return "own"
+
+    def detectors(settings, device="none", own=None):
+        asked.append(("detectors", str(device)))
+        return {}
+
+    for module in (keypoint_choice, landmark_sources):
+        monkeypatch.setattr(module, "landmark_source", source)
+    for module in (keypoint_estimator, search):
+        monkeypatch.setattr(module, "detectors", detectors)
+    keypoint_estimators([Settings(detector="photographs")], None, None, "cpu:0")
+    parameters = NodeParameters(cameras=("a",), device="cpu:0")
+    _, kind, device = load_edge(parameters, settings_of(parameters, Settings(evidence="keypoints")))
+    told = "cpu"  # by the network, which calls it so
+    assert asked == [("landmarks", "cpu:0"), ("detectors", told), ("landmarks", "cpu:0"), ("detectors", "cpu:0")]
+    assert kind.name == "keypoints" and device == "cpu:0, keypoints"
+    with pytest.raises(ValueError, match="cuda:77"):
+        load_edge(NodeParameters(cameras=("a",), device="cuda:77"), Settings(evidence="keypoints"))
