@@ -59,17 +59,13 @@ class Followed:
         """share: of what the body at the last sight says, as it repeats the one before."""
         most = DEFAULT.most_heard
         self.solid = float(np.clip(self.solid - share * self.body.flatness, -most, most))
-        if self.is_picture:
+        if self.solid < DEFAULT.delete_log_odds:
             self.number = None
 
     @property
-    def is_picture(self) -> bool:
-        return self.solid < DEFAULT.delete_log_odds
-
-    @property
     def sights(self) -> int:
-        """Images in which somebody was seen who is no picture."""
-        return 0 if self.is_picture else self.hits
+        """Images in which they were seen; none as long as they are rather a picture."""
+        return 0 if self.solid < 0 else self.hits
 
     def seen(self, body: KeypointBody, own: Sequence[Seen], root: RootState) -> None:
         """root: as it was predicted for the time at which they were seen."""
