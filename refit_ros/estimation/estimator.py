@@ -274,6 +274,6 @@ class Estimator:
         held = held_shape(track.id, self._held)
         if held is None or np.allclose(pose.betas, held, atol=1e-5):
             return pose
-        joints = self._solver.joints(held[None], pose.rotmats[None])[0]
+        joints = self._solver.joints(held[None], pose.rotmats[None])[0][0]
         transl = pose.joints[0] - joints[0]
         return replace(pose, betas=held, transl=transl, joints=joints + transl)

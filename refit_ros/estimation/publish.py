@@ -8,7 +8,7 @@ import numpy as np
 
 from refit_ros.camera import crops
 from refit_ros.camera.camera_rows import CameraRows
-from refit_ros.camera.geometry import along_the_tree, axis_angle_from_matrix, clipped
+from refit_ros.camera.geometry import axis_angle_from_matrix, clipped
 from refit_ros.camera.views import Camera
 from refit_ros.estimation.pose import Pose
 from refit_ros.estimation.root import root_covariance
@@ -31,10 +31,14 @@ def publish(
         return ()
     rows = CameraRows.of(cameras)
     chosen = [poses[track.key] for track in tracks.values()]
-    relative = solver.joints(np.stack([pose.betas for pose in chosen]), np.stack([pose.rotmats for pose in chosen]))
+    rotmats = np.array([pose.rotmats for pose in chosen])
+    joints_m, turned = solver.joints(np.array([pose.betas for pose in chosen]), rotmats)
+    joints_m = joints_m + np.array([pose.transl for pose in chosen])[:, None]
+    in_image = rows.sees(rows.to_camera(joints_m.reshape(-1, 3))).any(0).reshape(joints_m.shape[:2])
+    angles_rad = axis_angle_from_matrix(rotmats)
     people = []
-    for (person_id, track), pose, joints in zip(tracks.items(), chosen, relative):
-        joints, turns, facts = joints + pose.transl, axis_angle_from_matrix(pose.rotmats), track.evidence
+    for number, ((person_id, track), pose) in enumerate(zip(tracks.items(), chosen)):
+        facts = track.evidence
         unseen_s = max(0.0, stamp_s - track.pose_s)
         mine = estimates.get(track.key)
         stddev_m = joint_stddev(facts, unseen_s)
@@ -43,15 +47,15 @@ def publish(
                 id=person_id,
                 confidence=float(np.clip(track.confidence * facts.confidence * np.exp(-unseen_s), 0, 1)),
                 betas=pose.betas,
-                global_orient=turns[0],
-                body_pose=turns[1:],
+                global_orient=angles_rad[number, 0],
+                body_pose=angles_rad[number, 1:],
                 transl=pose.transl,
-                joints=joints,
-                joint_rotmats=along_the_tree(pose.rotmats),
+                joints=joints_m[number],
+                joint_rotmats=turned[number],
                 joint_stddev=stddev_m,
-                joint_in_image=np.any(rows.sees(rows.to_camera(joints)), axis=0),
+                joint_in_image=in_image[number],
                 views=_views(mine, cameras) if mine else (),
-                root_covariance=root_covariance(joints[0], facts.cameras_m, float(stddev_m[0])),
+                root_covariance=root_covariance(joints_m[number, 0], facts.cameras_m, float(stddev_m[0])),
                 root_velocity=track.root.velocity_m_s.copy(),
             )
         )

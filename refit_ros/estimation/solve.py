@@ -16,11 +16,12 @@ from refit_ros.camera.crops import Square
 from refit_ros.camera.views import Camera
 from refit_ros.core.fit_call import FitCall
 from refit_ros.core.inference import Prepared
+from refit_ros.core.numpy_body import NumpyBody
 from refit_ros.core.refit import Features, Refit
 from refit_ros.core.types import Crops, Estimate, Views
 from refit_ros.estimation.fuse import Fused, fuse
 from refit_ros.estimation.height import with_height
-from refit_ros.estimation.own_fit import OwnFits, traced_on_processor
+from refit_ros.estimation.own_fit import OwnFits
 from refit_ros.estimation.pose import Pose
 from refit_ros.estimation.smooth import Shape
 
@@ -102,7 +103,7 @@ class Solver:
         self.body = network.body
         self.device = next(network.parameters()).device
         self._fits = OwnFits(network)
-        self._posed = traced_on_processor(self._pose, network)
+        self._posing = NumpyBody.of(network.body)
         self._known_height_m = known_height_m
         # Crops are cut as published: crop pixel i lies at (i + 0.5) side / S - 0.5 from the corner, while the network's
         # geometry puts it at i side / S. The published network has learned to live with that half pixel; those trained
@@ -180,7 +181,7 @@ class Solver:
         for number, group in enumerate(members):  # shared by the views, so the first view's will do
             rotmats[number, 0] = cameras[number][0].fixed_from_camera[:3, :3] @ group[0].rotmats[0]
         betas = np.stack([self._betas(prior, group[0].betas, len(group)) for prior, group in zip(priors, members)])
-        joints = self.joints(betas, rotmats)
+        joints, _ = self.joints(betas, rotmats)
         solved = []
         for number, group in enumerate(members):
             seen_px = [one.joints_px for one in group]
@@ -189,25 +190,18 @@ class Solver:
             solved.append(FusedEstimate(pose, tuple(group), fused))
         return solved
 
-    @torch.inference_mode()
-    def joints(self, betas: np.ndarray, rotmats: np.ndarray) -> np.ndarray:
-        """betas (N, 10), rotmats (N, 24, 3, 3) to joints (N, 24, 3) m without translation."""
-        return self._posed("joints", (self._tensor(betas), self._tensor(rotmats)))[0].double().cpu().numpy()
+    def joints(self, betas: np.ndarray, rotmats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """betas (N, 10), rotmats (N, 24, 3, 3) to joints (N, 24, 3) m without translation, and how each of them is turned
+        (N, 24, 3, 3) in the frame of the first ones."""
+        return self._posing.joints(betas, rotmats)
 
-    @torch.inference_mode()
     def outlines(self, poses: list[Pose]) -> np.ndarray:
         """Markers and joints (N, M + 24, 3) m of poses in the fixed frame: what their boxes must hold."""
         if not poses:
             return np.zeros((0, 0, 3))
-        given = [np.stack([pose.betas for pose in poses]), np.stack([pose.rotmats for pose in poses])]
-        outlines = self._posed("outlines", tuple(self._tensor(values) for values in given))[0]
-        return outlines.double().cpu().numpy() + np.stack([pose.transl for pose in poses])[:, None]
-
-    def _pose(self, what: str, tensors: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        """betas (N, 10), rotmats (N, 24, 3, 3) -> joints (N, 24, 3), with "outlines" after the markers, m."""
-        if what == "joints":
-            return (self.body.joints(*tensors),)
-        return (torch.cat(self.body.markers_and_joints(*tensors), 1),)
+        given = np.array([pose.betas for pose in poses]), np.array([pose.rotmats for pose in poses])
+        outlines = np.concatenate(self._posing.points_and_joints(*given), 1)
+        return outlines + np.array([pose.transl for pose in poses])[:, None]
 
     @torch.inference_mode()
     def height_m(self, betas: np.ndarray) -> float:
