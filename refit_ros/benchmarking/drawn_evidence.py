@@ -70,6 +70,8 @@ def drawn_room(cameras: int, people: int) -> tuple[DrawnRoom, KeypointRefit]:
 class DrawnEyes:
     """`Eyes` of a `DrawnRoom`: of an image only camera and capture time count."""
 
+    sends = False
+
     def __init__(self, room: DrawnRoom) -> None:
         self._room = room
 

@@ -25,6 +25,8 @@ FIRST_S = 100.0
 class SplitEyes:
     """Others' eyes whose questions and answers become messages and back; keeps what each side took."""
 
+    sends = True
+
     def __init__(self, eyes, kind) -> None:
         from refit_ros.node.message_types import RosTypes
 

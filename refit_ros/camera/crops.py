@@ -153,7 +153,19 @@ def cut_all(
     size: int,
     device: torch.device | str = "cpu",
 ) -> Crops:
-    """One batch of crops of size x size px, crop i from images[i]; images (H, W, 3) uint8 RGB. At least one.
+    """One batch of crops of size x size px, crop i from images[i]; images (H, W, 3) uint8 RGB. At least one."""
+    cut_out = images_of_all(images, calibrations, squares, size, device)
+    return replace(without_images(calibrations, squares, device), images=cut_out)
+
+
+def images_of_all(
+    images: list[np.ndarray],
+    calibrations: list[Calibration],
+    squares: list[Square],
+    size: int,
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
+    """The images alone (B, 3, S, S) of `cut_all`.
 
     On a GPU they are cut there, unless a lens has to be undone: an image is then sent once, as bytes.
     """
@@ -163,7 +175,7 @@ def cut_all(
         )
     else:
         patches = normalised(np.stack([cut(i, c, s, size) for i, c, s in zip(images, calibrations, squares)]))
-    return replace(without_images(calibrations, squares, device), images=patches.to(device))
+    return patches.to(device)
 
 
 def without_images(
@@ -172,13 +184,12 @@ def without_images(
     """Where crops lie, of images that are elsewhere."""
 
     def batch(values) -> torch.Tensor:
-        return torch.from_numpy(np.array(values, np.float32))
+        return torch.from_numpy(np.array(values, np.float32)).to(device)
 
-    crops = Crops(
-        images=torch.zeros(len(squares), 3, 0, 0),
+    return Crops(
+        images=torch.zeros(len(squares), 3, 0, 0, device=device),
         center_px=batch([s.center_px for s in squares]),
         side_px=batch([s.side_px for s in squares]),
         focal_px=batch([c.focal_px for c in calibrations]),
         principal_px=batch([c.principal_px for c in calibrations]),
     )
-    return crops.to(device)

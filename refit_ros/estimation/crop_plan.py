@@ -54,8 +54,10 @@ def plan_crops(
     settings: Settings,
     image_size: int,
     config: TrackerConfig,
+    in_windows: bool = True,
 ) -> CropPlan:
-    """`suspected`: names of cameras that may have moved; `image_size`: of the network's crops, px."""
+    """`suspected`: names of cameras that may have moved; `image_size`: of the network's crops, px; `in_windows`: parts of
+    the features are wanted where they will do."""
     planned: list[Crop] = []
     followed: dict[int, tuple[int, ...]] = {}
     probes: list[tuple[int, int]] = []
@@ -67,11 +69,12 @@ def plan_crops(
             views = [max(views, key=lambda view: cameras[view].calibration.focal_px / one.views[view].depth_m)]
         for view in views:
             followed[number] = (*followed.get(number, ()), len(planned))
-            planned.append(_crop(number, view, predictions, cameras[view], image_size, config))
+            crop = _crop(number, view, predictions, image_size, config)
+            planned.append(_in_windows(crop, one, cameras[view], image_size, config) if in_windows else crop)
         for view in one.views if settings.fuse_views else ():
             if view not in views and cameras[view].name in suspected and one.views[view].in_the_open > config.least_visible:
                 probes.append((number, len(planned)))
-                planned.append(replace(_crop(number, view, predictions, cameras[view], image_size, config), windows=None))
+                planned.append(_crop(number, view, predictions, image_size, config))
     newcomers, dropped = _plan_new(planned, detections, len(predictions), cameras, suspected, settings)
     return CropPlan(tuple(planned), followed, tuple(probes), tuple(newcomers), dropped)
 
@@ -98,9 +101,7 @@ def views_to_use(
     return trusted if len(cameras) > 2 and trusted else views
 
 
-def _crop(
-    number: int, view: int, predictions: Sequence[Prediction], camera: Camera, image_size: int, config: TrackerConfig
-) -> Crop:
+def _crop(number: int, view: int, predictions: Sequence[Prediction], image_size: int, config: TrackerConfig) -> Crop:
     where = predictions[number].views[view]
     square = crops.square_around(where.square_box)
     others = [
@@ -110,10 +111,15 @@ def _crop(
         if (silhouette := one.views[view].silhouette) is not None
     ]
     mask = occlusion_mask(where.silhouette, others, square, image_size) if where.silhouette is not None else None
-    one, windows = predictions[number], None
-    if will_do(_sigma_m(one, camera, config) * camera.calibration.focal_px / where.depth_m, square):
-        windows = corners_around(one.outline_m[: -len(JOINT_NAMES)], camera, square, image_size)
-    return Crop(view, square, mask, where.overlap, windows)
+    return Crop(view, square, mask, where.overlap)
+
+
+def _in_windows(crop: Crop, one: Prediction, camera: Camera, image_size: int, config: TrackerConfig) -> Crop:
+    """The same crop with the parts of its maps that will be read, where somebody is known well enough."""
+    sigma_px = _sigma_m(one, camera, config) * camera.calibration.focal_px / one.views[crop.camera].depth_m
+    if not will_do(sigma_px, crop.square):
+        return crop
+    return replace(crop, windows=corners_around(one.outline_m[: -len(JOINT_NAMES)], camera, crop.square, image_size))
 
 
 def _sigma_m(one: Prediction, camera: Camera, config: TrackerConfig) -> float:

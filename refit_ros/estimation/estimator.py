@@ -192,7 +192,8 @@ class Estimator:
 
     def _planned(self, predictions: Sequence[Prediction], detections: Detections, cameras: Sequence[Camera]) -> CropPlan:
         size = self._solver.network.config.image_size
-        return plan_crops(predictions, detections, cameras, self._moved.suspected, self.settings, size, self.config)
+        given = cameras, self._moved.suspected, self.settings, size, self.config
+        return plan_crops(predictions, detections, *given, in_windows=self._eyes.sends)
 
     def _advance(self, cameras: Sequence[Camera]) -> tuple[float, float]:
         """The time of the last set and of this one."""

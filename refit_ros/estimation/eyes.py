@@ -33,6 +33,8 @@ class Eyes(Protocol):
     landmarks.
     """
 
+    sends: bool  # what images show comes from elsewhere: less than all of it is worth asking for, where that will do
+
     def searches(self, search: Search) -> bool:
         """Whether there is anybody to look for people in this way."""
         ...
@@ -48,6 +50,8 @@ class Eyes(Protocol):
 
 class LocalEyes:
     """The detectors, and what is common to both kinds of evidence. Images are this process's own."""
+
+    sends = False
 
     def __init__(self, detectors: Mapping[Search, Detector]) -> None:
         self._detectors = dict(detectors)
@@ -98,13 +102,13 @@ class FeatureEyes(LocalEyes):
 
     @torch.inference_mode()
     def _features(self, cameras: Sequence[Camera], wanted: Mapping[int, Expectation], owners: list[int]) -> Features:
-        images = cropping.cut_all(
+        images = cropping.images_of_all(
             [image_of(cameras[index]) for index in owners],
             [cameras[index].calibration for index in owners],
             [square_of(region) for one in wanted.values() for region in one.regions_px],
             self._network.config.image_size,
             self._device,
-        ).images
+        )
         hide(images, [mask for one in wanted.values() for mask in one.masks or (None,) * len(one.regions_px)])
         return self._network.encode(images)
 

@@ -6,7 +6,7 @@ All people of a set go through the network as one batch. What leaves here is num
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -72,17 +72,15 @@ class Encoded:
         """That took crop `index`."""
         return self.cameras[self.planned[index].camera]
 
-    def crops_of(self, rows: torch.Tensor) -> Crops:
-        """These crops. Raises IndexError where there are none."""
-        if self.crops is None:
+    def of(self, indices: list[int]) -> tuple[Crops, Features]:
+        """These crops and what they show. Raises IndexError where there are none."""
+        if self.crops is None or self.features is None:
             raise IndexError("this set has no crops")
-        return Crops(*(getattr(self.crops, field.name)[rows] for field in fields(Crops)))
-
-    def features_of(self, rows: torch.Tensor) -> Features:
-        """What they show. Raises IndexError where there are none."""
-        if self.features is None:
-            raise IndexError("this set has no crops")
-        return Features(self.features.maps[rows], self.features.pooled[rows])
+        if indices == list(range(len(self.planned))):  # mostly all of them are wanted: nothing to copy
+            return self.crops, self.features
+        rows = torch.tensor(indices, device=self.features.maps.device)
+        crops = Crops(*(getattr(self.crops, field.name)[rows] for field in fields(Crops)))
+        return crops, Features(self.features.maps[rows], self.features.pooled[rows])
 
 
 @dataclass(frozen=True)
@@ -105,9 +103,6 @@ class Solver:
         self._fits = OwnFits(network)
         self._posing = NumpyBody.of(network.body)
         self._known_height_m = known_height_m
-        # Crops are cut as published: crop pixel i lies at (i + 0.5) side / S - 0.5 from the corner, while the network's
-        # geometry puts it at i side / S. The published network has learned to live with that half pixel; those trained
-        # here were shown images that agree with the geometry, and are told where the crop really lies.
         self._exact = getattr(network.config, "backbone", "") == "small"
 
     def encoded(self, cameras: Sequence[Camera], planned: Sequence[Crop], features: Features | None) -> Encoded:
@@ -119,12 +114,8 @@ class Solver:
             return Encoded(tuple(cameras), ())
         if features is None:
             raise ValueError(f"{len(planned)} crops were planned, and no features of them are given")
-        crops = cropping.without_images(
-            [cameras[crop.camera].calibration for crop in planned], [crop.square for crop in planned], self.device
-        )
-        if self._exact:
-            half = 0.5 * crops.side_px / self.network.config.image_size - 0.5
-            crops = replace(crops, center_px=crops.center_px + half[:, None])
+        lenses = [cameras[crop.camera].calibration for crop in planned]
+        crops = cropping.without_images(lenses, [self._told(crop.square) for crop in planned], self.device)
         return Encoded(tuple(cameras), tuple(planned), crops, features.to(self.device))
 
     @torch.inference_mode()
@@ -157,6 +148,17 @@ class Solver:
         start = self._start(encoded, flat, person, [prior.start for prior in priors])
         own = self._own(encoded, flat, views, betas, start, iterations)
         return [[own[i] for i in np.flatnonzero(person == number)] for number in range(len(groups))]
+
+    def _told(self, square: Square) -> Square:
+        """Where the network is told that a crop lies.
+
+        Crops are cut as published: crop pixel i lies at (i + 0.5) side / S - 0.5 from the corner, while the network's
+        geometry puts it at i side / S. The published network has learned to live with that half pixel; those trained here
+        were shown images that agree with the geometry, and are told where the crop really lies.
+        """
+        if not self._exact:
+            return square
+        return Square(square.center_px + (0.5 * square.side_px / self.network.config.image_size - 0.5), square.side_px)
 
     def _betas(self, prior: Prior, betas: np.ndarray, views: int) -> np.ndarray:
         """The shape a body is placed with, which is what the next one is learned from only if this one is accepted."""
@@ -208,8 +210,7 @@ class Solver:
         return float(self.body.height_m(self._tensor(betas[None]))[0])
 
     def _own(self, encoded: Encoded, indices: list[int], views, betas, start, iterations: int) -> list[ViewEstimate]:
-        rows = torch.tensor(indices, device=self.device)
-        crops, features = encoded.crops_of(rows), encoded.features_of(rows)
+        crops, features = encoded.of(indices)
         fit = self._fits(FitCall(features, crops, views, betas, start, iterations))
         own = []
         for row, index in enumerate(indices):

@@ -108,8 +108,9 @@ def in_halves(features: Features) -> Features:
 
     So people are the same, to the number, wherever the images are looked at.
     """
-    largest = max((float(values.abs().max()) for values in (features.maps, features.pooled) if values.numel()), default=0.0)
-    return features.to(torch.bfloat16 if largest > LARGEST_HALF else torch.float16)
+    values = [values.aminmax() for values in (features.maps, features.pooled) if values.numel()]
+    leaves = any(float(least) < -LARGEST_HALF or float(most) > LARGEST_HALF for least, most in values)
+    return features.to(torch.bfloat16 if leaves else torch.float16)
 
 
 def seen_in_parts(features: Features | None) -> bool:
@@ -122,7 +123,5 @@ def features_in_order(crops: tuple[Crop, ...], evidence: dict[int, ViewEvidence]
     shown = {camera: seen.features for camera, seen in evidence.items() if seen.features is not None}
     rows = {camera: zip(features.maps, features.pooled) for camera, features in shown.items()}
     found = [next(rows[crop.camera]) for crop in crops]
-    return Features(
-        torch.stack([maps.float() for maps, _ in found]),
-        torch.stack([pooled.float() for _, pooled in found]),
-    )
+    maps, pooled = (torch.stack(values).float() for values in zip(*found))
+    return Features(maps, pooled)

@@ -35,6 +35,8 @@ class _Camera:
 class RemoteEyes:
     """`look` is called by the computing thread, `answered` by the executor's."""
 
+    sends = True
+
     def __init__(
         self,
         send: Callable[[Question], None],

@@ -45,6 +45,8 @@ def through_bytes(arrays):
 class Apart:
     """The eyes of each camera are its own; what is asked and answered goes through bytes, and some of it is lost."""
 
+    sends = True
+
     def __init__(self, make, kind, crop_size=0, maps_shape=(0, 0, 0), lost=lambda camera: False):
         self.make, self.kind, self.crop_size, self.maps_shape, self.lost = make, kind, crop_size, maps_shape, lost
         self.eyes = {}
