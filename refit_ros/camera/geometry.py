@@ -87,18 +87,18 @@ def covered(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     boxes, others = np.asarray(boxes, float).reshape(-1, 4), np.asarray(others, float).reshape(-1, 4)
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    return np.prod(np.clip(high - low, 0, None), axis=-1) / np.maximum(area(boxes)[:, None], 1e-9)
+    return np.maximum(high - low, 0).prod(axis=-1) / np.maximum(area(boxes)[:, None], 1e-9)
 
 
 def area(boxes: np.ndarray) -> np.ndarray:
     """(N, 4) to (N,); inverted boxes have none."""
     boxes = np.asarray(boxes, float).reshape(-1, 4)
-    return np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=-1)
+    return np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=-1)
 
 
 def clipped(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
     """Boxes (..., 4) cut down to the image."""
-    return np.clip(boxes, 0, [width, height, width, height])
+    return np.minimum(np.maximum(boxes, 0), [width, height, width, height])
 
 
 def around(points_px: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -30,21 +31,19 @@ class Evidence:
 def evidence(solved: FusedEstimate, cameras: Sequence[Camera]) -> Evidence:
     """Of a person solved in this set."""
     used = [cameras[one.crop.camera] for one in solved.views]
-    depth = np.mean([camera.to_camera(solved.pose.joints)[:, 2].mean() for camera in used])
-    update = np.mean([one.last_update_m for one in solved.views], axis=0)
     return Evidence(
-        int(np.sum(solved.fused.weights > 0.2)),
+        int((solved.fused.weights > 0.2).sum()),
         solved.fused.spread_m,
-        update,
-        float(depth),
-        float(1 / (1 + (misfit(solved) / COMMON_MISFIT) ** 2)),
-        float(np.mean([one.crop.overlap for one in solved.views])),
-        np.stack([camera.fixed_from_camera[:3, 3] for camera in used]),
+        np.array([one.last_update_m for one in solved.views]).mean(0),
+        fmean(camera.to_camera(solved.pose.joints)[:, 2].mean() for camera in used),
+        1 / (1 + (misfit(solved) / COMMON_MISFIT) ** 2),
+        fmean(one.crop.overlap for one in solved.views),
+        np.array([camera.fixed_from_camera[:3, 3] for camera in used]),
     )
 
 
 def misfit(solved: FusedEstimate) -> float:
     """Residual over the person's size in the image, weighted over the views; 0 for a single view."""
-    sizes = size_px(np.stack([one.joints_px for one in solved.views]))
+    sizes = size_px(np.array([one.joints_px for one in solved.views]))
     weights = solved.fused.weights
     return float((weights * solved.fused.residual_px / sizes).sum() / max(weights.sum(), 1e-9))

@@ -48,7 +48,8 @@ def fuse(
     count = len(cameras)
     rows = CameraRows.of(cameras)
     rotations, origins, focal, principal = rows.rotation, rows.origin_m, rows.focal_px, rows.principal_px
-    plane = (np.stack(seen_px) - principal[:, None]) / focal[:, None, None]
+    seen = np.array(seen_px)
+    plane = (seen - principal[:, None]) / focal[:, None, None]
     joint_weights = np.ones(plane.shape[:2]) if joint_weights is None else joint_weights
     prior = np.ones(count) if view_weights is None else np.asarray(view_weights, float)
     # From the middle between the cameras: what is not known is drawn to the origin, which may be far away.
@@ -57,26 +58,30 @@ def fuse(
     # (u r3 - r1) (X + t - c) = 0 and (v r3 - r2) (X + t - c) = 0 for each joint of each view.
     factors = plane[..., None] * rotations[:, None, None, 2] - rotations[:, None, :2]  # (V, J, 2, 3)
     offsets = (factors @ (joints_m[None] - origins[:, None])[..., None])[..., 0]  # (V, J, 2)
-    sizes_px = size_px(np.stack(seen_px))
+    sizes_px = size_px(seen)
     tolerance_px = TOLERANCE * sizes_px
     trust, depth, transl = prior.copy(), np.ones(plane.shape[:2]), np.zeros(3)
-    residual = np.zeros(count)
+
+    def residuals_px() -> np.ndarray:
+        error_px = (inside[..., :2] / depth[..., None] - plane) * focal[:, None, None]
+        return np.sqrt((joint_weights * (error_px**2).sum(-1)).sum(1) / np.maximum(joint_weights.sum(1), 1e-9))
+
     for _ in range(ROUNDS):
         weight = (trust * focal)[:, None] ** 2 * joint_weights / depth**2
         weighted = (factors * weight[..., None, None]).reshape(-1, 3)
         normal = weighted.T @ factors.reshape(-1, 3)
         right = -offsets.reshape(-1) @ weighted
-        previous, transl = transl, np.linalg.solve(normal + 1e-9 * np.trace(normal) * np.eye(3), right)
+        previous, transl = transl, np.linalg.solve(normal + 1e-9 * normal.trace() * np.eye(3), right)
         inside = (joints_m[None] + transl - origins[:, None]) @ np.swapaxes(rotations, 1, 2)
         depth = np.maximum(inside[..., 2], NEAREST_M)
-        error_px = (inside[..., :2] / depth[..., None] - plane) * focal[:, None, None]
-        residual = np.sqrt((joint_weights * (error_px**2).sum(-1)).sum(1) / np.maximum(joint_weights.sum(1), 1e-9))
         if count > 2:  # two views cannot tell which of them is wrong
             # The scale shrinks to the tolerance as the bad view loses its say, not before.
+            residual = residuals_px()
             scale = np.maximum(tolerance_px, np.median(residual / sizes_px) * sizes_px)
             trust = prior / (1 + (residual / scale) ** 2)
         if np.abs(transl - previous).max() < 1e-5:
             break
+    residual = residuals_px()
     metres = residual * depth.mean(1) / focal
     spread = float(np.sqrt((trust * metres**2).sum() / max(trust.sum(), 1e-9)))
     return Fused(transl + middle, residual, trust / max(prior.max(), 1e-9), spread)

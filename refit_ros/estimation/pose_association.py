@@ -63,7 +63,8 @@ def associate(
         for row, (column, squared, crop) in pairs.items():
             squared_of.setdefault(row, {})[camera], views.setdefault(row, {})[camera] = squared, crop
             estimate = next(each.estimate for each in bodies[camera][column] if each.crop == crop)
-            expected[row] = _seen_there(expected[row], estimate, cameras[camera], config)
+            if camera != asked[-1]:
+                expected[row] = _seen_there(expected[row], estimate, cameras[camera], config)
         for each in here[camera]:
             if each.owner is not None and camera not in views.get(each.owner, {}):
                 missed[each.owner] = (*missed.get(each.owner, ()), camera)

@@ -76,15 +76,16 @@ def predict_view(outline_m: np.ndarray, camera: Camera) -> PredictedView | None:
     points = camera.to_camera(outline_m)
     if points[:, 2].min() < NEAREST_M:
         return None
-    box = around(camera.calibration.project_square(points))
+    square_px = camera.calibration.project_square(points)
+    box = around(square_px)
     raw = around(camera.calibration.project(points)) if not camera.calibration.is_plain else box
     seen = clipped(raw, camera.calibration.width_px, camera.calibration.height_px)
     in_image = float(covered(raw[None], seen[None])[0, 0])
     if in_image < LEAST_IN_IMAGE or (seen[2:] - seen[:2]).min() < LEAST_SIDE_PX:
         return None
     depth_m = float(points[:, 2].mean())
-    joints_px = camera.calibration.project_square(points[-len(JOINT_NAMES) :])
-    return PredictedView(box, raw, depth_m, in_image, Silhouette(joints_px, camera.calibration.focal_px / depth_m))
+    silhouette = Silhouette(square_px[-len(JOINT_NAMES) :], camera.calibration.focal_px / depth_m)
+    return PredictedView(box, raw, depth_m, in_image, silhouette)
 
 
 def predict_views(

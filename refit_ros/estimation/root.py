@@ -29,7 +29,7 @@ def root_covariance(pelvis_m: np.ndarray, cameras_m: np.ndarray | None, stddev_m
     if cameras_m is not None and len(cameras_m):
         information = views_information(pelvis_m, cameras_m, DEFAULT.bearing_sigma_m, DEFAULT.depth_sigma)
     form = np.linalg.inv(information)
-    mean, variance = np.trace(form), 2 * np.trace(form @ form)
+    mean, variance = form.trace(), 2 * (form @ form).trace()
     freedom = 2 * mean**2 / variance
     held_m2 = variance / (2 * mean) * 2 * gammaincinv(freedom / 2, HELD)
     covariance = form * stddev_m**2 / held_m2

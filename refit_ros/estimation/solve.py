@@ -118,14 +118,12 @@ class Solver:
         crops = cropping.without_images(lenses, [self._told(crop.square) for crop in planned], self.device)
         return Encoded(tuple(cameras), tuple(planned), crops, features.to(self.device))
 
-    @torch.inference_mode()
     def alone(self, encoded: Encoded, indices: list[int], iterations: int) -> list[ViewEstimate]:
         """Each of these crops by itself."""
         if not indices:
             return []
         return self._own(encoded, indices, None, None, None, iterations)
 
-    @torch.inference_mode()
     def together(
         self, encoded: Encoded, groups: list[list[int]], priors: list[Prior], iterations: int
     ) -> list[list[ViewEstimate]]:
@@ -136,18 +134,18 @@ class Solver:
         if not groups:
             return []
         flat = [index for group in groups for index in group]
-        person = np.concatenate([[number] * len(group) for number, group in enumerate(groups)])
+        person = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
         views = None  # where nobody is seen twice there is nothing to agree on
         if len(flat) > len(groups):
             rotations = np.stack([encoded.camera(index).rotation for index in flat])
             views = Views(torch.tensor(person, dtype=torch.int64, device=self.device), self._tensor(rotations))
         betas = None
         if any(prior.held is not None for prior in priors):
-            rows = [np.full(10, np.nan) if priors[p].held is None else priors[p].held for p in person]
+            rows = [np.full(10, np.nan) if (held := priors[p].held) is None else held for p in person]
             betas = self._tensor(np.stack(rows))
         start = self._start(encoded, flat, person, [prior.start for prior in priors])
-        own = self._own(encoded, flat, views, betas, start, iterations)
-        return [[own[i] for i in np.flatnonzero(person == number)] for number in range(len(groups))]
+        own = iter(self._own(encoded, flat, views, betas, start, iterations))
+        return [[next(own) for _ in group] for group in groups]
 
     def _told(self, square: Square) -> Square:
         """Where the network is told that a crop lies.
@@ -179,10 +177,10 @@ class Solver:
         if not members:
             return []
         cameras = [[encoded.cameras[one.crop.camera] for one in group] for group in members]
-        rotmats = np.stack([group[0].rotmats for group in members])
+        rotmats = np.array([group[0].rotmats for group in members])
         for number, group in enumerate(members):  # shared by the views, so the first view's will do
             rotmats[number, 0] = cameras[number][0].fixed_from_camera[:3, :3] @ group[0].rotmats[0]
-        betas = np.stack([self._betas(prior, group[0].betas, len(group)) for prior, group in zip(priors, members)])
+        betas = np.array([self._betas(prior, group[0].betas, len(group)) for prior, group in zip(priors, members)])
         joints, _ = self.joints(betas, rotmats)
         solved = []
         for number, group in enumerate(members):
@@ -234,19 +232,18 @@ class Solver:
         if all(start is None for start in starts):
             return None
         count = len(flat)
-        rotmats, betas = np.tile(np.eye(3), (count, 24, 1, 1)), np.zeros((count, 10))
-        transl, cold = np.ones((count, 3)), np.ones(count, bool)
+        rotmats, betas, transl = np.empty((count, 24, 3, 3)), np.zeros((count, 10)), np.ones((count, 3))
+        rotmats[:], weak = np.eye(3), np.full((count, 3), np.nan)  # of whom nothing is known yet
         for row, index in enumerate(flat):
             pose = starts[person[row]]
             if pose is None:
                 continue
             camera = encoded.camera(index)
-            rotmats[row], betas[row], cold[row] = pose.rotmats, pose.betas, False
+            rotmats[row], betas[row], weak[row] = pose.rotmats, pose.betas, 0.0
             rotmats[row, 0] = camera.rotation @ pose.rotmats[0]
             # The pelvis is J0 + transl in every frame, and J0 depends on the shape alone.
             rest_pelvis = pose.joints[0] - pose.transl
             transl[row] = camera.to_camera(pose.joints[0]) - rest_pelvis
-        weak = np.where(cold[:, None], np.nan, np.zeros((count, 3)))
         return Estimate(self._tensor(rotmats), self._tensor(betas), self._tensor(weak), self._tensor(transl))
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:

@@ -6,9 +6,9 @@ what is known before they are taken: it can be told to eyes that are on another 
 
 from __future__ import annotations
 
+import math
 from collections import deque
-
-import numpy as np
+from statistics import median
 
 JITTER_S = 0.003  # somebody who walks goes 5 mm meanwhile
 STEPS = 5  # the last ones, whose median is the interval
@@ -19,14 +19,14 @@ class StampGrid:
     """The stamps of the sets, one after the other, never falling."""
 
     def __init__(self) -> None:
-        self._last_s, self._on_time_s = -np.inf, -np.inf
+        self._last_s, self._on_time_s = -math.inf, -math.inf
         self._steps_s: deque[float] = deque(maxlen=STEPS)
         self._on_time: deque[bool] = deque(maxlen=STEADY)
 
     @property
     def next_s(self) -> float | None:
         """When the next one should be taken; None where that is not known."""
-        return self._on_time_s + float(np.median(self._steps_s)) if self._steps_s else None
+        return self._on_time_s + median(self._steps_s) if self._steps_s else None
 
     @property
     def is_steady(self) -> bool:
@@ -42,7 +42,7 @@ class StampGrid:
         else:
             self._on_time.append(True)
         self._on_time_s = max(before_s, expected_s)
-        if np.isfinite(self._last_s) and stamp_s > self._last_s:
+        if math.isfinite(self._last_s) and stamp_s > self._last_s:
             self._steps_s.append(stamp_s - self._last_s)
         self._last_s = stamp_s
         return before_s, self._on_time_s

@@ -41,6 +41,7 @@ CONSTANTS = {
     2: Constants(floor_m=0.0231, spread_gain=1.4247, update_gain=0.6489, depth_gain=0.0, crowd_gain=0.0),
     3: Constants(floor_m=0.0090, spread_gain=1.2354, update_gain=0.5812, depth_gain=0.0027, crowd_gain=0.0401),
 }
+_GAINS = {views: np.array(astuple(constants)) for views, constants in CONSTANTS.items()}  # (5,) as `terms` has them
 # Limbs' ends err more than the trunk.
 JOINT_SHARE = np.array(
     [
@@ -74,12 +75,13 @@ JOINT_SHARE = np.array(
 
 def terms(facts: Evidence) -> np.ndarray:
     """(24, 5): what the constants are the gains of, for each joint."""
-    columns = (1.0, facts.spread_m, facts.update_m, facts.depth_m, facts.crowded)
-    return np.stack([np.broadcast_to(np.asarray(column, float), 24) for column in columns], 1)
+    columns = np.empty((24, 5))
+    columns[:] = 1.0, facts.spread_m, 0.0, facts.depth_m, facts.crowded
+    columns[:, 2] = facts.update_m
+    return columns
 
 
 def joint_stddev(facts: Evidence, unseen_s: float = 0.0) -> np.ndarray:
     """(24,) m from what the last look gave, and the seconds since then."""
-    gains = np.array(astuple(CONSTANTS[min(max(facts.views, 1), 3)]))
-    variance = (terms(facts) * gains) ** 2 @ np.ones(5)
+    variance = ((terms(facts) * _GAINS[min(max(facts.views, 1), 3)]) ** 2).sum(1)
     return np.minimum(JOINT_SHARE * np.sqrt(variance) + COASTING_M_S * unseen_s, LARGEST_M)

@@ -7,9 +7,8 @@ number.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from refit_ros.tracking.association import LEAST, MOST
 from refit_ros.tracking.config import TrackerConfig
@@ -17,17 +16,17 @@ from refit_ros.tracking.config import TrackerConfig
 
 def discount(step_s: float, config: TrackerConfig) -> float:
     """0 .. 1: how much a look counts that comes this long after the last one of its kind."""
-    return float(np.clip(step_s / config.evidence_memory_s, 0.0, 1.0))
+    return min(max(step_s / config.evidence_memory_s, 0.0), 1.0)
 
 
 def seen(probability: float, config: TrackerConfig) -> float:
     """Log ratio of a box that was found where a person with this probability of being found was expected."""
-    return float(np.log(np.clip(probability, LEAST, MOST) / config.false_alarms))
+    return math.log(_not_certain(probability) / config.false_alarms)
 
 
 def missed(probability: float) -> float:
     """Log ratio of nothing found where somebody with this probability of being found was expected."""
-    return float(np.log1p(-np.clip(probability, LEAST, MOST)))
+    return math.log1p(-_not_certain(probability))
 
 
 def still_there(pose_distance2: float, config: TrackerConfig) -> float:
@@ -36,7 +35,11 @@ def still_there(pose_distance2: float, config: TrackerConfig) -> float:
     What the network makes of furniture changes more from look to look, by `nobody_wider`; both are taken for half normal.
     """
     wider = config.nobody_wider
-    return float(np.log(wider) - pose_distance2 / 2 * (1 - 1 / wider**2))
+    return math.log(wider) - pose_distance2 / 2 * (1 - 1 / wider**2)
+
+
+def _not_certain(probability: float) -> float:
+    return min(max(probability, LEAST), MOST)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ errs by the person's unknown height, whoever looks; across it by far less.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ def distance2(body: PredictedBody, joints_camera_m: np.ndarray, camera: Camera, 
         return FARTHEST
     depth_m = expected[0, 2]
     across_m = (seen[0, :2] / seen[0, 2] - expected[0, :2] / depth_m) * depth_m
-    off = np.append(across_m, np.log(seen[0, 2] / depth_m) - body.depth.mean)
+    off = np.array([*across_m, math.log(seen[0, 2] / depth_m) - body.depth.mean])
     # Derivatives of what is compared (m, m, 1) by the place of the pelvis in the camera's frame.
     by_place = np.concatenate([across_rays(expected[0]), [[0, 0, 1 / depth_m]]])
     place = camera.rotation @ body.state.position_covariance_m2 @ camera.rotation.T
@@ -56,11 +57,11 @@ def across_rays(places_camera_m: np.ndarray) -> np.ndarray:
 
     How far away they are is not seen in the image. What is nearer than NEAREST_M is taken to be there.
     """
-    x, y, z = np.moveaxis(np.asarray(places_camera_m, float), -1, 0)
-    far = np.where(np.abs(z) < NEAREST_M, NEAREST_M, z)
-    across = np.zeros((*np.shape(z), 2, 3))
+    places = np.asarray(places_camera_m, float)
+    depth = places[..., 2:]
+    across = np.zeros((*places.shape[:-1], 2, 3))
     across[..., 0, 0] = across[..., 1, 1] = 1
-    across[..., 0, 2], across[..., 1, 2] = -x / far, -y / far
+    across[..., 2] = -places[..., :2] / np.where(np.abs(depth) < NEAREST_M, NEAREST_M, depth)
     return across
 
 
@@ -76,7 +77,7 @@ def sigma_across_m(roots: Sequence[RootState], cameras: CameraRows) -> np.ndarra
 def pose_distance2(joints_m: np.ndarray, before_m: np.ndarray, step_s: float, config: TrackerConfig) -> float:
     """Squared, in sigmas: how far joints (24, 3) m lie from those of `step_s` seconds before, mean, pelvis on pelvis."""
     apart_m = np.linalg.norm(joints_m - joints_m[0] - before_m + before_m[0], axis=-1).mean()
-    return float(apart_m / np.hypot(config.pose_sigma_m, config.pose_change_m_s * step_s)) ** 2
+    return float(apart_m / math.hypot(config.pose_sigma_m, config.pose_change_m_s * step_s)) ** 2
 
 
 def surprise(squared: float, dimensions: int) -> float:

@@ -8,6 +8,7 @@ Its covariance grows with time and not with the number of sets, so it means the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,10 @@ import numpy as np
 
 from refit_ros.camera.views import Camera
 from refit_ros.tracking.config import TrackerConfig
+
+_EYE = np.eye(3)
+# In a covariance (6, 6): each axis's variance of the place, of the velocity, and what they have in common.
+_PLACE, _SPEED, _BOTH = (np.kron(where, _EYE) for where in ([[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0, 1], [1, 0]]))
 
 
 @dataclass(frozen=True)
@@ -50,14 +55,14 @@ def start(position_m: np.ndarray, covariance_m2: np.ndarray, stamp_s: float, con
 def predict(state: RootState, stamp_s: float, config: TrackerConfig) -> RootState:
     """The same person at another time; at an earlier one, or the same, nothing changes but the stamp."""
     step_s, memory_s, density = max(stamp_s - state.stamp_s, 0.0), config.velocity_memory_s, config.acceleration_m2_s3
-    kept = np.exp(-step_s / memory_s)
+    kept = math.exp(-step_s / memory_s)
     move = np.eye(6)
-    move[:3, 3:], move[3:, 3:] = memory_s * (1 - kept) * np.eye(3), kept * np.eye(3)
+    move[:3, 3:], move[3:, 3:] = memory_s * (1 - kept) * _EYE, kept * _EYE
     speed = density * memory_s / 2 * (1 - kept**2)
     both = density * memory_s**2 / 2 * (1 - kept) ** 2
     place = density * memory_s**2 * (step_s - 2 * memory_s * (1 - kept) + memory_s / 2 * (1 - kept**2))
-    covariance = move @ state.covariance @ move.T + np.kron([[max(place, 0.0), both], [both, speed]], np.eye(3))
-    return RootState(move @ state.mean, covariance, stamp_s)
+    pushed = max(place, 0.0) * _PLACE + both * _BOTH + speed * _SPEED
+    return RootState(move @ state.mean, move @ state.covariance @ move.T + pushed, stamp_s)
 
 
 def update(state: RootState, position_m: np.ndarray, information: np.ndarray) -> RootState:
@@ -83,9 +88,9 @@ def views_information(position_m: np.ndarray, cameras_m: Iterable[np.ndarray], a
     One camera and eight are the same code: little is known along the ray of a single one.
     """
     rays = position_m - np.array(list(cameras_m))
-    distance_m = np.maximum(np.linalg.norm(rays, axis=1), 1e-3)[:, None, None]
+    distance_m = np.maximum(np.sqrt((rays**2).sum(1)), 1e-3)[:, None, None]
     outer = rays[:, :, None] * rays[:, None] / distance_m**2
-    return (outer / (along * distance_m) ** 2 + (np.eye(3) - outer) / across_m**2).sum(0)
+    return (outer / (along * distance_m) ** 2 + (_EYE - outer) / across_m**2).sum(0)
 
 
 def jitter_information(position_m: np.ndarray, cameras: Sequence[Camera], config: TrackerConfig) -> np.ndarray:
