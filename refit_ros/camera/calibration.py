@@ -79,6 +79,18 @@ class Calibration:
 
     def check(self) -> None:
         """Raises ValueError, saying what is wrong and what to do, where the numbers describe no camera."""
+        if self._fault is not None:
+            raise ValueError(self._fault)
+
+    @cached_property
+    def _fault(self) -> str | None:
+        try:
+            self._check()
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def _check(self) -> None:
         if self.width_px <= 0 or self.height_px <= 0:
             raise ValueError(f"camera {self.name}: image of {self.width_px} x {self.height_px} px; {ADVICE}")
         if self.K.shape != (3, 3) or not np.isfinite(self.K).all():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from refit_ros.camera.calibration import Calibration
 from refit_ros.camera.keypoints import GivenKeypoints
 
 FARTHEST_M = 1e7  # nothing on earth is farther from anything on it
+KEPT_POSES = 256  # cameras mostly stand still, so what was found of a pose is found again in each set
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,16 @@ def usable(views: Sequence[View], several: bool) -> tuple[list[Camera], dict[str
             left_out[name] = reason
             continue
         used.append(view)
-    poses = _orthonormal(np.array([np.eye(4) if one.fixed_from_camera is None else one.fixed_from_camera for one in used]))
-    cameras = [
-        Camera(one.image, one.calibration, one.stamp_s, pose, one.boxes, one.keypoints) for one, pose in zip(used, poses)
-    ]
-    return cameras, left_out
+    return [_camera(view) for view in used], left_out
+
+
+def _camera(view: View) -> Camera:
+    """Of a view without a fault."""
+    if view.fixed_from_camera is None:
+        pose = np.eye(4)
+    else:
+        pose = _exact(np.asarray(view.fixed_from_camera, np.float64).tobytes())[1].copy()
+    return Camera(view.image, view.calibration, view.stamp_s, pose, view.boxes, view.keypoints)
 
 
 def _fault(view: View, several: bool) -> str | None:
@@ -94,13 +102,29 @@ def _fault(view: View, several: bool) -> str | None:
         return str(error)
     if image is not None and (fault := _fault_of_image(image, calibration)) is not None:
         return fault
-    if not np.isfinite(view.stamp_s):
+    if not math.isfinite(view.stamp_s):
         return "its stamp is not a number"
     if view.fixed_from_camera is None:
         return "its pose in the fixed frame is unknown" if several else None
     pose = np.asarray(view.fixed_from_camera)
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
         return "its pose in the fixed frame is not a finite 4 x 4 matrix"
+    return _exact(pose.astype(np.float64).tobytes())[0]
+
+
+@lru_cache(maxsize=KEPT_POSES)
+def _exact(numbers: bytes) -> tuple[str | None, np.ndarray]:
+    """Of a pose of 4 x 4 finite float64: what is wrong with it, or None and the same (4, 4) with rounding errors of its
+    rotation removed, not to be written to."""
+    pose, exact = np.frombuffer(numbers).reshape(4, 4), np.eye(4)
+    fault = _fault_of_pose(pose)
+    if fault is None:
+        u, _, vt = np.linalg.svd(pose[:3, :3])
+        exact[:3, :3], exact[:3, 3] = u @ vt, pose[:3, 3]
+    return fault, exact
+
+
+def _fault_of_pose(pose: np.ndarray) -> str | None:
     if abs(np.linalg.det(pose[:3, :3]) - 1) > 0.05 or np.abs(pose[3] - [0, 0, 0, 1]).max() > 1e-6:
         return "its pose in the fixed frame is no rigid motion"
     if np.abs(pose[:3, 3]).max() > FARTHEST_M:
@@ -122,11 +146,3 @@ def _fault_of_image(image: np.ndarray, calibration: Calibration) -> str | None:
             f"{calibration.width_px} x {calibration.height_px}"
         )
     return None
-
-
-def _orthonormal(poses: np.ndarray) -> np.ndarray:
-    """The same poses (V, 4, 4) with rounding errors of the rotations removed."""
-    exact = np.array(poses, np.float64).reshape(-1, 4, 4)
-    u, _, vt = np.linalg.svd(exact[:, :3, :3])
-    exact[:, :3, :3], exact[:, 3] = u @ vt, [0.0, 0.0, 0.0, 1.0]
-    return exact

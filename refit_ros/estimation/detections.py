@@ -148,9 +148,9 @@ def _corrected(
         place_m = before_m + camera.rotation.T @ np.append(off_px * m_per_px, 0.0)
         camera_m = camera.fixed_from_camera[:3, 3]
         root = root_state.update(root, place_m, root_state.view_information(before_m, camera_m, sigma_m, np.inf))
-    step_m = root.position_m - before_m
-    if not step_m.any():
+    if root is one.body.state:
         return one
+    step_m = root.position_m - before_m
     body = replace(one.body, state=root, joints_m=one.body.joints_m + step_m)
     return replace(one, body=body, pose=predicted_pose(one.track, root), outline_m=one.outline_m + step_m)
 

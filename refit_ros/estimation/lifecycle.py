@@ -115,6 +115,8 @@ def admitted(
     Unless they are one of `followed`, in this set, as a camera sees them that does not see them well. And the estimate of
     each of them, by the key of their new track.
     """
+    if not newcomers:
+        return everybody, {}
     known = [track for track in everybody.tracks if track.lost or not track.fresh] + list(everybody.gone)
     squared = np.array(
         [[_distance2(track, new, cameras, stamp_s, config) for new, _ in newcomers] for track in known]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -45,7 +46,7 @@ def publish(
         people.append(
             Person(
                 id=person_id,
-                confidence=float(np.clip(track.confidence * facts.confidence * np.exp(-unseen_s), 0, 1)),
+                confidence=min(max(track.confidence * facts.confidence * math.exp(-unseen_s), 0.0), 1.0),
                 betas=pose.betas,
                 global_orient=angles_rad[number, 0],
                 body_pose=angles_rad[number, 1:],

@@ -7,6 +7,7 @@ rotation is taken along the geodesic, and speed is the angle per second.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,7 +51,7 @@ class Place:
             return self._value
         measured = (value - self._value) / step_s
         self._velocity = self._velocity + _share(SPEED_CUTOFF_HZ, step_s) * (measured - self._velocity)
-        cutoff = self._cutoff_hz + PLACE_GAIN * max(0.0, float(np.linalg.norm(self._velocity)) - STILL_M_S)
+        cutoff = self._cutoff_hz + PLACE_GAIN * max(0.0, math.hypot(*self._velocity) - STILL_M_S)
         self._value = self._value + _share(cutoff, step_s) * (value - self._value)
         return self._value
 
@@ -70,7 +71,7 @@ class Rotations:
             return self._value
         turn = axis_angle_from_matrix(np.swapaxes(self._value, -1, -2) @ value)
         self._velocity = self._velocity + _share(SPEED_CUTOFF_HZ, step_s) * (turn / step_s - self._velocity)
-        speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True)
+        speed = np.sqrt((self._velocity**2).sum(-1, keepdims=True))
         cutoff = self._cutoff_hz + ROTATION_GAIN * np.maximum(speed - STILL_RAD_S, 0.0)
         self._value = self._value @ matrix_from_axis_angle(_share(cutoff, step_s) * turn)
         return self._value

@@ -7,6 +7,7 @@ not change: the logarithm of distance seen over distance.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ class DepthScale:
 
     def sigma(self, config: TrackerConfig) -> float:
         """Of the next view's log distance, once `mean` is taken away: what is not known yet, and what changes each time."""
-        return float(np.sqrt(self._variance(config) + _from_elsewhere(config) ** 2))
+        return math.sqrt(self._variance(config) + _from_elsewhere(config) ** 2)
 
     def _variance(self, config: TrackerConfig) -> float:
         return config.depth_sigma**2 - _from_elsewhere(config) ** 2 if self.variance is None else self.variance

@@ -47,8 +47,8 @@ def distance2(body: PredictedBody, joints_camera_m: np.ndarray, camera: Camera, 
     # Derivatives of what is compared (m, m, 1) by the place of the pelvis in the camera's frame.
     by_place = np.concatenate([across_rays(expected[0]), [[0, 0, 1 / depth_m]]])
     place = camera.rotation @ body.state.position_covariance_m2 @ camera.rotation.T
-    noise = np.diag([config.bearing_sigma_m**2, config.bearing_sigma_m**2, body.depth.sigma(config) ** 2])
-    root = float(off @ np.linalg.solve(by_place @ place @ by_place.T + noise, off))
+    sigmas = np.array([config.bearing_sigma_m, config.bearing_sigma_m, body.depth.sigma(config)])
+    root = float(off @ np.linalg.solve(by_place @ place @ by_place.T + np.diag(sigmas**2), off))
     return root + pose_distance2(seen, expected, body.unseen_s, config)
 
 
@@ -76,7 +76,7 @@ def sigma_across_m(roots: Sequence[RootState], cameras: CameraRows) -> np.ndarra
 
 def pose_distance2(joints_m: np.ndarray, before_m: np.ndarray, step_s: float, config: TrackerConfig) -> float:
     """Squared, in sigmas: how far joints (24, 3) m lie from those of `step_s` seconds before, mean, pelvis on pelvis."""
-    apart_m = np.linalg.norm(joints_m - joints_m[0] - before_m + before_m[0], axis=-1).mean()
+    apart_m = np.sqrt(((joints_m - joints_m[0] - before_m + before_m[0]) ** 2).sum(-1)).mean()
     return float(apart_m / math.hypot(config.pose_sigma_m, config.pose_change_m_s * step_s)) ** 2
 
 
