@@ -12,6 +12,7 @@ import torch
 
 from refit_ros.core.camera import project
 from refit_ros.core.keypoints import KeypointEvidence, KeypointRefit, crops_without_images
+from refit_ros.core.numpy_body import NumpyBody
 from refit_ros.core.traces import recorded_on_processor
 from refit_ros.core.types import Views
 from refit_ros.estimation.closer_look import CloserLook
@@ -54,6 +55,7 @@ class KeypointSolver:
         self.device = network.init_pose.device
         self._run = recorded_on_processor(self._fit, self.device)
         self._posed = recorded_on_processor(self._pose, self.device)
+        self._posing = NumpyBody.of(self.network.body)
         self._refiner = Refiner(self.network.landmark_body, self._bodies)
 
     @torch.inference_mode()
@@ -166,7 +168,7 @@ class KeypointSolver:
 
     def joints(self, betas: np.ndarray, rotmats: np.ndarray) -> np.ndarray:
         """betas (P, 10), rotmats (P, 24, 3, 3) -> joints (P, 24, 3) m without translation."""
-        return self._bodies(betas, rotmats)[1]
+        return self._posing.joints(betas, rotmats)[0]
 
     def _betas(self, own: np.ndarray, held: np.ndarray, shape: Shape, views: int) -> np.ndarray:
         """The shape (10,) that somebody is placed with."""
