@@ -100,7 +100,7 @@ def test_an_own_keypoint_model_needs_none_of_the_models(models_missing, monkeypa
 def test_another_of_blazepose_s_networks_is_taken_where_the_settings_say_so(kind, monkeypatch):
     """It could be got, and nothing but one suite of `evaluate` used it."""
     made = []
-    monkeypatch.setattr(landmark_sources, "usual_landmarks", lambda which, thorough: made.append(which) or "looks")
+    monkeypatch.setattr(landmark_sources, "usual_landmarks", lambda which, *_: made.append(which) or "looks")
     monkeypatch.setattr(keypoint_choice, "without_photographs_note", lambda: "")
     chosen = Settings(evidence="keypoints", landmarks=kind, detector="topic")
     _, (estimator,) = keypoint_estimators([chosen], None, None, "cpu")
@@ -117,7 +117,7 @@ def test_landmarks_are_found_on_the_device_that_was_named(models_there, monkeypa
     """It is called "cpu:0" here, as nothing is by itself."""
     asked = []
 
-    def source(settings, kind, thorough=False, device="cpu"):
+    def source(settings, thorough=False, device="cpu"):
         asked.append(("landmarks", device))
         return "own"
 
