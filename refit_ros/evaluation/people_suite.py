@@ -94,13 +94,20 @@ def _estimator(network, settings: Settings) -> Estimator | KeypointEstimator:
 
 
 def _of_landmarks(settings: Settings, network: KeypointRefit):
-    """Who finds landmarks, the settings, and who finds people. Raises what `landmark_source` raises."""
-    device, said = str(network.init_pose.device), (settings.keypoint_source, settings.keypoint_model, settings.landmarks)
-    return _landmarks(*said, is_thorough(settings), device), settings, _detector(settings, device)
+    """Who finds landmarks, the settings, and who finds people."""
+    device = str(network.init_pose.device)
+    return _landmarks(settings, device), settings, _detector(settings, device)
+
+
+def _landmarks(settings: Settings, device: str):
+    """Raises what `landmark_source` raises."""
+    return _landmarks_of(
+        settings.keypoint_source, settings.keypoint_model, settings.landmarks, is_thorough(settings), device
+    )
 
 
 @cache
-def _landmarks(source: str, model: str, landmarks: str, thorough: bool, device: str):
+def _landmarks_of(source: str, model: str, landmarks: str, thorough: bool, device: str):
     """Once for all scenes and variants: it takes seconds."""
     return landmark_source(Settings(keypoint_source=source, keypoint_model=model, landmarks=landmarks), thorough, device)
 
@@ -133,7 +140,8 @@ def evaluate(
     """One row for each seed, scene, rate and variant: those four, the number of cameras, and the figures."""
     chosen = variants_named(selection.variants, settings)
     if isinstance(network, KeypointRefit) or settings.evidence == BOTH:
-        _landmarks(settings)  # what cannot be had is told before anything is rendered
+        of_network = network.init_pose.device if isinstance(network, KeypointRefit) else network.device
+        _landmarks(settings, str(of_network))  # what cannot be had is told before anything is rendered
     rows = []
     for seed, sequence in sequences(selection):
         for name, changed in chosen.items():

@@ -32,9 +32,10 @@ def own_models(monkeypatch):
 
 def test_evaluate_takes_it_for_drawn_scenes(own_models):
     people_suite._landmarks_of.cache_clear()
-    source = people_suite._landmarks(Settings(keypoint_source="onnx", keypoint_model="mine.onnx"))
+    source = people_suite._landmarks(Settings(keypoint_source="onnx", keypoint_model="mine.onnx"), "cpu")
     assert isinstance(source, OwnModel) and source.path == "mine.onnx"
-    assert people_suite._landmarks(Settings(keypoint_source="onnx", keypoint_model="mine.onnx", max_people=3)) is source
+    settings = Settings(keypoint_source="onnx", keypoint_model="mine.onnx", max_people=3)
+    assert people_suite._landmarks(settings, "cpu") is source
     people_suite._landmarks_of.cache_clear()
 
 
