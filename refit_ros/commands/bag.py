@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) -> int:
-    from refit_ros.commands.common import of_landmarks, settings_from, source_of
+    from refit_ros.commands.common import of_landmarks, settings_from
     from refit_ros.core.plain_files import shown
     from refit_ros.node.bag_origin import doubt_of, lost_of, made_from, made_from_of
     from refit_ros.node.inputs import others_find
@@ -108,7 +108,6 @@ def _fit_one(args: argparse.Namespace, bag: Path, options: dict[str, object]) ->
             args,
             detector=args.detector,
             detector_model=args.detector_model,
-            keypoint_source=source_of(args),
             **of_landmarks(args),
             max_people=args.max_people,
             smoothing=args.smoothing,

@@ -145,28 +145,24 @@ def _lookers(args: argparse.Namespace, source: Source) -> list[Looker]:
     """One for each camera, all with the same network."""
     from refit_ros.calibration.look import feature_lookers, keypoint_lookers
     from refit_ros.commands.common import (
-        check_landmarks_are_taken,
+        by_landmarks,
         device_named,
         load_network_from,
         of_landmarks,
         say_what_weights_mean,
         settings_from,
-        source_of,
     )
     from refit_ros.commands.fit import usual_detector
     from refit_ros.core.body import load_body
-    from refit_ros.estimation.keypoint_choice import takes_keypoints
 
     is_drawn = source.said is not None and args.source == "drawn"
-    source_name = source_of(args)
-    asked_for = args.evidence == "keypoints" or any(of_landmarks(args).values())  # drawn people are better seen by features
-    keypoints = (asked_for or not is_drawn) and takes_keypoints(args.evidence, args.weights, source=source_name)
-    check_landmarks_are_taken(args, keypoints)
+    # Drawn people are better seen by features.
+    asked_for = args.evidence == "keypoints" or bool(args.keypoint_model or args.landmarks)
+    keypoints = by_landmarks(args, asked_for or not is_drawn)
     settings = settings_from(
         args,
         detector=usual_detector() if keypoints or not is_drawn else "builtin",
         smoothing=0.0,
-        keypoint_source=source_name,
         **of_landmarks(args),
     )
     if keypoints:
@@ -206,8 +202,8 @@ def _compared(rig: Rig, said: Rig, first: int) -> str:
         "| camera | beside (degrees, mm) | laid (degrees, mm) |",
         "|---|---|---|",
     ]
-    for calibration, *values in zip(rig.calibrations, *differences(rig, said, first), *differences_laid(rig, said)):
-        beside_deg, beside_m, laid_deg, laid_m = values
+    values = *differences(rig, said, first), *differences_laid(rig, said)
+    for calibration, beside_deg, beside_m, laid_deg, laid_m in zip(rig.calibrations, *values):
         lines.append(
             f"| {calibration.name} | {beside_deg:.2f}, {1000 * beside_m:.0f} | {laid_deg:.2f}, {1000 * laid_m:.0f} |"
         )

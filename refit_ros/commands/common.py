@@ -82,9 +82,11 @@ def settings_from(args: argparse.Namespace, **overrides) -> Settings:
 
 def add_landmark_arguments(parser) -> None:
     """Of commands that look for landmarks."""
+    from refit_ros.estimation.settings import LANDMARKS
+
     parser.add_argument(
         "--landmarks",
-        choices=["lite", "full", "heavy"],
+        choices=LANDMARKS,
         help="which of BlazePose's landmark networks finds those that MoveNet does not; without it, full",
     )
     parser.add_argument(
@@ -96,18 +98,25 @@ def add_landmark_arguments(parser) -> None:
 
 
 def of_landmarks(args: argparse.Namespace) -> dict[str, str | None]:
-    """The settings that say which network finds them; None: not said."""
-    return {"keypoint_model": args.keypoint_model, "landmarks": args.landmarks}
+    """The settings that say who finds them; None: not said."""
+    return {"keypoint_source": source_of(args), "keypoint_model": args.keypoint_model, "landmarks": args.landmarks}
 
 
-def check_landmarks_are_taken(args: argparse.Namespace, keypoints: bool) -> None:
-    """Raises ValueError where an option is about landmarks and people are known by features: it would do nothing."""
+def by_landmarks(args: argparse.Namespace, wanted: bool = True) -> bool:
+    """Whether people are known by landmarks, as the options have it and where that is `wanted` at all.
+
+    Raises ValueError where they are not and an option is about landmarks: it would do nothing. And as `takes_keypoints`.
+    """
+    from refit_ros.estimation.keypoint_choice import takes_keypoints
+
+    taken = wanted and takes_keypoints(args.evidence, args.weights, source=source_of(args))
     given = [name for name in ("keypoint_model", "landmarks") if getattr(args, name)]
-    if given and not keypoints:
+    if given and not taken:
         raise ValueError(
             f"--{given[0].replace('_', '-')} is about landmarks, and people are known by features here: "
             "add --evidence keypoints, or leave it out"
         )
+    return taken
 
 
 def source_of(args: argparse.Namespace) -> str:

@@ -95,33 +95,28 @@ def _folders(args: argparse.Namespace) -> tuple[Path, Path | None]:
 
 def _estimator(args: argparse.Namespace, birth_hits: int | None) -> tuple[object, Body]:
     from refit_ros.commands.common import (
-        check_landmarks_are_taken,
+        by_landmarks,
         device_named,
         load_network_from,
         of_landmarks,
         say_what_weights_mean,
         settings_from,
-        source_of,
     )
     from refit_ros.commands.fit import usual_detector
     from refit_ros.core.body import load_body
     from refit_ros.estimation.estimator import Estimator
-    from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints
+    from refit_ros.estimation.keypoint_choice import keypoint_estimators
 
-    source = source_of(args)
     settings = settings_from(
         args,
         evidence=args.evidence,
-        keypoint_source=source,
         **of_landmarks(args),
         detector=usual_detector(),
         birth_hits=birth_hits,
         smoothing=0.0,
         detector_effort="thorough",
     )
-    keypoints = takes_keypoints(args.evidence, args.weights, source=source)
-    check_landmarks_are_taken(args, keypoints)
-    if keypoints:
+    if by_landmarks(args):
         body = load_body(args.body) if args.body else None
         network, estimators = keypoint_estimators([settings], args.weights, body, device_named(args.device))
         return estimators[0], network.body

@@ -28,25 +28,22 @@ def run(args: argparse.Namespace) -> int:
     Raises ValueError for a scene, variant, rate or seed that does not exist.
     """
     from refit_ros.commands.common import (
-        check_landmarks_are_taken,
+        by_landmarks,
         device_named,
         load_network_from,
         of_landmarks,
         settings_from,
-        source_of,
     )
     from refit_ros.commands.fit import usual_detector
     from refit_ros.core.body import load_body
-    from refit_ros.estimation.keypoint_choice import BOTH, keypoint_network, takes_keypoints
+    from refit_ros.estimation.keypoint_choice import BOTH, keypoint_network
     from refit_ros.evaluation.people_suite import evaluate, variants_named
     from refit_ros.evaluation.seeds import REPORTING_SEEDS, TUNING_SEEDS
     from refit_ros.evaluation.tables import table
 
     # These people are drawn: landmarks are asked for by name.
-    source, by_name = source_of(args), args.evidence in ("keypoints", BOTH)
-    keypoints = by_name and takes_keypoints(args.evidence, args.weights, source=source)
-    check_landmarks_are_taken(args, keypoints)
-    more = dict(detector=usual_detector(), evidence=args.evidence, keypoint_source=source, **of_landmarks(args))
+    keypoints = by_landmarks(args, args.evidence in ("keypoints", BOTH))
+    more = dict(detector=usual_detector(), evidence=args.evidence, **of_landmarks(args))
     settings = settings_from(args, **(more if keypoints else {}))
     selection = selection_from(args)
     variants_named(selection.variants, settings)  # a wrong name is told before anything is rendered

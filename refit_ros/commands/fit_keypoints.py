@@ -15,19 +15,15 @@ def make_keypoint_estimator(args: argparse.Namespace) -> tuple[KeypointRefit, Ke
 
     Raises ValueError, FileNotFoundError or ImportError with a sentence where weights, models or the detector cannot be had.
     """
-    from refit_ros.commands.common import check_landmarks_are_taken, device_named, of_landmarks, settings_from, source_of
+    from refit_ros.commands.common import by_landmarks, device_named, of_landmarks, settings_from
     from refit_ros.core.body import load_body
-    from refit_ros.estimation.keypoint_choice import keypoint_estimators, takes_keypoints, with_usual_detector
+    from refit_ros.estimation.keypoint_choice import keypoint_estimators, with_usual_detector
 
-    source = source_of(args)
-    keypoints = takes_keypoints(args.evidence, args.weights, source=source)
-    check_landmarks_are_taken(args, keypoints)
-    if not keypoints:
+    if not by_landmarks(args):
         return None
     settings = settings_from(
         args,
         evidence=args.evidence,
-        keypoint_source=source,
         **of_landmarks(args),
         detector="topic" if args.box else args.detector,
         detector_model=args.detector_model,

@@ -217,9 +217,8 @@ def _divide(node: Node) -> Step:
     """Of whole numbers a whole one."""
     if _type(node).is_floating_point:
         return lambda one, other: (one / other,)
-    node.only(
-        m_pythondiv=False
-    )  # of negative numbers Python's is another, and OpenVINO on a CPU does not heed the difference
+    # Of negative numbers Python's is another, and OpenVINO on a CPU does not heed the difference.
+    node.only(m_pythondiv=False)
     return lambda one, other: (torch.div(one, other, rounding_mode="trunc"),)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from refit_ros.camera.keypoints import GivenKeypoints
 from refit_ros.core.landmarks import LAYOUTS
+from refit_ros.detection.results import numpy_of
 
 LAYOUT_OF = {len(names): layout for layout, names in LAYOUTS.items()}
 
@@ -45,7 +46,7 @@ def keypoints_from(result: Any) -> GivenKeypoints:
     if hasattr(found, "xy"):
         return _given(found.xy, getattr(found, "conf", getattr(found, "confidence", None)))
     try:
-        array = _numpy(found)
+        array = numpy_of(found)
     except (TypeError, ValueError):
         raise ValueError(
             f"{type(result).__name__} holds no keypoints that are known here (detection/keypoint_results.py)"
@@ -58,21 +59,14 @@ def keypoints_from(result: Any) -> GivenKeypoints:
 
 
 def _given(place_px: Any, score: Any) -> GivenKeypoints:
-    place = _numpy(place_px)
+    place = numpy_of(place_px)
     if place.size == 0:  # of nobody, in whatever shape
         place, score = np.zeros((0, 17, 2)), None
     if place.ndim != 3 or place.shape[1] not in LAYOUT_OF:
         known = ", ".join(f"{count} ({layout})" for count, layout in sorted(LAYOUT_OF.items()))
         raise ValueError(f"keypoints have shape {place.shape}: expected (N, K, 2) with K one of {known}")
     certain = (place != 0).any(-1).astype(float)
-    sure = certain if score is None else _numpy(score)
+    sure = certain if score is None else numpy_of(score)
     if len(place) and (sure > 1).any():
         raise ValueError(f"a keypoint's score is {float(np.nanmax(sure)):g}: scores are 0 .. 1")
     return GivenKeypoints(place, sure, LAYOUT_OF[place.shape[1]])
-
-
-def _numpy(values: Any) -> np.ndarray:
-    """Float64; tensors come from their device first."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
-    return np.asarray(values, np.float64)

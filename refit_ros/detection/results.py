@@ -91,7 +91,7 @@ def _from_mapping(result: Mapping, person_class: int | None) -> Boxes:
 
 def _from_array(result: Any, person_class: int | None) -> Boxes:
     try:
-        array = _numpy(result)
+        array = numpy_of(result)
     except (TypeError, ValueError):
         raise ValueError(f"{type(result).__name__} holds no boxes that are known here (detection/results.py)") from None
     if array.size == 0:
@@ -104,15 +104,15 @@ def _from_array(result: Any, person_class: int | None) -> Boxes:
 
 
 def _people(xyxy: Any, confidence: Any, classes: Any, person_class: int | None, usual_class: int) -> Boxes:
-    boxes = _numpy(xyxy)
+    boxes = numpy_of(xyxy)
     if not boxes.size or boxes.shape == (4,):
         boxes = boxes.reshape(-1, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4:  # reshaped, they would be other boxes
         raise ValueError(f"boxes have shape {boxes.shape}: expected (N, 4)")
-    sure = np.ones(len(boxes)) if confidence is None else _numpy(confidence).reshape(-1)
+    sure = np.ones(len(boxes)) if confidence is None else numpy_of(confidence).reshape(-1)
     person = np.ones(len(boxes), bool)
     if classes is not None:
-        person = _numpy(classes).reshape(-1) == (usual_class if person_class is None else person_class)
+        person = numpy_of(classes).reshape(-1) == (usual_class if person_class is None else person_class)
     if not len(boxes) == len(sure) == len(person):
         raise ValueError(f"{len(boxes)} boxes came with {len(sure)} confidences and {len(person)} classes")
     return Boxes(boxes[person], sure[person])
@@ -124,7 +124,7 @@ def _person_of(names: Any) -> int:
     return next((int(index) for index, name in pairs if str(name).lower() == PERSON), PERSON_OF_COCO_80)
 
 
-def _numpy(values: Any) -> np.ndarray:
+def numpy_of(values: Any) -> np.ndarray:
     """Float64; tensors come from their device first."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()

@@ -47,10 +47,8 @@ def _placed(watched: Watched, landmarks_m: np.ndarray, weight: np.ndarray) -> tu
     across = watched.across(plane, depth_m)
     counted = weight
     for _ in range(2):
-        sides = np.swapaxes(across * counted[..., None, None], 2, 3)  # (N, K, 3, 2)
-        information = np.add.reduceat(sides @ across, watched.first) + np.eye(3)  # a metre of prior: solvable for all
-        pull = np.add.reduceat((sides @ off[..., None])[..., 0], watched.first)
-        covariance_m2 = np.linalg.inv(information)
+        information, pull = watched.summed(across, off, counted)
+        covariance_m2 = np.linalg.inv(information + np.eye(3))  # a metre of prior: solvable for all
         moved_m = -(covariance_m2 @ pull[..., None])[..., 0]
         left = off + (across @ moved_m[watched.person][..., None])[..., 0]
         missed2 = (left**2).sum(-1)

@@ -80,6 +80,15 @@ class Watched:
         turned = self.rotation[:, None, :2] - plane[..., None] * self.rotation[:, None, 2:]
         return turned * scale[..., None, None]
 
+    def summed(self, across: np.ndarray, off: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Over each person's views: what they know of a landmark's place, (P, K, 3, 3), and how it is off, (P, K, 3).
+
+        across (N, K, 2, 3), off (N, K, 2): in sigmas; weight (N, K).
+        """
+        sides = np.swapaxes(across * weight[..., None, None], 2, 3)  # (N, K, 3, 2)
+        known = np.add.reduceat(sides @ across, self.first)
+        return known, np.add.reduceat((sides @ off[..., None])[..., 0], self.first)
+
     def residual_px(self, landmarks_m: np.ndarray) -> np.ndarray:
         """(N,) root mean square over what is seen."""
         off2 = (self.off_px(landmarks_m)[0] ** 2).sum(-1)
@@ -134,10 +143,8 @@ class Refiner:
         across = watched.across(plane, depth_m)
         loose = np.where(watched.views[watched.person] > 1, LOOSE, loose_alone)[:, None]
         weight = watched.weight / (1 + (off**2).sum(-1) / loose**2) ** 2
-        sides = np.swapaxes(across * weight[..., None, None], 2, 3)  # (N, K, 3, 2)
         # A landmark moves alike for all views: they are summed before it is told by what it moves.
-        views = np.add.reduceat(sides @ across, watched.first)  # (P, K, 3, 3)
-        rest = np.add.reduceat((sides @ off[..., None])[..., 0], watched.first)  # (P, K, 3)
+        views, rest = watched.summed(across, off, weight)
         seen = (views @ moves.reshape(count, -1, 3, _UNKNOWNS)).reshape(moves.shape)
         normal = np.swapaxes(moves, 1, 2) @ seen
         right = (rest.reshape(count, 1, -1) @ moves)[:, 0]
